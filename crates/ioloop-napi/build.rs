@@ -1,0 +1,5 @@
+//! Link flags that every Node-API addon needs.
+
+fn main() {
+    napi_build::setup();
+}
