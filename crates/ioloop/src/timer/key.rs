@@ -1,0 +1,139 @@
+//! Names of timers, and the table that holds the truth about each.
+
+/// Names a timer: a number chosen by the caller, free again once the timer fired or was disarmed.
+///
+/// Ids are expected to be **dense** (0, 1, 2 …, reused): the wheel keeps 16 bytes for every number up
+/// to the largest one ever armed, and does not give them back before it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerId(pub u32);
+
+/// An armed timer. The order of the fields is the order of firing: by deadline, then insertion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Timer {
+    pub(super) deadline: u64,
+    /// Position in the sequence of all insertions, from 1. 64 bits do not wrap: at one insertion a
+    /// nanosecond they last 584 years.
+    pub(super) order: u64,
+    pub(super) id: TimerId,
+}
+
+impl Timer {
+    pub(super) fn item(self) -> Item {
+        Item {
+            id: self.id,
+            generation: generation(self.order),
+        }
+    }
+}
+
+/// What a slot stores of a timer. It may be stale: [`Table::deadline`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) id: TimerId,
+    generation: u32,
+}
+
+/// The truth about every timer, indexed by id.
+///
+/// A slot item is live if its generation, the low half of the insertion order, is still that of the
+/// table. A stale item whose id is armed again exactly a multiple of 2^32 insertions later looks live
+/// once more. That is harmless, because everyone who acts on an item asks the table for the deadline
+/// and ignores the item unless it stands where that deadline belongs; and a timer fires only by
+/// [`Table::disarm`], which succeeds once.
+#[derive(Default)]
+pub(super) struct Table {
+    entries: Vec<Entry>,
+    last_order: u64,
+    armed: usize,
+}
+
+impl Table {
+    /// The timer must not be armed; the table grows to hold its id.
+    pub(super) fn arm(&mut self, id: TimerId, deadline: u64) -> Timer {
+        let index = id.0 as usize;
+        if index >= self.entries.len() {
+            self.entries.resize(
+                index + 1,
+                Entry {
+                    deadline: 0,
+                    order: DISARMED,
+                },
+            );
+        }
+        debug_assert!(self.entries[index].order == DISARMED, "{id:?} is armed");
+        self.last_order += 1;
+        self.armed += 1;
+        self.entries[index] = Entry {
+            deadline,
+            order: self.last_order,
+        };
+        Timer {
+            deadline,
+            order: self.last_order,
+            id,
+        }
+    }
+
+    /// Ends a timer, fired or disarmed alike. What it was, if it was armed.
+    pub(super) fn disarm(&mut self, id: TimerId) -> Option<Timer> {
+        let entry = self.entries.get_mut(id.0 as usize)?;
+        let Entry { deadline, order } = *entry;
+        if order == DISARMED {
+            return None;
+        }
+        entry.order = DISARMED;
+        self.armed -= 1;
+        Some(Timer {
+            deadline,
+            order,
+            id,
+        })
+    }
+
+    /// The deadline of the timer that `item` stands for; `None` if the item is stale.
+    pub(super) fn deadline(&self, item: Item) -> Option<u64> {
+        let entry = &self.entries[item.id.0 as usize];
+        let live = entry.order != DISARMED && generation(entry.order) == item.generation;
+        live.then_some(entry.deadline)
+    }
+
+    /// Whether `timer` is still armed by the same insertion.
+    pub(super) fn holds(&self, timer: Timer) -> bool {
+        self.entries[timer.id.0 as usize].order == timer.order
+    }
+
+    /// The order of the newest insertion, 0 before the first.
+    pub(super) fn last_order(&self) -> u64 {
+        self.last_order
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.armed
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// Lets a test stand shortly before a generation repeats.
+    #[cfg(test)]
+    pub(super) fn skip_orders(&mut self, count: u64) {
+        self.last_order += count;
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    deadline: u64,
+    order: u64,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half is what is wanted"
+)]
+fn generation(order: u64) -> u32 {
+    order as u32
+}
+
+const DISARMED: u64 = 0;
