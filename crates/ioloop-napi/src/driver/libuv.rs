@@ -1,0 +1,291 @@
+//! The libuv driver: one `uv_poll_t` of Node's own loop on the loop's set.
+//!
+//! The user's descriptors stay in our set and never enter libuv's, so closing one of them cannot
+//! make libuv abort, and the rule of one poll handle per descriptor binds nobody.
+//!
+//! libuv's functions are looked up when first needed and its handle is a block of the size it
+//! tells: no libuv headers, no layout. Everything here runs on the JavaScript thread.
+#![allow(unsafe_code, reason = "libuv and the callbacks of Node-API are C")]
+
+use std::alloc::{Layout, handle_alloc_error};
+use std::ffi::{c_char, c_int, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use libloading::os::unix::Library;
+use napi::bindgen_prelude::{Env, Function};
+use napi::{JsValue, sys};
+
+/// A poll handle on a set, with the callback it calls. Dropping it closes the handle; the memory
+/// is freed when libuv says that it has let go.
+pub(crate) struct Watch {
+    handle: NonNull<c_void>,
+}
+
+/// What the handle's data pointer points to. Owned by the handle: freed in [`on_close`].
+struct Context {
+    env: sys::napi_env,
+    async_context: sys::napi_async_context,
+    callback: sys::napi_ref,
+    /// Node waits at its end for a hook that has not been removed.
+    hook: sys::napi_async_cleanup_hook_handle,
+    layout: Layout,
+    closing: bool,
+}
+
+impl Watch {
+    pub(crate) fn start(
+        env: &Env,
+        set: BorrowedFd<'_>,
+        wake: &Function<'_, (), ()>,
+    ) -> napi::Result<Self> {
+        let uv = Uv::get()?;
+        let uv_loop = env.get_uv_event_loop()?.cast::<c_void>();
+        let context = Box::new(Context::new(env.raw(), wake.raw(), uv.handle_layout()?)?);
+        let handle = allocate(context.layout);
+        // SAFETY: the loop is this environment's, the block has the size and alignment of a
+        // uv_poll_t, and the descriptor is open for as long as the borrow says.
+        let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), set.as_raw_fd()) };
+        if status < 0 {
+            context.release();
+            // SAFETY: allocated above with this layout; libuv keeps nothing of a failed init.
+            unsafe { std::alloc::dealloc(handle.as_ptr().cast(), context.layout) };
+            return Err(napi::Error::from_reason(format!("uv_poll_init failed with {status}")));
+        }
+        let context = Box::into_raw(context);
+        // SAFETY: the handle is initialised; the context lives until on_close.
+        unsafe { (uv.handle_set_data)(handle.as_ptr(), context.cast()) };
+        let watch = Self { handle };
+        // SAFETY: the handle is initialised and not closing.
+        let status = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, on_poll) };
+        if status < 0 {
+            return Err(napi::Error::from_reason(format!("uv_poll_start failed with {status}")));
+        }
+        // SAFETY: the context was made a line above and nothing else refers to it now.
+        let context = unsafe { &mut *context };
+        context.add_hook(handle)?;
+        Ok(watch)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        close(self.handle);
+    }
+}
+
+impl Context {
+    fn new(env: sys::napi_env, wake: sys::napi_value, layout: Layout) -> napi::Result<Self> {
+        let mut context = Self {
+            env,
+            async_context: ptr::null_mut(),
+            callback: ptr::null_mut(),
+            hook: ptr::null_mut(),
+            layout,
+            closing: false,
+        };
+        const NAME: &str = "IOLoop";
+        let mut name = ptr::null_mut();
+        // SAFETY: the string is valid for the call, `name` receives the value.
+        napi::check_status!(unsafe {
+            sys::napi_create_string_utf8(
+                env,
+                NAME.as_ptr().cast::<c_char>(),
+                NAME.len().cast_signed(),
+                &raw mut name,
+            )
+        })?;
+        // SAFETY: no resource object is passed, Node makes one; the out pointer is valid.
+        napi::check_status!(unsafe {
+            sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context.async_context)
+        })?;
+        // SAFETY: `wake` is a function of this environment, alive in the caller's scope.
+        napi::check_status!(unsafe {
+            sys::napi_create_reference(env, wake, 1, &raw mut context.callback)
+        })?;
+        Ok(context)
+    }
+
+    /// Closes the handle when the environment ends before the loop does, as in
+    /// `worker.terminate()`: Node then turns libuv until the hook is removed, in [`on_close`].
+    fn add_hook(&mut self, handle: NonNull<c_void>) -> napi::Result<()> {
+        // SAFETY: the handle outlives the hook, which is removed before it is freed.
+        napi::check_status!(unsafe {
+            sys::napi_add_async_cleanup_hook(
+                self.env,
+                Some(on_cleanup),
+                handle.as_ptr(),
+                &raw mut self.hook,
+            )
+        })
+    }
+
+    /// Lets go of what JavaScript owns. Statuses are ignored: an environment that is ending frees
+    /// these by itself.
+    fn release(&self) {
+        // SAFETY: made in `new` for this environment, and released once.
+        let _status = unsafe { sys::napi_delete_reference(self.env, self.callback) };
+        // SAFETY: as above.
+        let _status = unsafe { sys::napi_async_destroy(self.env, self.async_context) };
+    }
+}
+
+/// Closes the handle once, whoever comes first: the owner or the end of the environment.
+fn close(handle: NonNull<c_void>) {
+    let Ok(uv) = Uv::get() else { return };
+    let context = context_of(uv, handle);
+    // SAFETY: the context lives until on_close has run, which needs a close that comes first.
+    let context = unsafe { &mut *context };
+    if context.closing {
+        return;
+    }
+    context.closing = true;
+    context.release();
+    // SAFETY: the handle is initialised and not closing.
+    unsafe { (uv.close)(handle.as_ptr(), on_close) };
+}
+
+fn context_of(uv: &Uv, handle: NonNull<c_void>) -> *mut Context {
+    // SAFETY: the handle is initialised; its data was set in `start`.
+    unsafe { (uv.handle_get_data)(handle.as_ptr()) }.cast()
+}
+
+fn allocate(layout: Layout) -> NonNull<c_void> {
+    // SAFETY: the layout of a handle is never of size zero.
+    let block = unsafe { std::alloc::alloc_zeroed(layout) };
+    NonNull::new(block.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// libuv calls: the set is readable. A negative status (the set is broken) wakes the loop too,
+/// whose poll then reports what is wrong.
+extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else { return };
+    // SAFETY: libuv calls back only between poll_start and close, when the context is alive. Its
+    // fields are copied: the callback may stop the loop and close the handle.
+    let (env, async_context, callback) = unsafe {
+        let context = &*context_of(uv, handle);
+        (context.env, context.async_context, context.callback)
+    };
+    call(env, async_context, callback);
+}
+
+/// Calls the function behind `callback`. Node drains its microtasks behind it; what it throws is
+/// an uncaught exception.
+fn call(env: sys::napi_env, async_context: sys::napi_async_context, callback: sys::napi_ref) {
+    let mut scope = ptr::null_mut();
+    // SAFETY: on the JavaScript thread of a live environment.
+    if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+        return;
+    }
+    let (mut function, mut global) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the reference is alive, the scope is open, the out pointers are valid.
+    let status = unsafe {
+        sys::napi_get_reference_value(env, callback, &raw mut function)
+            | sys::napi_get_global(env, &raw mut global)
+    };
+    if status == sys::Status::napi_ok && !function.is_null() {
+        // SAFETY: all values belong to the open scope; no arguments, no result wanted.
+        let status = unsafe {
+            sys::napi_make_callback(
+                env,
+                async_context,
+                global,
+                function,
+                0,
+                ptr::null(),
+                ptr::null_mut(),
+            )
+        };
+        if status == sys::Status::napi_pending_exception {
+            report_exception(env);
+        }
+    }
+    // SAFETY: opened above.
+    unsafe { sys::napi_close_handle_scope(env, scope) };
+}
+
+fn report_exception(env: sys::napi_env) {
+    let mut error = ptr::null_mut();
+    // SAFETY: an exception is pending in this environment, a handle scope is open.
+    if unsafe { sys::napi_get_and_clear_last_exception(env, &raw mut error) }
+        == sys::Status::napi_ok
+    {
+        // SAFETY: `error` belongs to the open scope.
+        unsafe { sys::napi_fatal_exception(env, error) };
+    }
+}
+
+/// Node calls: the environment ends.
+unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
+    if let Some(handle) = NonNull::new(data) {
+        close(handle);
+    }
+}
+
+/// libuv calls: it has let go of the handle.
+extern "C" fn on_close(handle: *mut c_void) {
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else { return };
+    // SAFETY: the context came out of Box::into_raw, and this is the one place that takes it back.
+    let context = unsafe { Box::from_raw(context_of(uv, handle)) };
+    // SAFETY: allocated with this layout; libuv does not touch it any more.
+    unsafe { std::alloc::dealloc(handle.as_ptr().cast(), context.layout) };
+    if !context.hook.is_null() {
+        // SAFETY: added in `add_hook` and removed once. When the hook has run, this tells Node
+        // that its work is done.
+        unsafe { sys::napi_remove_async_cleanup_hook(context.hook) };
+    }
+}
+
+/// The functions of libuv that we call, with the signatures of libuv 1.x's `uv.h`.
+struct Uv {
+    poll_init: unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int,
+    poll_start: unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int,
+    close: unsafe extern "C" fn(*mut c_void, CloseCallback),
+    handle_size: unsafe extern "C" fn(c_int) -> usize,
+    handle_get_data: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
+    handle_set_data: unsafe extern "C" fn(*mut c_void, *mut c_void),
+}
+
+type PollCallback = extern "C" fn(*mut c_void, c_int, c_int);
+type CloseCallback = extern "C" fn(*mut c_void);
+
+impl Uv {
+    /// The functions of the process that loaded us.
+    fn get() -> napi::Result<&'static Self> {
+        static UV: OnceLock<Result<Uv, String>> = OnceLock::new();
+        UV.get_or_init(|| Self::load().map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(|missing| napi::Error::from_reason(format!("libuv is not here: {missing}")))
+    }
+
+    fn load() -> Result<Self, libloading::Error> {
+        let process = Library::this();
+        // SAFETY: each name has the signature that libuv 1.x declares for it, and the process
+        // that provides them outlives us.
+        unsafe {
+            Ok(Self {
+                poll_init: *process.get(b"uv_poll_init\0")?,
+                poll_start: *process.get(b"uv_poll_start\0")?,
+                close: *process.get(b"uv_close\0")?,
+                handle_size: *process.get(b"uv_handle_size\0")?,
+                handle_get_data: *process.get(b"uv_handle_get_data\0")?,
+                handle_set_data: *process.get(b"uv_handle_set_data\0")?,
+            })
+        }
+    }
+
+    fn handle_layout(&self) -> napi::Result<Layout> {
+        // SAFETY: a pure function of a handle type.
+        let size = unsafe { (self.handle_size)(UV_POLL) };
+        Layout::from_size_align(size, ALIGNMENT)
+            .map_err(|error| napi::Error::from_reason(format!("uv_handle_size: {error}")))
+    }
+}
+
+/// `UV_READABLE` of `uv_poll_event`.
+const UV_READABLE: c_int = 1;
+/// `UV_POLL` of `uv_handle_type`.
+const UV_POLL: c_int = 8;
+/// What malloc would give: enough for any member of a handle.
+const ALIGNMENT: usize = 16;

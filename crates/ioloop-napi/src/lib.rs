@@ -1,0 +1,21 @@
+//! The binding: converts between JavaScript and the core, and drives the core from Node's loop.
+//! It decides nothing.
+//!
+//! # Boundary
+//!
+//! - Everything here runs on the JavaScript thread, except the thread of [`driver::thread`].
+//! - Functions answer with an `i32`: 0 or more is the result, less is a negative `errno`. Nothing
+//!   is thrown for what the operating system says; `ts/errors.ts` makes the error.
+//! - Typed arrays are lent for the length of one call. No memory of theirs is kept.
+//! - Panics are caught where a function may panic, and thrown as errors.
+//!
+//! `unsafe` stands in `fd.rs`, where descriptor numbers are adopted, and in `driver/libuv.rs`.
+#![deny(unsafe_code)]
+// `#[napi]` owns the values that JavaScript hands over.
+#![expect(clippy::needless_pass_by_value, reason = "arguments arrive by value over Node-API")]
+
+mod batch;
+mod driver;
+mod fd;
+mod native_loop;
+mod socket;

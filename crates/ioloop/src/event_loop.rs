@@ -1,0 +1,232 @@
+//! The loop: reactor, wheel, alarm and inbox, turned together.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
+
+use crate::Result;
+use crate::reactor::{Alarm, EVENT_BUDGET, Event, Interest, Reactor, Readiness, Token, WAKE};
+use crate::remote::{self, Inbox, LoopHandle};
+use crate::timer::{TimerId, Wheel};
+
+/// What a loop of sources `S` and commands `C` has. Belongs to one thread; other threads hold a
+/// [`LoopHandle`].
+///
+/// # Examples
+///
+/// ```
+/// # use ioloop::{EventLoop, Turn, timer::TimerId};
+/// # use std::os::fd::OwnedFd;
+/// let (mut event_loop, handle) = EventLoop::<OwnedFd, &str>::new()?;
+/// event_loop.arm(TimerId(0), 5_000_000);
+/// handle.post("hello").unwrap();
+///
+/// let mut turn = Turn::default();
+/// event_loop.turn(5_000_000, None, &mut turn)?;
+/// assert_eq!(turn.commands, ["hello"]);
+/// assert_eq!(turn.due, [TimerId(0)]);
+/// # Ok::<(), ioloop::Error>(())
+/// ```
+pub struct EventLoop<S, C> {
+    inbox: Inbox<C>,
+    wheel: Wheel,
+    alarm: Alarm,
+    reactor: Reactor<S>,
+}
+
+/// What one turn brought, in the order in which it is to be dispatched. Reuse it: its vectors
+/// keep their capacity.
+#[derive(Debug)]
+pub struct Turn<C> {
+    /// What other threads posted, in their order.
+    pub commands: Vec<C>,
+    /// Timers that were due at entry, by (deadline, insertion); at most the budget.
+    pub due: Vec<TimerId>,
+    /// Sources that are ready, each once.
+    pub ready: Vec<Event>,
+    /// A budget ended the turn early: the next one will find work without waiting.
+    pub more: bool,
+    /// The set was rebuilt: who watches its descriptor has to watch the new one.
+    pub rebuilt: bool,
+}
+
+impl<C> Default for Turn<C> {
+    fn default() -> Self {
+        Self {
+            commands: Vec::new(),
+            due: Vec::new(),
+            ready: Vec::new(),
+            more: false,
+            rebuilt: false,
+        }
+    }
+}
+
+impl<S: AsFd, C> EventLoop<S, C> {
+    /// A loop with nothing in it, and the first handle to it.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` and the like: it needs three descriptors.
+    pub fn new() -> Result<(Self, LoopHandle<C>)> {
+        let reactor = Reactor::new()?;
+        let (handle, inbox) = remote::channel(mio::Waker::new(reactor.registry(), WAKE)?);
+        let alarm = Alarm::new(reactor.registry())?;
+        Ok((
+            Self {
+                inbox,
+                wheel: Wheel::new(),
+                alarm,
+                reactor,
+            },
+            handle,
+        ))
+    }
+
+    /// One pass. `now` is the tick that decides what is due; `max_wait` bounds the wait for
+    /// readiness (`None`: until the earliest deadline or a post, at most). Nothing that happens
+    /// after a phase has been collected is part of this turn.
+    ///
+    /// # Errors
+    ///
+    /// Of the system calls that wait. What the turn had collected before stays in `turn`.
+    pub fn turn(&mut self, now: u64, max_wait: Option<Duration>, turn: &mut Turn<C>) -> Result<()> {
+        self.collect_commands(turn);
+        self.collect_due(now, turn);
+        self.collect_ready(now, max_wait, turn)?;
+        self.set_alarm(now)?;
+        self.exorcise(turn);
+        Ok(())
+    }
+
+    /// Arms a timer, or moves it; see [`Wheel::arm`].
+    pub fn arm(&mut self, id: TimerId, deadline: u64) {
+        self.wheel.arm(id, deadline);
+    }
+
+    /// Cancels a timer; see [`Wheel::disarm`].
+    pub fn disarm(&mut self, id: TimerId) -> bool {
+        self.wheel.disarm(id)
+    }
+
+    /// The tick by which the next turn has to begin for the timers' sake.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<u64> {
+        self.wheel.next_wake()
+    }
+
+    /// Makes the set's descriptor readable at the next deadline, seen from `now`, where there is
+    /// an alarm ([`HAS_ALARM`]).
+    ///
+    /// # Errors
+    ///
+    /// What `timerfd_settime(2)` says.
+    pub fn set_alarm(&mut self, now: u64) -> Result<()> {
+        if let Some(deadline) = self.wheel.next_wake() {
+            self.alarm.set(now, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Starts to watch a source; see [`Reactor::register`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn register(&mut self, source: S, interest: Interest) -> Result<Token> {
+        self.reactor.register(source, interest)
+    }
+
+    /// Changes an interest; see [`Reactor::reregister`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn reregister(&mut self, token: Token, interest: Interest) -> Result<()> {
+        self.reactor.reregister(token, interest)
+    }
+
+    /// Stops watching; see [`Reactor::deregister`].
+    pub fn deregister(&mut self, token: Token) -> Option<S> {
+        self.reactor.deregister(token)
+    }
+
+    /// A source has been drained; see [`Reactor::drained`].
+    pub fn drained(&mut self, token: Token, readiness: Readiness) {
+        self.reactor.drained(token, readiness);
+    }
+
+    fn collect_commands(&self, turn: &mut Turn<C>) {
+        turn.commands.clear();
+        self.inbox.drain(&mut turn.commands);
+    }
+
+    fn collect_due(&mut self, now: u64, turn: &mut Turn<C>) {
+        turn.due.clear();
+        self.wheel.expire(now, TIMER_BUDGET, &mut turn.due);
+    }
+
+    fn collect_ready(
+        &mut self,
+        now: u64,
+        max_wait: Option<Duration>,
+        turn: &mut Turn<C>,
+    ) -> Result<()> {
+        let work = !turn.commands.is_empty() || !turn.due.is_empty();
+        let wait = if work {
+            Some(Duration::ZERO)
+        } else {
+            self.wait(now, max_wait)
+        };
+        let signals = self.reactor.turn(wait, &mut turn.ready)?;
+        if signals.alarm {
+            self.alarm.rang();
+        }
+        turn.more = signals.more || turn.due.len() == TIMER_BUDGET;
+        Ok(())
+    }
+
+    fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {
+        let deadline = self.wheel.next_wake().map(|wake| wake.saturating_sub(now));
+        match (deadline.map(Duration::from_nanos), max_wait) {
+            (Some(deadline), Some(max_wait)) => Some(deadline.min(max_wait)),
+            (deadline, max_wait) => deadline.or(max_wait),
+        }
+    }
+
+    /// Gets rid of registrations that report although they are gone, by a new set. When no new
+    /// one is to be had (`EMFILE`), the old one serves on and the next orphans try again.
+    fn exorcise(&mut self, turn: &mut Turn<C>) {
+        turn.rebuilt = false;
+        if !self.reactor.is_haunted() {
+            return;
+        }
+        let mut waker = None;
+        let rebuilt = self.reactor.rebuild(|registry| {
+            self.alarm.register(registry)?;
+            waker = Some(mio::Waker::new(registry, WAKE)?);
+            Ok(())
+        });
+        if let (Ok(()), Some(waker)) = (rebuilt, waker) {
+            self.inbox.replace_waker(waker);
+            turn.rebuilt = true;
+        }
+    }
+}
+
+impl<S, C> AsRawFd for EventLoop<S, C> {
+    /// Readable while a turn has something to collect: a guest in another loop watches it. The
+    /// ready list does not show in it; see [`Reactor`].
+    fn as_raw_fd(&self) -> RawFd {
+        self.reactor.as_raw_fd()
+    }
+}
+
+/// Most timers that fire in one turn: a storm of them shares the thread with everybody else.
+pub const TIMER_BUDGET: usize = 4096;
+
+/// Whether the set can wake at a deadline by itself; if not, who watches it has to do that at
+/// [`EventLoop::next_wake`].
+pub const HAS_ALARM: bool = Alarm::EXISTS;
+
+/// Most sources that one turn reports.
+pub const READY_BUDGET: usize = 2 * EVENT_BUDGET;

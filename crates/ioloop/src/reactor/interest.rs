@@ -1,0 +1,183 @@
+//! What one asks to be told about, and what is possible now.
+//!
+//! The bits are Tornado's, so that no layer translates them: `READ` 0x001, `WRITE` 0x004,
+//! `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`).
+
+use std::ops::{BitOr, BitOrAssign};
+
+use rustix::event::PollFlags;
+
+/// What one asks to be told about. Errors and hang-up are always reported, also for [`NONE`].
+///
+/// [`NONE`]: Interest::NONE
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// Only errors and hang-up.
+    pub const NONE: Self = Self(0);
+    /// Data, a connection to accept, or the end of the stream.
+    pub const READABLE: Self = Self(0x01);
+    /// Room to write, or a finished connection attempt.
+    pub const WRITABLE: Self = Self(0x04);
+
+    /// Keeps the bits that mean something; `ERROR` is implied and may be passed.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self((bits & 0x05) as u8)
+    }
+
+    /// Whether data is of interest.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.0 & Self::READABLE.0 != 0
+    }
+
+    /// Whether room to write is of interest.
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.0 & Self::WRITABLE.0 != 0
+    }
+
+    /// For mio, which knows no empty interest. On Linux `EPOLLPRI` stands in (its readiness is
+    /// dropped again, and hang-up and errors are reported whatever one asks for); kqueue has
+    /// nothing like it, there the source waits unregistered.
+    #[cfg_attr(
+        any(target_os = "linux", target_os = "android"),
+        expect(clippy::unnecessary_wraps, reason = "kqueue has no interest in nothing")
+    )]
+    pub(super) fn to_mio(self) -> Option<mio::Interest> {
+        match (self.is_readable(), self.is_writable()) {
+            (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
+            (true, false) => Some(mio::Interest::READABLE),
+            (false, true) => Some(mio::Interest::WRITABLE),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            (false, false) => Some(mio::Interest::PRIORITY),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            (false, false) => None,
+        }
+    }
+
+    /// For `poll(2)`, which reports errors and hang-up in any case.
+    pub(super) fn to_poll(self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.is_readable());
+        flags.set(PollFlags::OUT, self.is_writable());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        flags.set(PollFlags::RDHUP, self.is_readable());
+        flags
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What is possible now. A spurious bit is allowed: the operation then would block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness(u8);
+
+impl Readiness {
+    /// Nothing.
+    pub const EMPTY: Self = Self(0);
+    /// A read will not block: data, a connection, or the end of the stream.
+    pub const READABLE: Self = Self(0x01);
+    /// A write will not block.
+    pub const WRITABLE: Self = Self(0x04);
+    /// An error is pending (`EPOLLERR`).
+    pub const ERROR: Self = Self(0x08);
+    /// Both directions are closed (`EPOLLHUP`).
+    pub const HANG_UP: Self = Self(0x10);
+    /// The peer has closed its writing side (`EPOLLRDHUP`): behind the data waits an end of file,
+    /// so a short read proves nothing. Not shown to handlers.
+    pub const READ_CLOSED: Self = Self(0x20);
+
+    /// The bits, as laid out above.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From bits as [`bits`](Self::bits) gave them; others are dropped.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0x3d)
+    }
+
+    /// Whether nothing is possible.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Without `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// What a handler with `interest` is told of it: its interest, errors and hang-up.
+    /// `READ_CLOSED` goes along with `READABLE`, and alone is nothing to report.
+    #[must_use]
+    pub const fn of_interest(self, interest: Interest) -> Self {
+        let told = self.0 & (interest.0 | Self::ERROR.0 | Self::HANG_UP.0);
+        if told & Self::READABLE.0 == 0 {
+            return Self(told);
+        }
+        Self(told | self.0 & Self::READ_CLOSED.0)
+    }
+
+    pub(super) fn from_mio(event: &mio::event::Event) -> Self {
+        let mut readiness = Self::EMPTY;
+        readiness.set(Self::READABLE, event.is_readable());
+        readiness.set(Self::WRITABLE, event.is_writable());
+        readiness.set(Self::ERROR, event.is_error());
+        readiness.set(
+            Self::HANG_UP,
+            event.is_read_closed() && event.is_write_closed(),
+        );
+        readiness.set(Self::READ_CLOSED, event.is_read_closed());
+        readiness
+    }
+
+    pub(super) fn from_poll(revents: PollFlags) -> Self {
+        let mut readiness = Self::EMPTY;
+        readiness.set(Self::READABLE, revents.contains(PollFlags::IN));
+        readiness.set(Self::WRITABLE, revents.contains(PollFlags::OUT));
+        readiness.set(Self::ERROR, revents.contains(PollFlags::ERR));
+        readiness.set(Self::HANG_UP, revents.contains(PollFlags::HUP));
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        readiness.set(Self::READ_CLOSED, revents.contains(PollFlags::RDHUP));
+        readiness
+    }
+
+    fn set(&mut self, bit: Self, on: bool) {
+        if on {
+            self.0 |= bit.0;
+        }
+    }
+}
+
+impl BitOr for Readiness {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Readiness {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}

@@ -1,0 +1,461 @@
+//! Readiness of file descriptors, level-triggered, over mio's edge-triggered `Poll`.
+//!
+//! # Ordering
+//!
+//! One [`poll`](Reactor::poll) reports a source at most once, with all that is known of it. The
+//! order among sources is not promised.
+//!
+//! # Closed descriptors
+//!
+//! The kernel forgets a descriptor when the last copy of it is closed, and nobody tells us.
+//! Therefore: registering the number again replaces the stale registration; a source found
+//! ready on the ready list is verified before it is reported; a registration whose description
+//! lives on elsewhere (`dup(2)`, a child process) and keeps reporting to a token that is gone
+//! makes the reactor [`haunted`](Reactor::is_haunted), which a new set cures.
+
+mod alarm;
+mod interest;
+mod ready_list;
+mod token;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use slab::Slab;
+
+pub(crate) use alarm::Alarm;
+pub use interest::{Interest, Readiness};
+use ready_list::ReadyList;
+pub use token::Token;
+pub(crate) use token::{ALARM, WAKE};
+
+use crate::{Error, Result};
+
+/// What one poll says of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The registration.
+    pub token: Token,
+    /// What is possible, within its interest.
+    pub readiness: Readiness,
+}
+
+/// Registrations and the set that the kernel watches. Belongs to one thread.
+pub struct Reactor<S> {
+    poll: mio::Poll,
+    events: mio::Events,
+    entries: Slab<Entry<S>>,
+    /// Which entry a descriptor number belongs to: one registration per number.
+    by_fd: HashMap<RawFd, u32>,
+    ready: ReadyList,
+    next_generation: u32,
+    /// Events since the last [`rebuild`](Reactor::rebuild) for registrations that are gone.
+    orphans: u32,
+}
+
+/// What a poll tells the loop besides its events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signals {
+    pub(crate) alarm: bool,
+    /// Sources wait on the ready list that the budget left unasked.
+    pub(crate) more: bool,
+}
+
+pub(crate) struct Entry<S> {
+    source: S,
+    interest: Interest,
+    generation: u32,
+    /// Whether the set knows it; false only for an empty interest on systems without one.
+    watched: bool,
+    /// Reported, and not proven drained since.
+    unproven: Readiness,
+    /// Whether it is on the ready list.
+    listed: bool,
+    /// Where it stands in the events being collected, plus one; 0 outside a poll.
+    collected: u32,
+}
+
+impl<S> Entry<S> {
+    fn token(&self, index: usize) -> Token {
+        Token::new(to_index(index), self.generation)
+    }
+}
+
+impl<S: AsFd> Reactor<S> {
+    /// An empty reactor.
+    ///
+    /// # Errors
+    ///
+    /// What `epoll_create1(2)` or `kqueue(2)` says, as a rule `EMFILE`.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            poll: mio::Poll::new()?,
+            events: mio::Events::with_capacity(EVENT_BUDGET),
+            entries: Slab::new(),
+            by_fd: HashMap::new(),
+            ready: ReadyList::default(),
+            next_generation: 0,
+            orphans: 0,
+        })
+    }
+
+    /// Starts to watch `source`. What is already possible now is reported by the next poll.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registered`] when a live registration has the same number; `EPERM` for a regular
+    /// file or directory, `EBADF`, `EINVAL` (the reactor's own set), `ELOOP`, `ENOSPC`, `ENOMEM`
+    /// from `epoll_ctl(2)`. Nothing is registered then.
+    pub fn register(&mut self, source: S, interest: Interest) -> Result<Token> {
+        let fd = source.as_fd().as_raw_fd();
+        self.forget_stale(fd)?;
+        let slot = self.entries.vacant_entry();
+        let index = u32::try_from(slot.key())
+            .ok()
+            .filter(|&index| index < token::MAX_INDEX - 1);
+        let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        let token = Token::new(index, self.next_generation);
+        let watched = watch(self.poll.registry(), fd, token, interest)?;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        slot.insert(Entry {
+            source,
+            interest,
+            generation: token.generation(),
+            watched,
+            unproven: Readiness::EMPTY,
+            listed: false,
+            collected: 0,
+        });
+        self.by_fd.insert(fd, index);
+        Ok(token)
+    }
+
+    /// Changes the interest. What is possible within the new one is reported by the next poll.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] when the token is stale, or its descriptor was closed meanwhile: the
+    /// registration is then gone.
+    pub fn reregister(&mut self, token: Token, interest: Interest) -> Result<()> {
+        let Some(entry) = live(&mut self.entries, token) else {
+            return Err(Error::Unknown);
+        };
+        let fd = entry.source.as_fd().as_raw_fd();
+        let registry = self.poll.registry();
+        let result = match (entry.watched, interest.to_mio()) {
+            (true, Some(wanted)) => registry
+                .reregister(&mut SourceFd(&fd), token.to_mio(), wanted)
+                .map(|()| true),
+            (true, None) => registry.deregister(&mut SourceFd(&fd)).map(|()| false),
+            (false, _) => watch(registry, fd, token, interest),
+        };
+        match result {
+            Ok(watched) => {
+                entry.watched = watched;
+                entry.interest = interest;
+                Ok(())
+            }
+            Err(error) if is_gone(&error) => {
+                self.remove(token);
+                Err(Error::Unknown)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stops watching and gives the source back; `None` for a stale token. Never fails: a
+    /// descriptor that was closed before has left the set by itself.
+    pub fn deregister(&mut self, token: Token) -> Option<S> {
+        let entry = self.remove(token)?;
+        if entry.watched {
+            let fd = entry.source.as_fd().as_raw_fd();
+            // The only failures are ENOENT and EBADF: it is out of the set already.
+            let _gone = self.poll.registry().deregister(&mut SourceFd(&fd));
+        }
+        Some(entry.source)
+    }
+
+    /// The operation behind these bits has said `WouldBlock` since they were reported (or a short
+    /// read on a stream showed as much): the next change will report them, no need to ask.
+    pub fn drained(&mut self, token: Token, readiness: Readiness) {
+        if let Some(entry) = live(&mut self.entries, token) {
+            let drainable = Readiness::READABLE | Readiness::WRITABLE;
+            let proven = Readiness::from_bits(readiness.bits() & drainable.bits());
+            entry.unproven = entry.unproven.without(proven);
+        }
+    }
+
+    /// Waits until something is ready, at most `max_wait` (`None`: for ever), and not at all while
+    /// sources are on the ready list; then writes to `events` what is ready.
+    ///
+    /// # Errors
+    ///
+    /// What `poll(2)` or `epoll_wait(2)` says. A signal (`EINTR`) ends the wait without one.
+    pub fn poll(&mut self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Result<()> {
+        self.turn(max_wait, events).map(drop)
+    }
+
+    /// [`poll`](Self::poll), telling also what the reserved sources did.
+    pub(crate) fn turn(
+        &mut self,
+        max_wait: Option<Duration>,
+        events: &mut Vec<Event>,
+    ) -> Result<Signals> {
+        events.clear();
+        self.ready.settle(&mut self.entries);
+        let wait = if self.ready.is_empty() {
+            max_wait
+        } else {
+            Some(Duration::ZERO)
+        };
+        self.recheck(events)?;
+        let more = !self.ready.is_empty();
+        let signals = Signals {
+            more,
+            ..self.collect(wait, events)?
+        };
+        self.list(events);
+        Ok(signals)
+    }
+
+    /// How many sources are registered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no source is registered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether removed registrations keep reporting; see the module's words on closed descriptors.
+    #[must_use]
+    pub fn is_haunted(&self) -> bool {
+        self.orphans >= ORPHAN_LIMIT
+    }
+
+    /// Watches all sources in a new set; `enter` adds the reserved ones. Tokens stay valid; a
+    /// source whose descriptor was closed loses its registration. The set's descriptor is another
+    /// one afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new), or what `enter` says; the old set then stays in use, for another
+    /// [`ORPHAN_LIMIT`] events.
+    pub(crate) fn rebuild(
+        &mut self,
+        enter: impl FnOnce(&mio::Registry) -> io::Result<()>,
+    ) -> Result<()> {
+        self.orphans = 0;
+        let poll = mio::Poll::new()?;
+        enter(poll.registry())?;
+        let tokens = self.entries.iter().map(|(index, entry)| entry.token(index));
+        for token in tokens.collect::<Vec<_>>() {
+            if !self.move_to(poll.registry(), token) {
+                self.remove(token);
+            }
+        }
+        self.poll = poll;
+        Ok(())
+    }
+
+    pub(crate) fn registry(&self) -> &mio::Registry {
+        self.poll.registry()
+    }
+
+    fn recheck(&mut self, events: &mut Vec<Event>) -> Result<()> {
+        for found in self.ready.recheck(&mut self.entries, EVENT_BUDGET)? {
+            if found.closed || !self.is_current(found.token) {
+                self.remove(found.token);
+                continue;
+            }
+            report(&mut self.entries, events, found.token, found.readiness);
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, wait: Option<Duration>, events: &mut Vec<Event>) -> Result<Signals> {
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Ok(Signals::default());
+            }
+            result => result?,
+        }
+        let mut signals = Signals::default();
+        for event in &self.events {
+            match event.token() {
+                WAKE => {}
+                ALARM => signals.alarm = true,
+                name => {
+                    let token = Token::from_mio(name);
+                    let known =
+                        report(&mut self.entries, events, token, Readiness::from_mio(event));
+                    self.orphans += u32::from(!known);
+                }
+            }
+        }
+        Ok(signals)
+    }
+
+    /// Puts what was just reported on the ready list, until it proves itself drained.
+    fn list(&mut self, events: &[Event]) {
+        for event in events {
+            let Some(entry) = live(&mut self.entries, event.token) else {
+                continue;
+            };
+            entry.collected = 0;
+            entry.unproven = event.readiness;
+            if !entry.listed {
+                entry.listed = true;
+                self.ready.push(event.token);
+            }
+        }
+    }
+
+    /// Whether the descriptor number still is what was registered, and not a closed one that some
+    /// other file has got since. Only the set knows: changing a registration that is not there
+    /// fails. (Not on kqueue, where a change would add it.)
+    fn is_current(&self, token: Token) -> bool {
+        if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+            return true;
+        }
+        let entry = &self.entries[token.index() as usize];
+        let fd = entry.source.as_fd().as_raw_fd();
+        entry.interest.to_mio().is_some_and(|interest| {
+            self.poll
+                .registry()
+                .reregister(&mut SourceFd(&fd), token.to_mio(), interest)
+                .is_ok()
+        })
+    }
+
+    /// Makes room for `fd`: an old registration of the same number is either live, an error, or
+    /// left over from a descriptor that was closed.
+    fn forget_stale(&mut self, fd: RawFd) -> Result<()> {
+        let Some(&index) = self.by_fd.get(&fd) else {
+            return Ok(());
+        };
+        let token = self.entries[index as usize].token(index as usize);
+        if self.is_current(token) {
+            return Err(Error::Registered);
+        }
+        self.remove(token);
+        Ok(())
+    }
+
+    /// Enters a registration into another set, unless its descriptor was closed.
+    fn move_to(&mut self, registry: &mio::Registry, token: Token) -> bool {
+        if !self.is_current(token) {
+            return false;
+        }
+        let entry = &mut self.entries[token.index() as usize];
+        let fd = entry.source.as_fd().as_raw_fd();
+        let result = watch(registry, fd, token, entry.interest);
+        entry.watched = result.as_ref().is_ok_and(|&watched| watched);
+        result.is_ok()
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Entry<S>> {
+        live(&mut self.entries, token)?;
+        let entry = self.entries.remove(token.index() as usize);
+        self.by_fd.remove(&entry.source.as_fd().as_raw_fd());
+        Some(entry)
+    }
+}
+
+impl<S> AsRawFd for Reactor<S> {
+    /// The set itself: readable while an event waits in it. What is on the ready list does not
+    /// show.
+    fn as_raw_fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+}
+
+/// The system call behind the reactor: `epoll`, `kqueue` or `poll`.
+#[must_use]
+pub const fn backend() -> &'static str {
+    if cfg!(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "illumos"
+    )) {
+        "epoll"
+    } else if cfg!(any(
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    )) {
+        "kqueue"
+    } else {
+        "poll"
+    }
+}
+
+/// Adds `readiness` to what `events` says of `token`; false when the token is stale.
+fn report<S>(
+    entries: &mut Slab<Entry<S>>,
+    events: &mut Vec<Event>,
+    token: Token,
+    readiness: Readiness,
+) -> bool {
+    let Some(entry) = live(entries, token) else {
+        return false;
+    };
+    let readiness = readiness.of_interest(entry.interest);
+    if readiness.is_empty() {
+        return true;
+    }
+    if entry.collected > 0 {
+        events[entry.collected as usize - 1].readiness |= readiness;
+        return true;
+    }
+    events.push(Event { token, readiness });
+    entry.collected = to_index(events.len());
+    true
+}
+
+fn live<S>(entries: &mut Slab<Entry<S>>, token: Token) -> Option<&mut Entry<S>> {
+    entries
+        .get_mut(token.index() as usize)
+        .filter(|entry| entry.generation == token.generation())
+}
+
+/// Enters a source into the set; false when its interest needs no place there.
+fn watch(
+    registry: &mio::Registry,
+    fd: RawFd,
+    token: Token,
+    interest: Interest,
+) -> io::Result<bool> {
+    let Some(wanted) = interest.to_mio() else {
+        return Ok(false);
+    };
+    registry.register(&mut SourceFd(&fd), token.to_mio(), wanted)?;
+    Ok(true)
+}
+
+/// `ENOENT`: not in the set. `EBADF`: no such descriptor. Either way it was closed.
+fn is_gone(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    errno == Some(rustix::io::Errno::NOENT.raw_os_error())
+        || errno == Some(rustix::io::Errno::BADF.raw_os_error())
+}
+
+fn to_index(index: usize) -> u32 {
+    u32::try_from(index).expect("register() refuses more than a u32 can count")
+}
+
+/// Most events taken from the kernel in one poll, and most sources of the ready list asked again:
+/// more wait in the set, which stays readable, or on the list. One poll so reports at most twice
+/// as many.
+pub(crate) const EVENT_BUDGET: usize = 1024;
+
+/// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
+const ORPHAN_LIMIT: u32 = 16;

@@ -1,0 +1,89 @@
+//! Names of registrations: a slab index with a generation, packed into mio's one word.
+
+/// Names one registration. After it has been removed the token is stale and reaches nothing,
+/// whoever uses its index next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token {
+    index: u32,
+    generation: u32,
+}
+
+/// Reserved for the waker of the inbox.
+pub(crate) const WAKE: mio::Token = mio::Token(usize::MAX);
+/// Reserved for the alarm that ends a wait at the earliest deadline.
+pub(crate) const ALARM: mio::Token = mio::Token(usize::MAX - 1);
+
+impl Token {
+    /// The dense index of the registration: what an array beside the slab is indexed by.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+
+    pub(super) const fn generation(self) -> u32 {
+        self.generation
+    }
+
+    /// `index` has to fit [`MAX_INDEX`]; the generation wraps.
+    pub(super) const fn new(index: u32, generation: u32) -> Self {
+        Self {
+            index,
+            generation: generation & GENERATION_MASK,
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the masks make both halves fit"
+    )]
+    pub(super) const fn from_mio(token: mio::Token) -> Self {
+        Self {
+            index: (token.0 & MAX_INDEX as usize) as u32,
+            generation: (token.0 >> INDEX_BITS) as u32 & GENERATION_MASK,
+        }
+    }
+
+    pub(super) const fn to_mio(self) -> mio::Token {
+        mio::Token((self.generation as usize) << INDEX_BITS | self.index as usize)
+    }
+}
+
+/// A word of 64 bits gives each half 32; one of 32 bits has to do with a million registrations
+/// and 4,096 generations.
+const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
+const GENERATION_MASK: u32 = if usize::BITS >= 64 {
+    u32::MAX
+} else {
+    (1 << 12) - 1
+};
+
+/// The largest index of a registration; the two above it would look like the reserved tokens.
+pub(super) const MAX_INDEX: u32 = if usize::BITS >= 64 {
+    u32::MAX
+} else {
+    (1 << 20) - 1
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_way_through_mio() {
+        for (index, generation) in [(0, 0), (1, 7), (MAX_INDEX - 2, GENERATION_MASK)] {
+            let token = Token::new(index, generation);
+            assert_eq!(Token::from_mio(token.to_mio()), token);
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_generation_is_another_token() {
+        assert_ne!(Token::new(3, 1), Token::new(3, 2));
+    }
+
+    #[test]
+    fn the_reserved_tokens_name_no_registration() {
+        assert!(Token::from_mio(WAKE).index() > MAX_INDEX - 2);
+        assert!(Token::from_mio(ALARM).index() > MAX_INDEX - 2);
+    }
+}

@@ -1,0 +1,72 @@
+/** Spans of time: objects with named units, as `Temporal.Duration` is one. */
+import { invalidArgType, invalidArgValue } from './errors.js';
+
+/**
+ * A span of time, the sum of its fields. A `Temporal.Duration` fits, as far as it names days and
+ * smaller units. Fields may be negative or fractional; a missing one counts as 0.
+ */
+export interface Duration {
+  readonly days?: number;
+  readonly hours?: number;
+  readonly minutes?: number;
+  readonly seconds?: number;
+  readonly milliseconds?: number;
+  readonly microseconds?: number;
+  readonly nanoseconds?: number;
+}
+
+const SECONDS = {
+  days: 86_400,
+  hours: 3_600,
+  minutes: 60,
+  seconds: 1,
+  milliseconds: 1e-3,
+  microseconds: 1e-6,
+  nanoseconds: 1e-9,
+} as const;
+
+/** Calendar units have no fixed length; a `Temporal.Duration` has them as zeros. */
+const CALENDAR = ['years', 'months', 'weeks'] as const;
+
+/**
+ * The length of `duration` in seconds.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE` when it is no object with at least one of the fields,
+ * `ERR_INVALID_ARG_VALUE` when a field is no finite number or names a calendar unit.
+ */
+export function durationSeconds(duration: Duration, name: string): number {
+  const fields = duration as Readonly<Record<string, unknown>>;
+  let seconds = 0;
+  let known = 0;
+  for (const [unit, factor] of Object.entries(SECONDS)) {
+    const value = fields[unit];
+    if (value === undefined) continue;
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      throw invalidArgValue(`${name}.${unit}`, value, 'a finite number');
+    }
+    known += 1;
+    seconds += value * factor;
+  }
+  for (const unit of CALENDAR) {
+    if (fields[unit] !== undefined && fields[unit] !== 0) {
+      throw invalidArgValue(`${name}.${unit}`, fields[unit], 'absent: its length is not fixed');
+    }
+  }
+  if (known === 0) throw invalidArgType(name, duration, 'a duration such as { seconds: 5 }');
+  return seconds;
+}
+
+/** Whether a value can be meant as a {@link Duration}. */
+export function isDurationLike(value: unknown): value is Duration {
+  return typeof value === 'object' && value !== null;
+}
+
+/** `value` in seconds: a number as it is, a duration by its length. NaN is refused. */
+export function secondsOf(value: number | Duration, name: string): number {
+  if (typeof value === 'number') {
+    if (Number.isNaN(value)) throw invalidArgType(name, value, 'a number of seconds, not NaN');
+    return value;
+  }
+  if (isDurationLike(value)) return durationSeconds(value, name);
+  throw invalidArgType(name, value, 'a number of seconds or a duration');
+}

@@ -1,0 +1,210 @@
+/**
+ * The machinery of one loop: when a turn runs, and what it does. `docs/loop-iteration.md` is the
+ * specification of {@link Engine.turn}.
+ */
+import { root } from './async-context.js';
+import { CallbackQueue, type Callback } from './callback-queue.js';
+import { systemError } from './errors.js';
+import { HandlerTable } from './handlers.js';
+import type { Isolation } from './isolation.js';
+import { native, type NativeLoop } from './native.js';
+import { Submissions } from './submissions.js';
+import { Timeout, TimeoutTable } from './timeouts.js';
+
+/** What an engine needs of its loop. */
+export interface EngineOptions {
+  readonly driver: 'libuv' | 'thread';
+  readonly isolation: Isolation;
+  /** Seconds. */
+  readonly time: () => number;
+  /** Brackets each turn: makes the loop current, gives what undoes that. */
+  readonly enter: () => () => void;
+}
+
+/**
+ * Where a loop is between `start` and the end of its last turn.
+ *
+ * stopped → scheduled (start) → turning → sleeping | scheduled → … → stopped
+ */
+type Phase = 'stopped' | 'scheduled' | 'turning' | 'sleeping';
+
+/** One loop, as a guest in Node's: nothing in it ever blocks. */
+export class Engine {
+  readonly callbacks = new CallbackQueue();
+  readonly timeouts: TimeoutTable;
+  readonly handlers: HandlerTable;
+
+  readonly #options: EngineOptions;
+  readonly #native: NativeLoop;
+  readonly #submissions: Submissions;
+  readonly #completions = new Int32Array(native.COMPLETION_CAPACITY);
+  #phase: Phase = 'stopped';
+  #stopping = false;
+  #finished: (() => void) | null = null;
+  /** The clock at the entry of the running turn, in seconds. */
+  #now = 0;
+  /** A timeout was added whose deadline is past: it wants the next turn, not a wake-up. */
+  #overdue = false;
+  /** A microtask will hand the submissions over. */
+  #flushQueued = false;
+  /** Wakes the loop where the core has no alarm of its own. */
+  #hostTimer: NodeJS.Timeout | null = null;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#native = new native.NativeLoop(options.driver, options.time());
+    this.#submissions = new Submissions(() => this.#submit());
+    this.timeouts = new TimeoutTable(this.#submissions);
+    this.handlers = new HandlerTable(this.#native, this.#submissions);
+  }
+
+  get running(): boolean {
+    return this.#phase !== 'stopped';
+  }
+
+  /** Runs turns until {@link stop}; `finished` is called after the last one. */
+  start(finished: () => void): void {
+    this.#native.start(this.#wake);
+    this.#finished = finished;
+    this.#schedule();
+  }
+
+  /** Ends the loop with the turn that is running, or with one more. */
+  stop(): void {
+    this.#stopping = true;
+    if (this.#phase === 'sleeping') this.#schedule();
+  }
+
+  /** Frees everything. Only a stopped engine may be closed. */
+  close(): void {
+    this.callbacks.clear();
+    this.timeouts.clear();
+    this.handlers.clear();
+    this.#submissions.clear();
+    this.#native.close();
+  }
+
+  addCallback(callback: Callback, args: readonly unknown[], context: Timeout['context']): void {
+    this.callbacks.push(callback, args, context);
+    if (this.#phase === 'sleeping') this.#schedule();
+  }
+
+  addTimeout(
+    deadline: number,
+    callback: Callback,
+    args: readonly unknown[],
+    context: Timeout['context'],
+  ): Timeout {
+    const timeout = this.timeouts.add(deadline, callback, args, context);
+    if (this.#phase === 'turning') this.#overdue ||= deadline <= this.#now;
+    else if (this.#phase === 'sleeping') this.#flushSoon();
+    return timeout;
+  }
+
+  /** Collect, then run: what is added while a phase runs waits for the next turn. */
+  readonly #turn = (): void => {
+    const leave = this.#options.enter();
+    this.#phase = 'turning';
+    this.#overdue = false;
+    const more = this.#collect();
+    this.callbacks.runBatch(this.#options.isolation.run);
+    this.timeouts.fire(this.#options.isolation.run);
+    const left = this.handlers.dispatch(this.#options.isolation.runHandler);
+    leave();
+    if (this.#stopping) this.#finish();
+    else if (more || left || this.#overdue || !this.callbacks.isEmpty) this.#schedule();
+    else this.#sleep();
+  };
+
+  /** One crossing: due timeouts and ready sources. True when a budget left some behind. */
+  #collect(): boolean {
+    this.#now = this.#options.time();
+    const { words, length } = this.#submissions;
+    const result = this.#native.turn(this.#now, words, length, this.#completions);
+    this.#submissions.clear();
+    if (result < 0) {
+      this.#options.isolation.report(null, systemError(result, 'poll'));
+      return false;
+    }
+    const [due = 0, ready = 0] = this.#completions;
+    this.timeouts.collect(this.#completions, HEADER, due);
+    this.handlers.collect(this.#completions, HEADER + due, ready);
+    if ((result & native.TURN_REBUILT) !== 0) this.#native.start(this.#wake);
+    return (result & native.TURN_MORE) !== 0;
+  }
+
+  /** The next turn comes after Node has had its share of the thread. */
+  #schedule(): void {
+    this.#phase = 'scheduled';
+    this.#clearHostTimer();
+    root.runInAsyncScope(setImmediate, undefined, this.#enterTurn);
+  }
+
+  /** The driver calls: the core has something to collect. */
+  readonly #wake = (): void => {
+    // A scheduled turn is about to run anyway; a stopped loop was woken by a wake-up in flight.
+    if (this.#phase === 'sleeping') this.#enterTurn();
+  };
+
+  readonly #enterTurn = (): void => {
+    this.#clearHostTimer();
+    root.runInAsyncScope(this.#turn);
+  };
+
+  #sleep(): void {
+    this.#phase = 'sleeping';
+    if (this.#submissions.armed || this.#mustTellSleep) this.#prepareSleep();
+  }
+
+  /** Hands the submissions over in a microtask, so that many cost one crossing. */
+  #flushSoon(): void {
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(() => {
+      this.#flushQueued = false;
+      if (this.#phase === 'sleeping') this.#prepareSleep();
+    });
+  }
+
+  #prepareSleep(): void {
+    const { words, length } = this.#submissions;
+    const wait = this.#native.sleep(this.#options.time(), words, length);
+    this.#submissions.clear();
+    if (wait !== Number.POSITIVE_INFINITY) this.#armHostTimer(wait);
+  }
+
+  #submit(): void {
+    this.#native.submit(this.#submissions.words, this.#submissions.length);
+    this.#submissions.clear();
+  }
+
+  #finish(): void {
+    this.#phase = 'stopped';
+    this.#stopping = false;
+    this.#native.stop();
+    const finished = this.#finished;
+    this.#finished = null;
+    finished?.();
+  }
+
+  #armHostTimer(seconds: number): void {
+    this.#clearHostTimer();
+    const delay = Math.min(Math.max(Math.ceil(seconds * 1e3), 0), LONGEST_HOST_TIMER);
+    this.#hostTimer = root.runInAsyncScope(setTimeout, undefined, this.#wake, delay);
+  }
+
+  #clearHostTimer(): void {
+    if (this.#hostTimer === null) return;
+    clearTimeout(this.#hostTimer);
+    this.#hostTimer = null;
+  }
+
+  get #mustTellSleep(): boolean {
+    return this.#options.driver === 'thread' || !native.HAS_ALARM;
+  }
+}
+
+const HEADER = 2;
+
+/** What setTimeout can take; the loop then looks again. */
+const LONGEST_HOST_TIMER = 0x7fff_ffff;

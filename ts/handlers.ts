@@ -1,0 +1,151 @@
+/** Registrations of file descriptors, and the dispatch of readiness to their handlers. */
+import { constants } from 'node:os';
+import { capture, type Context } from './async-context.js';
+import type { Callback } from './callback-queue.js';
+import { fdRegistered, fdUnknown, systemError } from './errors.js';
+import type { FdLike } from './fd.js';
+import type { Isolation } from './isolation.js';
+import type { NativeLoop } from './native.js';
+import type { Submissions } from './submissions.js';
+import * as undrained from './undrained.js';
+
+export const NONE = 0;
+export const READ = 0x001;
+export const WRITE = 0x004;
+export const ERROR = 0x018;
+
+/** One registration. A removed one stays inactive for good: a stale event finds it so. */
+export interface Registration {
+  readonly fd: number;
+  /** What the user passed, and the handler gets. */
+  readonly source: FdLike;
+  readonly handler: Callback;
+  readonly context: Context;
+  readonly index: number;
+  interest: number;
+  active: boolean;
+}
+
+/** The registrations of one loop, by number and by the core's index. */
+export class HandlerTable {
+  readonly #native: NativeLoop;
+  readonly #submissions: Submissions;
+  readonly #byFd = new Map<number, Registration>();
+  readonly #byIndex: (Registration | undefined)[] = [];
+  /** Collected at the entry of a turn: fixed before anything runs. */
+  #ready: Registration[] = [];
+  #bits: number[] = [];
+
+  constructor(native: NativeLoop, submissions: Submissions) {
+    this.#native = native;
+    this.#submissions = submissions;
+  }
+
+  get size(): number {
+    return this.#byFd.size;
+  }
+
+  /** What was registered, as it was passed. */
+  sources(): FdLike[] {
+    return Array.from(this.#byFd.values(), ({ source }) => source);
+  }
+
+  /**
+   * @throws `ERR_IOLOOP_FD_REGISTERED`, `EPERM` for files, `EBADF` and what else the kernel says;
+   * nothing is registered then, and what was registered stays.
+   */
+  add(fd: number, source: FdLike, handler: Callback, interest: number): void {
+    const index = this.#native.register(fd, interest);
+    const previous = this.#byFd.get(fd);
+    if (index < 0) {
+      if (previous !== undefined && index === -EEXIST) throw fdRegistered(fd, previous.handler);
+      throw systemError(index, 'addHandler', { fd });
+    }
+    // The core has found that the number was closed and is another file now.
+    if (previous !== undefined) previous.active = false;
+    const context = capture();
+    const registration = { fd, source, handler, context, index, interest, active: true };
+    this.#byFd.set(fd, registration);
+    this.#byIndex[index] = registration;
+  }
+
+  /** @throws `ERR_IOLOOP_FD_UNKNOWN` when there is no live registration. */
+  update(fd: number, interest: number): void {
+    const registration = this.#byFd.get(fd);
+    if (registration === undefined) throw fdUnknown(fd);
+    const result = this.#native.reregister(registration.index, interest);
+    if (result === -ENOENT) {
+      this.#forget(registration);
+      throw fdUnknown(fd);
+    }
+    if (result < 0) throw systemError(result, 'updateHandler', { fd });
+    registration.interest = interest;
+  }
+
+  /** No-op when there is none. */
+  remove(fd: number): void {
+    const registration = this.#byFd.get(fd);
+    if (registration === undefined) return;
+    this.#native.deregister(registration.index);
+    this.#forget(registration);
+  }
+
+  /** Takes the ready sources out of the completions: pairs of an index and its bits. */
+  collect(completions: Int32Array, from: number, count: number): void {
+    for (let at = from; at < from + 2 * count; at += 2) {
+      const registration = this.#byIndex[completions[at] as number];
+      if (registration === undefined) continue;
+      this.#ready.push(registration);
+      this.#bits.push(completions[at + 1] as number);
+    }
+  }
+
+  /**
+   * Calls the handlers of what was collected, unless they were removed meanwhile. True when one
+   * of them left its source undrained: it has to be asked again in the next turn.
+   */
+  dispatch(run: Isolation['runHandler']): boolean {
+    if (this.#ready.length === 0) return false;
+    const ready = this.#ready;
+    const bits = this.#bits;
+    this.#ready = [];
+    this.#bits = [];
+    let left = false;
+    for (const [at, registration] of ready.entries()) {
+      if (this.#deliver(registration, bits[at] as number, run)) left = true;
+    }
+    return left;
+  }
+
+  clear(): void {
+    for (const registration of this.#byFd.values()) registration.active = false;
+    this.#byFd.clear();
+    this.#byIndex.length = 0;
+    this.#ready = [];
+    this.#bits = [];
+  }
+
+  /** One handler; true when its source may still be ready. */
+  #deliver(registration: Registration, collected: number, run: Isolation['runHandler']): boolean {
+    if (!registration.active) return false;
+    const bits = collected & (registration.interest | ERROR);
+    // Its interest was changed meanwhile; the core will ask for the new one.
+    if (bits === 0) return false;
+    const { fd, source, handler, context } = registration;
+    undrained.mark(fd, collected);
+    run(handler, source, bits, context);
+    if (!registration.active) return false;
+    if ((bits & ERROR) !== 0 || undrained.isUndrained(fd, bits)) return true;
+    this.#submissions.drained(registration.index, bits);
+    return false;
+  }
+
+  #forget(registration: Registration): void {
+    registration.active = false;
+    this.#byFd.delete(registration.fd);
+    this.#byIndex[registration.index] = undefined;
+  }
+}
+
+
+const { EEXIST, ENOENT } = constants.errno;

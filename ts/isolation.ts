@@ -1,0 +1,84 @@
+/** Runs user code so that nothing it throws or rejects with reaches the loop. */
+import type { Context } from './async-context.js';
+import type { Callback } from './callback-queue.js';
+
+/** Where errors of user code go: `handleCallbackException`. */
+export type Report = (callback: Callback | null, error: unknown) => void;
+
+/** The one way from the loop into user code. */
+export class Isolation {
+  readonly #report: Report;
+
+  /** `report` may itself be user code, and may throw. */
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** Runs a callback or a timeout. */
+  readonly run = (callback: Callback, args: readonly unknown[], context: Context): void => {
+    try {
+      const call = callback as (...args: readonly unknown[]) => unknown;
+      const result =
+        context === null ? call(...args) : context.runInAsyncScope(call, undefined, ...args);
+      if (result !== undefined) this.#watch(callback, result);
+    } catch (error) {
+      this.report(callback, error);
+    }
+  };
+
+  /** Runs a handler of a source. A broken pipe is no news to it, as documented. */
+  readonly runHandler = (
+    handler: Callback,
+    source: unknown,
+    bits: number,
+    context: Context,
+  ): void => {
+    try {
+      const call = handler as (source: unknown, bits: number) => unknown;
+      const result =
+        context === null
+          ? call(source, bits)
+          : context.runInAsyncScope(call, undefined, source, bits);
+      if (result !== undefined) this.#watch(handler, result);
+    } catch (error) {
+      if (!isBrokenPipe(error)) this.report(handler, error);
+    }
+  };
+
+  /**
+   * Reports an error. When the report itself fails, both errors become one uncaught exception:
+   * nothing is lost, and the turn goes on.
+   */
+  report(callback: Callback | null, error: unknown): void {
+    try {
+      this.#report(callback, error);
+    } catch (failure) {
+      const message = 'handleCallbackException failed while it handled an error';
+      const both = new AggregateError([failure, error], message, { cause: failure });
+      process.nextTick(() => {
+        throw both;
+      });
+    }
+  }
+
+  /** A promise is watched, so that its rejection is reported and not unhandled. */
+  #watch(callback: Callback, result: unknown): void {
+    if (!isThenable(result)) return;
+    result.then(undefined, (error: unknown) => {
+      this.report(callback, error);
+    });
+  }
+}
+
+/** Whether a value can be awaited. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === 'EPIPE';
+}

@@ -1,0 +1,10 @@
+/**
+ * The one file that loads the binary. What it exports is generated from `crates/ioloop-napi`.
+ *
+ * A static import on purpose: with a top-level `await` CommonJS could not `require` the package.
+ * When no binary fits, the generated loader throws and names what it looked for.
+ */
+import * as binding from '../native/binding.js';
+
+export const native: typeof binding = binding;
+export type { NativeLoop } from '../native/binding.js';

@@ -1,0 +1,56 @@
+/**
+ * What JavaScript asks of the core, collected: one crossing carries many.
+ *
+ * The layout is that of `crates/ioloop-napi/src/batch.rs`: pairs of a word (`id * 4 + operation`)
+ * and an operand.
+ */
+import { native } from './native.js';
+
+const CAPACITY = 2 * 2048;
+const { SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED } = native;
+
+/** An array of submissions and how far it is filled. */
+export class Submissions {
+  readonly words = new Float64Array(CAPACITY);
+  /** Words in use. */
+  length = 0;
+  /** Whether a timer was armed: before the loop sleeps, the core has to know. */
+  armed = false;
+
+  readonly #flush: () => void;
+
+  /** `flush` hands the words to the core and calls {@link clear}. */
+  constructor(flush: () => void) {
+    this.#flush = flush;
+  }
+
+  /** Arm timer `id` at `deadline`, in seconds of the loop's clock. */
+  arm(id: number, deadline: number): void {
+    this.armed = true;
+    this.#push(id * 4 + SUBMIT_ARM, deadline);
+  }
+
+  /** Disarm timer `id`, which may be used again at once. */
+  disarm(id: number): void {
+    this.#push(id * 4 + SUBMIT_DISARM, 0);
+  }
+
+  /** The source at `index` has been drained of these READ and WRITE bits. */
+  drained(index: number, bits: number): void {
+    this.#push(index * 4 + SUBMIT_DRAINED, bits);
+  }
+
+  /** The core has them. */
+  clear(): void {
+    this.length = 0;
+    this.armed = false;
+  }
+
+  #push(word: number, operand: number): void {
+    if (this.length === CAPACITY) this.#flush();
+    const { words, length } = this;
+    words[length] = word;
+    words[length + 1] = operand;
+    this.length = length + 2;
+  }
+}

@@ -1,0 +1,126 @@
+/** Pending timeouts: who owns which id of the wheel. */
+import type { Context } from './async-context.js';
+import type { Callback, Run } from './callback-queue.js';
+import type { Submissions } from './submissions.js';
+
+/**
+ * A pending timeout, as `addTimeout`, `callAt` and `callLater` give it: an opaque handle for
+ * `removeTimeout`. Unlike asyncio's it has no `cancel()`, as documented.
+ */
+export class Timeout {
+  /** @internal The wheel's id; below 0 once it is due, removed, or when it never comes due. */
+  id: number;
+  /** @internal `null` once it has run or was removed: then nothing holds the closure. */
+  callback: Callback | null;
+  /** @internal */
+  args: readonly unknown[] | null;
+  /** @internal */
+  context: Context;
+
+  /** @internal */
+  constructor(id: number, callback: Callback, args: readonly unknown[], context: Context) {
+    this.id = id;
+    this.callback = callback;
+    this.args = args;
+    this.context = context;
+  }
+}
+
+/** The timeouts of one loop. The wheel knows ids and deadlines, this table knows the rest. */
+export class TimeoutTable {
+  readonly #submissions: Submissions;
+  #byId: (Timeout | undefined)[] = [];
+  #free: number[] = [];
+  #pending = 0;
+  /** Collected at the entry of a turn: fixed before anything runs. */
+  #due: Timeout[] = [];
+
+  constructor(submissions: Submissions) {
+    this.#submissions = submissions;
+  }
+
+  /** Timeouts that the wheel holds. */
+  get size(): number {
+    return this.#pending;
+  }
+
+  /** Adds a timeout for `deadline`, in seconds of the loop's clock. */
+  add(
+    deadline: number,
+    callback: Callback,
+    args: readonly unknown[],
+    context: Context,
+  ): Timeout {
+    if (deadline === Number.POSITIVE_INFINITY) return new Timeout(NEVER, callback, args, context);
+    const id = this.#free.pop() ?? this.#byId.length;
+    const timeout = new Timeout(id, callback, args, context);
+    this.#byId[id] = timeout;
+    this.#pending += 1;
+    this.#submissions.arm(id, deadline);
+    return timeout;
+  }
+
+  /** Cancels; nothing to do when it has run, was removed, or belongs to another loop. */
+  remove(timeout: Timeout): void {
+    const { id } = timeout;
+    if (id >= 0) {
+      if (this.#byId[id] !== timeout) return;
+      this.#release(id);
+      this.#submissions.disarm(id);
+      timeout.id = DONE;
+    }
+    timeout.callback = null;
+    timeout.args = null;
+    timeout.context = null;
+  }
+
+  /** Takes the due ids out of the completions: they are free again, and will run in this order. */
+  collect(completions: Int32Array, from: number, count: number): void {
+    for (let at = from; at < from + count; at += 1) {
+      // The wheel reports only ids that were armed and not disarmed since.
+      const id = completions[at] as number;
+      const timeout = this.#byId[id] as Timeout;
+      this.#release(id);
+      timeout.id = DONE;
+      this.#due.push(timeout);
+    }
+  }
+
+  /** Runs what was collected, except what was removed meanwhile. */
+  fire(run: Run): void {
+    if (this.#due.length === 0) return;
+    const due = this.#due;
+    this.#due = [];
+    for (const timeout of due) {
+      const { callback, args, context } = timeout;
+      if (callback === null || args === null) continue;
+      timeout.callback = null;
+      timeout.args = null;
+      timeout.context = null;
+      run(callback, args, context);
+    }
+  }
+
+  clear(): void {
+    this.#byId = [];
+    this.#free = [];
+    this.#due = [];
+    this.#pending = 0;
+  }
+
+  #release(id: number): void {
+    this.#pending -= 1;
+    if (this.#pending === 0 && this.#byId.length > KEEP) {
+      // The last of a crowd: give the table back.
+      this.#byId = [];
+      this.#free = [];
+      return;
+    }
+    this.#byId[id] = undefined;
+    this.#free.push(id);
+  }
+}
+
+const NEVER = -1;
+const DONE = -2;
+const KEEP = 4096;
