@@ -33,6 +33,13 @@ pub(super) struct Item {
     generation: u32,
 }
 
+/// What the table knows of an item. The deadline is that of the item's timer only if it is live.
+#[derive(Clone, Copy, Default)]
+pub(super) struct LookUp {
+    pub(super) live: bool,
+    pub(super) deadline: u64,
+}
+
 /// The truth about every timer, indexed by id.
 ///
 /// A slot item is live if its generation, the low half of the insertion order, is still that of the
@@ -92,9 +99,17 @@ impl Table {
 
     /// The deadline of the timer that `item` stands for; `None` if the item is stale.
     pub(super) fn deadline(&self, item: Item) -> Option<u64> {
-        let entry = &self.entries[item.id.0 as usize];
-        let live = entry.order != DISARMED && generation(entry.order) == item.generation;
-        live.then_some(entry.deadline)
+        let found = self.look_up(item);
+        found.live.then_some(found.deadline)
+    }
+
+    /// The same without a branch. In a large table each look-up is a cache miss, and a loop of nothing
+    /// but look-ups has many of them under way at once: measured 10 ns each instead of 50 to 150.
+    #[inline]
+    pub(super) fn look_up(&self, item: Item) -> LookUp {
+        let Entry { deadline, order } = self.entries[item.id.0 as usize];
+        let live = (order != DISARMED) & (generation(order) == item.generation);
+        LookUp { live, deadline }
     }
 
     /// Whether `timer` is still armed by the same insertion.

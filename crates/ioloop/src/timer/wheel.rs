@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
 
-use super::key::{Item, Table, Timer, TimerId};
+use super::key::{Item, LookUp, Table, Timer, TimerId};
 use super::level::{KEPT_CAPACITY, LEVELS, Level, Place, SLOT_BITS, mostly_dead, recycled};
 
 /// Pending timers by id and deadline, fired in exact (deadline, insertion) order.
@@ -165,25 +165,27 @@ impl Wheel {
 
     /// Re-places the live timers among `items`; those of the slot at the cursor remain in `items`.
     fn cascade(&mut self, first: &FirstSlot, items: &mut Vec<Item>) {
-        let Self {
-            table,
-            levels,
-            cursor,
-            ..
-        } = self;
-        items.retain(|&item| {
-            let deadline = table
-                .deadline(item)
-                .filter(|deadline| first.contains(*deadline));
-            let Some(deadline) = deadline else {
-                return false;
-            };
-            let Some(place) = Place::of(deadline, *cursor) else {
-                return true;
-            };
-            levels[place.level].push(place.slot, item);
-            false
-        });
+        let mut present = 0;
+        for start in (0..items.len()).step_by(BATCH) {
+            let end = items.len().min(start + BATCH);
+            let mut batch = [LookUp::default(); BATCH];
+            for (found, item) in batch.iter_mut().zip(&items[start..end]) {
+                *found = self.table.look_up(*item);
+            }
+            for (index, found) in (start..end).zip(batch) {
+                if !found.live || !first.contains(found.deadline) {
+                    continue;
+                }
+                let item = items[index];
+                if let Some(place) = Place::of(found.deadline, self.cursor) {
+                    self.levels[place.level].push(place.slot, item);
+                } else {
+                    items[present] = item;
+                    present += 1;
+                }
+            }
+        }
+        items.truncate(present);
     }
 
     /// The slot that holds the earliest deadline outside the front.
@@ -285,12 +287,15 @@ impl Front {
         self.run_order = table.last_order();
         std::mem::swap(&mut self.run, items);
         items.clear();
-        let run_start = self.run_start;
-        self.keys
-            .extend(self.run.iter().zip(0u64..).filter_map(|(item, index)| {
-                let offset = table.deadline(*item)?.checked_sub(run_start)?;
-                (offset >> SLOT_BITS == 0).then_some(offset << INDEX_BITS | index)
-            }));
+        self.keys.resize(self.run.len(), 0);
+        let mut live = 0;
+        for (item, index) in self.run.iter().zip(0u64..) {
+            let found = table.look_up(*item);
+            let offset = found.deadline.wrapping_sub(self.run_start);
+            self.keys[live] = offset << INDEX_BITS | index;
+            live += usize::from(found.live) & usize::from(offset >> SLOT_BITS == 0);
+        }
+        self.keys.truncate(live);
         self.keys.sort_unstable_by_key(|key| Reverse(*key));
     }
 
@@ -387,6 +392,8 @@ impl Front {
 /// re-arming an id count too, but a slot is compacted before they are more than the live ones.
 const INDEX_BITS: u32 = 32;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
+/// How many timers a cascade looks up before it moves them: see [`Table::look_up`].
+const BATCH: usize = 64;
 /// [`Wheel::next_wake`] looks through a slot of up to so many items.
 const SCAN_LIMIT: usize = 32;
 
