@@ -104,7 +104,8 @@ impl Table {
     }
 
     /// The same without a branch. In a large table each look-up is a cache miss, and a loop of nothing
-    /// but look-ups has many of them under way at once: measured 10 ns each instead of 50 to 150.
+    /// but look-ups has many of them under way at once: it took firing 10^6 timers spread over a minute
+    /// from about 180 ns each to 60 to 90 (`benches/wheel.rs`, a virtual machine with 160 ns a miss).
     #[inline]
     pub(super) fn look_up(&self, item: Item) -> LookUp {
         let Entry { deadline, order } = self.entries[item.id.0 as usize];
