@@ -13,11 +13,23 @@ export type Context = AsyncResource | null;
 /** The context outside all storages: the one this module was loaded in. */
 export const root = new AsyncResource('IOLoop');
 
+const TYPE = 'IOLoop.callback';
+const FRAME = 'context_frame';
+const KNOWN_PROPERTIES = [FRAME, 'async_id_symbol', 'trigger_async_id_symbol', 'kResourceStore'];
+
+/** The property in which Node 24 keeps all storages in one frame; elsewhere a name of no property. */
+const frame = frameSymbol();
+
+/** Whether an empty context can be told from a full one: only on the Nodes whose ways are known. */
+const emptinessShows = isKnownNode();
+
+/** Set for good once a hook was seen: from then on contexts may carry something. */
+let hooksExist = false;
+
 /** The context of the caller; `null` when no storage is in use. */
 export function capture(): Context {
-  if (!emptinessShows) return new AsyncResource(TYPE);
-  if (hooksExist) return new AsyncResource(TYPE);
-  let resource: AsyncResource & { [frame]?: unknown };
+  if (hooksExist || !emptinessShows) return new AsyncResource(TYPE);
+  let resource: AsyncResource;
   try {
     // An empty type is an error only while an async hook is enabled, as Node 20 and 22 do for
     // AsyncLocalStorage. A number as second argument saves the parsing of options.
@@ -26,30 +38,7 @@ export function capture(): Context {
     hooksExist = true;
     return new AsyncResource(TYPE);
   }
-  // Node 24 and later carry all storages in one frame, without a hook.
-  return resource[frame] === undefined ? null : resource;
-}
-
-const TYPE = 'IOLoop.callback';
-
-/** Set for good once a hook was seen: from then on contexts may carry something. */
-let hooksExist = false;
-
-/** The property in which Node keeps the frame; a symbol of our own where there is none. */
-const frame: unique symbol = frameSymbol() as never;
-
-/** Whether an empty context can be told from a full one: only on the Nodes whose ways are known. */
-const emptinessShows = process.versions['bun'] === undefined && isKnownNode();
-
-function isKnownNode(): boolean {
-  if (process.release.name !== 'node' || 'Deno' in globalThis) return false;
-  const names = Object.getOwnPropertySymbols(new AsyncResource(TYPE)).map(
-    (symbol) => symbol.description ?? '',
-  );
-  const major = Number.parseInt(process.versions.node, 10);
-  return major < 24
-    ? names.every((name) => KNOWN_PROPERTIES.includes(name) || name === 'kResourceStore')
-    : names.includes(FRAME);
+  return (resource as unknown as Record<symbol, unknown>)[frame] === undefined ? null : resource;
 }
 
 function frameSymbol(): symbol {
@@ -57,5 +46,12 @@ function frameSymbol(): symbol {
   return symbols.find((symbol) => symbol.description === FRAME) ?? Symbol(FRAME);
 }
 
-const FRAME = 'context_frame';
-const KNOWN_PROPERTIES = [FRAME, 'async_id_symbol', 'trigger_async_id_symbol'];
+function isKnownNode(): boolean {
+  if (process.release.name !== 'node') return false;
+  if (process.versions['bun'] !== undefined || 'Deno' in globalThis) return false;
+  const symbols = Object.getOwnPropertySymbols(new AsyncResource(TYPE));
+  const names = symbols.map((symbol) => symbol.description ?? '');
+  const major = Number.parseInt(process.versions.node, 10);
+  const framed = major < 24 || names.includes(FRAME);
+  return framed && names.every((name) => KNOWN_PROPERTIES.includes(name));
+}

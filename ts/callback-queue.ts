@@ -10,49 +10,78 @@ export type Run = (callback: Callback, args: readonly unknown[], context: Contex
 /**
  * First in, first out, in batches: {@link runBatch} runs what was queued when it was called. What
  * is queued meanwhile waits for the next batch, so a callback that adds callbacks starves nobody.
+ *
+ * The queue is a list of blocks. One array for all would be copied whenever it grows, and a large
+ * array that is written to costs the garbage collector more than the callbacks themselves.
  */
 export class CallbackQueue {
-  /** Three words a callback: the function, its arguments, its context. Flat, to allocate nothing. */
-  #queued: unknown[] = [];
-  /** Words in use of it; the rest is capacity. */
-  #length = 0;
-  #spare: unknown[] = [];
+  #head = new Block();
+  #tail = this.#head;
+  #spare: Block | null = null;
 
   get isEmpty(): boolean {
-    return this.#length === 0;
+    return this.#head.length === 0;
   }
 
   push(callback: Callback, args: readonly unknown[], context: Context): void {
-    const length = this.#length;
-    this.#queued[length] = callback;
-    this.#queued[length + 1] = args;
-    this.#queued[length + 2] = context;
-    this.#length = length + 3;
+    let block = this.#tail;
+    if (block.length === BLOCK_WORDS) {
+      block.next = this.#takeBlock();
+      block = this.#tail = block.next;
+    }
+    const { words, length } = block;
+    words[length] = callback;
+    words[length + 1] = args;
+    words[length + 2] = context;
+    block.length = length + WORDS;
   }
 
   runBatch(run: Run): void {
-    const batch = this.#queued;
-    const length = this.#length;
-    if (length === 0) return;
-    this.#queued = this.#spare;
-    this.#length = 0;
-    for (let at = 0; at < length; at += 3) {
-      const callback = batch[at] as Callback;
-      const args = batch[at + 1] as unknown[];
-      const context = batch[at + 2] as Context;
-      // What has run is let go of before the next one runs.
-      batch[at] = batch[at + 1] = batch[at + 2] = undefined;
-      run(callback, args, context);
+    if (this.isEmpty) return;
+    let block: Block | null = this.#head;
+    this.#head = this.#tail = this.#takeBlock();
+    while (block !== null) {
+      runBlock(block, run);
+      const next: Block | null = block.next;
+      block.next = null;
+      this.#spare = block;
+      block = next;
     }
-    // A small array is kept for the batch after next; a large one would hold its memory for good.
-    this.#spare = batch.length > SPARE_LIMIT ? [] : batch;
   }
 
   clear(): void {
-    this.#queued = [];
-    this.#spare = [];
-    this.#length = 0;
+    this.#head = this.#tail = new Block();
+    this.#spare = null;
+  }
+
+  #takeBlock(): Block {
+    const block = this.#spare ?? new Block();
+    this.#spare = null;
+    return block;
   }
 }
 
-const SPARE_LIMIT = 3 * 4096;
+/** Three words a callback: the function, its arguments, its context. */
+const WORDS = 3;
+const BLOCK_WORDS = WORDS * 512;
+
+/** A part of the queue. */
+class Block {
+  readonly words: unknown[] = [];
+  /** Words in use; the rest is capacity. */
+  length = 0;
+  next: Block | null = null;
+}
+
+function runBlock(block: Block, run: Run): void {
+  const { words, length } = block;
+  for (let at = 0; at < length; at += WORDS) {
+    const callback = words[at] as Callback;
+    const args = words[at + 1] as readonly unknown[];
+    const context = words[at + 2] as Context;
+    // What runs is let go of: nothing in the queue keeps its closure alive.
+    words[at] = words[at + 1] = words[at + 2] = undefined;
+    run(callback, args, context);
+  }
+  block.length = 0;
+}

@@ -7,7 +7,7 @@ import { CallbackQueue, type Callback } from './callback-queue.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
 import type { Isolation } from './isolation.js';
-import { native, type NativeLoop } from './native.js';
+import { native, type NativeHandle } from './native.js';
 import { Submissions } from './submissions.js';
 import { Timeout, TimeoutTable } from './timeouts.js';
 
@@ -35,7 +35,7 @@ export class Engine {
   readonly handlers: HandlerTable;
 
   readonly #options: EngineOptions;
-  readonly #native: NativeLoop;
+  readonly #native: NativeHandle;
   readonly #submissions: Submissions;
   readonly #completions = new Int32Array(native.COMPLETION_CAPACITY);
   #phase: Phase = 'stopped';
@@ -43,6 +43,8 @@ export class Engine {
   #finished: (() => void) | null = null;
   /** The clock at the entry of the running turn, in seconds. */
   #now = 0;
+  /** The core may have something to collect: a driver called, or sources were left undrained. */
+  #woken = false;
   /** A timeout was added whose deadline is past: it wants the next turn, not a wake-up. */
   #overdue = false;
   /** A microtask will hand the submissions over. */
@@ -52,7 +54,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#native = new native.NativeLoop(options.driver, options.time());
+    this.#native = native.loopOpen(options.driver, options.time());
     this.#submissions = new Submissions(() => this.#submit());
     this.timeouts = new TimeoutTable(this.#submissions);
     this.handlers = new HandlerTable(this.#native, this.#submissions);
@@ -64,8 +66,9 @@ export class Engine {
 
   /** Runs turns until {@link stop}; `finished` is called after the last one. */
   start(finished: () => void): void {
-    this.#native.start(this.#wake);
+    native.loopStart(this.#native, this.#wake);
     this.#finished = finished;
+    this.#woken = true;
     this.#schedule();
   }
 
@@ -81,7 +84,7 @@ export class Engine {
     this.timeouts.clear();
     this.handlers.clear();
     this.#submissions.clear();
-    this.#native.close();
+    native.loopClose(this.#native);
   }
 
   addCallback(callback: Callback, args: readonly unknown[], context: Timeout['context']): void {
@@ -111,16 +114,19 @@ export class Engine {
     this.timeouts.fire(this.#options.isolation.run);
     const left = this.handlers.dispatch(this.#options.isolation.runHandler);
     leave();
+    this.#woken = more || left;
     if (this.#stopping) this.#finish();
-    else if (more || left || this.#overdue || !this.callbacks.isEmpty) this.#schedule();
+    else if (this.#woken || this.#overdue || !this.callbacks.isEmpty) this.#schedule();
     else this.#sleep();
   };
 
   /** One crossing: due timeouts and ready sources. True when a budget left some behind. */
   #collect(): boolean {
+    const idle = !this.#woken && this.timeouts.size === 0 && this.#submissions.length === 0;
+    if (idle && !this.#mustAsk) return false;
     this.#now = this.#options.time();
     const { words, length } = this.#submissions;
-    const result = this.#native.turn(this.#now, words, length, this.#completions);
+    const result = native.loopTurn(this.#native, this.#now, words, length, this.#completions);
     this.#submissions.clear();
     if (result < 0) {
       this.#options.isolation.report(null, systemError(result, 'poll'));
@@ -129,7 +135,7 @@ export class Engine {
     const [due = 0, ready = 0] = this.#completions;
     this.timeouts.collect(this.#completions, HEADER, due);
     this.handlers.collect(this.#completions, HEADER + due, ready);
-    if ((result & native.TURN_REBUILT) !== 0) this.#native.start(this.#wake);
+    if ((result & native.TURN_REBUILT) !== 0) native.loopStart(this.#native, this.#wake);
     return (result & native.TURN_MORE) !== 0;
   }
 
@@ -142,6 +148,7 @@ export class Engine {
 
   /** The driver calls: the core has something to collect. */
   readonly #wake = (): void => {
+    this.#woken = true;
     // A scheduled turn is about to run anyway; a stopped loop was woken by a wake-up in flight.
     if (this.#phase === 'sleeping') this.#enterTurn();
   };
@@ -153,7 +160,7 @@ export class Engine {
 
   #sleep(): void {
     this.#phase = 'sleeping';
-    if (this.#submissions.armed || this.#mustTellSleep) this.#prepareSleep();
+    if (this.#submissions.armed || this.#mustAsk || !native.HAS_ALARM) this.#prepareSleep();
   }
 
   /** Hands the submissions over in a microtask, so that many cost one crossing. */
@@ -168,20 +175,20 @@ export class Engine {
 
   #prepareSleep(): void {
     const { words, length } = this.#submissions;
-    const wait = this.#native.sleep(this.#options.time(), words, length);
+    const wait = native.loopSleep(this.#native, this.#options.time(), words, length);
     this.#submissions.clear();
     if (wait !== Number.POSITIVE_INFINITY) this.#armHostTimer(wait);
   }
 
   #submit(): void {
-    this.#native.submit(this.#submissions.words, this.#submissions.length);
+    native.loopSubmit(this.#native, this.#submissions.words, this.#submissions.length);
     this.#submissions.clear();
   }
 
   #finish(): void {
     this.#phase = 'stopped';
     this.#stopping = false;
-    this.#native.stop();
+    native.loopStop(this.#native);
     const finished = this.#finished;
     this.#finished = null;
     finished?.();
@@ -199,8 +206,9 @@ export class Engine {
     this.#hostTimer = null;
   }
 
-  get #mustTellSleep(): boolean {
-    return this.#options.driver === 'thread' || !native.HAS_ALARM;
+  /** The thread driver watches only while the loop sleeps, and has to be told when it does. */
+  get #mustAsk(): boolean {
+    return this.#options.driver === 'thread';
   }
 }
 

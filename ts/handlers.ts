@@ -5,7 +5,7 @@ import type { Callback } from './callback-queue.js';
 import { fdRegistered, fdUnknown, systemError } from './errors.js';
 import type { FdLike } from './fd.js';
 import type { Isolation } from './isolation.js';
-import type { NativeLoop } from './native.js';
+import { native, type NativeHandle } from './native.js';
 import type { Submissions } from './submissions.js';
 import * as undrained from './undrained.js';
 
@@ -28,7 +28,7 @@ export interface Registration {
 
 /** The registrations of one loop, by number and by the core's index. */
 export class HandlerTable {
-  readonly #native: NativeLoop;
+  readonly #native: NativeHandle;
   readonly #submissions: Submissions;
   readonly #byFd = new Map<number, Registration>();
   readonly #byIndex: (Registration | undefined)[] = [];
@@ -36,8 +36,8 @@ export class HandlerTable {
   #ready: Registration[] = [];
   #bits: number[] = [];
 
-  constructor(native: NativeLoop, submissions: Submissions) {
-    this.#native = native;
+  constructor(handle: NativeHandle, submissions: Submissions) {
+    this.#native = handle;
     this.#submissions = submissions;
   }
 
@@ -55,7 +55,7 @@ export class HandlerTable {
    * nothing is registered then, and what was registered stays.
    */
   add(fd: number, source: FdLike, handler: Callback, interest: number): void {
-    const index = this.#native.register(fd, interest);
+    const index = native.loopRegister(this.#native, fd, interest);
     const previous = this.#byFd.get(fd);
     if (index < 0) {
       if (previous !== undefined && index === -EEXIST) throw fdRegistered(fd, previous.handler);
@@ -73,7 +73,7 @@ export class HandlerTable {
   update(fd: number, interest: number): void {
     const registration = this.#byFd.get(fd);
     if (registration === undefined) throw fdUnknown(fd);
-    const result = this.#native.reregister(registration.index, interest);
+    const result = native.loopReregister(this.#native, registration.index, interest);
     if (result === -ENOENT) {
       this.#forget(registration);
       throw fdUnknown(fd);
@@ -86,7 +86,7 @@ export class HandlerTable {
   remove(fd: number): void {
     const registration = this.#byFd.get(fd);
     if (registration === undefined) return;
-    this.#native.deregister(registration.index);
+    native.loopDeregister(this.#native, registration.index);
     this.#forget(registration);
   }
 

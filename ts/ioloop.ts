@@ -1,4 +1,6 @@
 /** The event loop, with Tornado's surface and Node's manners. */
+// The global of this name is a getter that costs as much as a reading of the clock.
+import { performance } from 'node:perf_hooks';
 import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import { CurrentSlot } from './current.js';
@@ -75,10 +77,11 @@ export class IOLoop implements AsyncDisposable {
     };
   }
 
-  readonly #time: () => number;
-  readonly #driver: Driver;
-  readonly #isolation: Isolation;
-  readonly #engine: Engine;
+  // Definite: the constructor sets them, or returns another loop that has them set.
+  readonly #time!: () => number;
+  readonly #driver!: Driver;
+  readonly #isolation!: Isolation;
+  readonly #engine!: Engine;
   #closed = false;
   /** Resolved when the running loop has stopped. */
   #finished: Promise<void> | null = null;
@@ -355,20 +358,22 @@ export class IOLoop implements AsyncDisposable {
    * this call. When it returns a promise, its rejection goes to {@link handleCallbackException}.
    * After {@link close} it is silently dropped.
    */
-  addCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void {
+  addCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
+  addCallback(callback: Callback): void {
     assertFunction('callback', callback);
     if (this.#closed) return;
-    this.#engine.addCallback(callback as Callback, args, capture());
+    this.#engine.addCallback(callback, argumentsFrom(1, arguments), capture());
   }
 
   /**
    * {@link addCallback} outside the caller's async context. Node runs signal handlers on its loop,
    * so that all methods are safe in them; this one does not inherit what they interrupted.
    */
-  addCallbackFromSignal<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void {
+  addCallbackFromSignal<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
+  addCallbackFromSignal(callback: Callback): void {
     assertFunction('callback', callback);
     if (this.#closed) return;
-    this.#engine.addCallback(callback as Callback, args, null);
+    this.#engine.addCallback(callback, argumentsFrom(1, arguments), null);
   }
 
   /** {@link addCallback} outside the caller's async context: fire and forget. */
@@ -419,11 +424,12 @@ export class IOLoop implements AsyncDisposable {
     when: number,
     callback: (...args: A) => unknown,
     ...args: A
-  ): Timeout {
+  ): Timeout;
+  callAt(when: number, callback: Callback): Timeout {
     assertNumber('when', when);
     assertFunction('callback', callback);
     this.#assertOpen();
-    return this.#engine.addTimeout(when, callback as Callback, args, capture());
+    return this.#engine.addTimeout(when, callback, argumentsFrom(2, arguments), capture());
   }
 
   /** Calls `callback(...args)` after `delay` seconds; see {@link addTimeout}. */
@@ -494,9 +500,21 @@ export class IOLoop implements AsyncDisposable {
   }
 }
 
+const { timeOrigin } = performance;
+
 function epochSeconds(): number {
-  return (performance.timeOrigin + performance.now()) / 1e3;
+  return (timeOrigin + performance.now()) / 1e3;
 }
+
+/**
+ * The arguments behind the first `count`. Not a rest parameter: that allocates an array for each
+ * call, and most calls have no such arguments.
+ */
+function argumentsFrom(count: number, all: IArguments): readonly unknown[] {
+  return all.length > count ? Array.prototype.slice.call(all, count) : NO_ARGUMENTS;
+}
+
+const NO_ARGUMENTS: readonly unknown[] = [];
 
 function assertFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgType(name, value, 'a function');

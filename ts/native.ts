@@ -7,4 +7,6 @@
 import * as binding from '../native/binding.js';
 
 export const native: typeof binding = binding;
-export type { NativeLoop } from '../native/binding.js';
+
+/** The core of one loop, opaque: the functions of {@link native} take it. */
+export type NativeHandle = ReturnType<typeof binding.loopOpen>;

@@ -25,6 +25,7 @@ pub(crate) enum Submission {
 
 /// The `Int32Array` of completions has to hold this many words.
 #[napi]
+#[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
 pub const COMPLETION_CAPACITY: u32 = (HEADER + TIMER_BUDGET + 2 * READY_BUDGET) as u32;
 
 /// Operation code of a submission: arm timer `id` at the operand, a deadline in seconds.
@@ -70,7 +71,11 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
 
 /// Writes what the turn brought; false when the array is smaller than [`COMPLETION_CAPACITY`].
 #[must_use]
-#[expect(clippy::cast_possible_wrap, reason = "ids and indices are dense, far below 2^31")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "ids, indices and counts are dense, far below 2^31"
+)]
 pub(crate) fn complete(turn: &Turn<()>, completions: &mut [i32]) -> bool {
     let [due_count, ready_count, rest @ ..] = completions else { return false };
     let Some((due, rest)) = rest.split_at_mut_checked(turn.due.len()) else { return false };

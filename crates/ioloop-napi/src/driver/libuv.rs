@@ -8,9 +8,11 @@
 #![allow(unsafe_code, reason = "libuv and the callbacks of Node-API are C")]
 
 use std::alloc::{Layout, handle_alloc_error};
+use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use libloading::os::unix::Library;
@@ -20,24 +22,29 @@ use napi::{JsValue, sys};
 /// A poll handle on a set, with the callback it calls. Dropping it closes the handle; the memory
 /// is freed when libuv says that it has let go.
 pub(crate) struct Watch {
-    handle: NonNull<c_void>,
+    handle: SharedHandle,
 }
+
+/// The handle as long as it is open: whoever closes it, the owner or the end of the environment,
+/// takes it out, so that the other finds nothing. The owner may well be dropped last, by the
+/// finalizers of an environment that is gone.
+type SharedHandle = Rc<Cell<Option<NonNull<c_void>>>>;
 
 /// What the handle's data pointer points to. Owned by the handle: freed in [`on_close`].
 struct Context {
     env: sys::napi_env,
-    async_context: sys::napi_async_context,
+    scope: sys::napi_async_context,
     callback: sys::napi_ref,
     /// Node waits at its end for a hook that has not been removed.
     hook: sys::napi_async_cleanup_hook_handle,
     layout: Layout,
-    closing: bool,
+    handle: SharedHandle,
 }
 
 impl Watch {
     pub(crate) fn start(
-        env: &Env,
-        set: BorrowedFd<'_>,
+        env: Env,
+        set: RawFd,
         wake: &Function<'_, (), ()>,
     ) -> napi::Result<Self> {
         let uv = Uv::get()?;
@@ -45,18 +52,19 @@ impl Watch {
         let context = Box::new(Context::new(env.raw(), wake.raw(), uv.handle_layout()?)?);
         let handle = allocate(context.layout);
         // SAFETY: the loop is this environment's, the block has the size and alignment of a
-        // uv_poll_t, and the descriptor is open for as long as the borrow says.
-        let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), set.as_raw_fd()) };
+        // uv_poll_t. libuv checks the descriptor.
+        let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), set) };
         if status < 0 {
             context.release();
             // SAFETY: allocated above with this layout; libuv keeps nothing of a failed init.
             unsafe { std::alloc::dealloc(handle.as_ptr().cast(), context.layout) };
             return Err(napi::Error::from_reason(format!("uv_poll_init failed with {status}")));
         }
+        context.handle.set(Some(handle));
+        let watch = Self { handle: Rc::clone(&context.handle) };
         let context = Box::into_raw(context);
         // SAFETY: the handle is initialised; the context lives until on_close.
         unsafe { (uv.handle_set_data)(handle.as_ptr(), context.cast()) };
-        let watch = Self { handle };
         // SAFETY: the handle is initialised and not closing.
         let status = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, on_poll) };
         if status < 0 {
@@ -71,7 +79,9 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        close(self.handle);
+        if let Some(handle) = self.handle.take() {
+            close(handle);
+        }
     }
 }
 
@@ -79,46 +89,42 @@ impl Context {
     fn new(env: sys::napi_env, wake: sys::napi_value, layout: Layout) -> napi::Result<Self> {
         let mut context = Self {
             env,
-            async_context: ptr::null_mut(),
+            scope: ptr::null_mut(),
             callback: ptr::null_mut(),
             hook: ptr::null_mut(),
             layout,
-            closing: false,
+            handle: SharedHandle::default(),
         };
-        const NAME: &str = "IOLoop";
         let mut name = ptr::null_mut();
         // SAFETY: the string is valid for the call, `name` receives the value.
-        napi::check_status!(unsafe {
+        let status = unsafe {
             sys::napi_create_string_utf8(
                 env,
                 NAME.as_ptr().cast::<c_char>(),
                 NAME.len().cast_signed(),
                 &raw mut name,
             )
-        })?;
+        };
+        napi::check_status!(status)?;
         // SAFETY: no resource object is passed, Node makes one; the out pointer is valid.
-        napi::check_status!(unsafe {
-            sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context.async_context)
-        })?;
+        let status =
+            unsafe { sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context.scope) };
+        napi::check_status!(status)?;
         // SAFETY: `wake` is a function of this environment, alive in the caller's scope.
-        napi::check_status!(unsafe {
-            sys::napi_create_reference(env, wake, 1, &raw mut context.callback)
-        })?;
+        let status = unsafe { sys::napi_create_reference(env, wake, 1, &raw mut context.callback) };
+        napi::check_status!(status)?;
         Ok(context)
     }
 
     /// Closes the handle when the environment ends before the loop does, as in
     /// `worker.terminate()`: Node then turns libuv until the hook is removed, in [`on_close`].
     fn add_hook(&mut self, handle: NonNull<c_void>) -> napi::Result<()> {
+        let data = handle.as_ptr();
         // SAFETY: the handle outlives the hook, which is removed before it is freed.
-        napi::check_status!(unsafe {
-            sys::napi_add_async_cleanup_hook(
-                self.env,
-                Some(on_cleanup),
-                handle.as_ptr(),
-                &raw mut self.hook,
-            )
-        })
+        let status = unsafe {
+            sys::napi_add_async_cleanup_hook(self.env, Some(on_cleanup), data, &raw mut self.hook)
+        };
+        napi::check_status!(status)
     }
 
     /// Lets go of what JavaScript owns. Statuses are ignored: an environment that is ending frees
@@ -127,22 +133,16 @@ impl Context {
         // SAFETY: made in `new` for this environment, and released once.
         let _status = unsafe { sys::napi_delete_reference(self.env, self.callback) };
         // SAFETY: as above.
-        let _status = unsafe { sys::napi_async_destroy(self.env, self.async_context) };
+        let _status = unsafe { sys::napi_async_destroy(self.env, self.scope) };
     }
 }
 
-/// Closes the handle once, whoever comes first: the owner or the end of the environment.
+/// Closes a handle that was taken out of its [`SharedHandle`].
 fn close(handle: NonNull<c_void>) {
     let Ok(uv) = Uv::get() else { return };
-    let context = context_of(uv, handle);
-    // SAFETY: the context lives until on_close has run, which needs a close that comes first.
-    let context = unsafe { &mut *context };
-    if context.closing {
-        return;
-    }
-    context.closing = true;
-    context.release();
-    // SAFETY: the handle is initialised and not closing.
+    // SAFETY: the context lives until on_close, which comes after the close below.
+    unsafe { &*context_of(uv, handle) }.release();
+    // SAFETY: the handle is initialised, and being taken out once it is closed once.
     unsafe { (uv.close)(handle.as_ptr(), on_close) };
 }
 
@@ -161,18 +161,16 @@ fn allocate(layout: Layout) -> NonNull<c_void> {
 /// whose poll then reports what is wrong.
 extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else { return };
-    // SAFETY: libuv calls back only between poll_start and close, when the context is alive. Its
-    // fields are copied: the callback may stop the loop and close the handle.
-    let (env, async_context, callback) = unsafe {
-        let context = &*context_of(uv, handle);
-        (context.env, context.async_context, context.callback)
-    };
-    call(env, async_context, callback);
+    // SAFETY: libuv calls back only between poll_start and close, when the context is alive. It
+    // is not used behind the callback, which may stop the loop and close the handle.
+    let context = unsafe { &*context_of(uv, handle) };
+    let Context { env, scope, callback, .. } = *context;
+    call(env, scope, callback);
 }
 
 /// Calls the function behind `callback`. Node drains its microtasks behind it; what it throws is
 /// an uncaught exception.
-fn call(env: sys::napi_env, async_context: sys::napi_async_context, callback: sys::napi_ref) {
+fn call(env: sys::napi_env, async_scope: sys::napi_async_context, callback: sys::napi_ref) {
     let mut scope = ptr::null_mut();
     // SAFETY: on the JavaScript thread of a live environment.
     if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
@@ -180,16 +178,15 @@ fn call(env: sys::napi_env, async_context: sys::napi_async_context, callback: sy
     }
     let (mut function, mut global) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: the reference is alive, the scope is open, the out pointers are valid.
-    let status = unsafe {
-        sys::napi_get_reference_value(env, callback, &raw mut function)
-            | sys::napi_get_global(env, &raw mut global)
-    };
-    if status == sys::Status::napi_ok && !function.is_null() {
+    let status = unsafe { sys::napi_get_reference_value(env, callback, &raw mut function) };
+    // SAFETY: as above.
+    let global_status = unsafe { sys::napi_get_global(env, &raw mut global) };
+    if status == sys::Status::napi_ok && global_status == status && !function.is_null() {
         // SAFETY: all values belong to the open scope; no arguments, no result wanted.
         let status = unsafe {
             sys::napi_make_callback(
                 env,
-                async_context,
+                async_scope,
                 global,
                 function,
                 0,
@@ -218,7 +215,10 @@ fn report_exception(env: sys::napi_env) {
 
 /// Node calls: the environment ends.
 unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
-    if let Some(handle) = NonNull::new(data) {
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(data)) else { return };
+    // SAFETY: the hook is removed before the handle is freed, so the context is alive.
+    let context = unsafe { &*context_of(uv, handle) };
+    if let Some(handle) = context.handle.take() {
         close(handle);
     }
 }
@@ -259,6 +259,7 @@ impl Uv {
             .map_err(|missing| napi::Error::from_reason(format!("libuv is not here: {missing}")))
     }
 
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one invariant holds for all")]
     fn load() -> Result<Self, libloading::Error> {
         let process = Library::this();
         // SAFETY: each name has the signature that libuv 1.x declares for it, and the process
@@ -283,6 +284,8 @@ impl Uv {
     }
 }
 
+/// What profilers and `async_hooks` see.
+const NAME: &str = "IOLoop";
 /// `UV_READABLE` of `uv_poll_event`.
 const UV_READABLE: c_int = 1;
 /// `UV_POLL` of `uv_handle_type`.

@@ -6,7 +6,7 @@
 mod libuv;
 mod thread;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::RawFd;
 
 use napi::bindgen_prelude::{Env, Function};
 
@@ -38,13 +38,13 @@ impl Driver {
     /// Watches `set` and calls `wake` on the JavaScript thread while it is readable.
     pub(crate) fn start(
         kind: Kind,
-        env: &Env,
-        set: BorrowedFd<'_>,
+        env: Env,
+        set: RawFd,
         wake: &Function<'_, (), ()>,
     ) -> napi::Result<Self> {
         Ok(match kind {
             Kind::Libuv => Self::Libuv(libuv::Watch::start(env, set, wake)?),
-            Kind::Thread => Self::Thread(thread::Watch::start(env, set, wake)?),
+            Kind::Thread => Self::Thread(thread::Watch::start(set, wake)?),
         })
     }
 

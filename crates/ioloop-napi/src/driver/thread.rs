@@ -5,14 +5,16 @@
 //! itself with each call, so that one readable set is one wake-up and not a storm of them.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use napi::Status;
-use napi::bindgen_prelude::{Env, Function};
+use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use rustix::event::{PollFd, PollFlags};
+
+use crate::fd::JsFd;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false>;
 
@@ -40,12 +42,9 @@ enum State {
 }
 
 impl Watch {
-    pub(crate) fn start(
-        env: &Env,
-        set: BorrowedFd<'_>,
-        wake: &Function<'_, (), ()>,
-    ) -> napi::Result<Self> {
-        let set = set.try_clone_to_owned()?;
+    pub(crate) fn start(set: RawFd, wake: &Function<'_, (), ()>) -> napi::Result<Self> {
+        // A copy of its own: the loop may replace or close its set while the thread waits.
+        let set = JsFd::adopt(set).ok_or_else(closed)?.as_fd().try_clone_to_owned()?;
         let (interrupted, interrupt) = std::io::pipe()?;
         let wake: Wake = wake.build_threadsafe_function().build()?;
         let shared =
@@ -101,6 +100,10 @@ impl Shared {
             *state = State::Parked;
         }
     }
+}
+
+fn closed() -> napi::Error {
+    napi::Error::from_reason("the loop is closed")
 }
 
 /// The thread: wait, wake, park.
