@@ -15,7 +15,7 @@ export const root = new AsyncResource('IOLoop');
 
 const TYPE = 'IOLoop.callback';
 const FRAME = 'context_frame';
-const KNOWN_PROPERTIES = [FRAME, 'async_id_symbol', 'trigger_async_id_symbol', 'kResourceStore'];
+const KNOWN = new Set([FRAME, 'async_id_symbol', 'trigger_async_id_symbol', 'kResourceStore']);
 
 /** The property in which Node 24 keeps all storages in one frame; elsewhere a name of no property. */
 const frame = frameSymbol();
@@ -53,5 +53,5 @@ function isKnownNode(): boolean {
   const names = symbols.map((symbol) => symbol.description ?? '');
   const major = Number.parseInt(process.versions.node, 10);
   const framed = major < 24 || names.includes(FRAME);
-  return framed && names.every((name) => KNOWN_PROPERTIES.includes(name));
+  return framed && names.every((name) => KNOWN.has(name));
 }

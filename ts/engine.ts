@@ -2,14 +2,14 @@
  * The machinery of one loop: when a turn runs, and what it does. `docs/loop-iteration.md` is the
  * specification of {@link Engine.turn}.
  */
-import { root } from './async-context.js';
+import { root, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
 import type { Isolation } from './isolation.js';
 import { native, type NativeHandle } from './native.js';
 import { Submissions } from './submissions.js';
-import { Timeout, TimeoutTable } from './timeouts.js';
+import { TimeoutTable, type Timeout } from './timeouts.js';
 
 /** What an engine needs of its loop. */
 export interface EngineOptions {
@@ -87,7 +87,7 @@ export class Engine {
     native.loopClose(this.#native);
   }
 
-  addCallback(callback: Callback, args: readonly unknown[], context: Timeout['context']): void {
+  addCallback(callback: Callback, args: readonly unknown[], context: Context): void {
     this.callbacks.push(callback, args, context);
     if (this.#phase === 'sleeping') this.#schedule();
   }
@@ -96,7 +96,7 @@ export class Engine {
     deadline: number,
     callback: Callback,
     args: readonly unknown[],
-    context: Timeout['context'],
+    context: Context,
   ): Timeout {
     const timeout = this.timeouts.add(deadline, callback, args, context);
     if (this.#phase === 'turning') this.#overdue ||= deadline <= this.#now;

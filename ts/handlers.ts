@@ -147,5 +147,4 @@ export class HandlerTable {
   }
 }
 
-
 const { EEXIST, ENOENT } = constants.errno;

@@ -10,12 +10,7 @@ export type { Driver } from './driver.js';
 export { IOLoopError, TimeoutError } from './errors.js';
 export type { FdLike, FileLike } from './fd.js';
 export { Future } from './future.js';
-export {
-  IOLoop,
-  type IOLoopClass,
-  type IOLoopOptions,
-  type RunSyncOptions,
-} from './ioloop.js';
+export { IOLoop, type IOLoopClass, type IOLoopOptions, type RunSyncOptions } from './ioloop.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './periodic-callback.js';
 export { Socket } from './socket.js';
 export type { Timeout } from './timeouts.js';

@@ -420,11 +420,7 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /** Calls `callback(...args)` at `when`, on the scale of {@link time}; see {@link addTimeout}. */
-  callAt<A extends unknown[]>(
-    when: number,
-    callback: (...args: A) => unknown,
-    ...args: A
-  ): Timeout;
+  callAt<A extends unknown[]>(when: number, callback: (...args: A) => unknown, ...args: A): Timeout;
   callAt(when: number, callback: Callback): Timeout {
     assertNumber('when', when);
     assertFunction('callback', callback);

@@ -12,18 +12,21 @@ export class Timeout {
   id: number;
   /** @internal `null` once it has run or was removed: then nothing holds the closure. */
   callback: Callback | null;
-  /** @internal */
-  args: readonly unknown[] | null;
-  /** @internal */
-  context: Context;
+  /** @internal Most timeouts have none, and a word less each. */
+  binding: Binding | null;
 
   /** @internal */
-  constructor(id: number, callback: Callback, args: readonly unknown[], context: Context) {
+  constructor(id: number, callback: Callback, binding: Binding | null) {
     this.id = id;
     this.callback = callback;
-    this.args = args;
-    this.context = context;
+    this.binding = binding;
   }
+}
+
+/** What a timeout is called with. */
+export interface Binding {
+  readonly args: readonly unknown[];
+  readonly context: Context;
 }
 
 /** The timeouts of one loop. The wheel knows ids and deadlines, this table knows the rest. */
@@ -45,15 +48,11 @@ export class TimeoutTable {
   }
 
   /** Adds a timeout for `deadline`, in seconds of the loop's clock. */
-  add(
-    deadline: number,
-    callback: Callback,
-    args: readonly unknown[],
-    context: Context,
-  ): Timeout {
-    if (deadline === Number.POSITIVE_INFINITY) return new Timeout(NEVER, callback, args, context);
+  add(deadline: number, callback: Callback, args: readonly unknown[], context: Context): Timeout {
+    const binding = args.length === 0 && context === null ? null : { args, context };
+    if (deadline === Number.POSITIVE_INFINITY) return new Timeout(NEVER, callback, binding);
     const id = this.#free.pop() ?? this.#byId.length;
-    const timeout = new Timeout(id, callback, args, context);
+    const timeout = new Timeout(id, callback, binding);
     this.#byId[id] = timeout;
     this.#pending += 1;
     this.#submissions.arm(id, deadline);
@@ -70,8 +69,7 @@ export class TimeoutTable {
       timeout.id = DONE;
     }
     timeout.callback = null;
-    timeout.args = null;
-    timeout.context = null;
+    timeout.binding = null;
   }
 
   /** Takes the due ids out of the completions: they are free again, and will run in this order. */
@@ -92,12 +90,11 @@ export class TimeoutTable {
     const due = this.#due;
     this.#due = [];
     for (const timeout of due) {
-      const { callback, args, context } = timeout;
-      if (callback === null || args === null) continue;
+      const { callback, binding } = timeout;
+      if (callback === null) continue;
       timeout.callback = null;
-      timeout.args = null;
-      timeout.context = null;
-      run(callback, args, context);
+      timeout.binding = null;
+      run(callback, binding?.args ?? NO_ARGUMENTS, binding?.context ?? null);
     }
   }
 
@@ -121,6 +118,7 @@ export class TimeoutTable {
   }
 }
 
+const NO_ARGUMENTS: readonly unknown[] = [];
 const NEVER = -1;
 const DONE = -2;
 const KEEP = 4096;
