@@ -43,7 +43,7 @@ export class Engine {
   #finished: (() => void) | null = null;
   /** The clock at the entry of the running turn, in seconds. */
   #now = 0;
-  /** The core may have something to collect: a driver called, or sources were left undrained. */
+  /** The core may have something to collect. */
   #woken = false;
   /** A timeout was added whose deadline is past: it wants the next turn, not a wake-up. */
   #overdue = false;
@@ -114,16 +114,16 @@ export class Engine {
     this.timeouts.fire(this.#options.isolation.run);
     const left = this.handlers.dispatch(this.#options.isolation.runHandler);
     leave();
-    this.#woken = more || left;
+    this.#woken = more;
     if (this.#stopping) this.#finish();
-    else if (this.#woken || this.#overdue || !this.callbacks.isEmpty) this.#schedule();
+    else if (more || left || this.#overdue || !this.callbacks.isEmpty) this.#schedule();
     else this.#sleep();
   };
 
   /** One crossing: due timeouts and ready sources. True when a budget left some behind. */
   #collect(): boolean {
-    const idle = !this.#woken && this.timeouts.size === 0 && this.#submissions.length === 0;
-    if (idle && !this.#mustAsk) return false;
+    if (this.handlers.settle()) this.#woken = true;
+    if (!this.#woken && this.timeouts.size === 0 && !this.#mustAsk) return false;
     this.#now = this.#options.time();
     const { words, length } = this.#submissions;
     const result = native.loopTurn(this.#native, this.#now, words, length, this.#completions);

@@ -23,6 +23,8 @@ export interface Registration {
   readonly context: Context;
   readonly index: number;
   interest: number;
+  /** The bits of the last call. */
+  reported: number;
   active: boolean;
 }
 
@@ -35,6 +37,8 @@ export class HandlerTable {
   /** Collected at the entry of a turn: fixed before anything runs. */
   #ready: Registration[] = [];
   #bits: number[] = [];
+  /** Handled in the last turn, and not proven drained by the end of it. */
+  #left: Registration[] = [];
 
   constructor(handle: NativeHandle, submissions: Submissions) {
     this.#native = handle;
@@ -64,7 +68,8 @@ export class HandlerTable {
     // The core has found that the number was closed and is another file now.
     if (previous !== undefined) previous.active = false;
     const context = capture();
-    const registration = { fd, source, handler, context, index, interest, active: true };
+    const state = { interest, reported: NONE, active: true };
+    const registration = { fd, source, handler, context, index, ...state };
     this.#byFd.set(fd, registration);
     this.#byIndex[index] = registration;
   }
@@ -102,7 +107,7 @@ export class HandlerTable {
 
   /**
    * Calls the handlers of what was collected, unless they were removed meanwhile. True when one
-   * of them left its source undrained: it has to be asked again in the next turn.
+   * of them left its source undrained: the next turn has to come soon.
    */
   dispatch(run: Isolation['runHandler']): boolean {
     if (this.#ready.length === 0) return false;
@@ -110,11 +115,25 @@ export class HandlerTable {
     const bits = this.#bits;
     this.#ready = [];
     this.#bits = [];
-    let left = false;
     for (const [at, registration] of ready.entries()) {
-      if (this.#deliver(registration, bits[at] as number, run)) left = true;
+      this.#deliver(registration, bits[at] as number, run);
     }
-    return left;
+    return this.#left.length > 0;
+  }
+
+  /**
+   * Looks again at what the last turn left: a handler that awaits something drains its source
+   * behind the turn. True when the core has to ask the kernel about one of them.
+   */
+  settle(): boolean {
+    if (this.#left.length === 0) return false;
+    const left = this.#left;
+    this.#left = [];
+    let asks = false;
+    for (const registration of left) {
+      if (registration.active && !this.#isDrained(registration)) asks = true;
+    }
+    return asks;
   }
 
   clear(): void {
@@ -123,21 +142,27 @@ export class HandlerTable {
     this.#byIndex.length = 0;
     this.#ready = [];
     this.#bits = [];
+    this.#left = [];
   }
 
-  /** One handler; true when its source may still be ready. */
-  #deliver(registration: Registration, collected: number, run: Isolation['runHandler']): boolean {
-    if (!registration.active) return false;
+  #deliver(registration: Registration, collected: number, run: Isolation['runHandler']): void {
+    if (!registration.active) return;
     const bits = collected & (registration.interest | ERROR);
     // Its interest was changed meanwhile; the core will ask for the new one.
-    if (bits === 0) return false;
+    if (bits === 0) return;
     const { fd, source, handler, context } = registration;
+    registration.reported = bits;
     undrained.mark(fd, collected);
     run(handler, source, bits, context);
-    if (!registration.active) return false;
-    if ((bits & ERROR) !== 0 || undrained.isUndrained(fd, bits)) return true;
-    this.#submissions.drained(registration.index, bits);
-    return false;
+    if (registration.active && !this.#isDrained(registration)) this.#left.push(registration);
+  }
+
+  /** Whether the source proved itself drained of what was reported; tells the core if so. */
+  #isDrained({ fd, index, reported }: Registration): boolean {
+    // An error or a hang-up stays until the handler is removed.
+    if ((reported & ERROR) !== 0 || undrained.isUndrained(fd, reported)) return false;
+    this.#submissions.drained(index, reported);
+    return true;
   }
 
   #forget(registration: Registration): void {

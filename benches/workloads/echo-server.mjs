@@ -1,0 +1,48 @@
+// An echo server by raw handlers, or by node:net. Tells its port, and on request what it has cost.
+//
+//   echo-server.mjs ioloop|node   (as a child with an IPC channel)
+import { createServer } from 'node:net';
+import { IOLoop, Socket } from 'ioloop';
+
+if (process.argv[2] === 'node') node();
+else ioloop();
+process.on('message', () => process.send(process.cpuUsage()));
+process.on('disconnect', () => process.exit());
+
+function ioloop() {
+  const loop = new IOLoop();
+  const listener = Socket.tcp();
+  listener.bind({ host: '127.0.0.1', port: 0 });
+  listener.listen(1024);
+  loop.addHandler(listener, accept, IOLoop.READ);
+  process.send({ port: listener.localAddress.port });
+  loop.start();
+
+  function accept() {
+    for (let accepted; (accepted = listener.accept()) !== null;) {
+      const [socket] = accepted;
+      socket.setOption('noDelay', true);
+      loop.addHandler(socket, echo, IOLoop.READ);
+    }
+  }
+
+  function echo(socket) {
+    const data = socket.recv(65_536);
+    if (data === null) return;
+    if (data.length > 0) {
+      // 64 bytes fit the socket's buffer as long as the peer reads what it gets.
+      if (socket.send(data) !== data.length) throw new Error('the benchmark outran its peer');
+      return;
+    }
+    loop.removeHandler(socket);
+    socket.close();
+  }
+}
+
+function node() {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('data', (data) => socket.write(data));
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+}

@@ -1,0 +1,52 @@
+// Timers: schedule and cancel at once while a million others are pending, and what those cost.
+//
+//   node --expose-gc timers.mjs ioloop|node
+import { performance } from 'node:perf_hooks';
+import { IOLoop } from 'ioloop';
+
+const RESIDENT = 1_000_000;
+const PAIRS = 300_000;
+const ROUNDS = 5;
+const callback = () => {};
+const api = process.argv[2] === 'node' ? node() : ioloop();
+
+const before = memory();
+const resident = Array.from({ length: RESIDENT }, (_, index) => api.schedule(600_000 + index));
+// The array that keeps the handles is the benchmark's, not the timers'.
+const bytes = (memory() - before) / RESIDENT - 8;
+
+const rounds = [];
+for (let round = 0; round < ROUNDS; round += 1) {
+  const start = performance.now();
+  for (let index = 0; index < PAIRS; index += 1) api.cancel(api.schedule(1_000 + index));
+  rounds.push(((performance.now() - start) * 1e6) / PAIRS);
+}
+const start = performance.now();
+for (const timer of resident) api.cancel(timer);
+const cancelAll = ((performance.now() - start) * 1e6) / RESIDENT;
+rounds.sort((a, b) => a - b);
+console.log(JSON.stringify({ pair: rounds[ROUNDS >> 1], cancelAll, bytes }));
+process.exit();
+
+/** Delays are in milliseconds, each another one. */
+function ioloop() {
+  const loop = new IOLoop();
+  return {
+    schedule: (delay) => loop.callLater(delay / 1e3, callback),
+    cancel: (timer) => loop.removeTimeout(timer),
+  };
+}
+
+function node() {
+  return {
+    schedule: (delay) => setTimeout(callback, delay),
+    cancel: (timer) => clearTimeout(timer),
+  };
+}
+
+/** Resident memory, garbage not counted: what the core holds is outside of the JavaScript heap. */
+function memory() {
+  globalThis.gc();
+  globalThis.gc();
+  return process.memoryUsage.rss();
+}

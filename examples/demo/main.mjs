@@ -1,0 +1,87 @@
+// `npm start`: the documentation's server under 1,000 real connections, or `--serve` to talk to it.
+//
+// The server runs in a process of its own, the connections come from another; this one shows how
+// it goes and says what happened.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { fail, report, showProgress } from './screen.mjs';
+
+const { values } = parseArgs({
+  options: {
+    serve: { type: 'boolean', default: false },
+    port: { type: 'string', default: '0' },
+    connections: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '5' },
+  },
+});
+
+const port = number('port', values.port, 0, 65_535);
+if (values.serve) await serve();
+else await drive();
+
+/** Runs the server until Ctrl-C. */
+async function serve() {
+  const server = start('server.mjs', [String(port)]);
+  const [{ port: bound }] = await once(server, 'message');
+  console.log(`An echo server listens on 127.0.0.1:${bound}. Talk to it from another terminal:`);
+  console.log(`\n  nc 127.0.0.1 ${bound}\n\nCtrl-C ends it.`);
+  process.on('SIGINT', () => server.kill());
+  process.on('SIGTERM', () => server.kill());
+  await once(server, 'exit');
+}
+
+/** Drives the server with many connections and reports. */
+async function drive() {
+  const connections = number('connections', values.connections, 1, 10_000);
+  const seconds = number('seconds', values.seconds, 1, 20);
+  const server = start('server.mjs', [String(port)]);
+  const [{ port: bound, driver, backend }] = await once(server, 'message');
+  console.log(
+    `server: examples/tcp-server.mjs on 127.0.0.1:${bound} (${backend}, ${driver} driver)`,
+  );
+
+  const load = start('load.mjs', [String(bound), String(connections), String(seconds)]);
+  const done = showProgress(seconds);
+  const result = await outcome(load, done.update);
+  done.end();
+
+  server.send('usage');
+  const [usage] = await once(server, 'message');
+  server.kill();
+  report({ ...result, ...usage, connections });
+  if (result.lost > 0 || result.opened < connections) process.exitCode = 1;
+}
+
+/** What the load process says at its end; its progress goes to `update`. */
+async function outcome(load, update) {
+  const deadline = setTimeout(() => fail('The load did not end in time.', load), 25_000);
+  try {
+    for (;;) {
+      const [message] = await Promise.race([once(load, 'message'), failure(load)]);
+      if (message.done) return message;
+      update(message);
+    }
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+async function failure(load) {
+  const [code] = await once(load, 'exit');
+  throw new Error(`the load process ended with code ${code}`);
+}
+
+function start(file, args) {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args);
+  process.on('exit', () => child.kill());
+  return child;
+}
+
+function number(name, text, least, most) {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  console.error(`--${name} is ${text}, and has to be a whole number from ${least} to ${most}.`);
+  process.exit(1);
+}

@@ -1,0 +1,16 @@
+// The server's process: the example, and an account of what it cost.
+import { IOLoop } from 'ioloop';
+import { listen } from '../tcp-server.mjs';
+
+const loop = IOLoop.current();
+const listener = listen(Number(process.argv[2]));
+const before = process.cpuUsage();
+process.on('message', () => {
+  const { user, system } = process.cpuUsage(before);
+  process.send({ user, system, rss: process.memoryUsage.rss() });
+});
+// Without its parent it has nobody to serve.
+process.on('disconnect', () => process.exit());
+const { backend, driver } = loop;
+process.send({ port: listener.localAddress.port, backend, driver });
+await loop.start();
