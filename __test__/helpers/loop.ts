@@ -1,0 +1,118 @@
+/** Loops for tests: made, driven turn by turn, and closed again. */
+import { IOLoop, type Callback, type IOLoopOptions } from 'ioloop';
+
+/** An error that a loop reported, and the callback it came from. */
+export interface Report {
+  readonly callback: Callback | null;
+  readonly error: unknown;
+}
+
+/** A loop that keeps what was reported to it instead of logging it. */
+export class ReportingLoop extends IOLoop {
+  readonly reports: Report[] = [];
+
+  get errors(): unknown[] {
+    return this.reports.map(({ error }) => error);
+  }
+
+  override handleCallbackException(callback: Callback | null, error: unknown): void {
+    this.reports.push({ callback, error });
+  }
+}
+
+/** A clock that stands still until it is told to advance. Seconds. */
+export class FakeClock {
+  now: number;
+
+  constructor(now = 0) {
+    this.now = now;
+  }
+
+  readonly time = (): number => this.now;
+
+  advance(seconds: number): void {
+    this.now += seconds;
+  }
+}
+
+/**
+ * Runs `body` with a loop of its own that is not current, and closes it, whatever happens. What
+ * the loop reports and `body` does not take out of `loop.reports` fails the test.
+ */
+export async function withLoop<T>(
+  body: (loop: ReportingLoop) => T | PromiseLike<T>,
+  options: IOLoopOptions = {},
+): Promise<T> {
+  const loop = new ReportingLoop({ makeCurrent: false, ...options });
+  try {
+    const result = await body(loop);
+    if (loop.reports.length > 0) throw new AggregateError(loop.errors, 'the loop reported errors');
+    return result;
+  } finally {
+    await loop[Symbol.asyncDispose]();
+  }
+}
+
+/** {@link withLoop} on a clock that the test advances. */
+export function withFakeTime<T>(
+  body: (loop: ReportingLoop, clock: FakeClock) => T | PromiseLike<T>,
+  origin = 0,
+): Promise<T> {
+  const clock = new FakeClock(origin);
+  return withLoop((loop) => body(loop, clock), { timeFunc: clock.time });
+}
+
+/** Runs exactly one turn, or that many, of a stopped loop. */
+export async function runTurns(loop: IOLoop, count = 1): Promise<void> {
+  let left = count;
+  const countDown = (): void => {
+    left -= 1;
+    if (left === 0) loop.stop();
+    else loop.addCallback(countDown);
+  };
+  loop.addCallback(countDown);
+  await loop.start();
+}
+
+/** Starts the loop with `body` as its first callback; ends when somebody stops it. */
+export async function start(loop: IOLoop, body: () => unknown): Promise<void> {
+  loop.addCallback(body);
+  await loop.start();
+}
+
+/** Numbers the turns: 1 in the first. Call it before anything else is added. */
+export function countTurns(loop: IOLoop): { readonly turn: number } {
+  const counter = { turn: 0 };
+  const count = (): void => {
+    counter.turn += 1;
+    loop.addCallback(count);
+  };
+  loop.addCallback(count);
+  return counter;
+}
+
+/** Takes what was reported, so that {@link withLoop} is content. */
+export function takeReports(loop: ReportingLoop): Report[] {
+  return loop.reports.splice(0);
+}
+
+/** Whether the garbage collector takes what `ref` refers to; needs `--expose-gc`. */
+export async function isCollected(ref: WeakRef<object>): Promise<boolean> {
+  for (let round = 0; round < GC_ROUNDS; round += 1) {
+    // A WeakRef that was looked at holds its target until the end of the task.
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    collectGarbage();
+    if (ref.deref() === undefined) return true;
+  }
+  return false;
+}
+
+const GC_ROUNDS = 10;
+
+function collectGarbage(): void {
+  const { gc } = globalThis as { gc?: () => void };
+  if (gc === undefined) throw new Error('needs --expose-gc');
+  gc();
+}
