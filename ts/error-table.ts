@@ -1,0 +1,81 @@
+/** All codes of this package but those of the operating system. */
+import { inspect } from 'node:util';
+
+/**
+ * By code: of which class the error is, and what it says, from what the factory was given. Each
+ * message names the value that was refused, and what to do.
+ */
+export const table = {
+  ERR_INVALID_ARG_TYPE: { base: 'TypeError', message: argumentMessage },
+  ERR_INVALID_ARG_VALUE: { base: 'TypeError', message: argumentMessage },
+  ERR_OUT_OF_RANGE: { base: 'RangeError', message: argumentMessage },
+  ERR_IOLOOP_BAD_YIELD: {
+    base: 'IOLoopError',
+    message: (value: unknown) =>
+      `The function of runSync() must return a promise, null or undefined, not ${show(value)}. ` +
+      'Make it an async function',
+  },
+  ERR_IOLOOP_CLOSED: {
+    base: 'IOLoopError',
+    message: () => 'The event loop is closed. Make another one with new IOLoop()',
+  },
+  ERR_IOLOOP_CURRENT_EXISTS: {
+    base: 'IOLoopError',
+    message: () =>
+      'There is a current event loop already. Use IOLoop.current(), or leave makeCurrent: true out',
+  },
+  ERR_IOLOOP_FD_REGISTERED: {
+    base: 'IOLoopError',
+    message: (fd: number, handler: unknown) =>
+      `File descriptor ${fd} has a handler already, ${show(handler)}. ` +
+      'Change its events with updateHandler(), or call removeHandler() first',
+  },
+  ERR_IOLOOP_FD_UNKNOWN: {
+    base: 'IOLoopError',
+    message: (fd: number) =>
+      `File descriptor ${fd} has no handler, or was closed meanwhile. Call addHandler() first`,
+  },
+  ERR_IOLOOP_RUNNING: {
+    base: 'IOLoopError',
+    message: (what: 'start' | 'close') =>
+      what === 'start'
+        ? 'The event loop is running already. Call start() once, or wait for its promise first'
+        : 'The event loop is running. Call stop() and wait for the promise of start() first',
+  },
+  ERR_IOLOOP_STOPPED: {
+    base: 'IOLoopError',
+    message: () =>
+      'Event loop stopped before the function of runSync() was done. Leave stop() to runSync()',
+  },
+  ERR_IOLOOP_SUBCLASS: {
+    base: 'IOLoopError',
+    message: (value: unknown) =>
+      `IOLoop.configure() takes IOLoop, a subclass of it, or null, not ${show(value)}`,
+  },
+  ERR_IOLOOP_TIMEOUT: { base: 'TimeoutError', message: (message: string) => message },
+  ERR_IOLOOP_UNSUPPORTED: {
+    base: 'IOLoopError',
+    message: (what: string, instead: string) => `${what} is not supported here. ${instead}`,
+  },
+} as const satisfies Readonly<Record<string, Entry>>;
+
+/** A code of this package. */
+export type ErrorCode = keyof typeof table;
+
+interface Entry {
+  readonly base: 'TypeError' | 'RangeError' | 'IOLoopError' | 'TimeoutError';
+  readonly message: (...args: never) => string;
+}
+
+const MAX_SHOWN = 80;
+
+function argumentMessage(name: string, value: unknown, expected: string): string {
+  return `"${name}" must be ${expected}. Received ${show(value)}`;
+}
+
+/** On one line, and short: the value may be anything. */
+function show(value: unknown): string {
+  const options = { depth: 0, breakLength: Infinity, maxArrayLength: 4, maxStringLength: 64 };
+  const text = inspect(value, options).replaceAll(/\s+/g, ' ');
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 1)}…` : text;
+}

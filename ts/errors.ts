@@ -1,0 +1,163 @@
+/** Every error of this package: what it is, what it says. `docs/errors.md` is its page. */
+import { getSystemErrorName } from 'node:util';
+import { table, type ErrorCode } from './error-table.js';
+
+/** The codes of {@link IOLoopError}. */
+export type IOLoopErrorCode = Extract<ErrorCode, `ERR_IOLOOP_${string}`>;
+
+/** The loop was used in a way that it refuses; `code` says which. */
+export class IOLoopError extends Error {
+  static {
+    this.prototype.name = 'IOLoopError';
+  }
+
+  readonly code: IOLoopErrorCode;
+
+  /** @internal */
+  constructor(code: IOLoopErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The time for an operation is up. `code` is `ERR_IOLOOP_TIMEOUT`. */
+export class TimeoutError extends IOLoopError {
+  static {
+    this.prototype.name = 'TimeoutError';
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_IOLOOP_TIMEOUT', message, options);
+  }
+}
+
+/**
+ * What the operating system said, in the form of Node's own errors: `connect ECONNREFUSED
+ * 127.0.0.1:80`.
+ */
+export interface SystemError extends Error {
+  /** Negative, as Node's. */
+  readonly errno: number;
+  /** The name of `errno`, such as `ECONNREFUSED`. */
+  readonly code: string;
+  /** The operation that failed. */
+  readonly syscall: string;
+  readonly fd?: number;
+  readonly address?: string;
+  readonly port?: number;
+  readonly path?: string;
+}
+
+/** What a {@link SystemError} is about, besides the operation. */
+export interface SystemErrorDetails {
+  readonly fd?: number;
+  readonly address?: string;
+  readonly port?: number;
+  readonly path?: string;
+}
+
+/** `value` is of the wrong type. `expected` continues "must be". */
+export function invalidArgType(name: string, value: unknown, expected: string): TypeError {
+  const message = table.ERR_INVALID_ARG_TYPE.message(name, value, expected);
+  return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE', invalidArgType);
+}
+
+/** `value` is of the right type and still none of those that are allowed. */
+export function invalidArgValue(name: string, value: unknown, expected: string): TypeError {
+  const message = table.ERR_INVALID_ARG_VALUE.message(name, value, expected);
+  return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE', invalidArgValue);
+}
+
+/** `value` is a number outside of its range. */
+export function outOfRange(name: string, value: unknown, expected: string): RangeError {
+  const message = table.ERR_OUT_OF_RANGE.message(name, value, expected);
+  return coded(new RangeError(message), 'ERR_OUT_OF_RANGE', outOfRange);
+}
+
+/** An operation on a closed loop. */
+export function closedLoop(): IOLoopError {
+  return refusal('ERR_IOLOOP_CLOSED');
+}
+
+/** `makeCurrent: true` where there is a current loop. */
+export function currentExists(): IOLoopError {
+  return refusal('ERR_IOLOOP_CURRENT_EXISTS');
+}
+
+/** `start()` or `close()` of a running loop. */
+export function runningLoop(what: 'start' | 'close'): IOLoopError {
+  return refusal('ERR_IOLOOP_RUNNING', what);
+}
+
+/** `runSync` was left by a foreign `stop()`. */
+export function stoppedEarly(): IOLoopError {
+  return refusal('ERR_IOLOOP_STOPPED');
+}
+
+/** The function of `runSync` gave something that cannot be awaited. */
+export function badYield(value: unknown): IOLoopError {
+  return refusal('ERR_IOLOOP_BAD_YIELD', value);
+}
+
+/** A second handler for `fd`. */
+export function fdRegistered(fd: number, previousHandler: unknown): IOLoopError {
+  return refusal('ERR_IOLOOP_FD_REGISTERED', fd, previousHandler);
+}
+
+/** `updateHandler` for an `fd` without handler. */
+export function fdUnknown(fd: number): IOLoopError {
+  return refusal('ERR_IOLOOP_FD_UNKNOWN', fd);
+}
+
+/** `configure` with something that is no class of loops. */
+export function invalidSubclass(value: unknown): IOLoopError {
+  return refusal('ERR_IOLOOP_SUBCLASS', value);
+}
+
+/** This platform or runtime has no `what`. `instead` is a sentence: what to do. */
+export function unsupported(what: string, instead: string): IOLoopError {
+  return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);
+}
+
+/** The failure of `syscall` with the negative `errno` that a native function returned. */
+export function systemError(
+  errno: number,
+  syscall: string,
+  details: SystemErrorDetails = {},
+): SystemError {
+  const code = getSystemErrorName(errno);
+  const subject = [syscall, code, subjectOf(details)].filter((part) => part !== '').join(' ');
+  const hint = HINTS[`${syscall} ${code}`] ?? HINTS[code];
+  const error = new Error(hint === undefined ? subject : `${subject}: ${hint}`);
+  Error.captureStackTrace(error, systemError);
+  return Object.assign(error, { errno, code, syscall }, details);
+}
+
+/** What the name of the errno does not tell, by code or by operation and code. */
+const HINTS: Readonly<Record<string, string>> = {
+  'addHandler EPERM': 'a regular file or a directory is always ready, use node:fs for it',
+  EBADF: 'the file descriptor is closed, or was never open',
+  EMFILE: 'this process has too many open files, close some or raise its limit (ulimit -n)',
+  ENFILE: 'the system has too many open files',
+  ENOTSOCK: 'the file descriptor is no socket',
+};
+
+function subjectOf({ fd, address, port, path }: SystemErrorDetails): string {
+  if (path !== undefined) return path;
+  if (address !== undefined) return port === undefined ? address : `${address}:${port}`;
+  return fd === undefined ? '' : `fd ${fd}`;
+}
+
+/** Node's convention: the class of the language, and a `code`. The stack starts at the caller. */
+function coded<E extends Error>(error: E, code: ErrorCode, factory: Factory): E {
+  Error.captureStackTrace(error, factory);
+  return Object.assign(error, { code });
+}
+
+type Factory = (name: string, value: unknown, expected: string) => Error;
+type Message<C extends IOLoopErrorCode> = (typeof table)[C]['message'];
+
+function refusal<C extends IOLoopErrorCode>(code: C, ...args: Parameters<Message<C>>): IOLoopError {
+  const message = table[code].message as (...args: Parameters<Message<C>>) => string;
+  return new IOLoopError(code, message(...args));
+}
