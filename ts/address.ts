@@ -1,0 +1,138 @@
+/** Addresses of sockets, and the bytes in which they cross the boundary to the core. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
+import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.js';
+
+/**
+ * Where a socket is: a numeric host and a port, or the path of a Unix socket. A path that starts
+ * with NUL is in Linux' abstract namespace; the empty path is that of an unnamed Unix socket. An
+ * IPv6 host may end in a scope, `fe80::1%2`, which is the index of an interface.
+ */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** The families of the boundary. */
+export type Family = 4 | 6 | 1;
+
+/** Size of an encoded address. */
+export const ADDRESS_BYTES = 128;
+
+/**
+ * The bytes of `address` for a socket of `family`. For `bind` an empty or missing host means any
+ * address of the family.
+ *
+ * @throws `ERR_INVALID_ARG_VALUE` for a host that is no IP address of the family (a name has to be
+ * resolved first) and for a path that does not fit; `ERR_OUT_OF_RANGE` for a port.
+ */
+export function encodeAddress(address: Address, family: Family, isBind: boolean): Uint8Array {
+  const fields = fieldsOf(address);
+  const bytes = new Uint8Array(ADDRESS_BYTES);
+  if (family === UNIX) encodePath(fields.path, bytes);
+  else {
+    encodePort(fields.port, bytes);
+    encodeHost(isBind ? (fields.host ?? '') : fields.host, family, isBind, bytes);
+  }
+  return bytes;
+}
+
+/** The address in `bytes`. That of an unnamed Unix socket is the empty path. */
+export function decodeAddress(bytes: Uint8Array): Address {
+  const [family = 0, high = 0, low = 0] = bytes;
+  const word = high * 256 + low;
+  if (family === IPV4) return { host: formatIPv4(bytes.subarray(HOST_AT, SCOPE_AT)), port: word };
+  if (family === IPV6) {
+    const scope = new DataView(bytes.buffer, bytes.byteOffset).getUint32(SCOPE_AT);
+    const host = formatIPv6(bytes.subarray(HOST_AT, SCOPE_AT));
+    return { host: scope === 0 ? host : `${host}%${scope}`, port: word };
+  }
+  const length = family === UNIX ? word : 0;
+  return { path: decoder.decode(bytes.subarray(HOST_AT, HOST_AT + length)) };
+}
+
+/** What an error says of an address. */
+export function addressDetails(address: Address): {
+  address?: string;
+  port?: number;
+  path?: string;
+} {
+  if ('path' in address) return { path: address.path };
+  return { address: address.host, port: address.port };
+}
+
+const IPV4 = 4;
+const IPV6 = 6;
+const UNIX = 1;
+const HOST_AT = 3;
+const SCOPE_AT = HOST_AT + 16;
+/** `sizeof(sockaddr_un.sun_path)` on Linux; macOS has 104 and says `EINVAL` or `ENAMETOOLONG`. */
+const MAX_PATH = 108;
+const MAX_PORT = 65_535;
+const MAX_SCOPE = 0xffff_ffff;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+interface Fields {
+  readonly host?: unknown;
+  readonly port?: unknown;
+  readonly path?: unknown;
+}
+
+function fieldsOf(address: unknown): Fields {
+  if (typeof address !== 'object' || address === null) {
+    throw invalidArgType('address', address, 'an object { host, port } or { path }');
+  }
+  return address;
+}
+
+function encodePort(port: unknown, bytes: Uint8Array): void {
+  if (typeof port !== 'number') throw invalidArgType('address.port', port, 'a number');
+  if (!Number.isInteger(port) || port < 0 || port > MAX_PORT) {
+    throw outOfRange('address.port', port, `an integer from 0 to ${MAX_PORT}`);
+  }
+  bytes[1] = port >> 8;
+  bytes[2] = port & 0xff;
+}
+
+function encodeHost(host: unknown, family: 4 | 6, isBind: boolean, bytes: Uint8Array): void {
+  bytes[0] = family;
+  if (typeof host !== 'string') throw invalidArgType('address.host', host, 'an IP address');
+  // All zeros: any address.
+  if (host === '' && isBind) return;
+  const isOfFamily = family === IPV4 ? isIPv4(host) : isIPv6(host);
+  if (!isOfFamily) throw invalidArgValue('address.host', host, expectedHost(host, family));
+  if (family === IPV4) {
+    bytes.set(parseIPv4(host), HOST_AT);
+    return;
+  }
+  const [text = '', scope = '0'] = host.split('%');
+  bytes.set(parseIPv6(text), HOST_AT);
+  if (!/^\d+$/.test(scope) || Number(scope) > MAX_SCOPE) {
+    throw invalidArgValue(
+      'address.host',
+      host,
+      'scoped by the index of an interface, as fe80::1%2',
+    );
+  }
+  new DataView(bytes.buffer).setUint32(SCOPE_AT, Number(scope));
+}
+
+function expectedHost(host: string, family: 4 | 6): string {
+  const isOtherFamily = isIPv4(host) || isIPv6(host);
+  if (isOtherFamily) return `an IPv${family} address, as the socket is of that family`;
+  return `an IPv${family} address: resolve a name first, with dns.promises.lookup()`;
+}
+
+function encodePath(path: unknown, bytes: Uint8Array): void {
+  bytes[0] = UNIX;
+  if (typeof path !== 'string') throw invalidArgType('address.path', path, 'a string');
+  const encoded = encoder.encode(path);
+  if (encoded.length === 0) throw invalidArgValue('address.path', path, 'a path, not empty');
+  if (encoded.length > MAX_PATH) {
+    throw invalidArgValue('address.path', path, `at most ${MAX_PATH} bytes long`);
+  }
+  if (encoded.indexOf(0, 1) !== -1 && encoded[0] !== 0) {
+    throw invalidArgValue('address.path', path, 'without NUL, except as its first character');
+  }
+  bytes[2] = encoded.length;
+  bytes.set(encoded, HOST_AT);
+}

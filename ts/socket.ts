@@ -1,0 +1,291 @@
+/** Non-blocking sockets, for handlers of the loop. */
+import { constants } from 'node:os';
+import {
+  ADDRESS_BYTES,
+  addressDetails,
+  decodeAddress,
+  encodeAddress,
+  type Address,
+  type Family,
+} from './address.js';
+import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
+import { fdOf } from './fd.js';
+import { native } from './socket-native.js';
+import {
+  decodeOption,
+  encodeOption,
+  optionNumber,
+  type SocketOption,
+  type SocketOptions,
+} from './socket-options.js';
+import * as undrained from './undrained.js';
+
+/**
+ * A non-blocking stream socket, TCP or Unix. Unlike `net.Socket` it does nothing by itself: the
+ * loop says when it is ready, its methods do one system call each.
+ *
+ * `null` means that the operation would block, an empty `Buffer` or 0 received bytes are the end
+ * of the file. What the operating system refuses throws a system error with `code`, `errno` and
+ * `syscall`; so does every method of a closed socket, with `EBADF`.
+ *
+ * A socket that is not closed stays open: nothing closes it when it is collected.
+ */
+export class Socket {
+  #fd: number;
+  readonly #family: Family;
+  /** Whether a read that is short has read everything: not so of a datagram. */
+  readonly #isStream: boolean;
+  /** Where a connection in progress goes to. */
+  #connecting: Address | null = null;
+
+  private constructor(fd: number, family: Family, isStream: boolean) {
+    this.#fd = fd;
+    this.#family = family;
+    this.#isStream = isStream;
+    undrained.forget(fd);
+  }
+
+  /** A TCP socket, not bound and not connected, by default for IPv4. */
+  static tcp(options: { readonly family?: 4 | 6 | undefined } = {}): Socket {
+    const family = options.family ?? 4;
+    if (family !== 4 && family !== 6) throw invalidArgValue('options.family', family, '4 or 6');
+    return Socket.#create(family);
+  }
+
+  /** A Unix stream socket, not bound and not connected. */
+  static unix(): Socket {
+    return Socket.#create(UNIX);
+  }
+
+  /** Two Unix stream sockets, connected to each other. */
+  static pair(): [Socket, Socket] {
+    const [first, second] = checkedPair();
+    return [new Socket(first, UNIX, true), new Socket(second, UNIX, true)];
+  }
+
+  /**
+   * A socket for an open descriptor, which it owns from now on: {@link close} closes it.
+   *
+   * @throws `EBADF` when the number is not open, `ENOTSOCK` when it is no socket.
+   */
+  static fromFd(fd: number): Socket {
+    if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
+    const number = fdOf(fd);
+    checked(native.socketAddress(number, false, scratch), 'getsockname', number);
+    const family = scratch[0] === 4 || scratch[0] === 6 ? scratch[0] : UNIX;
+    return new Socket(number, family, false);
+  }
+
+  /** The descriptor; -1 when the socket is closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** The descriptor; -1 when the socket is closed. */
+  fileno(): number {
+    return this.#fd;
+  }
+
+  get closed(): boolean {
+    return this.#fd < 0;
+  }
+
+  /** The address that the socket is bound to; before that, any address and port 0. */
+  get localAddress(): Address {
+    const fd = this.#open('getsockname');
+    checked(native.socketAddress(fd, false, scratch), 'getsockname', fd);
+    return decodeAddress(scratch);
+  }
+
+  /** The address of the peer; `null` when the socket is not connected. */
+  get remoteAddress(): Address | null {
+    const fd = this.#open('getpeername');
+    const result = native.socketAddress(fd, true, scratch);
+    if (result === -ENOTCONN || result === -EINVAL) return null;
+    checked(result, 'getpeername', fd);
+    return decodeAddress(scratch);
+  }
+
+  /** Port 0 takes a free one, the host `''` any address: {@link localAddress} tells. */
+  bind(address: Address): void {
+    const fd = this.#open('bind');
+    const result = native.socketBind(fd, encodeAddress(address, this.#family, true));
+    if (result < 0) throw systemError(result, 'bind', { fd, ...addressDetails(address) });
+  }
+
+  /** At most `backlog` connections wait to be accepted; the system may have a lower limit. */
+  listen(backlog = 128): void {
+    const fd = this.#open('listen');
+    checkInteger('backlog', backlog, 0, MAX_BACKLOG);
+    checked(native.socketListen(fd, backlog), 'listen', fd);
+  }
+
+  /** A connection and where it comes from; `null` when none waits. */
+  accept(): [Socket, Address] | null {
+    const fd = this.#open('accept');
+    const result = native.socketAccept(fd, scratch);
+    if (result === -EAGAIN) {
+      undrained.drained(fd, undrained.READ);
+      return null;
+    }
+    checked(result, 'accept', fd);
+    return [new Socket(result, this.#family, true), decodeAddress(scratch)];
+  }
+
+  /**
+   * True when the connection stands at once; false when it is in progress. It is ready to write
+   * when that is over, and {@link takeError} tells how it ended.
+   */
+  connect(address: Address): boolean {
+    const fd = this.#open('connect');
+    const result = native.socketConnect(fd, encodeAddress(address, this.#family, false));
+    if (result < 0) throw systemError(result, 'connect', { fd, ...addressDetails(address) });
+    this.#connecting = result === CONNECTED ? null : address;
+    return result === CONNECTED;
+  }
+
+  /** What has failed in the background, such as a connection; the system tells it once. */
+  takeError(): Error | null {
+    const fd = this.#open('getsockopt');
+    const result = native.socketTakeError(fd);
+    const address = this.#connecting;
+    this.#connecting = null;
+    if (result >= 0) return null;
+    if (address === null) return systemError(result, 'socket', { fd });
+    return systemError(result, 'connect', { fd, ...addressDetails(address) });
+  }
+
+  /** At most `size` bytes; `null` when there are none yet, empty at the end of the file. */
+  recv(size: number): Buffer | null {
+    const fd = this.#open('recv');
+    checkInteger('size', size, 1, MAX_SIZE);
+    const isSmall = size <= SLAB_BYTES;
+    const buffer = isSmall ? slab : Buffer.allocUnsafeSlow(size);
+    const count = this.#recv(fd, buffer, size);
+    if (count === null) return null;
+    // A large buffer that stays mostly empty would keep its memory for a few bytes.
+    if (!isSmall && count > size / 2) return buffer.subarray(0, count);
+    const copy = Buffer.allocUnsafe(count);
+    buffer.copy(copy, 0, 0, count);
+    return copy;
+  }
+
+  /** Fills the front of `buffer`: how many bytes; `null` when there are none yet, 0 at the end. */
+  recvInto(buffer: Uint8Array): number | null {
+    const fd = this.#open('recv');
+    if (!(buffer instanceof Uint8Array)) throw invalidArgType('buffer', buffer, 'a Uint8Array');
+    if (buffer.length === 0) throw outOfRange('buffer.length', 0, 'above 0');
+    return this.#recv(fd, buffer, Math.min(buffer.length, MAX_SIZE));
+  }
+
+  /**
+   * How many bytes of `data` (a string as UTF-8) the system took, from its front; `null` when it
+   * has no room now.
+   */
+  send(data: string | Uint8Array): number | null {
+    const fd = this.#open('send');
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (!(bytes instanceof Uint8Array))
+      throw invalidArgType('data', data, 'a string or Uint8Array');
+    const length = Math.min(bytes.length, MAX_SIZE);
+    const count = native.socketSend(fd, bytes, 0, length);
+    if (count < length) {
+      if (count !== -EAGAIN) checked(count, 'send', fd);
+      undrained.drained(fd, undrained.WRITE);
+    }
+    return count < 0 ? null : count;
+  }
+
+  /** Ends one direction, or both. The peer reads the end of the file after what was sent. */
+  shutdown(how: 'read' | 'write' | 'both'): void {
+    const fd = this.#open('shutdown');
+    const number = SHUTDOWN.indexOf(how);
+    if (number < 0) throw invalidArgValue('how', how, "'read', 'write' or 'both'");
+    checked(native.socketShutdown(fd, number), 'shutdown', fd);
+  }
+
+  setOption<N extends SocketOption>(name: N, value: SocketOptions[N]): void {
+    const fd = this.#open('setsockopt');
+    const option = optionNumber(name);
+    checked(native.socketSetOption(fd, option, encodeOption(name, value)), 'setsockopt', fd);
+  }
+
+  getOption<N extends SocketOption>(name: N): SocketOptions[N] {
+    const fd = this.#open('getsockopt');
+    checked(native.socketGetOption(fd, optionNumber(name), words), 'getsockopt', fd);
+    return decodeOption(name, words[0] as number);
+  }
+
+  /**
+   * Frees the descriptor; a second call does nothing. Remove its handler first: the number may be
+   * another file's at once.
+   */
+  close(): void {
+    const fd = this.#fd;
+    if (fd < 0) return;
+    this.#fd = CLOSED;
+    undrained.forget(fd);
+    checked(native.fdClose(fd), 'close', fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  static #create(family: Family): Socket {
+    const fd = native.socketOpen(family);
+    if (fd < 0) throw systemError(fd, 'socket');
+    return new Socket(fd, family, true);
+  }
+
+  #open(syscall: string): number {
+    if (this.#fd < 0) throw systemError(-EBADF, syscall);
+    return this.#fd;
+  }
+
+  #recv(fd: number, buffer: Uint8Array, size: number): number | null {
+    const count = native.socketRecv(fd, buffer, 0, size);
+    if (count === size) return count;
+    if (count === -EAGAIN) {
+      undrained.drained(fd, undrained.READ);
+      return null;
+    }
+    checked(count, 'recv', fd);
+    // The end of the file stays: it is not drained.
+    if (count > 0 && this.#isStream) undrained.readShort(fd);
+    return count;
+  }
+}
+
+const { EAGAIN, EBADF, EINVAL, ENOTCONN } = constants.errno;
+const UNIX = 1;
+const CLOSED = -1;
+const CONNECTED = 0;
+const SHUTDOWN = ['read', 'write', 'both'];
+const MAX_BACKLOG = 0x7fff_ffff;
+const MAX_SIZE = 2 ** 30;
+
+/** Most reads bring little: they go through here, and only what came is allocated. */
+const SLAB_BYTES = 64 * 1024;
+const slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+
+/** Written by the core, read at once. */
+const scratch = new Uint8Array(ADDRESS_BYTES);
+const words = new Int32Array(2);
+
+function checkedPair(): [number, number] {
+  const result = native.socketPair(words);
+  if (result < 0) throw systemError(result, 'socketpair');
+  return [words[0] as number, words[1] as number];
+}
+
+function checked(result: number, syscall: string, fd: number): void {
+  if (result < 0) throw systemError(result, syscall, { fd });
+}
+
+function checkInteger(name: string, value: number, minimum: number, maximum: number): void {
+  if (typeof value !== 'number') throw invalidArgType(name, value, 'a number');
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw outOfRange(name, value, `an integer from ${minimum} to ${maximum}`);
+  }
+}
