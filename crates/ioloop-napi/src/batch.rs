@@ -48,7 +48,11 @@ pub(crate) fn submissions<'a>(
     words: &'a [f64],
     timeline: &'a Timeline,
 ) -> impl Iterator<Item = Submission> + 'a {
-    words.as_chunks().0.iter().filter_map(|&[word, operand]| decode(word, operand, timeline))
+    words
+        .as_chunks()
+        .0
+        .iter()
+        .filter_map(|&[word, operand]| decode(word, operand, timeline))
 }
 
 #[expect(
@@ -62,9 +66,10 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
     match (word & 3) as u32 {
         SUBMIT_ARM => Some(Submission::Arm(TimerId(id), timeline.tick(operand))),
         SUBMIT_DISARM => Some(Submission::Disarm(TimerId(id))),
-        SUBMIT_DRAINED => {
-            Some(Submission::Drained(id as usize, Readiness::from_bits(operand as u8)))
-        }
+        SUBMIT_DRAINED => Some(Submission::Drained(
+            id as usize,
+            Readiness::from_bits(operand as u8),
+        )),
         _ => None,
     }
 }
@@ -77,16 +82,25 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
     reason = "ids, indices and counts are dense, far below 2^31"
 )]
 pub(crate) fn complete(turn: &Turn<()>, completions: &mut [i32]) -> bool {
-    let [due_count, ready_count, rest @ ..] = completions else { return false };
-    let Some((due, rest)) = rest.split_at_mut_checked(turn.due.len()) else { return false };
-    let Some(ready) = rest.get_mut(..2 * turn.ready.len()) else { return false };
+    let [due_count, ready_count, rest @ ..] = completions else {
+        return false;
+    };
+    let Some((due, rest)) = rest.split_at_mut_checked(turn.due.len()) else {
+        return false;
+    };
+    let Some(ready) = rest.get_mut(..2 * turn.ready.len()) else {
+        return false;
+    };
     *due_count = turn.due.len() as i32;
     *ready_count = turn.ready.len() as i32;
     for (word, id) in due.iter_mut().zip(&turn.due) {
         *word = id.0 as i32;
     }
     for (pair, event) in ready.as_chunks_mut().0.iter_mut().zip(&turn.ready) {
-        *pair = [event.token.index() as i32, i32::from(event.readiness.bits())];
+        *pair = [
+            event.token.index() as i32,
+            i32::from(event.readiness.bits()),
+        ];
     }
     true
 }

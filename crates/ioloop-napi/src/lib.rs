@@ -12,7 +12,10 @@
 //! `unsafe` stands in `fd.rs`, where descriptor numbers are adopted, and in `driver/libuv.rs`.
 #![deny(unsafe_code)]
 // `#[napi]` owns the values that JavaScript hands over.
-#![expect(clippy::needless_pass_by_value, reason = "arguments arrive by value over Node-API")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments arrive by value over Node-API"
+)]
 #![expect(unreachable_pub, reason = "JavaScript reaches what no crate can")]
 
 mod batch;

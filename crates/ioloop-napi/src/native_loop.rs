@@ -35,7 +35,8 @@ pub fn loop_open(driver: String, now: f64) -> napi::Result<External<NativeLoop>>
     let mut turn = Turn::default();
     let (mut core, _handle) = EventLoop::new().map_err(failed)?;
     // Brings the wheel to the present, so that timers go to the right level at once.
-    core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn).map_err(failed)?;
+    core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn)
+        .map_err(failed)?;
     Ok(External::new(NativeLoop {
         driver: None,
         kind,
@@ -54,7 +55,9 @@ pub fn loop_start(
     env: Env,
     wake: Function<'_, (), ()>,
 ) -> napi::Result<()> {
-    let Some(core) = &handle.core else { return Ok(()) };
+    let Some(core) = &handle.core else {
+        return Ok(());
+    };
     handle.driver = Some(Driver::start(handle.kind, env, core.as_raw_fd(), &wake)?);
     Ok(())
 }
@@ -76,8 +79,12 @@ pub fn loop_close(handle: &mut External<NativeLoop>) {
 /// Registers a descriptor number for READ and WRITE bits: its index, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_register(handle: &mut External<NativeLoop>, fd: i32, interest: u32) -> i32 {
-    let Some(core) = &mut handle.core else { return CLOSED };
-    let Some(fd) = JsFd::adopt(fd) else { return CLOSED };
+    let Some(core) = &mut handle.core else {
+        return CLOSED;
+    };
+    let Some(fd) = JsFd::adopt(fd) else {
+        return CLOSED;
+    };
     match core.register(fd, Interest::from_bits(interest)) {
         Ok(token) => handle.remember(token),
         Err(error) => -error.errno(),
@@ -88,8 +95,12 @@ pub fn loop_register(handle: &mut External<NativeLoop>, fd: i32, interest: u32) 
 #[napi(catch_unwind)]
 pub fn loop_reregister(handle: &mut External<NativeLoop>, index: u32, interest: u32) -> i32 {
     let token = handle.token(index as usize);
-    let Some(core) = &mut handle.core else { return CLOSED };
-    let Some(token) = token else { return -Error::Unknown.errno() };
+    let Some(core) = &mut handle.core else {
+        return CLOSED;
+    };
+    let Some(token) = token else {
+        return -Error::Unknown.errno();
+    };
     match core.reregister(token, Interest::from_bits(interest)) {
         Ok(()) => 0,
         Err(error) => -error.errno(),
@@ -117,7 +128,15 @@ pub fn loop_turn(
     completions: Words<'_>,
 ) -> i32 {
     handle.submit(submitted, count);
-    let NativeLoop { core: Some(core), timeline, turn, .. } = &mut **handle else { return CLOSED };
+    let NativeLoop {
+        core: Some(core),
+        timeline,
+        turn,
+        ..
+    } = &mut **handle
+    else {
+        return CLOSED;
+    };
     if let Err(error) = core.turn(timeline.tick(now), Some(Duration::ZERO), turn) {
         return -error.errno();
     }
@@ -143,7 +162,13 @@ pub fn loop_sleep(
     count: u32,
 ) -> f64 {
     handle.submit(submitted, count);
-    let NativeLoop { core: Some(core), timeline, driver, .. } = &mut **handle else {
+    let NativeLoop {
+        core: Some(core),
+        timeline,
+        driver,
+        ..
+    } = &mut **handle
+    else {
         return f64::INFINITY;
     };
     let alarmed = core.set_alarm(timeline.tick(now)).is_ok() && HAS_ALARM;
@@ -158,7 +183,15 @@ pub fn loop_sleep(
 
 impl NativeLoop {
     fn submit(&mut self, submitted: &[f64], count: u32) {
-        let Self { core: Some(core), timeline, tokens, .. } = self else { return };
+        let Self {
+            core: Some(core),
+            timeline,
+            tokens,
+            ..
+        } = self
+        else {
+            return;
+        };
         let words = submitted.get(..count as usize).unwrap_or(submitted);
         for submission in submissions(words, timeline) {
             match submission {

@@ -42,11 +42,7 @@ struct Context {
 }
 
 impl Watch {
-    pub(crate) fn start(
-        env: Env,
-        set: RawFd,
-        wake: &Function<'_, (), ()>,
-    ) -> napi::Result<Self> {
+    pub(crate) fn start(env: Env, set: RawFd, wake: &Function<'_, (), ()>) -> napi::Result<Self> {
         let uv = Uv::get()?;
         let uv_loop = env.get_uv_event_loop()?.cast::<c_void>();
         let context = Box::new(Context::new(env.raw(), wake.raw(), uv.handle_layout()?)?);
@@ -58,17 +54,23 @@ impl Watch {
             context.release();
             // SAFETY: allocated above with this layout; libuv keeps nothing of a failed init.
             unsafe { std::alloc::dealloc(handle.as_ptr().cast(), context.layout) };
-            return Err(napi::Error::from_reason(format!("uv_poll_init failed with {status}")));
+            return Err(napi::Error::from_reason(format!(
+                "uv_poll_init failed with {status}"
+            )));
         }
         context.handle.set(Some(handle));
-        let watch = Self { handle: Rc::clone(&context.handle) };
+        let watch = Self {
+            handle: Rc::clone(&context.handle),
+        };
         let context = Box::into_raw(context);
         // SAFETY: the handle is initialised; the context lives until on_close.
         unsafe { (uv.handle_set_data)(handle.as_ptr(), context.cast()) };
         // SAFETY: the handle is initialised and not closing.
         let status = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, on_poll) };
         if status < 0 {
-            return Err(napi::Error::from_reason(format!("uv_poll_start failed with {status}")));
+            return Err(napi::Error::from_reason(format!(
+                "uv_poll_start failed with {status}"
+            )));
         }
         // SAFETY: the context was made a line above and nothing else refers to it now.
         let context = unsafe { &mut *context };
@@ -160,11 +162,18 @@ fn allocate(layout: Layout) -> NonNull<c_void> {
 /// libuv calls: the set is readable. A negative status (the set is broken) wakes the loop too,
 /// whose poll then reports what is wrong.
 extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
-    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else { return };
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else {
+        return;
+    };
     // SAFETY: libuv calls back only between poll_start and close, when the context is alive. It
     // is not used behind the callback, which may stop the loop and close the handle.
     let context = unsafe { &*context_of(uv, handle) };
-    let Context { env, scope, callback, .. } = *context;
+    let Context {
+        env,
+        scope,
+        callback,
+        ..
+    } = *context;
     call(env, scope, callback);
 }
 
@@ -215,7 +224,9 @@ fn report_exception(env: sys::napi_env) {
 
 /// Node calls: the environment ends.
 unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
-    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(data)) else { return };
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(data)) else {
+        return;
+    };
     // SAFETY: the hook is removed before the handle is freed, so the context is alive.
     let context = unsafe { &*context_of(uv, handle) };
     if let Some(handle) = context.handle.take() {
@@ -225,7 +236,9 @@ unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data
 
 /// libuv calls: it has let go of the handle.
 extern "C" fn on_close(handle: *mut c_void) {
-    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else { return };
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else {
+        return;
+    };
     // SAFETY: the context came out of Box::into_raw, and this is the one place that takes it back.
     let context = unsafe { Box::from_raw(context_of(uv, handle)) };
     // SAFETY: allocated with this layout; libuv does not touch it any more.
@@ -259,7 +272,10 @@ impl Uv {
             .map_err(|missing| napi::Error::from_reason(format!("libuv is not here: {missing}")))
     }
 
-    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one invariant holds for all")]
+    #[expect(
+        clippy::multiple_unsafe_ops_per_block,
+        reason = "one invariant holds for all"
+    )]
     fn load() -> Result<Self, libloading::Error> {
         let process = Library::this();
         // SAFETY: each name has the signature that libuv 1.x declares for it, and the process

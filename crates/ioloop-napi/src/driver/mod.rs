@@ -29,7 +29,9 @@ impl Kind {
         match name {
             "libuv" => Ok(Self::Libuv),
             "thread" => Ok(Self::Thread),
-            _ => Err(napi::Error::from_reason(format!("no driver is called {name:?}"))),
+            _ => Err(napi::Error::from_reason(format!(
+                "no driver is called {name:?}"
+            ))),
         }
     }
 }

@@ -44,16 +44,25 @@ enum State {
 impl Watch {
     pub(crate) fn start(set: RawFd, wake: &Function<'_, (), ()>) -> napi::Result<Self> {
         // A copy of its own: the loop may replace or close its set while the thread waits.
-        let set = JsFd::adopt(set).ok_or_else(closed)?.as_fd().try_clone_to_owned()?;
+        let set = JsFd::adopt(set)
+            .ok_or_else(closed)?
+            .as_fd()
+            .try_clone_to_owned()?;
         let (interrupted, interrupt) = std::io::pipe()?;
         let wake: Wake = wake.build_threadsafe_function().build()?;
-        let shared =
-            Arc::new(Shared { state: Mutex::new(State::Armed), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::Armed),
+            changed: Condvar::new(),
+        });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ioloop-driver".into())
             .spawn(move || wait(&theirs, &set, &interrupted, &wake))?;
-        Ok(Self { shared, interrupt, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            interrupt,
+            thread: Some(thread),
+        })
     }
 
     /// The turn is over: wait for the set again.
@@ -109,7 +118,10 @@ fn closed() -> napi::Error {
 /// The thread: wait, wake, park.
 fn wait(shared: &Shared, set: &OwnedFd, interrupted: &PipeReader, wake: &Wake) {
     while shared.is_armed() {
-        let mut fds = [PollFd::new(set, PollFlags::IN), PollFd::new(interrupted, PollFlags::IN)];
+        let mut fds = [
+            PollFd::new(set, PollFlags::IN),
+            PollFd::new(interrupted, PollFlags::IN),
+        ];
         // EINTR: look at the state and wait again.
         if rustix::event::poll(&mut fds, None).is_err() {
             continue;

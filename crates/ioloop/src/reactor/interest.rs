@@ -44,7 +44,10 @@ impl Interest {
     /// nothing like it, there the source waits unregistered.
     #[cfg_attr(
         any(target_os = "linux", target_os = "android"),
-        expect(clippy::unnecessary_wraps, reason = "kqueue has no interest in nothing")
+        expect(
+            clippy::unnecessary_wraps,
+            reason = "kqueue has no interest in nothing"
+        )
     )]
     pub(super) fn to_mio(self) -> Option<mio::Interest> {
         match (self.is_readable(), self.is_writable()) {

@@ -1,0 +1,244 @@
+//! Sockets and pipes as JavaScript sees them: numbers in, a result or a negative errno out.
+//!
+//! Addresses cross as bytes, in the encoding of [`Address::encode`]; a buffer for one holds
+//! `ADDRESS_BYTES`.
+
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+
+use ioloop::net::{self, Address, Connect, Domain, How, SocketOption};
+use ioloop::{Error, Result};
+use napi_derive::napi;
+use rustix::io::Errno;
+
+use crate::fd::JsFd;
+
+/// A typed array, lent for a call. (napi-derive takes a plain `&mut` for a class.)
+type Bytes<'a> = &'a mut [u8];
+type Ints<'a> = &'a mut [i32];
+
+/// An address takes at most this many bytes.
+#[napi]
+#[expect(clippy::cast_possible_truncation, reason = "128")]
+pub const ADDRESS_BYTES: u32 = Address::MAX_BYTES as u32;
+
+/// Opens a stream socket: 4 and 6 are TCP, 1 is Unix. Its descriptor, or a negative errno.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn socket_open(domain: u32) -> i32 {
+    let domain = match domain {
+        4 => Domain::V4,
+        6 => Domain::V6,
+        1 => Domain::Unix,
+        _ => return -Errno::AFNOSUPPORT.raw_os_error(),
+    };
+    answer(net::open(domain).map(IntoRawFd::into_raw_fd))
+}
+
+/// Writes the descriptors of two connected Unix sockets to `ends`.
+#[napi(catch_unwind)]
+pub fn socket_pair(ends: Ints<'_>) -> i32 {
+    answer(net::pair().and_then(|pair| give(pair, ends)))
+}
+
+/// Writes the descriptors of a pipe to `ends`: the reading and the writing one.
+#[napi(catch_unwind)]
+pub fn pipe_open(ends: Ints<'_>) -> i32 {
+    answer(net::pipe().and_then(|pair| give(pair, ends)))
+}
+
+/// Gives a socket an address.
+#[napi(catch_unwind)]
+pub fn socket_bind(fd: i32, address: &[u8]) -> i32 {
+    answer(with(fd, |socket| {
+        net::bind(socket, &decode(address)?).map(|()| 0)
+    }))
+}
+
+/// Lets the kernel queue connections.
+#[napi(catch_unwind)]
+pub fn socket_listen(fd: i32, backlog: i32) -> i32 {
+    answer(with(fd, |socket| net::listen(socket, backlog).map(|()| 0)))
+}
+
+/// Starts to connect: 0 when it is connected, 1 when it goes on.
+#[napi(catch_unwind)]
+pub fn socket_connect(fd: i32, address: &[u8]) -> i32 {
+    answer(with(fd, |socket| {
+        Ok(match net::connect(socket, &decode(address)?)? {
+            Connect::Done => 0,
+            Connect::InProgress => 1,
+        })
+    }))
+}
+
+/// Takes a connection: its descriptor; its address goes to `address`.
+#[napi(catch_unwind)]
+pub fn socket_accept(fd: i32, address: Bytes<'_>) -> i32 {
+    answer(with(fd, |listener| {
+        let (socket, peer) = net::accept(listener)?;
+        encode(&peer, address)?;
+        Ok(socket.into_raw_fd())
+    }))
+}
+
+/// Writes the socket's own address, or its peer's, to `address`.
+#[napi(catch_unwind)]
+pub fn socket_address(fd: i32, peer: bool, address: Bytes<'_>) -> i32 {
+    answer(with(fd, |socket| {
+        let socket = socket.as_fd();
+        let found = if peer {
+            net::peer_address(socket)
+        } else {
+            net::local_address(socket)
+        };
+        encode(&found?, address).map(|()| 0)
+    }))
+}
+
+/// The pending error of a socket as a negative errno, and 0 when there is none.
+#[napi(catch_unwind)]
+pub fn socket_take_error(fd: i32) -> i32 {
+    answer(with(fd, |socket| match net::take_error(socket)? {
+        Some(error) => Err(error.into()),
+        None => Ok(0),
+    }))
+}
+
+/// Ends a direction: 0 reading, 1 writing, 2 both.
+#[napi(catch_unwind)]
+pub fn socket_shutdown(fd: i32, how: u32) -> i32 {
+    let how = match how {
+        0 => How::Read,
+        1 => How::Write,
+        _ => How::Both,
+    };
+    answer(with(fd, |socket| net::shutdown(socket, how).map(|()| 0)))
+}
+
+/// Writes the value of an option to `value`. Options are numbered as in [`OPTIONS`].
+#[napi(catch_unwind)]
+pub fn socket_get_option(fd: i32, option: u32, value: Ints<'_>) -> i32 {
+    answer(with(fd, |socket| {
+        *value.first_mut().ok_or(Errno::INVAL)? = net::get_option(socket, option_at(option)?)?;
+        Ok(0)
+    }))
+}
+
+/// Sets an option. Options are numbered as in [`OPTIONS`].
+#[napi(catch_unwind)]
+pub fn socket_set_option(fd: i32, option: u32, value: i32) -> i32 {
+    answer(with(fd, |socket| {
+        net::set_option(socket, option_at(option)?, value).map(|()| 0)
+    }))
+}
+
+/// Receives into `buffer`, from `offset` on, at most `length` bytes: how many.
+#[napi(catch_unwind)]
+pub fn socket_recv(fd: i32, buffer: Bytes<'_>, offset: u32, length: u32) -> i32 {
+    transfer(with(fd, |socket| {
+        net::recv(socket, range_mut(buffer, offset, length)?)
+    }))
+}
+
+/// Sends of `buffer`, from `offset` on, at most `length` bytes: how many.
+#[napi(catch_unwind)]
+pub fn socket_send(fd: i32, buffer: &[u8], offset: u32, length: u32) -> i32 {
+    transfer(with(fd, |socket| {
+        net::send(socket, range(buffer, offset, length)?)
+    }))
+}
+
+/// [`socket_recv`] for what is no socket.
+#[napi(catch_unwind)]
+pub fn fd_read(fd: i32, buffer: Bytes<'_>, offset: u32, length: u32) -> i32 {
+    transfer(with(fd, |fd| {
+        net::read(fd, range_mut(buffer, offset, length)?)
+    }))
+}
+
+/// [`socket_send`] for what is no socket.
+#[napi(catch_unwind)]
+pub fn fd_write(fd: i32, buffer: &[u8], offset: u32, length: u32) -> i32 {
+    transfer(with(fd, |fd| {
+        net::write(fd, range(buffer, offset, length)?)
+    }))
+}
+
+/// Closes a descriptor that was opened here.
+#[napi(catch_unwind)]
+pub fn fd_close(fd: i32) {
+    if let Some(fd) = JsFd::adopt(fd) {
+        drop(fd.into_owned());
+    }
+}
+
+/// The options in the order of their numbers.
+const OPTIONS: [SocketOption; 11] = [
+    SocketOption::ReuseAddress,
+    SocketOption::ReusePort,
+    SocketOption::NoDelay,
+    SocketOption::KeepAlive,
+    SocketOption::KeepAliveIdle,
+    SocketOption::KeepAliveInterval,
+    SocketOption::KeepAliveCount,
+    SocketOption::Linger,
+    SocketOption::ReceiveBuffer,
+    SocketOption::SendBuffer,
+    SocketOption::V6Only,
+];
+
+fn option_at(number: u32) -> Result<SocketOption> {
+    OPTIONS
+        .get(number as usize)
+        .copied()
+        .ok_or_else(|| Errno::INVAL.into())
+}
+
+fn with<T>(fd: i32, operation: impl FnOnce(JsFd) -> Result<T>) -> Result<T> {
+    operation(JsFd::adopt(fd).ok_or(Errno::BADF)?)
+}
+
+fn answer(result: Result<i32>) -> i32 {
+    result.unwrap_or_else(|error: Error| -error.errno())
+}
+
+/// A length that was asked for as a `u32` of a typed array is below 2^31 in practice; what is not
+/// would look like an error, and is none.
+fn transfer(result: Result<usize>) -> i32 {
+    answer(result.map(|count| i32::try_from(count).unwrap_or(i32::MAX)))
+}
+
+fn give((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<i32> {
+    let [one, two] = ends else {
+        return Err(Errno::INVAL.into());
+    };
+    *one = first.into_raw_fd();
+    *two = second.into_raw_fd();
+    Ok(0)
+}
+
+fn range(buffer: &[u8], offset: u32, length: u32) -> Result<&[u8]> {
+    let (offset, length) = (offset as usize, length as usize);
+    let rest = buffer.get(offset..).ok_or(Errno::INVAL)?;
+    Ok(rest.get(..length).ok_or(Errno::INVAL)?)
+}
+
+fn range_mut(buffer: &mut [u8], offset: u32, length: u32) -> Result<&mut [u8]> {
+    let (offset, length) = (offset as usize, length as usize);
+    let rest = buffer.get_mut(offset..).ok_or(Errno::INVAL)?;
+    Ok(rest.get_mut(..length).ok_or(Errno::INVAL)?)
+}
+
+fn decode(bytes: &[u8]) -> Result<Address> {
+    Address::decode(bytes).ok_or_else(|| Errno::INVAL.into())
+}
+
+fn encode(address: &Address, bytes: &mut [u8]) -> Result<()> {
+    let mut encoded = Vec::with_capacity(Address::MAX_BYTES);
+    address.encode(&mut encoded);
+    bytes
+        .get_mut(..encoded.len())
+        .ok_or(Errno::INVAL)?
+        .copy_from_slice(&encoded);
+    Ok(())
+}

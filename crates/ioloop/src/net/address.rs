@@ -1,0 +1,156 @@
+//! Addresses of sockets.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
+use socket2::SockAddr;
+
+use crate::Result;
+
+/// Where a socket is, or its peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP over IPv4 or IPv6.
+    Ip(SocketAddr),
+    /// A Unix socket: the bytes of its path, or of its abstract name behind a NUL (Linux).
+    Unix(Vec<u8>),
+    /// A Unix socket without a name, as one end of a pair is.
+    Unnamed,
+}
+
+impl Address {
+    /// For the system calls that take an address.
+    ///
+    /// # Errors
+    ///
+    /// `ENAMETOOLONG` and the like for a Unix path that does not fit `sun_path`.
+    pub(super) fn to_sock_addr(&self) -> Result<SockAddr> {
+        Ok(match self {
+            Self::Ip(address) => SockAddr::from(*address),
+            Self::Unix(name) => SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(name)))?,
+            Self::Unnamed => SockAddr::unix("")?,
+        })
+    }
+
+    /// From what a system call gave; a family of no use to us is unnamed.
+    pub(super) fn from_any(address: Option<SocketAddrAny>) -> Self {
+        let Some(address) = address else {
+            return Self::Unnamed;
+        };
+        match address.address_family() {
+            AddressFamily::INET | AddressFamily::INET6 => {
+                SocketAddr::try_from(address).map_or(Self::Unnamed, Self::Ip)
+            }
+            AddressFamily::UNIX => SocketAddrUnix::try_from(address)
+                .map_or(Self::Unnamed, |unix| Self::from_unix(&unix)),
+            _ => Self::Unnamed,
+        }
+    }
+
+    fn from_unix(address: &SocketAddrUnix) -> Self {
+        if let Some(path) = address.path() {
+            return Self::Unix(path.to_bytes().to_vec());
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(name) = address.abstract_name() {
+            return Self::Unix([b"\0", name].concat());
+        }
+        Self::Unnamed
+    }
+
+    /// The bytes by which addresses cross a boundary, at most [`MAX_BYTES`](Self::MAX_BYTES): the
+    /// family (4, 6, 1 for Unix, 0 for none), then for IP the port (2 bytes, big endian), the
+    /// address, and for IPv6 the scope (4 bytes, big endian); for Unix the length of the name (2
+    /// bytes, big endian) and the name.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Ip(address) => {
+                bytes.push(if address.is_ipv4() { V4 } else { V6 });
+                bytes.extend(address.port().to_be_bytes());
+                match address {
+                    SocketAddr::V4(v4) => bytes.extend(v4.ip().octets()),
+                    SocketAddr::V6(v6) => {
+                        bytes.extend(v6.ip().octets());
+                        bytes.extend(v6.scope_id().to_be_bytes());
+                    }
+                }
+            }
+            Self::Unix(name) => {
+                bytes.push(UNIX);
+                bytes.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+                bytes.extend(name);
+            }
+            Self::Unnamed => bytes.push(UNNAMED),
+        }
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&family, rest) = bytes.split_first()?;
+        if family == UNNAMED {
+            return Some(Self::Unnamed);
+        }
+        let (&number, rest) = rest.split_first_chunk()?;
+        let number = u16::from_be_bytes(number);
+        match family {
+            V4 => {
+                let octets: [u8; 4] = *rest.first_chunk()?;
+                Some(Self::Ip(SocketAddr::new(IpAddr::from(octets), number)))
+            }
+            V6 => {
+                let (octets, rest): (&[u8; 16], _) = rest.split_first_chunk()?;
+                let scope = u32::from_be_bytes(*rest.first_chunk()?);
+                let v6 = std::net::SocketAddrV6::new((*octets).into(), number, 0, scope);
+                Some(Self::Ip(SocketAddr::V6(v6)))
+            }
+            UNIX => Some(Self::Unix(rest.get(..usize::from(number))?.to_vec())),
+            _ => None,
+        }
+    }
+
+    /// The most bytes that [`encode`](Self::encode) writes: a `sun_path` of 108 bytes and its head.
+    pub const MAX_BYTES: usize = 128;
+}
+
+const UNNAMED: u8 = 0;
+const UNIX: u8 = 1;
+const V4: u8 = 4;
+const V6: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_survives_its_encoding() {
+        let addresses = [
+            Address::Ip("127.0.0.1:80".parse().unwrap()),
+            Address::Ip("[fe80::1%7]:65535".parse().unwrap()),
+            Address::Unix(b"/tmp/a socket".to_vec()),
+            Address::Unix(b"\0abstract".to_vec()),
+            Address::Unnamed,
+        ];
+        for address in addresses {
+            let mut bytes = Vec::new();
+            address.encode(&mut bytes);
+            assert_eq!(Address::decode(&bytes), Some(address));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_cut_short_are_no_address() {
+        for bytes in [
+            &[][..],
+            &[4],
+            &[4, 0, 80, 127],
+            &[6, 0, 80, 1, 2],
+            &[1, 0, 9, b'/'],
+            &[9],
+        ] {
+            assert_eq!(Address::decode(bytes), None, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Non-blocking sockets and pipes, as functions over descriptors.
+//!
+//! Everything that is opened here is non-blocking and close-on-exec. An operation that is not
+//! possible now fails with `EAGAIN`, which is a state: the reactor tells when to try again.
+//! `EINTR` is retried inside, and no write raises `SIGPIPE`.
+
+mod address;
+mod options;
+mod socket;
+mod stream;
+
+pub use address::Address;
+pub use options::{SocketOption, get_option, set_option};
+pub use socket::{
+    Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
+    take_error,
+};
+pub use stream::{How, read, recv, send, shutdown, write};
