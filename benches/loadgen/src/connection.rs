@@ -52,11 +52,7 @@ impl Connection {
     }
 
     /// Reads what is there, sends what is due; gives the number of echoes completed.
-    pub fn ready(
-        &mut self,
-        scratch: &mut [u8],
-        latency: &mut Histogram<u64>,
-    ) -> io::Result<u64> {
+    pub fn ready(&mut self, scratch: &mut [u8], latency: &mut Histogram<u64>) -> io::Result<u64> {
         let mut echoes = 0;
         while !self.broken {
             match self.stream.read(scratch) {
@@ -93,7 +89,9 @@ impl Connection {
                     self.broken = true;
                     return echoes;
                 };
-                latency.saturating_record(u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX));
+                latency.saturating_record(
+                    u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX),
+                );
             }
         }
         echoes

@@ -50,7 +50,8 @@ fn run(options: &Options) -> io::Result<Outcome> {
     for index in 0..options.connections {
         let mut connection = Connection::open(options)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(connection.source(), Token(index), interest)?;
+        poll.registry()
+            .register(connection.source(), Token(index), interest)?;
         connections.push(connection);
     }
     let mut load = Load::new(options);
@@ -60,8 +61,17 @@ fn run(options: &Options) -> io::Result<Outcome> {
     load.turn_until(&mut poll, &mut connections, options.seconds)?;
     let elapsed = started.elapsed();
     let busy = 1.0 - load.waited.as_secs_f64() / elapsed.as_secs_f64();
-    let lost = connections.iter().filter(|connection| connection.is_broken()).count() as u64;
-    Ok(Outcome { messages: load.messages, elapsed, lost, latency: load.latency, busy })
+    let lost = connections
+        .iter()
+        .filter(|connection| connection.is_broken())
+        .count() as u64;
+    Ok(Outcome {
+        messages: load.messages,
+        elapsed,
+        lost,
+        latency: load.latency,
+        busy,
+    })
 }
 
 /// The counters of a run, and what all connections share.

@@ -24,7 +24,9 @@ impl Options {
             warmup: Duration::from_millis(500),
             seconds: Duration::from_secs(2),
         };
-        options.read(lexopt::Parser::from_env()).map_err(|error| error.to_string())?;
+        options
+            .read(lexopt::Parser::from_env())
+            .map_err(|error| error.to_string())?;
         if options.port == 0 {
             return Err("--port is missing".into());
         }
