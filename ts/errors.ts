@@ -59,19 +59,19 @@ export interface SystemErrorDetails {
 /** `value` is of the wrong type. `expected` continues "must be". */
 export function invalidArgType(name: string, value: unknown, expected: string): TypeError {
   const message = table.ERR_INVALID_ARG_TYPE.message(name, value, expected);
-  return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE', invalidArgType);
+  return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
 }
 
 /** `value` is of the right type and still none of those that are allowed. */
 export function invalidArgValue(name: string, value: unknown, expected: string): TypeError {
   const message = table.ERR_INVALID_ARG_VALUE.message(name, value, expected);
-  return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE', invalidArgValue);
+  return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE');
 }
 
 /** `value` is a number outside of its range. */
 export function outOfRange(name: string, value: unknown, expected: string): RangeError {
   const message = table.ERR_OUT_OF_RANGE.message(name, value, expected);
-  return coded(new RangeError(message), 'ERR_OUT_OF_RANGE', outOfRange);
+  return coded(new RangeError(message), 'ERR_OUT_OF_RANGE');
 }
 
 /** An operation on a closed loop. */
@@ -129,7 +129,6 @@ export function systemError(
   const subject = [syscall, code, subjectOf(details)].filter((part) => part !== '').join(' ');
   const hint = HINTS[`${syscall} ${code}`] ?? HINTS[code];
   const error = new Error(hint === undefined ? subject : `${subject}: ${hint}`);
-  Error.captureStackTrace(error, systemError);
   return Object.assign(error, { errno, code, syscall }, details);
 }
 
@@ -144,17 +143,18 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function subjectOf({ fd, address, port, path }: SystemErrorDetails): string {
   if (path !== undefined) return path;
-  if (address !== undefined) return port === undefined ? address : `${address}:${port}`;
+  if (address !== undefined) {
+    const host = address.includes(':') ? `[${address}]` : address;
+    return port === undefined ? address : `${host}:${port}`;
+  }
   return fd === undefined ? '' : `fd ${fd}`;
 }
 
-/** Node's convention: the class of the language, and a `code`. The stack starts at the caller. */
-function coded<E extends Error>(error: E, code: ErrorCode, factory: Factory): E {
-  Error.captureStackTrace(error, factory);
+/** Node's convention: the class of the language, and a `code`. */
+function coded<E extends Error>(error: E, code: ErrorCode): E {
   return Object.assign(error, { code });
 }
 
-type Factory = (name: string, value: unknown, expected: string) => Error;
 type Message<C extends IOLoopErrorCode> = (typeof table)[C]['message'];
 
 function refusal<C extends IOLoopErrorCode>(code: C, ...args: Parameters<Message<C>>): IOLoopError {

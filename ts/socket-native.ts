@@ -18,7 +18,7 @@ interface SocketBinding {
   socketSetOption(fd: number, option: number, value: number): number;
   socketRecv(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   socketSend(fd: number, buffer: Uint8Array, offset: number, length: number): number;
-  fdClose(fd: number): number;
+  fdClose(fd: number): void;
 }
 
 export const native = binding as unknown as SocketBinding;

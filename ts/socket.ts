@@ -225,7 +225,7 @@ export class Socket {
     if (fd < 0) return;
     this.#fd = CLOSED;
     undrained.forget(fd);
-    checked(native.fdClose(fd), 'close', fd);
+    native.fdClose(fd);
   }
 
   [Symbol.dispose](): void {
