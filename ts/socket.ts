@@ -10,7 +10,7 @@ import {
 } from './address.js';
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
 import { fdOf } from './fd.js';
-import { native } from './socket-native.js';
+import { native } from './native.js';
 import {
   decodeOption,
   encodeOption,
