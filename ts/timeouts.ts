@@ -67,7 +67,7 @@ export class TimeoutTable {
       this.#release(id);
       this.#submissions.disarm(id);
       timeout.id = DONE;
-    }
+    } else if (id <= DUE && this.#due[DUE - id] !== timeout) return;
     timeout.callback = null;
     timeout.binding = null;
   }
@@ -79,7 +79,7 @@ export class TimeoutTable {
       const id = completions[at] as number;
       const timeout = this.#byId[id] as Timeout;
       this.#release(id);
-      timeout.id = DONE;
+      timeout.id = DUE - this.#due.length;
       this.#due.push(timeout);
     }
   }
@@ -87,18 +87,25 @@ export class TimeoutTable {
   /** Runs what was collected, except what was removed meanwhile. */
   fire(run: Run): void {
     if (this.#due.length === 0) return;
-    const due = this.#due;
-    this.#due = [];
-    for (const timeout of due) {
+    for (const timeout of this.#due) {
       const { callback, binding } = timeout;
+      timeout.id = DONE;
       if (callback === null) continue;
       timeout.callback = null;
       timeout.binding = null;
       run(callback, binding?.args ?? NO_ARGUMENTS, binding?.context ?? null);
     }
+    this.#due = [];
   }
 
+  /** Lets go of all closures, also of those whose handles are held. */
   clear(): void {
+    for (const timeout of this.#byId) {
+      if (timeout === undefined) continue;
+      timeout.id = DONE;
+      timeout.callback = null;
+      timeout.binding = null;
+    }
     this.#byId = [];
     this.#free = [];
     this.#due = [];
@@ -121,4 +128,6 @@ export class TimeoutTable {
 const NO_ARGUMENTS: readonly unknown[] = [];
 const NEVER = -1;
 const DONE = -2;
+/** The first of the turn's due timeouts; the others count down from it. */
+const DUE = -3;
 const KEEP = 4096;
