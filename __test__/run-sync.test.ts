@@ -1,0 +1,417 @@
+/** runSync: decision 18 of the design. */
+import { setImmediate as immediate, setTimeout as timeout } from 'node:timers/promises';
+import test from 'ava';
+import { IOLoop, TimeoutError } from 'ioloop';
+import { countTurns, runTurns, start, withFakeTime, withLoop } from './helpers/loop.js';
+
+test('runSync resolves to what the promise of the function resolves to', (t) =>
+  withLoop(async (loop) => {
+    t.is(await loop.runSync(async () => 42), 42);
+    t.is(
+      await loop.runSync(async () => {
+        await timeout(1);
+        return 'later';
+      }),
+      'later',
+    );
+    t.false(loop.running);
+  }));
+
+test('runSync takes any thenable', (t) =>
+  withLoop(async (loop) => {
+    const thenable = {
+      // oxlint-disable-next-line unicorn/no-thenable
+      then(resolve: (value: string) => void): void {
+        loop.callLater(0.001, resolve, 'done');
+      },
+    };
+    t.is(await loop.runSync(() => thenable as PromiseLike<string>), 'done');
+  }));
+
+test('a function that returns undefined or null gives undefined', (t) =>
+  withLoop(async (loop) => {
+    t.is(await loop.runSync(() => {}), undefined);
+    t.is(await loop.runSync(() => null), undefined);
+  }));
+
+test('a function that returns anything else is an error that names it', (t) =>
+  withLoop(async (loop) => {
+    for (const value of [42, 0, '', 'text', true, {}, []]) {
+      const error = await t.throwsAsync(loop.runSync((() => value) as never));
+      t.like(error, { code: 'ERR_IOLOOP_BAD_YIELD' });
+    }
+    await t.throwsAsync(loop.runSync((() => 42) as never), { message: /42/ });
+    t.false(loop.running);
+  }));
+
+test('what the function throws comes out of runSync as it is', (t) =>
+  withLoop(async (loop) => {
+    const error = new Error('on purpose');
+    const thrown = loop.runSync(() => {
+      throw error;
+    });
+    t.is(await t.throwsAsync(thrown), error);
+    t.false(loop.running);
+  }));
+
+test('what the promise rejects with comes out of runSync as it is', (t) =>
+  withLoop(async (loop) => {
+    const error = new Error('on purpose');
+    t.is(await t.throwsAsync(loop.runSync(() => Promise.reject(error))), error);
+    const nothing: unknown = await loop
+      // oxlint-disable-next-line prefer-promise-reject-errors
+      .runSync(() => Promise.reject(undefined))
+      .catch((reason: unknown) => ['rejected with', reason]);
+    t.deepEqual(nothing, ['rejected with', undefined]);
+  }));
+
+test('the function runs in a turn of the loop, after what was added before', (t) =>
+  withLoop(async (loop) => {
+    const order: string[] = [];
+    loop.addCallback(() => order.push('before'));
+    const done = loop.runSync(() => {
+      order.push('function');
+      t.true(loop.running);
+      t.is(IOLoop.current(), loop);
+    });
+    loop.addCallback(() => order.push('after'));
+    t.deepEqual(order, []);
+    await done;
+    t.deepEqual(order, ['before', 'function', 'after']);
+  }));
+
+test('the loop stops one turn after the result is there', (t) =>
+  withLoop(async (loop) => {
+    const order: string[] = [];
+    await loop.runSync(() => {
+      loop.addCallback(() => {
+        order.push('next turn');
+        loop.addCallback(() => order.push('too late'));
+      });
+    });
+    t.deepEqual(order, ['next turn']);
+  }));
+
+test('callbacks, timeouts and promises work under runSync', (t) =>
+  withLoop(async (loop) => {
+    const result = await loop.runSync(async () => {
+      const first = await new Promise((resolve) => {
+        loop.callLater(0.001, resolve, 'timeout');
+      });
+      const second = await new Promise((resolve) => {
+        loop.addCallback(resolve, 'callback');
+      });
+      await immediate();
+      return [first, second];
+    });
+    t.deepEqual(result, ['timeout', 'callback']);
+  }));
+
+test('runSync of a running loop rejects and queues nothing', (t) =>
+  withLoop(async (loop) => {
+    let error: Promise<unknown> = Promise.resolve();
+    await start(loop, () => {
+      error = t.throwsAsync(loop.runSync(() => t.fail()));
+      loop.addCallback(() => {
+        loop.stop();
+      });
+    });
+    t.like((await error) as Error, { code: 'ERR_IOLOOP_RUNNING' });
+    await runTurns(loop, 2);
+  }));
+
+test('runSync inside runSync rejects, and the outer one goes on', (t) =>
+  withLoop(async (loop) => {
+    const result = await loop.runSync(async () => {
+      const error = await t.throwsAsync(loop.runSync(async () => 'inner'));
+      t.like(error, { code: 'ERR_IOLOOP_RUNNING' });
+      return 'outer';
+    });
+    t.is(result, 'outer');
+  }));
+
+test('runSync of another loop works inside runSync', (t) =>
+  withLoop((outer) =>
+    withLoop(async (inner) => {
+      const result = await outer.runSync(() => inner.runSync(async () => 'inner'));
+      t.is(result, 'inner');
+    }),
+  ));
+
+test('a foreign stop rejects, and says so', (t) =>
+  withLoop(async (loop) => {
+    const done = loop.runSync(() => {
+      loop.stop();
+      return new Promise(() => {});
+    });
+    const error = await t.throwsAsync(done, { message: /^Event loop stopped before/ });
+    t.like(error, { code: 'ERR_IOLOOP_STOPPED' });
+  }));
+
+test('a stop that came before runSync is a foreign stop: the function never runs', (t) =>
+  withLoop(async (loop) => {
+    loop.stop();
+    const error = await t.throwsAsync(loop.runSync(() => t.fail()));
+    t.like(error, { code: 'ERR_IOLOOP_STOPPED' });
+    await runTurns(loop, 2);
+    t.is(await loop.runSync(async () => 'next'), 'next');
+  }));
+
+test('a foreign stop in the turn of the result does not hide the result', (t) =>
+  withLoop(async (loop) => {
+    const result = await loop.runSync(() => {
+      loop.stop();
+    });
+    t.is(result, undefined);
+  }));
+
+test('a result that comes after a foreign stop does not stop a later run', (t) =>
+  withLoop(async (loop) => {
+    const { promise, resolve } = deferred<string>();
+    const early = loop.runSync(() => {
+      loop.stop();
+      return promise;
+    });
+    await t.throwsAsync(early, { message: /stopped before/ });
+    const later = loop.runSync(async () => {
+      resolve('late');
+      await runImmediates(3);
+      return 'mine';
+    });
+    t.is(await later, 'mine');
+    await runTurns(loop, 3);
+  }));
+
+test('a rejection that comes after a foreign stop is no unhandled rejection', (t) =>
+  withLoop(async (loop) => {
+    const { promise, reject } = deferred<string>();
+    const early = loop.runSync(() => {
+      loop.stop();
+      return promise;
+    });
+    await t.throwsAsync(early, { message: /stopped before/ });
+    reject(new Error('late'));
+    await runImmediates(2);
+  }));
+
+test('a timeout that has expired rejects with a TimeoutError that names it', (t) =>
+  withLoop(async (loop) => {
+    const done = loop.runSync(() => new Promise(() => {}), { timeout: 0.002 });
+    const error = await t.throwsAsync(done, { instanceOf: TimeoutError });
+    t.is(error.message, 'Operation timed out after 0.002 seconds');
+    t.is(error.name, 'TimeoutError');
+    t.like(error, { code: 'ERR_IOLOOP_TIMEOUT' });
+    t.false(loop.running);
+  }));
+
+test('a timeout may be a duration', (t) =>
+  withLoop(async (loop) => {
+    const done = loop.runSync(() => new Promise(() => {}), { timeout: { milliseconds: 2 } });
+    await t.throwsAsync(done, { message: 'Operation timed out after 0.002 seconds' });
+  }));
+
+test('a timeout of 0, or below, expires a function that waits', (t) =>
+  withLoop(async (loop) => {
+    for (const seconds of [0, -1]) {
+      const done = loop.runSync(() => new Promise(() => {}), { timeout: seconds });
+      await t.throwsAsync(done, { message: `Operation timed out after ${seconds} seconds` });
+    }
+  }));
+
+test('a synchronous function succeeds with a timeout of 0, or below', (t) =>
+  withLoop(async (loop) => {
+    let ran = 0;
+    for (const seconds of [0, -1]) {
+      await loop.runSync(
+        () => {
+          ran += 1;
+        },
+        { timeout: seconds },
+      );
+    }
+    t.is(ran, 2);
+  }));
+
+test('a function that blocks for longer than the timeout, and is done, succeeds', (t) =>
+  withFakeTime(async (loop, clock) => {
+    const done = loop.runSync(
+      () => {
+        clock.advance(10);
+      },
+      { timeout: 1 },
+    );
+    t.is(await done, undefined);
+  }));
+
+test('a timeout that does not expire leaves nothing behind', (t) =>
+  withFakeTime(async (loop, clock) => {
+    t.is(await loop.runSync(async () => 'in time', { timeout: 1 }), 'in time');
+    clock.advance(10);
+    await runTurns(loop, 3);
+    t.is(await loop.runSync(async () => 'again', { timeout: Infinity }), 'again');
+  }));
+
+test('an expired timeout aborts the signal, with the TimeoutError as its reason', (t) =>
+  withLoop(async (loop) => {
+    let reason: unknown;
+    const done = loop.runSync(
+      (signal) =>
+        new Promise((_resolve, reject) => {
+          t.false(signal.aborted);
+          signal.addEventListener('abort', () => {
+            ({ reason } = signal);
+            reject(signal.reason as Error);
+          });
+        }),
+      { timeout: 0.002 },
+    );
+    await t.throwsAsync(done, { instanceOf: TimeoutError });
+    t.true(reason instanceof TimeoutError);
+  }));
+
+test("the signal ends Node's own functions", (t) =>
+  withLoop(async (loop) => {
+    const done = loop.runSync((signal) => timeout(3_600_000, null, { signal }), {
+      timeout: 0.002,
+    });
+    await t.throwsAsync(done, { instanceOf: TimeoutError });
+  }));
+
+test('the signal is not aborted when the function is done in time', (t) =>
+  withLoop(async (loop) => {
+    const signal = await loop.runSync(async (mine) => mine, { timeout: 60 });
+    await runTurns(loop);
+    t.false(signal.aborted);
+  }));
+
+test('a function that takes the signal is awaited while it cleans up', (t) =>
+  withLoop(async (loop) => {
+    const order: string[] = [];
+    const done = loop.runSync(
+      async (signal) => {
+        try {
+          await timeout(3_600_000, null, { signal });
+        } finally {
+          await runImmediates(5);
+          order.push('cleaned up');
+        }
+      },
+      { timeout: 0.05 },
+    );
+    await t.throwsAsync(done, { instanceOf: TimeoutError });
+    t.deepEqual(order, ['cleaned up']);
+  }));
+
+test('what the clean-up throws is the cause of the TimeoutError', (t) =>
+  withLoop(async (loop) => {
+    const cause = new Error('while cleaning up');
+    const done = loop.runSync(
+      (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(cause);
+          });
+        }),
+      { timeout: 0.002 },
+    );
+    const error = await t.throwsAsync(done, { instanceOf: TimeoutError });
+    t.is(error.cause, cause);
+  }));
+
+test('a function that takes the signal and does not end has as long again', (t) =>
+  withFakeTime(async (loop, clock) => {
+    const aborted: number[] = [];
+    const done = loop.runSync(
+      (signal) => {
+        signal.addEventListener('abort', () => {
+          aborted.push(clock.now);
+          loop.addCallback(tick, 5);
+        });
+        loop.addCallback(tick, 5);
+        return new Promise(() => {});
+      },
+      { timeout: 5 },
+    );
+    const tick = (seconds: number): void => {
+      clock.advance(seconds);
+      // The clock is looked at when a turn begins.
+      loop.addCallback(() => {});
+    };
+    await t.throwsAsync(done, { message: 'Operation timed out after 5 seconds' });
+    t.deepEqual(aborted, [5]);
+    t.is(clock.now, 10);
+  }));
+
+test('a function that ignores the signal has one turn', (t) =>
+  withFakeTime(async (loop, clock) => {
+    const counter = countTurns(loop);
+    let expired = 0;
+    const done = loop.runSync(
+      () => {
+        clock.advance(5);
+        loop.callAt(5, () => {
+          expired = counter.turn;
+        });
+        return new Promise(() => {});
+      },
+      { timeout: 5 },
+    );
+    await t.throwsAsync(done, { message: 'Operation timed out after 5 seconds' });
+    t.is(counter.turn, expired + 1);
+  }));
+
+test('a result that comes after the timeout does not stop a later run', (t) =>
+  withLoop(async (loop) => {
+    const { promise, resolve } = deferred<string>();
+    await t.throwsAsync(
+      loop.runSync(() => promise, { timeout: 0 }),
+      { instanceOf: TimeoutError },
+    );
+    const later = loop.runSync(async () => {
+      resolve('late');
+      await runImmediates(3);
+      return 'mine';
+    });
+    t.is(await later, 'mine');
+  }));
+
+test('arguments of a wrong type reject, and start nothing', (t) =>
+  withLoop(async (loop) => {
+    for (const func of [undefined, null, 42, 'f', Promise.resolve()]) {
+      const error = await t.throwsAsync(loop.runSync(func as never), { instanceOf: TypeError });
+      t.like(error, { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+    for (const seconds of [NaN, '1', null, {}]) {
+      const done = loop.runSync(() => t.fail(), { timeout: seconds as number });
+      t.like(await t.throwsAsync(done), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+    t.false(loop.running);
+    await runTurns(loop);
+  }));
+
+test('runSync runs a hundred times in a row', (t) =>
+  withLoop(async (loop) => {
+    for (let round = 0; round < 100; round += 1) {
+      t.is(await loop.runSync(async () => round, { timeout: 60 }), round);
+    }
+  }));
+
+async function runImmediates(count: number): Promise<void> {
+  for (let round = 0; round < count; round += 1) await immediate();
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: Deferred<T>['resolve'] = () => {};
+  let reject: Deferred<T>['reject'] = () => {};
+  const promise = new Promise<T>((fulfil, refuse) => {
+    resolve = fulfil;
+    reject = refuse;
+  });
+  return { promise, resolve, reject };
+}
