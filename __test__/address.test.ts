@@ -1,6 +1,6 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from '#internal/address.js';
 import { formatIPv6, parseIPv6 } from '#internal/ip-address.js';
 
@@ -84,7 +84,7 @@ test('a port is an integer from 0 to 65535', (t) => {
 
 test('a path fits into sun_path and has no NUL inside', (t) => {
   t.notThrows(() => encodeAddress({ path: 'x'.repeat(108) }, 1, true));
-  for (const path of ['', 'x'.repeat(109), 'ä'.repeat(55), 'a\0b']) {
+  for (const path of ['', '\0', 'x'.repeat(109), 'ä'.repeat(55), 'a\0b']) {
     t.throws(() => encodeAddress({ path }, 1, true), { code: 'ERR_INVALID_ARG_VALUE' });
   }
 });

@@ -44,8 +44,9 @@ export function decodeAddress(bytes: Uint8Array): Address {
     const host = formatIPv6(bytes.subarray(HOST_AT, SCOPE_AT));
     return { host: scope === 0 ? host : `${host}%${scope}`, port: word };
   }
-  const length = family === UNIX ? word : 0;
-  return { path: decoder.decode(bytes.subarray(HOST_AT, HOST_AT + length)) };
+  const path = family === UNIX ? decoder.decode(bytes.subarray(HOST_AT, HOST_AT + word)) : '';
+  // rustix gives an unnamed socket as the abstract name of no length.
+  return { path: path === '\0' ? '' : path };
 }
 
 /** What an error says of an address. */
@@ -126,7 +127,9 @@ function encodePath(path: unknown, bytes: Uint8Array): void {
   bytes[0] = UNIX;
   if (typeof path !== 'string') throw invalidArgType('address.path', path, 'a string');
   const encoded = encoder.encode(path);
-  if (encoded.length === 0) throw invalidArgValue('address.path', path, 'a path, not empty');
+  if (path === '' || path === '\0') {
+    throw invalidArgValue('address.path', path, 'a path, or an abstract name; not empty');
+  }
   if (encoded.length > MAX_PATH) {
     throw invalidArgValue('address.path', path, `at most ${MAX_PATH} bytes long`);
   }

@@ -11,6 +11,7 @@ import {
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
 import { fdOf } from './fd.js';
 import { native } from './native.js';
+import { claim, roomFor } from './receive-buffer.js';
 import {
   decodeOption,
   encodeOption,
@@ -159,15 +160,9 @@ export class Socket {
   recv(size: number): Buffer | null {
     const fd = this.#open('recv');
     checkInteger('size', size, 1, MAX_SIZE);
-    const isSmall = size <= SLAB_BYTES;
-    const buffer = isSmall ? slab : Buffer.allocUnsafeSlow(size);
-    const count = this.#recv(fd, buffer, size);
-    if (count === null) return null;
-    // A large buffer that stays mostly empty would keep its memory for a few bytes.
-    if (!isSmall && count > size / 2) return buffer.subarray(0, count);
-    const copy = Buffer.allocUnsafe(count);
-    buffer.copy(copy, 0, 0, count);
-    return copy;
+    const room = roomFor(size);
+    const count = this.#recv(fd, room, size);
+    return count === null ? null : claim(room, count);
   }
 
   /** Fills the front of `buffer`: how many bytes; `null` when there are none yet, 0 at the end. */
@@ -264,10 +259,6 @@ const CONNECTED = 0;
 const SHUTDOWN = ['read', 'write', 'both'];
 const MAX_BACKLOG = 0x7fff_ffff;
 const MAX_SIZE = 2 ** 30;
-
-/** Most reads bring little: they go through here, and only what came is allocated. */
-const SLAB_BYTES = 64 * 1024;
-const slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
 
 /** Written by the core, read at once. */
 const scratch = new Uint8Array(ADDRESS_BYTES);
