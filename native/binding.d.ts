@@ -29,7 +29,10 @@ export declare const COMPLETION_CAPACITY: number
 export declare function fdClose(fd: number): void
 
 /** [`socket_recv`] for what is no socket. */
-export declare function fdRead(fd: number, buffer: Bytes, offset: number, length: number): number
+export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
+
+/** Makes a descriptor non-blocking: 0, or a negative errno. */
+export declare function fdSetNonblocking(fd: number): number
 
 /** [`socket_send`] for what is no socket. */
 export declare function fdWrite(fd: number, buffer: Uint8Array, offset: number, length: number): number
@@ -75,16 +78,16 @@ export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submitted
  * writes what happened to `completions`. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative
  * errno.
  */
-export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Words): number
+export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array): number
 
 /** Writes the descriptors of a pipe to `ends`: the reading and the writing one. */
-export declare function pipeOpen(ends: Ints): number
+export declare function pipeOpen(ends: Int32Array): number
 
 /** Takes a connection: its descriptor; its address goes to `address`. */
-export declare function socketAccept(fd: number, address: Bytes): number
+export declare function socketAccept(fd: number, address: Uint8Array): number
 
 /** Writes the socket's own address, or its peer's, to `address`. */
-export declare function socketAddress(fd: number, peer: boolean, address: Bytes): number
+export declare function socketAddress(fd: number, peer: boolean, address: Uint8Array): number
 
 /** Gives a socket an address. */
 export declare function socketBind(fd: number, address: Uint8Array): number
@@ -93,7 +96,7 @@ export declare function socketBind(fd: number, address: Uint8Array): number
 export declare function socketConnect(fd: number, address: Uint8Array): number
 
 /** Writes the value of an option to `value`. Options are numbered as in [`OPTIONS`]. */
-export declare function socketGetOption(fd: number, option: number, value: Ints): number
+export declare function socketGetOption(fd: number, option: number, value: Int32Array): number
 
 /** Lets the kernel queue connections. */
 export declare function socketListen(fd: number, backlog: number): number
@@ -102,10 +105,10 @@ export declare function socketListen(fd: number, backlog: number): number
 export declare function socketOpen(domain: number): number
 
 /** Writes the descriptors of two connected Unix sockets to `ends`. */
-export declare function socketPair(ends: Ints): number
+export declare function socketPair(ends: Int32Array): number
 
 /** Receives into `buffer`, from `offset` on, at most `length` bytes: how many. */
-export declare function socketRecv(fd: number, buffer: Bytes, offset: number, length: number): number
+export declare function socketRecv(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
 /** Sends of `buffer`, from `offset` on, at most `length` bytes: how many. */
 export declare function socketSend(fd: number, buffer: Uint8Array, offset: number, length: number): number

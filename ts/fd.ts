@@ -38,6 +38,13 @@ export function fdOf(fd: FdLike): number {
   return number;
 }
 
+/** Whether an object had a descriptor and has lost it: it was closed. */
+export function isClosedFile(fd: FdLike): boolean {
+  if (typeof fd !== 'object' || fd === null) return false;
+  const number = fdInside(fd);
+  return number === -1 || number === null || number === undefined;
+}
+
 /**
  * Closes a file descriptor: an object by its `close()` (Node's streams by `destroy()`), a number
  * by `close(2)`. What the operating system says to it is ignored, as documented; it is for

@@ -95,6 +95,13 @@ export class HandlerTable {
     this.#forget(registration);
   }
 
+  /** {@link remove} for an object that has lost its number. Looks at every registration. */
+  removeSource(source: FdLike): void {
+    for (const registration of this.#byFd.values()) {
+      if (registration.source === source) this.remove(registration.fd);
+    }
+  }
+
   /** Takes the ready sources out of the completions: pairs of an index and its bits. */
   collect(completions: Int32Array, from: number, count: number): void {
     for (let at = from; at < from + 2 * count; at += 2) {

@@ -14,7 +14,7 @@ import {
   invalidSubclass,
   runningLoop,
 } from './errors.js';
-import { closeFd, fdOf, type FdLike } from './fd.js';
+import { closeFd, fdOf, isClosedFile, type FdLike } from './fd.js';
 import { Future } from './future.js';
 import { ERROR, NONE, READ, WRITE } from './handlers.js';
 import { Isolation } from './isolation.js';
@@ -159,7 +159,7 @@ export class IOLoop implements AsyncDisposable {
    * own are merged over. They do not apply when a subclass is constructed by its name. `null`
    * returns to `IOLoop` itself.
    *
-   * @throws `ERR_IOLOOP_SUBCLASS` when `impl` is no subclass of `IOLoop`.
+   * @throws `ERR_IOLOOP_INVALID_SUBCLASS` when `impl` is no subclass of `IOLoop`.
    */
   static configure(impl: IOLoopClass | null, options: IOLoopOptions = {}): void {
     if (impl === null) {
@@ -346,11 +346,14 @@ export class IOLoop implements AsyncDisposable {
 
   /**
    * Stops listening. The handler is not called any more, not even for what this turn has
-   * collected. Does nothing when there is none.
+   * collected. Does nothing when there is none. An object that was closed before is known by
+   * itself, as it has no number any more.
    */
   removeHandler(fd: FdLike): void {
     if (this.#closed) return;
-    this.#engine.handlers.remove(this.splitFd(fd)[0]);
+    const { handlers } = this.#engine;
+    if (isClosedFile(fd)) handlers.removeSource(fd);
+    else handlers.remove(this.splitFd(fd)[0]);
   }
 
   /**
@@ -362,7 +365,8 @@ export class IOLoop implements AsyncDisposable {
   addCallback(callback: Callback): void {
     assertFunction('callback', callback);
     if (this.#closed) return;
-    this.#engine.addCallback(callback, argumentsFrom(1, arguments), capture());
+    const args = arguments.length > 1 ? argumentsFrom(1, arguments) : NO_ARGUMENTS;
+    this.#engine.addCallback(callback, args, capture());
   }
 
   /**
@@ -373,7 +377,8 @@ export class IOLoop implements AsyncDisposable {
   addCallbackFromSignal(callback: Callback): void {
     assertFunction('callback', callback);
     if (this.#closed) return;
-    this.#engine.addCallback(callback, argumentsFrom(1, arguments), null);
+    const args = arguments.length > 1 ? argumentsFrom(1, arguments) : NO_ARGUMENTS;
+    this.#engine.addCallback(callback, args, null);
   }
 
   /** {@link addCallback} outside the caller's async context: fire and forget. */
@@ -384,13 +389,16 @@ export class IOLoop implements AsyncDisposable {
   /**
    * Calls `callback(future)` on the loop when `future`, a promise or any thenable, is settled:
    * always in a later turn. The callback takes the result, or the failure, out of the settled
-   * {@link Future}.
+   * {@link Future}. It is dropped when the loop is closed meanwhile.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE` when `future` is no promise, `ERR_IOLOOP_CLOSED`.
    */
   addFuture<T>(future: PromiseLike<T>, callback: (future: Future<T>) => unknown): void {
     assertFunction('callback', callback);
     if (typeof (future as { then?: unknown } | null | undefined)?.then !== 'function') {
       throw invalidArgType('future', future, 'a promise');
     }
+    this.#assertOpen();
     Promise.resolve(future).then(
       (value: T) => {
         this.addCallback(callback, Future.resolved(value));
@@ -425,7 +433,8 @@ export class IOLoop implements AsyncDisposable {
     assertNumber('when', when);
     assertFunction('callback', callback);
     this.#assertOpen();
-    return this.#engine.addTimeout(when, callback, argumentsFrom(2, arguments), capture());
+    const args = arguments.length > 2 ? argumentsFrom(2, arguments) : NO_ARGUMENTS;
+    return this.#engine.addTimeout(when, callback, args, capture());
   }
 
   /** Calls `callback(...args)` after `delay` seconds; see {@link addTimeout}. */
@@ -433,9 +442,12 @@ export class IOLoop implements AsyncDisposable {
     delay: number,
     callback: (...args: A) => unknown,
     ...args: A
-  ): Timeout {
+  ): Timeout;
+  callLater(delay: number, callback: Callback): Timeout {
     assertNumber('delay', delay);
-    return this.callAt(this.time() + delay, callback, ...args);
+    const when = this.time() + delay;
+    if (arguments.length <= 2) return this.callAt(when, callback);
+    return this.callAt(when, callback, ...(argumentsFrom(2, arguments) as never[]));
   }
 
   /**
@@ -503,11 +515,11 @@ function epochSeconds(): number {
 }
 
 /**
- * The arguments behind the first `count`. Not a rest parameter: that allocates an array for each
- * call, and most calls have no such arguments.
+ * The arguments behind the first `count`. A rest parameter would allocate an array in each call,
+ * and most calls have no such arguments.
  */
 function argumentsFrom(count: number, all: IArguments): readonly unknown[] {
-  return all.length > count ? Array.prototype.slice.call(all, count) : NO_ARGUMENTS;
+  return Array.prototype.slice.call(all, count);
 }
 
 const NO_ARGUMENTS: readonly unknown[] = [];

@@ -65,7 +65,8 @@ export class Socket {
   }
 
   /**
-   * A socket for an open descriptor, which it owns from now on: {@link close} closes it.
+   * A socket for an open descriptor, which it owns from now on: {@link close} closes it. The
+   * descriptor becomes non-blocking.
    *
    * @throws `EBADF` when the number is not open, `ENOTSOCK` when it is no socket.
    */
@@ -73,6 +74,7 @@ export class Socket {
     if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
     const number = fdOf(fd);
     checked(native.socketAddress(number, false, scratch), 'getsockname', number);
+    checked(native.fdSetNonblocking(number), 'ioctl', number);
     const family = scratch[0] === 4 || scratch[0] === 6 ? scratch[0] : UNIX;
     return new Socket(number, family, false);
   }

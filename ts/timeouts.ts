@@ -10,21 +10,22 @@ import type { Submissions } from './submissions.js';
 export class Timeout {
   /** @internal The wheel's id; below 0 once it is due, removed, or when it never comes due. */
   id: number;
-  /** @internal `null` once it has run or was removed: then nothing holds the closure. */
-  callback: Callback | null;
-  /** @internal Most timeouts have none, and a word less each. */
-  binding: Binding | null;
+  /**
+   * @internal What to call; `null` once it has run or was removed: then nothing holds the closure.
+   * With arguments or a context it is a {@link Bound}: most have neither, and are a word smaller.
+   */
+  call: Callback | Bound | null;
 
   /** @internal */
-  constructor(id: number, callback: Callback, binding: Binding | null) {
+  constructor(id: number, call: Callback | Bound) {
     this.id = id;
-    this.callback = callback;
-    this.binding = binding;
+    this.call = call;
   }
 }
 
-/** What a timeout is called with. */
-export interface Binding {
+/** A callback with what it is called with. */
+export interface Bound {
+  readonly callback: Callback;
   readonly args: readonly unknown[];
   readonly context: Context;
 }
@@ -49,10 +50,11 @@ export class TimeoutTable {
 
   /** Adds a timeout for `deadline`, in seconds of the loop's clock. */
   add(deadline: number, callback: Callback, args: readonly unknown[], context: Context): Timeout {
-    const binding = args.length === 0 && context === null ? null : { args, context };
-    if (deadline === Number.POSITIVE_INFINITY) return new Timeout(NEVER, callback, binding);
+    const bare = args.length === 0 && context === null;
+    const call = bare ? callback : { callback, args, context };
+    if (deadline === Number.POSITIVE_INFINITY) return new Timeout(NEVER, call);
     const id = this.#free.pop() ?? this.#byId.length;
-    const timeout = new Timeout(id, callback, binding);
+    const timeout = new Timeout(id, call);
     this.#byId[id] = timeout;
     this.#pending += 1;
     this.#submissions.arm(id, deadline);
@@ -68,8 +70,7 @@ export class TimeoutTable {
       this.#submissions.disarm(id);
       timeout.id = DONE;
     } else if (id <= DUE && this.#due[DUE - id] !== timeout) return;
-    timeout.callback = null;
-    timeout.binding = null;
+    timeout.call = null;
   }
 
   /** Takes the due ids out of the completions: they are free again, and will run in this order. */
@@ -88,12 +89,11 @@ export class TimeoutTable {
   fire(run: Run): void {
     if (this.#due.length === 0) return;
     for (const timeout of this.#due) {
-      const { callback, binding } = timeout;
+      const { call } = timeout;
       timeout.id = DONE;
-      if (callback === null) continue;
-      timeout.callback = null;
-      timeout.binding = null;
-      run(callback, binding?.args ?? NO_ARGUMENTS, binding?.context ?? null);
+      timeout.call = null;
+      if (typeof call === 'function') run(call, NO_ARGUMENTS, null);
+      else if (call !== null) run(call.callback, call.args, call.context);
     }
     this.#due = [];
   }
@@ -103,8 +103,7 @@ export class TimeoutTable {
     for (const timeout of this.#byId) {
       if (timeout === undefined) continue;
       timeout.id = DONE;
-      timeout.callback = null;
-      timeout.binding = null;
+      timeout.call = null;
     }
     this.#byId = [];
     this.#free = [];

@@ -55,22 +55,18 @@ async function drive() {
 }
 
 /** What the load process says at its end; its progress goes to `update`. */
-async function outcome(load, update) {
-  const deadline = setTimeout(() => fail('The load did not end in time.', load), 25_000);
-  try {
-    for (;;) {
-      const [message] = await Promise.race([once(load, 'message'), failure(load)]);
-      if (message.done) return message;
-      update(message);
-    }
-  } finally {
-    clearTimeout(deadline);
-  }
-}
-
-async function failure(load) {
-  const [code] = await once(load, 'exit');
-  throw new Error(`the load process ended with code ${code}`);
+function outcome(load, update) {
+  return new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => fail('The load did not end in time.', load), 25_000);
+    load.on('message', (message) => {
+      if (!message.done) update(message);
+      else resolve(message);
+    });
+    load.on('exit', (code) => {
+      clearTimeout(deadline);
+      reject(new Error(`the load process ended with code ${code} before it was done`));
+    });
+  });
 }
 
 function start(file, args) {

@@ -125,7 +125,7 @@ pub fn loop_turn(
     now: f64,
     submitted: &[f64],
     count: u32,
-    completions: Words<'_>,
+    #[napi(ts_arg_type = "Int32Array")] completions: Words<'_>,
 ) -> i32 {
     handle.submit(submitted, count);
     let NativeLoop {

@@ -36,13 +36,13 @@ pub fn socket_open(domain: u32) -> i32 {
 
 /// Writes the descriptors of two connected Unix sockets to `ends`.
 #[napi(catch_unwind)]
-pub fn socket_pair(ends: Ints<'_>) -> i32 {
+pub fn socket_pair(#[napi(ts_arg_type = "Int32Array")] ends: Ints<'_>) -> i32 {
     answer(net::pair().and_then(|pair| give(pair, ends)))
 }
 
 /// Writes the descriptors of a pipe to `ends`: the reading and the writing one.
 #[napi(catch_unwind)]
-pub fn pipe_open(ends: Ints<'_>) -> i32 {
+pub fn pipe_open(#[napi(ts_arg_type = "Int32Array")] ends: Ints<'_>) -> i32 {
     answer(net::pipe().and_then(|pair| give(pair, ends)))
 }
 
@@ -73,7 +73,7 @@ pub fn socket_connect(fd: i32, address: &[u8]) -> i32 {
 
 /// Takes a connection: its descriptor; its address goes to `address`.
 #[napi(catch_unwind)]
-pub fn socket_accept(fd: i32, address: Bytes<'_>) -> i32 {
+pub fn socket_accept(fd: i32, #[napi(ts_arg_type = "Uint8Array")] address: Bytes<'_>) -> i32 {
     answer(with(fd, |listener| {
         let (socket, peer) = net::accept(listener)?;
         encode(&peer, address)?;
@@ -83,7 +83,11 @@ pub fn socket_accept(fd: i32, address: Bytes<'_>) -> i32 {
 
 /// Writes the socket's own address, or its peer's, to `address`.
 #[napi(catch_unwind)]
-pub fn socket_address(fd: i32, peer: bool, address: Bytes<'_>) -> i32 {
+pub fn socket_address(
+    fd: i32,
+    peer: bool,
+    #[napi(ts_arg_type = "Uint8Array")] address: Bytes<'_>,
+) -> i32 {
     answer(with(fd, |socket| {
         let socket = socket.as_fd();
         let found = if peer {
@@ -117,7 +121,11 @@ pub fn socket_shutdown(fd: i32, how: u32) -> i32 {
 
 /// Writes the value of an option to `value`. Options are numbered as in [`OPTIONS`].
 #[napi(catch_unwind)]
-pub fn socket_get_option(fd: i32, option: u32, value: Ints<'_>) -> i32 {
+pub fn socket_get_option(
+    fd: i32,
+    option: u32,
+    #[napi(ts_arg_type = "Int32Array")] value: Ints<'_>,
+) -> i32 {
     answer(with(fd, |socket| {
         *value.first_mut().ok_or(Errno::INVAL)? = net::get_option(socket, option_at(option)?)?;
         Ok(0)
@@ -134,7 +142,12 @@ pub fn socket_set_option(fd: i32, option: u32, value: i32) -> i32 {
 
 /// Receives into `buffer`, from `offset` on, at most `length` bytes: how many.
 #[napi(catch_unwind)]
-pub fn socket_recv(fd: i32, buffer: Bytes<'_>, offset: u32, length: u32) -> i32 {
+pub fn socket_recv(
+    fd: i32,
+    #[napi(ts_arg_type = "Uint8Array")] buffer: Bytes<'_>,
+    offset: u32,
+    length: u32,
+) -> i32 {
     transfer(with(fd, |socket| {
         net::recv(socket, range_mut(buffer, offset, length)?)
     }))
@@ -150,7 +163,12 @@ pub fn socket_send(fd: i32, buffer: &[u8], offset: u32, length: u32) -> i32 {
 
 /// [`socket_recv`] for what is no socket.
 #[napi(catch_unwind)]
-pub fn fd_read(fd: i32, buffer: Bytes<'_>, offset: u32, length: u32) -> i32 {
+pub fn fd_read(
+    fd: i32,
+    #[napi(ts_arg_type = "Uint8Array")] buffer: Bytes<'_>,
+    offset: u32,
+    length: u32,
+) -> i32 {
     transfer(with(fd, |fd| {
         net::read(fd, range_mut(buffer, offset, length)?)
     }))
@@ -162,6 +180,12 @@ pub fn fd_write(fd: i32, buffer: &[u8], offset: u32, length: u32) -> i32 {
     transfer(with(fd, |fd| {
         net::write(fd, range(buffer, offset, length)?)
     }))
+}
+
+/// Makes a descriptor non-blocking: 0, or a negative errno.
+#[napi(catch_unwind)]
+pub fn fd_set_nonblocking(fd: i32) -> i32 {
+    answer(with(fd, |fd| net::set_nonblocking(fd).map(|()| 0)))
 }
 
 /// Closes a descriptor that was opened here.

@@ -54,7 +54,7 @@ impl Address {
             return Self::Unix(path.to_bytes().to_vec());
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(name) = address.abstract_name() {
+        if let Some(name) = address.abstract_name().filter(|name| !name.is_empty()) {
             return Self::Unix([b"\0", name].concat());
         }
         Self::Unnamed

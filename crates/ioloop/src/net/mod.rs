@@ -15,4 +15,4 @@ pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
     take_error,
 };
-pub use stream::{How, read, recv, send, shutdown, write};
+pub use stream::{How, read, recv, send, set_nonblocking, shutdown, write};

@@ -58,6 +58,15 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
     Ok(retry_on_intr(|| io::write(&fd, bytes))?)
 }
 
+/// Makes a descriptor that was opened elsewhere non-blocking.
+///
+/// # Errors
+///
+/// What `ioctl(2)` says.
+pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
+    Ok(io::ioctl_fionbio(fd, true)?)
+}
+
 /// Ends one direction, or both.
 ///
 /// # Errors
