@@ -64,7 +64,8 @@ export class Isolation {
   /** A promise is watched, so that its rejection is reported and not unhandled. */
   #watch(callback: Callback, result: unknown): void {
     if (!isThenable(result)) return;
-    result.then(undefined, (error: unknown) => {
+    // A foreign thenable may reject twice, or throw after; a promise does so once.
+    Promise.resolve(result).then(undefined, (error: unknown) => {
       this.report(callback, error);
     });
   }

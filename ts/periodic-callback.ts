@@ -87,23 +87,29 @@ class Run {
   }
 
   readonly #fire = (): void => {
-    let result: unknown;
     try {
-      result = this.#callback();
+      const result = this.#callback();
+      if (isThenable(result)) {
+        this.#await(result);
+        return;
+      }
     } catch (error) {
       this.#report(error);
     }
-    if (isThenable(result)) {
-      result.then(this.#again, (error: unknown) => {
-        this.#report(error);
-        this.#again();
-      });
-    } else this.#again();
+    this.#again();
   };
 
   readonly #again = (): void => {
     if (this.#timeout !== null && !this.#loop.closed) this.#timeout = this.#next();
   };
+
+  #await(result: PromiseLike<unknown>): void {
+    // A foreign thenable may call back twice; a promise of our own does not.
+    Promise.resolve(result).then(this.#again, (error: unknown) => {
+      this.#report(error);
+      this.#again();
+    });
+  }
 
   #next(): Timeout {
     const now = this.#loop.time();
@@ -119,12 +125,13 @@ class Run {
 }
 
 function periodSeconds(callbackTime: number | Duration): number {
-  const seconds = isDurationLike(callbackTime)
-    ? durationSeconds(callbackTime, 'callbackTime')
-    : callbackTime / 1e3;
   if (typeof callbackTime !== 'number' && !isDurationLike(callbackTime)) {
     throw invalidArgType('callbackTime', callbackTime, 'a number of milliseconds or a duration');
   }
+  const seconds =
+    typeof callbackTime === 'number'
+      ? callbackTime / 1e3
+      : durationSeconds(callbackTime, 'callbackTime');
   if (!(seconds > 0 && seconds < Number.POSITIVE_INFINITY)) {
     throw outOfRange('callbackTime', callbackTime, 'finite and above 0');
   }
