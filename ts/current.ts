@@ -8,29 +8,32 @@ interface Closable {
   readonly closed: boolean;
 }
 
-/** Holds the current loop, or none. */
+/** Holds the current loop, or none: the innermost that runs, else the one that was marked. */
 export class CurrentSlot<L extends Closable> {
-  #loop: L | null = null;
+  #marked: L | null = null;
+  /** The loops that run, once more for a turn; the innermost is the last. */
+  readonly #entered: L[] = [];
 
   /** The current loop. A closed one is none. */
   get loop(): L | null {
-    if (this.#loop?.closed === true) this.#loop = null;
-    return this.#loop;
+    if (this.#marked?.closed === true) this.#marked = null;
+    return this.#entered.at(-1) ?? this.#marked;
   }
 
+  /** Marks a loop, or clears the slot, whichever loops run. */
   set loop(loop: L | null) {
-    this.#loop = loop;
+    this.#marked = loop;
+    this.#entered.length = 0;
   }
 
-  /** Makes `loop` current for a while; gives what {@link leave} has to restore. */
-  enter(loop: L): L | null {
-    const previous = this.#loop;
-    this.#loop = loop;
-    return previous;
+  /** Makes `loop` current for a while. */
+  enter(loop: L): void {
+    this.#entered.push(loop);
   }
 
-  /** Ends the while, unless somebody has chosen another loop in it. */
-  leave(loop: L, previous: L | null): void {
-    if (this.#loop === loop) this.#loop = previous;
+  /** Ends the while; somebody may have chosen another loop in it, which stays. */
+  leave(loop: L): void {
+    const at = this.#entered.lastIndexOf(loop);
+    if (at !== -1) this.#entered.splice(at, 1);
   }
 }

@@ -93,12 +93,11 @@ export class IOLoop implements AsyncDisposable {
    * three descriptors.
    */
   constructor(options: IOLoopOptions = {}) {
-    const configured = IOLoop.#configured;
-    if (configured !== null && new.target === IOLoop) {
-      // As documented for configurable classes: the base class makes what it was told to make.
-      return new configured.impl({ ...configured.options, ...options });
-    }
-    const { makeCurrent, timeFunc = epochSeconds } = options;
+    const configured = new.target === IOLoop ? IOLoop.#configured : null;
+    const merged = { ...configured?.options, ...options };
+    // As documented for configurable classes: the base class makes what it was told to make.
+    if (configured !== null && configured.impl !== IOLoop) return new configured.impl(merged);
+    const { makeCurrent, timeFunc = epochSeconds } = merged;
     if (typeof timeFunc !== 'function') throw invalidArgType('timeFunc', timeFunc, 'a function');
     if (makeCurrent !== undefined && typeof makeCurrent !== 'boolean') {
       throw invalidArgType('makeCurrent', makeCurrent, 'a boolean');
@@ -159,14 +158,14 @@ export class IOLoop implements AsyncDisposable {
    * own are merged over. They do not apply when a subclass is constructed by its name. `null`
    * returns to `IOLoop` itself.
    *
-   * @throws `ERR_IOLOOP_INVALID_SUBCLASS` when `impl` is no subclass of `IOLoop`.
+   * @throws `ERR_IOLOOP_SUBCLASS` when `impl` is neither `IOLoop` nor a subclass of it.
    */
   static configure(impl: IOLoopClass | null, options: IOLoopOptions = {}): void {
     if (impl === null) {
       IOLoop.#configured = null;
       return;
     }
-    if (typeof impl !== 'function' || !(impl.prototype instanceof IOLoop)) {
+    if (impl !== IOLoop && !(typeof impl === 'function' && impl.prototype instanceof IOLoop)) {
       throw invalidSubclass(impl);
     }
     IOLoop.#configured = { impl, options };
@@ -224,12 +223,12 @@ export class IOLoop implements AsyncDisposable {
     const { promise, resolve } = deferred();
     this.#engine.start(resolve);
     this.#finished = promise;
-    const previous = slot.enter(this);
+    slot.enter(this);
     try {
       await promise;
     } finally {
       this.#finished = null;
-      slot.leave(this, previous);
+      slot.leave(this);
     }
   }
 
@@ -492,9 +491,9 @@ export class IOLoop implements AsyncDisposable {
 
   #enter(): () => void {
     const slot = IOLoop.#current;
-    const previous = slot.enter(this);
+    slot.enter(this);
     return () => {
-      slot.leave(this, previous);
+      slot.leave(this);
     };
   }
 
