@@ -1,5 +1,5 @@
 /** Runs user code so that nothing it throws or rejects with reaches the loop. */
-import type { Context } from './async-context.js';
+import { outside, storagesExist, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 
 /** Where errors of user code go: `handleCallbackException`. */
@@ -18,8 +18,9 @@ export class Isolation {
   readonly run = (callback: Callback, args: readonly unknown[], context: Context): void => {
     try {
       const call = callback as (...args: readonly unknown[]) => unknown;
+      const scope = context ?? (storagesExist ? outside() : null);
       const result =
-        context === null ? call(...args) : context.runInAsyncScope(call, undefined, ...args);
+        scope === null ? call(...args) : scope.runInAsyncScope(call, undefined, ...args);
       if (result !== undefined) this.#watch(callback, result);
     } catch (error) {
       this.report(callback, error);
@@ -35,10 +36,9 @@ export class Isolation {
   ): void => {
     try {
       const call = handler as (source: unknown, bits: number) => unknown;
+      const scope = context ?? (storagesExist ? outside() : null);
       const result =
-        context === null
-          ? call(source, bits)
-          : context.runInAsyncScope(call, undefined, source, bits);
+        scope === null ? call(source, bits) : scope.runInAsyncScope(call, undefined, source, bits);
       if (result !== undefined) this.#watch(handler, result);
     } catch (error) {
       if (!isBrokenPipe(error)) this.report(handler, error);
