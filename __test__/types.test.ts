@@ -1,0 +1,158 @@
+/** What the compiler knows: it fails to compile when one of these is wrong. */
+import type { FileHandle } from 'node:fs/promises';
+import type { Socket as NodeSocket } from 'node:net';
+import test from 'ava';
+import { expectTypeOf } from 'expect-type';
+import {
+  Future,
+  IOLoop,
+  PeriodicCallback,
+  Socket,
+  TimeoutError,
+  type Driver,
+  type Duration,
+  type FdLike,
+  type IOLoopClass,
+  type Timeout,
+} from 'ioloop';
+
+// The functions below are compiled and not called: types need no loop.
+
+/** An object with a descriptor and more. */
+interface Device {
+  readonly name: string;
+  fileno(): number;
+}
+
+function handlers(loop: IOLoop, device: Device, file: FileHandle, socket: Socket): void {
+  loop.addHandler(
+    3,
+    (fd, events) => {
+      expectTypeOf(fd).toExtend<number>();
+      expectTypeOf(events).toEqualTypeOf<number>();
+    },
+    IOLoop.READ,
+  );
+  loop.addHandler(
+    device,
+    (fd) => {
+      expectTypeOf(fd).toEqualTypeOf<Device>();
+      expectTypeOf(fd.name).toEqualTypeOf<string>();
+    },
+    IOLoop.READ | IOLoop.WRITE,
+  );
+  loop.addHandler(file, (fd) => expectTypeOf(fd).toEqualTypeOf<FileHandle>(), IOLoop.READ);
+  loop.addHandler(socket, (fd) => expectTypeOf(fd).toEqualTypeOf<Socket>(), IOLoop.READ);
+  loop.addHandler(process.stdin, (fd) => fd.isTTY, IOLoop.READ);
+  loop.addHandler(device, async () => {}, IOLoop.NONE);
+  // @ts-expect-error a string is no descriptor
+  loop.addHandler('3', () => {}, IOLoop.READ);
+  // @ts-expect-error an object without descriptor is none
+  loop.addHandler({ name: 'x' }, () => {}, IOLoop.READ);
+  // @ts-expect-error the handler takes another object
+  loop.addHandler(device, (fd: Socket) => fd, IOLoop.READ);
+  loop.updateHandler(device, IOLoop.WRITE);
+  loop.removeHandler(device);
+  expectTypeOf(loop.splitFd(device)).toEqualTypeOf<[number, Device]>();
+}
+
+function callbacks(loop: IOLoop): void {
+  loop.addCallback((name: string, count: number) => name.repeat(count), 'x', 2);
+  loop.addCallback(() => {});
+  loop.addCallback(async (flag: boolean) => flag, true);
+  loop.spawnCallback((n: number) => n, 1);
+  loop.addCallbackFromSignal((signal: NodeJS.Signals) => signal, 'SIGINT');
+  // @ts-expect-error the second argument is missing
+  loop.addCallback((name: string, count: number) => name.repeat(count), 'x');
+  // @ts-expect-error an argument of the wrong type
+  loop.addCallback((count: number) => count, 'x');
+  // @ts-expect-error an argument that the callback does not take
+  loop.addCallback(() => {}, 1);
+  // @ts-expect-error not a function
+  loop.addCallback('callback');
+  expectTypeOf(loop.addCallback(() => 1)).toEqualTypeOf<void>();
+}
+
+function timeouts(loop: IOLoop, duration: Duration): void {
+  expectTypeOf(loop.callLater(1, (n: number) => n, 1)).toEqualTypeOf<Timeout>();
+  expectTypeOf(loop.callAt(1, () => {})).toEqualTypeOf<Timeout>();
+  expectTypeOf(loop.addTimeout(duration, (s: string) => s, 'x')).toEqualTypeOf<Timeout>();
+  expectTypeOf(loop.addTimeout({ minutes: 1 }, () => {})).toEqualTypeOf<Timeout>();
+  expectTypeOf(loop.removeTimeout).parameters.toEqualTypeOf<[Timeout]>();
+  expectTypeOf(loop.time()).toEqualTypeOf<number>();
+  // @ts-expect-error callLater takes seconds, no duration
+  loop.callLater({ seconds: 1 }, () => {});
+  // @ts-expect-error a unit that does not exist
+  loop.addTimeout({ secs: 1 }, () => {});
+  // @ts-expect-error an argument is missing
+  loop.callLater(1, (n: number) => n);
+  // @ts-expect-error a handle has no cancel()
+  loop.callLater(1, () => {}).cancel();
+}
+
+async function running(loop: IOLoop): Promise<void> {
+  expectTypeOf(loop.start()).toEqualTypeOf<Promise<void>>();
+  expectTypeOf(loop.stop()).toEqualTypeOf<void>();
+  expectTypeOf(loop.runSync(async () => 'text')).toEqualTypeOf<Promise<string>>();
+  expectTypeOf(await loop.runSync(async () => 42)).toEqualTypeOf<number>();
+  expectTypeOf(loop.runSync(() => {})).toEqualTypeOf<Promise<undefined>>();
+  expectTypeOf(loop.runSync(() => null)).toEqualTypeOf<Promise<undefined>>();
+  expectTypeOf(loop.runSync(async () => {}, { timeout: 1 })).toEqualTypeOf<Promise<void>>();
+  await loop.runSync(
+    async (signal) => {
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    },
+    { timeout: { seconds: 1 } },
+  );
+  // @ts-expect-error a plain result is none
+  await loop.runSync(() => 42);
+}
+
+function futures(loop: IOLoop): void {
+  loop.addFuture(Promise.resolve('text'), (future) => {
+    expectTypeOf(future).toEqualTypeOf<Future<string>>();
+    expectTypeOf(future.result()).toEqualTypeOf<string>();
+    expectTypeOf(future.exception()).toEqualTypeOf<unknown>();
+  });
+  // @ts-expect-error no promise
+  loop.addFuture('text', () => {});
+}
+
+function statics(loop: IOLoop): void {
+  expectTypeOf(IOLoop.current()).toEqualTypeOf<IOLoop>();
+  expectTypeOf(IOLoop.current(true)).toEqualTypeOf<IOLoop>();
+  expectTypeOf(IOLoop.current(false)).toEqualTypeOf<IOLoop | null>();
+  expectTypeOf(IOLoop.instance()).toEqualTypeOf<IOLoop>();
+  expectTypeOf(IOLoop.initialized()).toEqualTypeOf<boolean>();
+  expectTypeOf<typeof IOLoop.READ>().toEqualTypeOf<1>();
+  expectTypeOf<typeof IOLoop.WRITE>().toEqualTypeOf<4>();
+  expectTypeOf<typeof IOLoop.ERROR>().toEqualTypeOf<24>();
+  expectTypeOf<typeof IOLoop.NONE>().toEqualTypeOf<0>();
+  expectTypeOf(IOLoop).toExtend<IOLoopClass>();
+  expectTypeOf(loop.driver).toEqualTypeOf<Driver>();
+  expectTypeOf(loop.running).toEqualTypeOf<boolean>();
+  expectTypeOf(loop).toExtend<AsyncDisposable>();
+  expectTypeOf<NodeSocket>().toExtend<FdLike>();
+  expectTypeOf<FileHandle>().toExtend<FdLike>();
+  expectTypeOf<TimeoutError>().toExtend<Error>();
+  // @ts-expect-error readonly
+  loop.running = true;
+  // @ts-expect-error readonly
+  IOLoop.READ = 2;
+  // @ts-expect-error no class of loops
+  IOLoop.configure(Map);
+}
+
+function periodic(): void {
+  expectTypeOf(new PeriodicCallback(() => 1, 10).isRunning()).toEqualTypeOf<boolean>();
+  expectTypeOf(
+    new PeriodicCallback(async () => {}, { seconds: 1 }, { jitter: 0.1 }).start(),
+  ).toBeVoid();
+  // @ts-expect-error a callback that wants arguments gets none
+  expectTypeOf(new PeriodicCallback((n: number) => n, 10)).toBeObject();
+}
+
+test('the types of the public names are what the documentation says', (t) => {
+  const compiled = [handlers, callbacks, timeouts, running, futures, statics, periodic];
+  for (const facts of compiled) t.is(typeof facts, 'function');
+});
