@@ -35,7 +35,7 @@ export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, l
 export declare function fdSetNonblocking(fd: number): number
 
 /** [`socket_send`] for what is no socket. */
-export declare function fdWrite(fd: number, buffer: Uint8Array, offset: number, length: number): number
+export declare function fdWrite(fd: number, bytes: Uint8Array): number
 
 /** Whether the loop's set wakes at the next deadline by itself; if not, the host has to. */
 export declare const HAS_ALARM: boolean
@@ -110,8 +110,8 @@ export declare function socketPair(ends: Int32Array): number
 /** Receives into `buffer`, from `offset` on, at most `length` bytes: how many. */
 export declare function socketRecv(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
-/** Sends of `buffer`, from `offset` on, at most `length` bytes: how many. */
-export declare function socketSend(fd: number, buffer: Uint8Array, offset: number, length: number): number
+/** Sends of `bytes` what the kernel has room for: how many. */
+export declare function socketSend(fd: number, bytes: Uint8Array): number
 
 /** Sets an option. Options are numbered as in [`OPTIONS`]. */
 export declare function socketSetOption(fd: number, option: number, value: number): number

@@ -34,9 +34,13 @@ export class HandlerTable {
   readonly #submissions: Submissions;
   readonly #byFd = new Map<number, Registration>();
   readonly #byIndex: (Registration | undefined)[] = [];
-  /** Collected at the entry of a turn: fixed before anything runs. */
-  #ready: Registration[] = [];
-  #bits: number[] = [];
+  /**
+   * Collected at the entry of a turn, the first {@link #count} of them: fixed before anything runs.
+   * The arrays stay for the next turn, and what is behind the count is `undefined`.
+   */
+  readonly #ready: (Registration | undefined)[] = [];
+  readonly #bits: number[] = [];
+  #count = 0;
   /** Handled in the last turn, and not proven drained by the end of it. */
   #left: Registration[] = [];
 
@@ -107,8 +111,9 @@ export class HandlerTable {
     for (let at = from; at < from + 2 * count; at += 2) {
       const registration = this.#byIndex[completions[at] as number];
       if (registration === undefined) continue;
-      this.#ready.push(registration);
-      this.#bits.push(completions[at + 1] as number);
+      this.#ready[this.#count] = registration;
+      this.#bits[this.#count] = completions[at + 1] as number;
+      this.#count += 1;
     }
   }
 
@@ -117,14 +122,14 @@ export class HandlerTable {
    * of them left its source undrained: the next turn has to come soon.
    */
   dispatch(run: Isolation['runHandler']): boolean {
-    if (this.#ready.length === 0) return false;
     const ready = this.#ready;
-    const bits = this.#bits;
-    this.#ready = [];
-    this.#bits = [];
-    for (const [at, registration] of ready.entries()) {
-      this.#deliver(registration, bits[at] as number, run);
+    // Counted, not iterated: an iterator allocates for each of what is often a thousand.
+    for (let at = 0; at < this.#count; at += 1) {
+      const registration = ready[at] as Registration;
+      ready[at] = undefined;
+      this.#deliver(registration, this.#bits[at] as number, run);
     }
+    this.#count = 0;
     return this.#left.length > 0;
   }
 
@@ -147,8 +152,8 @@ export class HandlerTable {
     for (const registration of this.#byFd.values()) registration.active = false;
     this.#byFd.clear();
     this.#byIndex.length = 0;
-    this.#ready = [];
-    this.#bits = [];
+    this.#ready.length = 0;
+    this.#count = 0;
     this.#left = [];
   }
 

@@ -1,37 +1,36 @@
 /**
- * The memory that reads go through. Most reads bring little of what was asked for: they land in
- * memory that is used again, and only what came is allocated.
+ * The memory that reads go into: blocks that are filled from front to back, so that a result is a
+ * view of what was read, never copied and never written to again.
  *
  * Per thread, and used between two lines of JavaScript: nothing runs meanwhile.
  */
 
-/** Room for at least `size` bytes, until the next call. */
-export function roomFor(size: number): Buffer {
-  if (size <= SLAB_BYTES) return slab;
-  if (spare !== null && spare.length >= size) return spare;
-  const room = Buffer.allocUnsafeSlow(size);
-  if (size <= MAX_SPARE_BYTES) spare = room;
-  return room;
-}
+/** Memory in blocks. A block lives as long as a result that lies in it. */
+export class ReceiveBuffer {
+  /** Where the next read goes: to `block`, from `offset` on. */
+  block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  offset = 0;
 
-/**
- * The first `count` bytes of `room`, in memory that nothing else uses. A copy, unless they fill a
- * large room by more than half: then the room itself is given away.
- */
-export function claim(room: Buffer, count: number): Buffer {
-  if (room !== slab && count > room.length / 2) {
-    if (room === spare) spare = null;
-    return room.subarray(0, count);
+  /**
+   * Makes room for a read of up to `size` bytes; gives how many it may bring. That is less than
+   * `size` only at the end of a block, and then still half a usual block.
+   */
+  reserve(size: number): number {
+    const room = this.block.length - this.offset;
+    if (room >= size) return size;
+    if (room >= BLOCK_BYTES / 2) return room;
+    this.block = Buffer.allocUnsafeSlow(Math.max(size, BLOCK_BYTES));
+    this.offset = 0;
+    return size;
   }
-  const copy = Buffer.allocUnsafe(count);
-  room.copy(copy, 0, 0, count);
-  return copy;
+
+  /** The `count` bytes that were read. */
+  take(count: number): Buffer {
+    const { block, offset } = this;
+    const end = offset + count;
+    this.offset = end;
+    return block.subarray(offset, end);
+  }
 }
 
-/** Up to this size a copy costs no more than fresh memory. */
-const SLAB_BYTES = 64 * 1024;
-const slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-
-/** Kept while nobody fills it; what is larger is not worth keeping. */
-const MAX_SPARE_BYTES = 1024 * 1024;
-let spare: Buffer | null = null;
+const BLOCK_BYTES = 64 * 1024;

@@ -11,7 +11,7 @@ import {
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
 import { fdOf } from './fd.js';
 import { native } from './native.js';
-import { claim, roomFor } from './receive-buffer.js';
+import { ReceiveBuffer } from './receive-buffer.js';
 import {
   decodeOption,
   encodeOption,
@@ -158,13 +158,19 @@ export class Socket {
     return systemError(result, 'connect', { fd, ...addressDetails(address) });
   }
 
-  /** At most `size` bytes; `null` when there are none yet, empty at the end of the file. */
+  /**
+   * At most `size` bytes; `null` when there are none yet, empty at the end of the file.
+   *
+   * The bytes are yours. They lie in a block of 64 KiB (of `size`, if that is more) together with
+   * what other calls have received, and keep it alive: of a small message that is kept for long,
+   * keep a copy.
+   */
   recv(size: number): Buffer | null {
     const fd = this.#open('recv');
     checkInteger('size', size, 1, MAX_SIZE);
-    const room = roomFor(size);
-    const count = this.#recv(fd, room, size);
-    return count === null ? null : claim(room, count);
+    const room = received.reserve(size);
+    const count = this.#recv(fd, received.block, received.offset, room);
+    return count === null ? null : received.take(count);
   }
 
   /** Fills the front of `buffer`: how many bytes; `null` when there are none yet, 0 at the end. */
@@ -172,7 +178,7 @@ export class Socket {
     const fd = this.#open('recv');
     if (!(buffer instanceof Uint8Array)) throw invalidArgType('buffer', buffer, 'a Uint8Array');
     if (buffer.length === 0) throw outOfRange('buffer.length', 0, 'above 0');
-    return this.#recv(fd, buffer, Math.min(buffer.length, MAX_SIZE));
+    return this.#recv(fd, buffer, 0, Math.min(buffer.length, MAX_SIZE));
   }
 
   /**
@@ -184,9 +190,8 @@ export class Socket {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
     if (!(bytes instanceof Uint8Array))
       throw invalidArgType('data', data, 'a string or Uint8Array');
-    const length = Math.min(bytes.length, MAX_SIZE);
-    const count = native.socketSend(fd, bytes, 0, length);
-    if (count < length) {
+    const count = native.socketSend(fd, bytes);
+    if (count < bytes.length) {
       if (count !== -EAGAIN) checked(count, 'send', fd);
       undrained.drained(fd, undrained.WRITE);
     }
@@ -240,8 +245,8 @@ export class Socket {
     return this.#fd;
   }
 
-  #recv(fd: number, buffer: Uint8Array, size: number): number | null {
-    const count = native.socketRecv(fd, buffer, 0, size);
+  #recv(fd: number, buffer: Uint8Array, offset: number, size: number): number | null {
+    const count = native.socketRecv(fd, buffer, offset, size);
     if (count === size) return count;
     if (count === -EAGAIN) {
       undrained.drained(fd, undrained.READ);
@@ -261,6 +266,8 @@ const CONNECTED = 0;
 const SHUTDOWN = ['read', 'write', 'both'];
 const MAX_BACKLOG = 0x7fff_ffff;
 const MAX_SIZE = 2 ** 30;
+
+const received = new ReceiveBuffer();
 
 /** Written by the core, read at once. */
 const scratch = new Uint8Array(ADDRESS_BYTES);

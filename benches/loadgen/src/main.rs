@@ -86,7 +86,8 @@ impl Load {
     fn new(options: &Options) -> Self {
         Self {
             messages: 0,
-            latency: Histogram::new(3).expect("3 significant digits are allowed"),
+            latency: Histogram::new_with_bounds(1, 60_000_000_000, 3)
+                .expect("a minute in nanoseconds, to three digits"),
             waited: Duration::ZERO,
             scratch: vec![0; options.size.max(1 << 16)],
         }

@@ -9,7 +9,8 @@
 //! - Typed arrays are lent for the length of one call. No memory of theirs is kept.
 //! - Panics are caught where a function may panic, and thrown as errors.
 //!
-//! `unsafe` stands in `fd.rs`, where descriptor numbers are adopted, and in `driver/libuv.rs`.
+//! `unsafe` stands in `fd.rs`, where descriptor numbers are adopted, in `driver/libuv.rs`, and in
+//! `hot.rs`.
 #![deny(unsafe_code)]
 // `#[napi]` owns the values that JavaScript hands over.
 #![expect(
@@ -21,5 +22,6 @@
 mod batch;
 mod driver;
 mod fd;
+mod hot;
 mod native_loop;
 mod socket;

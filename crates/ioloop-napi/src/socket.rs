@@ -153,12 +153,10 @@ pub fn socket_recv(
     }))
 }
 
-/// Sends of `buffer`, from `offset` on, at most `length` bytes: how many.
+/// Sends of `bytes` what the kernel has room for: how many.
 #[napi(catch_unwind)]
-pub fn socket_send(fd: i32, buffer: &[u8], offset: u32, length: u32) -> i32 {
-    transfer(with(fd, |socket| {
-        net::send(socket, range(buffer, offset, length)?)
-    }))
+pub fn socket_send(fd: i32, bytes: &[u8]) -> i32 {
+    transfer(with(fd, |socket| net::send(socket, bytes)))
 }
 
 /// [`socket_recv`] for what is no socket.
@@ -176,10 +174,8 @@ pub fn fd_read(
 
 /// [`socket_send`] for what is no socket.
 #[napi(catch_unwind)]
-pub fn fd_write(fd: i32, buffer: &[u8], offset: u32, length: u32) -> i32 {
-    transfer(with(fd, |fd| {
-        net::write(fd, range(buffer, offset, length)?)
-    }))
+pub fn fd_write(fd: i32, bytes: &[u8]) -> i32 {
+    transfer(with(fd, |fd| net::write(fd, bytes)))
 }
 
 /// Makes a descriptor non-blocking: 0, or a negative errno.
@@ -239,12 +235,6 @@ fn give((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<i32> {
     *one = first.into_raw_fd();
     *two = second.into_raw_fd();
     Ok(0)
-}
-
-fn range(buffer: &[u8], offset: u32, length: u32) -> Result<&[u8]> {
-    let (offset, length) = (offset as usize, length as usize);
-    let rest = buffer.get(offset..).ok_or(Errno::INVAL)?;
-    Ok(rest.get(..length).ok_or(Errno::INVAL)?)
 }
 
 fn range_mut(buffer: &mut [u8], offset: u32, length: u32) -> Result<&mut [u8]> {

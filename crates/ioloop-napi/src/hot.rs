@@ -1,0 +1,165 @@
+//! Cheaper glue for the functions that are called once per message or turn.
+//!
+//! What `#[napi]` generates opens a scope for borrowed values in each call and allocates for it:
+//! about 100 ns where the call itself is 30 (`docs/design.md`). The functions here take their
+//! arguments without it and call the same Rust functions; the generated ones are replaced under
+//! their names when the module is loaded, and stay as what the typings are made from.
+#![allow(unsafe_code, reason = "callbacks of Node-API are C")]
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use napi::bindgen_prelude::{External, FromNapiMutRef, FromNapiValue, Object};
+use napi::{Env, JsValue, Result, sys};
+use napi_derive::napi;
+
+use crate::native_loop::{NativeLoop, loop_turn};
+use crate::socket;
+
+/// Replaces the generated functions.
+#[napi(module_exports)]
+pub fn exports(exports: Object<'_>, env: Env) -> Result<()> {
+    for (name, callback) in REPLACED {
+        let mut function = ptr::null_mut();
+        // SAFETY: on the JavaScript thread, with a name that ends in NUL and a valid out pointer.
+        let status = unsafe {
+            let length = name.count_bytes().cast_signed();
+            sys::napi_create_function(
+                env.raw(),
+                name.as_ptr(),
+                length,
+                Some(callback),
+                ptr::null_mut(),
+                &raw mut function,
+            )
+        };
+        napi::check_status!(status)?;
+        // SAFETY: as above; both values belong to the scope of this call.
+        let status = unsafe {
+            sys::napi_set_named_property(env.raw(), exports.raw(), name.as_ptr(), function)
+        };
+        napi::check_status!(status)?;
+    }
+    Ok(())
+}
+
+const REPLACED: [(&CStr, Callback); 5] = [
+    (c"loopTurn", turn),
+    (c"socketRecv", recv),
+    (c"socketSend", send),
+    (c"fdRead", read),
+    (c"fdWrite", write),
+];
+
+type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
+unsafe extern "C" fn turn(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    answer(env, info, |[handle, now, submitted, count, completions]| {
+        // SAFETY: Node-API hands over values of this environment; the external is type-checked.
+        let handle = unsafe { External::<NativeLoop>::from_napi_mut_ref(env, handle) }?;
+        let (now, submitted) = (argument(env, now)?, argument(env, submitted)?);
+        Ok(loop_turn(
+            handle,
+            now,
+            submitted,
+            argument(env, count)?,
+            argument(env, completions)?,
+        ))
+    })
+}
+
+unsafe extern "C" fn recv(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    answer(env, info, |[fd, buffer, offset, length]| {
+        let (fd, buffer) = (argument(env, fd)?, argument(env, buffer)?);
+        Ok(socket::socket_recv(
+            fd,
+            buffer,
+            argument(env, offset)?,
+            argument(env, length)?,
+        ))
+    })
+}
+
+unsafe extern "C" fn send(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    answer(env, info, |[fd, bytes]| {
+        Ok(socket::socket_send(
+            argument(env, fd)?,
+            argument(env, bytes)?,
+        ))
+    })
+}
+
+unsafe extern "C" fn read(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    answer(env, info, |[fd, buffer, offset, length]| {
+        let (fd, buffer) = (argument(env, fd)?, argument(env, buffer)?);
+        Ok(socket::fd_read(
+            fd,
+            buffer,
+            argument(env, offset)?,
+            argument(env, length)?,
+        ))
+    })
+}
+
+unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    answer(env, info, |[fd, bytes]| {
+        Ok(socket::fd_write(argument(env, fd)?, argument(env, bytes)?))
+    })
+}
+
+/// Takes the arguments of a call, runs `function`, and gives its number to JavaScript. What it
+/// fails with is thrown, a panic too.
+fn answer<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    function: impl FnOnce([sys::napi_value; N]) -> Result<i32>,
+) -> sys::napi_value {
+    let outcome = arguments(env, info).and_then(|arguments| {
+        catch_unwind(AssertUnwindSafe(|| function(arguments)))
+            .unwrap_or_else(|_| Err(napi::Error::from_reason("ioloop panicked: this is a bug")))
+    });
+    let mut result = ptr::null_mut();
+    match outcome {
+        // SAFETY: on the JavaScript thread, in the scope of this call, with a valid out pointer.
+        Ok(number) => unsafe { sys::napi_create_int32(env, number, &raw mut result) },
+        // SAFETY: as above; the message outlives the call.
+        Err(error) => unsafe { throw(env, &error) },
+    };
+    result
+}
+
+fn arguments<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> Result<[sys::napi_value; N]> {
+    let (mut values, mut count) = ([ptr::null_mut(); N], N);
+    // SAFETY: the array has room for `count` values; missing ones become undefined.
+    let status = unsafe {
+        sys::napi_get_cb_info(
+            env,
+            info,
+            &raw mut count,
+            values.as_mut_ptr(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    napi::check_status!(status)?;
+    Ok(values)
+}
+
+fn argument<T: FromNapiValue>(env: sys::napi_env, value: sys::napi_value) -> Result<T> {
+    // SAFETY: the value came with this call; the conversion checks its type. A slice is used
+    // before the call returns, and JavaScript does not run meanwhile.
+    unsafe { T::from_napi_value(env, value) }
+}
+
+/// # Safety
+///
+/// On the JavaScript thread, inside of a callback.
+unsafe fn throw(env: sys::napi_env, error: &napi::Error) -> sys::napi_status {
+    let message = format!("{}\0", error.reason.replace('\0', ""));
+    // SAFETY: the message ends in NUL, and Node-API copies it.
+    unsafe { sys::napi_throw_error(env, ptr::null(), message.as_ptr().cast()) }
+}
