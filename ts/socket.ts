@@ -11,7 +11,7 @@ import {
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
 import { fdOf } from './fd.js';
 import { native } from './native.js';
-import { ReceiveBuffer } from './receive-buffer.js';
+import { BLOCK_BYTES, claim, largeRoom, ReceiveBlocks } from './receive-buffer.js';
 import {
   decodeOption,
   encodeOption,
@@ -161,13 +161,14 @@ export class Socket {
   /**
    * At most `size` bytes; `null` when there are none yet, empty at the end of the file.
    *
-   * The bytes are yours. They lie in a block of 64 KiB (of `size`, if that is more) together with
-   * what other calls have received, and keep it alive: of a small message that is kept for long,
-   * keep a copy.
+   * The bytes are yours. With a `size` of up to 64 KiB they lie in a block of that size, together
+   * with what other calls have received, and keep it alive: of a small message that is kept for
+   * long, keep a copy.
    */
   recv(size: number): Buffer | null {
     const fd = this.#open('recv');
     checkInteger('size', size, 1, MAX_SIZE);
+    if (size > BLOCK_BYTES) return this.#recvLarge(fd, size);
     const room = received.reserve(size);
     const count = this.#recv(fd, received.block, received.offset, room);
     return count === null ? null : received.take(count);
@@ -245,6 +246,12 @@ export class Socket {
     return this.#fd;
   }
 
+  #recvLarge(fd: number, size: number): Buffer | null {
+    const room = largeRoom(size);
+    const count = this.#recv(fd, room, 0, size);
+    return count === null ? null : claim(room, count);
+  }
+
   #recv(fd: number, buffer: Uint8Array, offset: number, size: number): number | null {
     const count = native.socketRecv(fd, buffer, offset, size);
     if (count === size) return count;
@@ -267,7 +274,7 @@ const SHUTDOWN = ['read', 'write', 'both'];
 const MAX_BACKLOG = 0x7fff_ffff;
 const MAX_SIZE = 2 ** 30;
 
-const received = new ReceiveBuffer();
+const received = new ReceiveBlocks();
 
 /** Written by the core, read at once. */
 const scratch = new Uint8Array(ADDRESS_BYTES);
