@@ -239,7 +239,7 @@ test('what a spawned callback enters after it has used a storage does not leak',
     }));
     await loop.start();
   `);
-  t.is(stdout, 'inside A\nlater undefined\nspawned undefined\n', stderr);
+  t.is(stdout, 'inside A\nnext turn undefined\nafter it undefined\n', stderr);
 });
 
 test('a storage that is first used after callbacks were added works', async (t) => {
