@@ -303,19 +303,6 @@ test('a storage that is first used while the loop runs works', async (t) => {
   t.is(stdout, '["A",null,null,"B"]\n', stderr);
 });
 
-test('a package that is loaded inside a context does not keep it for what runs outside', async (t) => {
-  const { stdout, stderr } = await runChild(`
-    import { AsyncLocalStorage } from 'node:async_hooks';
-    const storage = new AsyncLocalStorage();
-    const { IOLoop } = await storage.run('loader', () => import('ioloop'));
-    const loop = new IOLoop();
-    loop.addCallback(() => console.log('added', storage.getStore()));
-    loop.spawnCallback(() => { console.log('spawned', storage.getStore()); loop.stop(); });
-    await loop.start();
-  `);
-  t.is(stdout, 'added undefined\nspawned undefined\n', stderr);
-});
-
 test('an async hook that somebody enables does not disturb the loop', async (t) => {
   const { stdout, stderr } = await runChild(`
     import { AsyncLocalStorage, createHook } from 'node:async_hooks';

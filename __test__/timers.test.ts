@@ -573,3 +573,13 @@ test('a timeFunc that is no function is refused', (t) => {
     t.like(t.throws(make), { code: 'ERR_INVALID_ARG_TYPE' });
   }
 });
+
+test('timeouts decades in the past run in the order of their deadlines', async (t) => {
+  const loop = new IOLoop({ makeCurrent: false });
+  const seen: number[] = [];
+  for (const when of [2, 1, -5]) loop.callAt(when, () => seen.push(when));
+  loop.callLater(0, () => loop.stop());
+  await loop.start();
+  loop.close();
+  t.deepEqual(seen, [-5, 1, 2]);
+});

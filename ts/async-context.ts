@@ -7,16 +7,18 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 
-/** What {@link capture} gives: a context to run in, or `null` for {@link root}. */
+/** What {@link capture} gives: a context to run in, or `null` for none in particular. */
 export type Context = AsyncResource | null;
-
-/** The context outside all storages: the one this module was loaded in. */
-export const root = new AsyncResource('IOLoop');
 
 const TYPE = 'IOLoop.callback';
 const FRAME = 'context_frame';
-const STORE = 'kResourceStore';
-const KNOWN = new Set([FRAME, STORE, 'async_id_symbol', 'trigger_async_id_symbol']);
+const KNOWN = new Set([FRAME, 'kResourceStore', 'async_id_symbol', 'trigger_async_id_symbol']);
+
+/**
+ * The context outside all storages: the one this module was loaded in. Nothing ever runs in it:
+ * `enterWith` changes the context it is called in, so each turn has an {@link outside} of its own.
+ */
+const root = new AsyncResource('IOLoop');
 
 /** The property in which Node 24 keeps all storages in one frame; elsewhere a name of no property. */
 const frame = frameSymbol();
@@ -28,16 +30,10 @@ const emptinessShows = isKnownNode();
 let hooksExist = false;
 
 /**
- * Whether a storage was ever seen in use. What runs outside all contexts then needs one of its own
- * ({@link outside}): `enterWith` changes the context it is called in, and that must not be
- * {@link root}.
+ * Whether a storage was ever seen in use. Until then callbacks without a context run in that of
+ * their turn; from then on each in one of its own.
  */
 export let storagesExist = false;
-
-/** Whether the turn is over in which callbacks may have run in {@link root} itself. */
-let rootIsClean = false;
-
-stripStores(root);
 
 /** The context of the caller; `null` when no storage is in use. */
 export function capture(): Context {
@@ -51,37 +47,23 @@ export function capture(): Context {
     hooksExist = true;
     return carrier();
   }
-  if ((resource as unknown as Stores)[frame] === undefined) return null;
+  if ((resource as unknown as Record<symbol, unknown>)[frame] === undefined) return null;
   storagesExist = true;
   return resource;
 }
 
-/** A context of its own outside all storages; only in a turn, which runs in {@link root}. */
+/** A new context outside all storages. */
 export function outside(): AsyncResource {
-  return new AsyncResource(TYPE);
-}
-
-/** Takes away what a callback of the turn has entered while no storage was known to exist. */
-export function endTurn(): void {
-  if (rootIsClean || (!storagesExist && capture() === null)) return;
-  rootIsClean = true;
-  stripStores(root);
+  return root.runInAsyncScope(create);
 }
 
 function carrier(): AsyncResource {
   storagesExist = true;
-  return new AsyncResource(TYPE);
+  return create();
 }
 
-type Stores = Record<symbol, unknown>;
-
-/** What the storages keep in a resource: its creator's stores, and what was entered in it. */
-function stripStores(resource: AsyncResource): void {
-  const stores = resource as unknown as Stores;
-  for (const symbol of Object.getOwnPropertySymbols(resource)) {
-    if (symbol.description === STORE) Reflect.deleteProperty(stores, symbol);
-    else if (symbol.description === FRAME) stores[symbol] = undefined;
-  }
+function create(): AsyncResource {
+  return new AsyncResource(TYPE);
 }
 
 function frameSymbol(): symbol {

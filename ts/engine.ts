@@ -2,7 +2,7 @@
  * The machinery of one loop: when a turn runs, and what it does. `docs/loop-iteration.md` is the
  * specification of {@link Engine.turn}.
  */
-import { endTurn, root, type Context } from './async-context.js';
+import { outside, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
@@ -113,7 +113,6 @@ export class Engine {
     this.callbacks.runBatch(this.#options.isolation.run);
     this.timeouts.fire(this.#options.isolation.run);
     const left = this.handlers.dispatch(this.#options.isolation.runHandler);
-    endTurn();
     leave();
     this.#woken = more;
     if (this.#stopping) this.#finish();
@@ -144,7 +143,7 @@ export class Engine {
   #schedule(): void {
     this.#phase = 'scheduled';
     this.#clearHostTimer();
-    root.runInAsyncScope(setImmediate, undefined, this.#enterTurn);
+    setImmediate(this.#enterTurn);
   }
 
   /** The driver calls: the core has something to collect. */
@@ -156,7 +155,7 @@ export class Engine {
 
   readonly #enterTurn = (): void => {
     this.#clearHostTimer();
-    root.runInAsyncScope(this.#turn);
+    outside().runInAsyncScope(this.#turn);
   };
 
   #sleep(): void {
@@ -198,7 +197,7 @@ export class Engine {
   #armHostTimer(seconds: number): void {
     this.#clearHostTimer();
     const delay = Math.min(Math.max(Math.ceil(seconds * 1e3), 0), LONGEST_HOST_TIMER);
-    this.#hostTimer = root.runInAsyncScope(setTimeout, undefined, this.#wake, delay);
+    this.#hostTimer = setTimeout(this.#wake, delay);
   }
 
   #clearHostTimer(): void {

@@ -21,7 +21,7 @@ export class Isolation {
       const scope = context ?? (storagesExist ? outside() : null);
       const result =
         scope === null ? call(...args) : scope.runInAsyncScope(call, undefined, ...args);
-      if (result !== undefined) this.#watch(callback, result);
+      if (isThenable(result)) this.#watch(callback, result);
     } catch (error) {
       this.report(callback, error);
     }
@@ -39,7 +39,7 @@ export class Isolation {
       const scope = context ?? (storagesExist ? outside() : null);
       const result =
         scope === null ? call(source, bits) : scope.runInAsyncScope(call, undefined, source, bits);
-      if (result !== undefined) this.#watch(handler, result);
+      if (isThenable(result)) this.#watch(handler, result, isBrokenPipe);
     } catch (error) {
       if (!isBrokenPipe(error)) this.report(handler, error);
     }
@@ -62,11 +62,14 @@ export class Isolation {
   }
 
   /** A promise is watched, so that its rejection is reported and not unhandled. */
-  #watch(callback: Callback, result: unknown): void {
-    if (!isThenable(result)) return;
+  #watch(
+    callback: Callback,
+    result: PromiseLike<unknown>,
+    isExpected: (error: unknown) => boolean = never,
+  ): void {
     // A foreign thenable may reject twice, or throw after; a promise does so once.
     Promise.resolve(result).then(undefined, (error: unknown) => {
-      this.report(callback, error);
+      if (!isExpected(error)) this.report(callback, error);
     });
   }
 }
@@ -78,6 +81,10 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
     value !== null &&
     typeof (value as { then?: unknown }).then === 'function'
   );
+}
+
+function never(): boolean {
+  return false;
 }
 
 function isBrokenPipe(error: unknown): boolean {

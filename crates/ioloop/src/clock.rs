@@ -5,7 +5,7 @@ use std::time::Instant;
 /// Converts a user's seconds to ticks, nanoseconds counted from a chosen origin.
 ///
 /// The seconds may be on any scale, since 1970 or since the process started. The origin is tick
-/// [`Timeline::ORIGIN_TICK`], a year, and not 0: deadlines up to 365 days before the origin keep their
+/// [`Timeline::ORIGIN_TICK`], a century, and not 0: deadlines up to 100 years before the origin keep their
 /// order, so that timers armed for the past fire in it. Before that all are tick 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline {
@@ -14,8 +14,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The tick of the origin: 365 days.
-    pub const ORIGIN_TICK: u64 = 365 * 24 * 60 * 60 * NANOS_PER_SECOND.unsigned_abs();
+    /// The tick of the origin: 100 years of 365 days.
+    pub const ORIGIN_TICK: u64 = 100 * 365 * 24 * 60 * 60 * NANOS_PER_SECOND.unsigned_abs();
 
     /// A timeline whose origin is `origin_seconds`, best the time at which the loop is made.
     #[must_use]
@@ -31,8 +31,8 @@ impl Timeline {
     /// distinct ticks; seconds since 1970, which an `f64` holds to 238 ns, are told apart always. Times
     /// within one nanosecond may share a tick.
     ///
-    /// Saturates: to 0 for what is more than a year before the origin, to `u64::MAX` for `INFINITY` and
-    /// everything later than 583 years after it. NaN is 0: callers refuse it before.
+    /// Saturates: to 0 for what is more than a century before the origin, to `u64::MAX` for `INFINITY` and
+    /// everything later than 484 years after it. NaN is 0: callers refuse it before.
     #[must_use]
     pub fn tick(&self, seconds: f64) -> u64 {
         if seconds.is_nan() {
