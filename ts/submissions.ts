@@ -32,7 +32,10 @@ export class Submissions {
 
   /** Disarm timer `id`, which may be used again at once. */
   disarm(id: number): void {
-    this.#push(id * 4 + SUBMIT_DISARM, 0);
+    const { words, length } = this;
+    // Armed a moment ago, by the word before: the core need not hear of either.
+    if (length > 0 && words[length - 2] === id * 4 + SUBMIT_ARM) this.length = length - 2;
+    else this.#push(id * 4 + SUBMIT_DISARM, 0);
   }
 
   /** The source at `index` has been drained of these READ and WRITE bits. */

@@ -8,22 +8,17 @@ export async function timers({ repetitions }) {
     runWorkload('timers.mjs', [peer]),
   );
   const column = (peer, name) => samples.get(peer).map((sample) => sample[name]);
+  const time = (name, key, atLeast) => ({
+    name,
+    unit: 'ns',
+    ioloop: median(column('ioloop', key)),
+    peer: median(column('node', key)),
+    ratio: pairedRatio(column('node', key), column('ioloop', key)),
+    target: { atLeast },
+  });
   return [
-    {
-      name: 'timer: schedule + cancel, 10⁶ pending',
-      unit: 'ns',
-      ioloop: median(column('ioloop', 'pair')),
-      peer: median(column('node', 'pair')),
-      ratio: pairedRatio(column('node', 'pair'), column('ioloop', 'pair')),
-      target: { atLeast: 5 },
-    },
-    {
-      name: 'timer: cancel 10⁶, each',
-      unit: 'ns',
-      ioloop: median(column('ioloop', 'cancelAll')),
-      peer: median(column('node', 'cancelAll')),
-      ratio: pairedRatio(column('node', 'cancelAll'), column('ioloop', 'cancelAll')),
-    },
+    time('timer: schedule 10⁶, then cancel all, each', 'all', 5),
+    time('timer: schedule + cancel at once beside 10⁶', 'atOnce', 5),
     {
       name: 'timer: resident memory, each of 10⁶',
       unit: 'B',

@@ -18,6 +18,8 @@ function ioloop() {
   process.send({ port: listener.localAddress.port });
   loop.start();
 
+  const buffer = Buffer.allocUnsafeSlow(65_536);
+
   function accept() {
     for (let accepted; (accepted = listener.accept()) !== null;) {
       const [socket] = accepted;
@@ -28,10 +30,10 @@ function ioloop() {
 
   function echo(socket) {
     try {
-      const data = socket.recv(65_536);
-      if (data === null) return;
-      // 64 bytes fit the socket's buffer as long as the peer reads what it gets.
-      if (data.length > 0 && socket.send(data) === data.length) return;
+      const count = socket.recvInto(buffer);
+      if (count === null) return;
+      // What is read fits the socket's buffer as long as the peer reads what it gets.
+      if (count > 0 && socket.send(buffer.subarray(0, count)) === count) return;
     } catch (error) {
       if (error.code !== 'ECONNRESET') throw error;
     }
