@@ -1,11 +1,8 @@
 //! Addresses of sockets.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
-use socket2::SockAddr;
 
 use crate::Result;
 
@@ -25,12 +22,16 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// `ENAMETOOLONG` and the like for a Unix path that does not fit `sun_path`.
-    pub(super) fn to_sock_addr(&self) -> Result<SockAddr> {
+    /// `ENAMETOOLONG` for a Unix name that does not fit `sun_path`; `EINVAL` for a path with a NUL
+    /// inside, where the kernel would stop and take another file.
+    pub(super) fn to_any(&self) -> Result<SocketAddrAny> {
         Ok(match self {
-            Self::Ip(address) => SockAddr::from(*address),
-            Self::Unix(name) => SockAddr::unix(Path::new(std::ffi::OsStr::from_bytes(name)))?,
-            Self::Unnamed => SockAddr::unix("")?,
+            Self::Ip(address) => (*address).into(),
+            Self::Unix(name) => unix(name)?.into(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Unnamed => SocketAddrUnix::new_unnamed().into(),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Self::Unnamed => SocketAddrUnix::new("")?.into(),
         })
     }
 
@@ -113,6 +114,19 @@ impl Address {
 
     /// The most bytes that [`encode`](Self::encode) writes: a `sun_path` of 108 bytes and its head.
     pub const MAX_BYTES: usize = 128;
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unix(name: &[u8]) -> rustix::io::Result<SocketAddrUnix> {
+    match name {
+        [0, name @ ..] => SocketAddrUnix::new_abstract_name(name),
+        path => SocketAddrUnix::new(path),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unix(name: &[u8]) -> rustix::io::Result<SocketAddrUnix> {
+    SocketAddrUnix::new(name)
 }
 
 const UNNAMED: u8 = 0;

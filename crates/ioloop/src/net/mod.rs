@@ -8,6 +8,7 @@ mod address;
 mod options;
 mod socket;
 mod stream;
+mod system;
 
 pub use address::Address;
 pub use options::{SocketOption, get_option, set_option};
@@ -15,4 +16,4 @@ pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
     take_error,
 };
-pub use stream::{How, read, recv, send, set_nonblocking, shutdown, write};
+pub use stream::{How, read, recv, send, send_vectored, set_nonblocking, shutdown, write};

@@ -3,10 +3,10 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{self, AddressFamily};
 use socket2::SockRef;
 
-use super::Address;
+use super::{Address, system};
 use crate::Result;
 
 /// What kind of stream socket to open.
@@ -40,7 +40,7 @@ pub fn open(domain: Domain) -> Result<OwnedFd> {
         Domain::V6 => AddressFamily::INET6,
         Domain::Unix => AddressFamily::UNIX,
     };
-    Ok(net::socket_with(family, SocketType::STREAM, FLAGS, None)?)
+    Ok(system::socket(family)?)
 }
 
 /// Two Unix stream sockets that are connected to each other.
@@ -49,12 +49,7 @@ pub fn open(domain: Domain) -> Result<OwnedFd> {
 ///
 /// What `socketpair(2)` says.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
-    Ok(net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        FLAGS,
-        None,
-    )?)
+    Ok(system::pair()?)
 }
 
 /// A pipe: its reading and its writing end.
@@ -63,8 +58,7 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
 ///
 /// What `pipe2(2)` says.
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
-    use rustix::pipe::{PipeFlags, pipe_with};
-    Ok(pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
+    Ok(system::pipe()?)
 }
 
 /// Gives the socket an address. A Unix path is created and has to be absent.
@@ -73,7 +67,7 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 ///
 /// What `bind(2)` says, as a rule `EADDRINUSE` or `EACCES`.
 pub fn bind(socket: impl AsFd, address: &Address) -> Result<()> {
-    Ok(SockRef::from(&socket).bind(&address.to_sock_addr()?)?)
+    Ok(net::bind(socket, &address.to_any()?)?)
 }
 
 /// Lets the kernel queue up to `backlog` connections (and no more than the system's own limit).
@@ -91,7 +85,7 @@ pub fn listen(socket: impl AsFd, backlog: i32) -> Result<()> {
 ///
 /// What `accept4(2)` says; `EAGAIN` when the queue is empty.
 pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, Address)> {
-    let (socket, address) = retry_on_intr(|| net::acceptfrom_with(&listener, FLAGS))?;
+    let (socket, address) = retry_on_intr(|| system::accept(&listener))?;
     Ok((socket, Address::from_any(address)))
 }
 
@@ -102,12 +96,10 @@ pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, Address)> {
 /// What `connect(2)` says; `EINPROGRESS` is no error. A Unix socket whose listener's queue is full
 /// says `EAGAIN`: there is nothing to wait for, try again later.
 pub fn connect(socket: impl AsFd, address: &Address) -> Result<Connect> {
-    match SockRef::from(&socket).connect(&address.to_sock_addr()?) {
+    match net::connect(socket, &address.to_any()?) {
         Ok(()) => Ok(Connect::Done),
         // Interrupted, it goes on in the kernel: connect(2) is not to be called again.
-        Err(error) if is(&error, Errno::INPROGRESS) || is(&error, Errno::INTR) => {
-            Ok(Connect::InProgress)
-        }
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok(Connect::InProgress),
         Err(error) => Err(error.into()),
     }
 }
@@ -138,9 +130,3 @@ pub fn local_address(socket: BorrowedFd<'_>) -> Result<Address> {
 pub fn peer_address(socket: BorrowedFd<'_>) -> Result<Address> {
     Ok(Address::from_any(net::getpeername(socket)?))
 }
-
-fn is(error: &std::io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno.raw_os_error())
-}
-
-const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);

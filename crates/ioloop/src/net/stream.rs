@@ -1,10 +1,12 @@
 //! Moving bytes. `EAGAIN` says that nothing can be moved now.
 
+use std::io::IoSlice;
 use std::os::fd::AsFd;
 
 use rustix::io::{self, retry_on_intr};
-use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
+use rustix::net::{self, RecvFlags, SendAncillaryBuffer, Shutdown};
 
+use super::system::SEND_FLAGS;
 use crate::Result;
 
 /// Which direction of a connection to end.
@@ -35,8 +37,22 @@ pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
 ///
 /// What `send(2)` says.
 pub fn send(socket: impl AsFd, bytes: &[u8]) -> Result<usize> {
+    Ok(retry_on_intr(|| net::send(&socket, bytes, SEND_FLAGS))?)
+}
+
+/// [`send`] of several slices in one system call, in their order.
+///
+/// # Errors
+///
+/// What `sendmsg(2)` says; `EMSGSIZE` for more slices than `IOV_MAX`, 1024 on Linux and macOS.
+pub fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize> {
     Ok(retry_on_intr(|| {
-        net::send(&socket, bytes, SendFlags::NOSIGNAL)
+        net::sendmsg(
+            &socket,
+            slices,
+            &mut SendAncillaryBuffer::default(),
+            SEND_FLAGS,
+        )
     })?)
 }
 
