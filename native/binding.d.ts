@@ -25,14 +25,17 @@ export declare function backend(): string
 /** The `Int32Array` of completions has to hold this many words. */
 export declare const COMPLETION_CAPACITY: number
 
-/** Closes a descriptor that was opened here. */
+/**
+ * Takes over a descriptor that was opened elsewhere: it becomes non-blocking, and is closed with
+ * the environment. 0, or a negative errno.
+ */
+export declare function fdAdopt(fd: number): number
+
+/** Closes a descriptor that was opened here or adopted. */
 export declare function fdClose(fd: number): void
 
 /** [`socket_recv`] for what is no socket. */
 export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
-
-/** Makes a descriptor non-blocking: 0, or a negative errno. */
-export declare function fdSetNonblocking(fd: number): number
 
 /** [`socket_send`] for what is no socket. */
 export declare function fdWrite(fd: number, bytes: Uint8Array): number

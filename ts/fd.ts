@@ -1,6 +1,6 @@
 /** File descriptors and the objects that have one. */
-import { closeSync } from 'node:fs';
 import { invalidArgType, outOfRange } from './errors.js';
+import { native } from './native.js';
 
 /**
  * A file descriptor, or an object that has one: a method `fileno()` as in Python, a property `fd`
@@ -54,7 +54,7 @@ export function isClosedFile(fd: FdLike): boolean {
  */
 export function closeFd(fd: FdLike): void {
   try {
-    if (typeof fd === 'number') closeSync(fd);
+    if (typeof fd === 'number') native.fdClose(fdOf(fd));
     else closeObject(fd);
   } catch (error) {
     if (!isSystemError(error)) throw error;
@@ -65,7 +65,7 @@ function closeObject(file: FileLike): void {
   const { close, destroy } = file as { close?: unknown; destroy?: unknown };
   const method = typeof close === 'function' ? close : destroy;
   if (typeof method !== 'function') {
-    closeSync(fdOf(file));
+    native.fdClose(fdOf(file));
     return;
   }
   const result: unknown = method.call(file);

@@ -74,7 +74,7 @@ export class Socket {
     if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
     const number = fdOf(fd);
     checked(native.socketAddress(number, false, scratch), 'getsockname', number);
-    checked(native.fdSetNonblocking(number), 'ioctl', number);
+    checked(native.fdAdopt(number), 'ioctl', number);
     const family = scratch[0] === 4 || scratch[0] === 6 ? scratch[0] : UNIX;
     return new Socket(number, family, false);
   }

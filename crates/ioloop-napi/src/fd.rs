@@ -17,6 +17,11 @@ impl JsFd {
         (fd >= 0).then_some(Self(fd))
     }
 
+    /// The number.
+    pub(crate) fn number(self) -> RawFd {
+        self.0
+    }
+
     /// Takes the descriptor over, to close it.
     pub(crate) fn into_owned(self) -> OwnedFd {
         // SAFETY: JavaScript gives the number up with this call. Should it lie, another part of

@@ -1,4 +1,5 @@
-//! Cheaper glue for the functions that are called once per message or turn.
+//! Cheaper glue for the functions that are called once per turn, connection or
+//! message.
 //!
 //! What `#[napi]` generates opens a scope for borrowed values in each call and allocates for it:
 //! about 100 ns where the call itself is 30 (`docs/design.md`). The functions here take their
@@ -12,14 +13,12 @@ use std::ptr;
 
 use napi::bindgen_prelude::{External, FromNapiMutRef, FromNapiValue, Object};
 use napi::{Env, JsValue, Result, sys};
-use napi_derive::napi;
 
 use crate::native_loop::{NativeLoop, loop_turn};
 use crate::socket;
 
-/// Replaces the generated functions.
-#[napi(module_exports)]
-pub fn exports(exports: Object<'_>, env: Env) -> Result<()> {
+/// Replaces the generated functions, in each environment that loads the module.
+pub(crate) fn replace(exports: &Object<'_>, env: Env) -> Result<()> {
     for (name, callback) in REPLACED {
         let mut function = ptr::null_mut();
         // SAFETY: on the JavaScript thread, with a name that ends in NUL and a valid out pointer.
@@ -44,8 +43,9 @@ pub fn exports(exports: Object<'_>, env: Env) -> Result<()> {
     Ok(())
 }
 
-const REPLACED: [(&CStr, Callback); 5] = [
+const REPLACED: [(&CStr, Callback); 6] = [
     (c"loopTurn", turn),
+    (c"socketAccept", accept),
     (c"socketRecv", recv),
     (c"socketSend", send),
     (c"fdRead", read),
@@ -65,6 +65,15 @@ unsafe extern "C" fn turn(env: sys::napi_env, info: sys::napi_callback_info) -> 
             submitted,
             argument(env, count)?,
             argument(env, completions)?,
+        ))
+    })
+}
+
+unsafe extern "C" fn accept(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    answer(env, info, |[fd, address]| {
+        Ok(socket::socket_accept(
+            argument(env, fd)?,
+            argument(env, address)?,
         ))
     })
 }

@@ -24,4 +24,19 @@ mod driver;
 mod fd;
 mod hot;
 mod native_loop;
+mod owned;
 mod socket;
+
+use napi::bindgen_prelude::{Env, Object, Result};
+use napi_derive::napi;
+
+/// Runs in each environment that loads the module: the main thread's, and each worker's.
+///
+/// # Errors
+///
+/// Of Node-API, when it runs out of memory; the module is then not loaded.
+#[napi(module_exports)]
+pub fn load(exports: Object<'_>, env: Env) -> Result<()> {
+    owned::close_with(env)?;
+    hot::replace(&exports, env)
+}

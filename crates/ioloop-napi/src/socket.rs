@@ -3,7 +3,7 @@
 //! Addresses cross as bytes, in the encoding of [`Address::encode`]; a buffer for one holds
 //! `ADDRESS_BYTES`.
 
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use ioloop::net::{self, Address, Connect, Domain, How, SocketOption};
 use ioloop::{Error, Result};
@@ -11,6 +11,7 @@ use napi_derive::napi;
 use rustix::io::Errno;
 
 use crate::fd::JsFd;
+use crate::owned;
 
 /// A typed array, lent for a call. (napi-derive takes a plain `&mut` for a class.)
 type Bytes<'a> = &'a mut [u8];
@@ -31,7 +32,7 @@ pub fn socket_open(domain: u32) -> i32 {
         1 => Domain::Unix,
         _ => return -Errno::AFNOSUPPORT.raw_os_error(),
     };
-    answer(net::open(domain).map(IntoRawFd::into_raw_fd))
+    answer(net::open(domain).map(owned::give))
 }
 
 /// Writes the descriptors of two connected Unix sockets to `ends`.
@@ -77,7 +78,7 @@ pub fn socket_accept(fd: i32, #[napi(ts_arg_type = "Uint8Array")] address: Bytes
     answer(with(fd, |listener| {
         let (socket, peer) = net::accept(listener)?;
         encode(&peer, address)?;
-        Ok(socket.into_raw_fd())
+        Ok(owned::give(socket))
     }))
 }
 
@@ -178,17 +179,22 @@ pub fn fd_write(fd: i32, bytes: &[u8]) -> i32 {
     transfer(with(fd, |fd| net::write(fd, bytes)))
 }
 
-/// Makes a descriptor non-blocking: 0, or a negative errno.
+/// Takes over a descriptor that was opened elsewhere: it becomes non-blocking, and is closed with
+/// the environment. 0, or a negative errno.
 #[napi(catch_unwind)]
-pub fn fd_set_nonblocking(fd: i32) -> i32 {
-    answer(with(fd, |fd| net::set_nonblocking(fd).map(|()| 0)))
+pub fn fd_adopt(fd: i32) -> i32 {
+    answer(with(fd, |fd| {
+        net::set_nonblocking(fd)?;
+        owned::adopt(fd.number());
+        Ok(0)
+    }))
 }
 
-/// Closes a descriptor that was opened here.
+/// Closes a descriptor that was opened here or adopted.
 #[napi(catch_unwind)]
 pub fn fd_close(fd: i32) {
     if let Some(fd) = JsFd::adopt(fd) {
-        drop(fd.into_owned());
+        owned::close(fd);
     }
 }
 
@@ -232,8 +238,8 @@ fn give((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<i32> {
     let [one, two] = ends else {
         return Err(Errno::INVAL.into());
     };
-    *one = first.into_raw_fd();
-    *two = second.into_raw_fd();
+    *one = owned::give(first);
+    *two = owned::give(second);
     Ok(0)
 }
 
@@ -248,11 +254,8 @@ fn decode(bytes: &[u8]) -> Result<Address> {
 }
 
 fn encode(address: &Address, bytes: &mut [u8]) -> Result<()> {
-    let mut encoded = Vec::with_capacity(Address::MAX_BYTES);
-    address.encode(&mut encoded);
-    bytes
-        .get_mut(..encoded.len())
-        .ok_or(Errno::INVAL)?
-        .copy_from_slice(&encoded);
-    Ok(())
+    address
+        .encode(bytes)
+        .map(drop)
+        .ok_or_else(|| Errno::INVAL.into())
 }

@@ -61,29 +61,28 @@ impl Address {
         Self::Unnamed
     }
 
-    /// The bytes by which addresses cross a boundary, at most [`MAX_BYTES`](Self::MAX_BYTES): the
-    /// family (4, 6, 1 for Unix, 0 for none), then for IP the port (2 bytes, big endian), the
-    /// address, and for IPv6 the scope (4 bytes, big endian); for Unix the length of the name (2
-    /// bytes, big endian) and the name.
-    pub fn encode(&self, bytes: &mut Vec<u8>) {
+    /// Writes the bytes by which addresses cross a boundary to the front of `bytes`, and tells how
+    /// many, at most [`MAX_BYTES`](Self::MAX_BYTES); `None` when they do not fit. Does not allocate.
+    ///
+    /// The family comes first (4, 6, 1 for Unix, 0 for none), then for IP the port (2 bytes, big
+    /// endian), the address, and for IPv6 the scope (4 bytes, big endian); for Unix the length of
+    /// the name (2 bytes, big endian) and the name.
+    #[must_use]
+    pub fn encode(&self, bytes: &mut [u8]) -> Option<usize> {
         match self {
-            Self::Ip(address) => {
-                bytes.push(if address.is_ipv4() { V4 } else { V6 });
-                bytes.extend(address.port().to_be_bytes());
-                match address {
-                    SocketAddr::V4(v4) => bytes.extend(v4.ip().octets()),
-                    SocketAddr::V6(v6) => {
-                        bytes.extend(v6.ip().octets());
-                        bytes.extend(v6.scope_id().to_be_bytes());
-                    }
-                }
+            Self::Ip(SocketAddr::V4(v4)) => {
+                let (port, ip) = (v4.port().to_be_bytes(), v4.ip().octets());
+                write(bytes, [&[V4], &port, &ip, &[]])
+            }
+            Self::Ip(SocketAddr::V6(v6)) => {
+                let (port, ip) = (v6.port().to_be_bytes(), v6.ip().octets());
+                write(bytes, [&[V6], &port, &ip, &v6.scope_id().to_be_bytes()])
             }
             Self::Unix(name) => {
-                bytes.push(UNIX);
-                bytes.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
-                bytes.extend(name);
+                let length = u16::try_from(name.len()).ok()?.to_be_bytes();
+                write(bytes, [&[UNIX], &length, name, &[]])
             }
-            Self::Unnamed => bytes.push(UNNAMED),
+            Self::Unnamed => write(bytes, [&[UNNAMED], &[], &[], &[]]),
         }
     }
 
@@ -114,6 +113,17 @@ impl Address {
 
     /// The most bytes that [`encode`](Self::encode) writes: a `sun_path` of 108 bytes and its head.
     pub const MAX_BYTES: usize = 128;
+}
+
+/// Joins the parts at the front of `bytes`: their length together, or `None` without the room.
+fn write(bytes: &mut [u8], parts: [&[u8]; 4]) -> Option<usize> {
+    let mut end = 0;
+    for part in parts {
+        let start = end;
+        end += part.len();
+        bytes.get_mut(start..end)?.copy_from_slice(part);
+    }
+    Some(end)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -148,10 +158,19 @@ mod tests {
             Address::Unnamed,
         ];
         for address in addresses {
-            let mut bytes = Vec::new();
-            address.encode(&mut bytes);
-            assert_eq!(Address::decode(&bytes), Some(address));
+            let mut bytes = [0xff; Address::MAX_BYTES];
+            let length = address.encode(&mut bytes).unwrap();
+            assert_eq!(Address::decode(&bytes[..length]), Some(address));
         }
+    }
+
+    #[test]
+    fn the_longest_address_fits_and_one_byte_less_than_it_takes_does_not() {
+        let longest = Address::Unix(vec![b'x'; 108]);
+        let length = longest.encode(&mut [0; Address::MAX_BYTES]).unwrap();
+        assert_eq!(longest.encode(&mut vec![0; length]), Some(length));
+        assert_eq!(longest.encode(&mut vec![0; length - 1]), None);
+        assert_eq!(Address::Unnamed.encode(&mut []), None);
     }
 
     #[test]
