@@ -1,5 +1,4 @@
-//! Cheaper glue for the functions that are called once per turn, connection or
-//! message.
+//! Cheaper glue for the functions that are called once per turn, connection or message.
 //!
 //! What `#[napi]` generates opens a scope for borrowed values in each call and allocates for it:
 //! about 100 ns where the call itself is 30 (`docs/design.md`). The functions here take their
