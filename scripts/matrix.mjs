@@ -1,36 +1,37 @@
 // `npm run test:matrix`: the ava suite over both drivers under other versions of Node, from npm.
+// The binary is the same for all of them: Node-API promises that it works.
 //
 //   npm run test:matrix -- --node 22,24
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root, run, script, stream } from './lib/process.mjs';
-import { tapCounter } from './lib/counters.mjs';
+import { root, run, script } from './lib/process.mjs';
+import { Report } from './lib/report.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
+import { avaTests, drivers, runStage } from './lib/stages.mjs';
 
 const { values } = parseArgs({ options: { node: { type: 'string', default: '22,24,26' } } });
 
 await script(async () => {
   setUp();
   setUpTests();
-  const total = { passed: 0, failed: 0 };
-  const table = [];
+  const report = new Report();
   for (const major of values.node.split(',')) {
     const node = nodeBinary(major);
-    for (const driver of ['libuv', 'thread']) {
-      console.log(`\n--- Node ${major}, ${driver} driver`);
-      const result = await ava(node, driver);
-      table.push(`Node ${major}, ${driver}: ${result.passed} passed, ${result.failed} failed`);
-      total.passed += result.passed;
-      total.failed += result.failed;
+    const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
+    for (const driver of drivers) {
+      const name = `Node ${version}, ${driver} driver`;
+      console.log(`\n--- ${name}`);
+      const show = (/** @type {string} */ line) => console.log(`    ${line}`);
+      await report.measure(name, () => runStage(avaTests(driver, { node }), show));
     }
   }
-  console.log(`\n${table.join('\n')}\n\n${total.passed} passed, ${total.failed} failed`);
-  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+  report.close();
 });
 
 /**
- * The newest release of a major version, kept in `.cache`.
+ * The newest release of a major version when it was first asked for, kept in `.cache`.
  * @param {string} major
  */
 function nodeBinary(major) {
@@ -38,26 +39,8 @@ function nodeBinary(major) {
   const folder = join(root, '.cache', `node-${major}`);
   const binary = join(folder, 'node_modules', name, 'bin', 'node');
   if (existsSync(binary)) return binary;
+  console.log(`fetching Node ${major}`);
   mkdirSync(folder, { recursive: true });
-  run('npm', ['install', '--prefix', folder, '--no-save', '--no-audit', `${name}@${major}`], {
-    quiet: true,
-  });
+  run('npm', ['install', '--prefix', folder, '--no-save', '--no-audit', `${name}@${major}`]);
   return binary;
-}
-
-/** @param {string} node @param {string} driver */
-async function ava(node, driver) {
-  const counter = tapCounter();
-  const code = await stream(
-    node,
-    [join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs'), '--tap'],
-    {
-      env: { IOLOOP_DRIVER: driver, FORCE_COLOR: '0' },
-      onLine: (line) => {
-        const shown = counter.read(line);
-        if (shown !== null) console.log(shown);
-      },
-    },
-  );
-  return counter.end(code);
 }

@@ -1,47 +1,90 @@
 // `npm test`: set up, run every stage, count. The last line is `N passed, N failed`.
 //
-//   npm test -- --only ava|cargo|check   one kind of stage
+//   npm test -- --only check|cargo|ava   one kind of stage
 //   npm test -- --driver libuv|thread    one driver
 //   npm test -- --match 'pattern'        ava tests by title
 import { parseArgs } from 'node:util';
-import { script } from './lib/process.mjs';
+import { Hint, script } from './lib/process.mjs';
+import { Report } from './lib/report.mjs';
+import { checkCargo, checkNode } from './lib/requirements.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
-import { runStage, stages } from './lib/stages.mjs';
+import { avaTests, cargoTests, checks, drivers, kinds, runStage } from './lib/stages.mjs';
 
 const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    driver: { type: 'string' },
-    match: { type: 'string' },
-  },
+  options: { only: { type: 'string' }, driver: { type: 'string' }, match: { type: 'string' } },
 });
+
+const report = new Report();
 
 await script(async () => {
-  const drivers = values.driver === undefined ? ['libuv', 'thread'] : [values.driver];
-  const selected = stages({ match: values.match, drivers }).filter(
-    ({ kind }) => values.only === undefined || kind === values.only,
-  );
-  setUp();
-  setUpTests();
-
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  const table = [];
-  for (const stage of selected) {
-    console.log(`\n--- ${stage.name}`);
-    const start = performance.now();
-    const result = await runStage(stage, console.log);
-    const seconds = ((performance.now() - start) / 1e3).toFixed(1);
-    table.push(`${stage.name.padEnd(22)} ${summary(result).padEnd(24)} ${seconds.padStart(6)} s`);
-    total.passed += result.passed;
-    total.failed += result.failed;
-    total.skipped += result.skipped;
+  among('only', values.only, kinds);
+  among('driver', values.driver, drivers);
+  checkNode();
+  checkCargo();
+  await report.measure('set-up', prepare);
+  if (wanted('check')) await sideBySide(checks());
+  if (wanted('cargo')) await oneByOne(cargoTests());
+  if (wanted('ava')) {
+    const selected = drivers.filter((name) => values.driver === undefined || name === values.driver);
+    await oneByOne(selected.map((driver) => avaTests(driver, { match: values.match })));
   }
-  console.log(`\n${table.join('\n')}\n\n${summary(total)}`);
-  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+  report.close();
 });
 
-/** @param {{ passed: number, failed: number, skipped: number }} result */
-function summary({ passed, failed, skipped }) {
-  const tail = skipped > 0 ? `, ${skipped} skipped` : '';
-  return `${passed} passed, ${failed} failed${tail}`;
+/** A set-up that fails is one failed check. */
+async function prepare() {
+  try {
+    setUp();
+    // Without the checks nothing else compiles them.
+    if (!wanted('check')) setUpTests();
+    return { passed: 1, failed: 0, skipped: 0 };
+  } catch (error) {
+    if (!(error instanceof Hint)) throw error;
+    console.log(error.message);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+/** @param {import('./lib/stages.mjs').Stage[]} stages */
+async function oneByOne(stages) {
+  for (const stage of stages) {
+    head(stage.name);
+    await report.measure(stage.name, () => runStage(stage, indented));
+  }
+}
+
+/** What each stage writes is shown at its end. @param {import('./lib/stages.mjs').Stage[]} stages */
+async function sideBySide(stages) {
+  const running = stages.map((stage) =>
+    report.measure(stage.name, async () => {
+      /** @type {string[]} */
+      const lines = [];
+      const result = await runStage(stage, (line) => lines.push(line));
+      head(stage.name);
+      for (const line of lines) indented(line);
+      return result;
+    }),
+  );
+  await Promise.all(running);
+}
+
+/** @param {string} kind */
+function wanted(kind) {
+  return values.only === undefined || values.only === kind;
+}
+
+/** @param {string} option @param {string | undefined} value @param {string[]} known */
+function among(option, value, known) {
+  if (value === undefined || known.includes(value)) return;
+  throw new Hint(`--${option} is one of ${known.join(', ')}, and not ${value}.`);
+}
+
+/** @param {string} name */
+function head(name) {
+  console.log(`\n--- ${name}`);
+}
+
+/** @param {string} line */
+function indented(line) {
+  console.log(line === '' ? '' : `    ${line}`);
 }

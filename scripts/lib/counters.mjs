@@ -1,4 +1,5 @@
-// Counting the tests of a stage from what its runner really printed.
+// Counting the tests of a stage from what its runner really printed, and showing it for people:
+// what passed in few words, what failed in full.
 
 /**
  * @typedef {object} Result
@@ -6,57 +7,103 @@
  * @property {number} failed
  * @property {number} skipped
  *
+ * @typedef {(line: string) => void} Show
+ *
  * @typedef {object} Counter
- * @property {(line: string) => string | null} read Takes a line; gives what of it to show.
+ * @property {(line: string) => void} read Takes a line of the runner.
  * @property {(exitCode: number) => Result} end
  */
 
-/** A check is one test: it passes or it does not. @returns {Counter} */
-export function checkCounter() {
+/** Cargo saying what it compiles. */
+const CARGO_PROGRESS =
+  /^ +(?:Updating|Locking|Adding|Downloading|Downloaded|Blocking|Compiling|Checking|Fresh|Finished)\b/;
+
+/** A check is one test: it passes or it does not. @param {Show} show @returns {Counter} */
+export function checkCounter(show) {
   return {
-    read: (line) => line,
+    read(line) {
+      if (!CARGO_PROGRESS.test(line)) show(line);
+    },
     end: (code) => ({ passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }),
   };
 }
 
-/** libtest: one `test result:` line for each test binary. @returns {Counter} */
-export function cargoCounter() {
-  const result = { passed: 0, failed: 0, skipped: 0 };
+/** libtest: one `test result:` line for each test binary. @param {Show} show @returns {Counter} */
+export function cargoCounter(show) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  let binary = '';
   return {
     read(line) {
+      const running = line.match(/^ +(?:Running (?:unittests )?(\S+)|(Doc-tests) )/);
       const found = line.match(/^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/);
-      if (found === null) return /^test .* \.\.\. ok$|^\s*$|^running \d/.test(line) ? null : line;
-      result.passed += Number(found[1]);
-      result.failed += Number(found[2]);
-      result.skipped += Number(found[3]);
-      return line;
+      if (running !== null) binary = running[1] ?? running[2] ?? '';
+      else if (found !== null) {
+        const [passed = 0, failed = 0, skipped = 0] = found.slice(1).map(Number);
+        add(total, { passed, failed, skipped });
+        show(`${binary}: ${summary({ passed, failed, skipped })}`);
+      } else if (!isPassedNoise(line)) show(line);
     },
-    end: (code) => settle(result, code),
+    end: (code) => settle(total, code, show),
   };
 }
 
-/** TAP: a line `ok` or `not ok` for each test. @returns {Counter} */
-export function tapCounter() {
-  const result = { passed: 0, failed: 0, skipped: 0 };
+/** @param {string} line */
+function isPassedNoise(line) {
+  return (
+    CARGO_PROGRESS.test(line) || /^test .* \.\.\. ok$|^running \d+ tests?$|^all doctests/.test(line)
+  );
+}
+
+/** TAP: a line `ok` or `not ok` for each test. @param {Show} show @returns {Counter} */
+export function tapCounter(show) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  /** @type {Map<string, Result>} */
+  const files = new Map();
   return {
     read(line) {
-      const found = line.match(/^(not )?ok \d+ - .*?( # (?:SKIP|TODO).*)?$/i);
-      if (found === null) return /^(# |TAP version|1\.\.|\s*$)/.test(line) ? null : line;
-      if (found[2] !== undefined) result.skipped += 1;
-      else if (found[1] === undefined) result.passed += 1;
-      else result.failed += 1;
-      return found[1] === undefined && found[2] === undefined ? null : line;
+      const found = line.match(/^(not )?ok \d+ - (?:(.+?) › )?.*?( # (?:SKIP|TODO).*)?$/i);
+      if (found === null) {
+        if (!/^(?:TAP version|1\.\.\d|# |\s*$)/.test(line)) show(line);
+        return;
+      }
+      const [, not, file = 'tests', directive] = found;
+      const one = { passed: 0, failed: 0, skipped: 0 };
+      one[directive === undefined ? (not === undefined ? 'passed' : 'failed') : 'skipped'] = 1;
+      const counts = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
+      files.set(file, counts);
+      add(counts, one);
+      add(total, one);
+      if (one.passed === 0) show(line);
     },
-    end: (code) => settle(result, code),
+    end(code) {
+      for (const file of [...files.keys()].toSorted()) {
+        show(`${file}: ${summary(/** @type {Result} */ (files.get(file)))}`);
+      }
+      return settle(total, code, show);
+    },
   };
+}
+
+/** `N passed, N failed`, and what was skipped, if anything. @param {Result} result */
+export function summary({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+/** @param {Result} total @param {Result} result */
+export function add(total, result) {
+  total.passed += result.passed;
+  total.failed += result.failed;
+  total.skipped += result.skipped;
 }
 
 /**
  * A runner that fails without a failed test (a crash, a build error), or that ran no test, counts
  * as one failure.
- * @param {Result} result @param {number} code @returns {Result}
+ * @param {Result} total @param {number} code @param {Show} show @returns {Result}
  */
-function settle(result, code) {
-  const broken = (code !== 0 && result.failed === 0) || result.passed + result.failed === 0;
-  return broken ? { ...result, failed: result.failed + 1 } : result;
+function settle(total, code, show) {
+  const ranNone = total.passed + total.failed === 0;
+  if (!ranNone && (code === 0 || total.failed > 0)) return total;
+  show(ranNone ? 'no test ran: a failure' : `exit code ${code} without a failed test: a failure`);
+  return { ...total, failed: total.failed + 1 };
 }

@@ -1,4 +1,4 @@
-// Child processes: run one to its end, and say in one sentence why one cannot be run.
+// Child processes: run one to its end, follow what one writes, or hand the terminal to one.
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -8,62 +8,86 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 /** An error that the user can mend: shown as its message, without a stack. */
 export class Hint extends Error {}
 
+/** No colours and no moving cursors, whatever the caller's environment asks for. */
+const PLAIN = { FORCE_COLOR: undefined, NO_COLOR: '1', CARGO_TERM_COLOR: 'never' };
+
+/** How long a grandchild may keep the output open after its parent's end, in milliseconds. */
+const LINGER_MS = 5000;
+
 /**
- * Runs a command to its end, its output going to ours.
+ * Runs a command to its end. Its output is shown only when it fails.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: Record<string, string | undefined>, quiet?: boolean }} [options] `quiet` shows
- * the output only when the command fails.
  */
-export function run(command, args, options = {}) {
-  const { status, error, stdout, stderr } = spawnSync(command, args, {
+export function run(command, args) {
+  const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
-    env: { ...process.env, ...options.env },
-    stdio: options.quiet ? 'pipe' : 'inherit',
+    env: { ...process.env, ...PLAIN },
     encoding: 'utf8',
     maxBuffer: 64 << 20,
   });
   if (status === 0) return;
-  if (options.quiet) process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
-  throw new Hint(`${command} ${args.join(' ')} failed: ${error?.message ?? `exit code ${status}`}`);
+  const output = `${stdout ?? ''}${stderr ?? ''}`.trimEnd();
+  const reason = error?.message ?? `it ended with ${signal ?? `exit code ${status}`}`;
+  throw new Hint(`${output}\n\n\`${command} ${args.join(' ')}\` failed: ${reason}.`.trimStart());
 }
 
 /**
- * Runs a command and hands over what it writes, line by line.
+ * Runs a command and hands over what it writes, line by line. Both of its outputs go through one
+ * pipe, so that the order of the lines is the order in which they were written.
  * @param {string} command
  * @param {string[]} args
  * @param {{ env?: Record<string, string | undefined>, onLine: (line: string) => void }} options
  * @returns {Promise<number>} The exit code; 1 when a signal ended it.
  */
 export function stream(command, args, { env, onLine }) {
-  const child = spawn(command, args, {
+  const child = spawn('sh', ['-c', 'exec "$0" "$@" 2>&1', command, ...args], {
     cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...PLAIN, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  for (const output of [child.stdout, child.stderr]) {
-    let rest = '';
-    output.setEncoding('utf8');
-    output.on('data', (chunk) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) onLine(line);
-    });
-    output.on('end', () => {
+  let rest = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', () => setTimeout(() => child.stdout.destroy(), LINGER_MS).unref());
+    child.on('close', (code, signal) => {
       if (rest !== '') onLine(rest);
+      if (signal !== null) onLine(`${command} was ended by ${signal}`);
+      resolve(code ?? 1);
     });
-  }
-  return new Promise((resolve) => {
-    child.on('error', (error) => {
-      onLine(`${command}: ${error.message}`);
-      resolve(1);
-    });
-    child.on('close', (code) => resolve(code ?? 1));
   });
 }
 
 /**
- * Runs `main`; a {@link Hint} ends the process with its one sentence.
+ * Hands the terminal to a script of ours and ends as it ends. Signals are passed on, so that
+ * whoever stops this process stops the script.
+ * @param {string} file
+ * @param {string[]} args
+ * @returns {Promise<void>}
+ */
+export function handOver(file, args) {
+  const child = spawn(process.execPath, [file, ...args], { stdio: 'inherit' });
+  process.on('SIGINT', () => {
+    // A terminal sends Ctrl-C to the script by itself.
+    if (!process.stdin.isTTY) child.kill('SIGINT');
+  });
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  return new Promise((resolve) => {
+    child.on('exit', (code) => {
+      process.exitCode = code ?? 1;
+      resolve();
+    });
+  });
+}
+
+/**
+ * Runs `main`; a {@link Hint} ends the process with its message.
  * @param {() => Promise<void> | void} main
  */
 export async function script(main) {

@@ -3,60 +3,84 @@ import { join } from 'node:path';
 import { root, stream } from './process.mjs';
 import { cargoCounter, checkCounter, tapCounter } from './counters.mjs';
 
-const bin = (/** @type {string} */ name) => join(root, 'node_modules', '.bin', name);
-
 /**
+ * @typedef {import('./counters.mjs').Counter} Counter
+ * @typedef {import('./counters.mjs').Show} Show
+ *
  * @typedef {object} Stage
  * @property {string} name
- * @property {string} kind What `--only` selects.
- * @property {() => import('./counters.mjs').Counter} counter
+ * @property {'check' | 'cargo' | 'ava'} kind What `--only` selects.
+ * @property {(show: Show) => Counter} counter
  * @property {string} command
  * @property {string[]} args
  * @property {Record<string, string | undefined>} [env]
  */
 
-/**
- * All stages, in order.
- * @param {{ match?: string | undefined, drivers: string[] }} options
- * @returns {Stage[]}
- */
-export function stages({ match, drivers }) {
-  const ava = match === undefined ? ['--tap'] : ['--tap', '--match', match];
+/** The kinds of stages, for `--only`. */
+export const kinds = ['check', 'cargo', 'ava'];
+
+/** The drivers that the ava suite runs over. */
+export const drivers = ['libuv', 'thread'];
+
+/** Stages that disturb nobody: they run side by side, before all others. @returns {Stage[]} */
+export function checks() {
   return [
     check('generated files', 'git', ['diff', '--exit-code', '--', 'native', 'Cargo.lock']),
-    check('rustfmt', 'cargo', ['fmt', '--all', '--check']),
-    check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
+    check('types of tests', 'node', ['scripts/build-ts.mjs', 'tsconfig.test.json', 'build']),
+    check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
     check('oxlint', bin('oxlint'), ['--deny-warnings']),
     check('prettier', bin('prettier'), ['--check', '.']),
-    cargo('cargo test', ['test', '-p', 'ioloop']),
-    cargo('loom', ['test', '-p', 'ioloop', '--release', '--test', 'loom_inbox'], {
+    check('rustfmt', 'cargo', ['fmt', '--all', '--check']),
+    check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
+  ];
+}
+
+/** The tests of the core; those under loom have a target folder of their own. @returns {Stage[]} */
+export function cargoTests() {
+  const test = ['test', '-p', 'ioloop', '--no-fail-fast'];
+  return [
+    cargo('cargo test', test),
+    cargo('loom', [...test, '--release', '--test', 'loom_*'], {
       RUSTFLAGS: '--cfg loom',
       CARGO_TARGET_DIR: join(root, 'target', 'loom'),
     }),
-    ...drivers.map((driver) => ({
-      name: `ava, ${driver} driver`,
-      kind: 'ava',
-      counter: tapCounter,
-      command: bin('ava'),
-      args: ava,
-      env: { IOLOOP_DRIVER: driver, FORCE_COLOR: '0' },
-    })),
   ];
+}
+
+/**
+ * The tests of the package, over one driver.
+ * @param {string} driver
+ * @param {{ match?: string | undefined, node?: string }} [options] `match` selects tests by title;
+ * `node` is the Node that runs them, and that their child processes find.
+ * @returns {Stage}
+ */
+export function avaTests(driver, { match, node = process.execPath } = {}) {
+  const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
+  const selection = match === undefined ? [] : ['--match', match];
+  return {
+    name: `ava, ${driver} driver`,
+    kind: 'ava',
+    counter: tapCounter,
+    command: node,
+    args: [cli, '--tap', ...selection],
+    env: {
+      // libuv is what Node gets without being asked: the variable stays away.
+      IOLOOP_DRIVER: driver === 'libuv' ? undefined : driver,
+      PATH: `${join(node, '..')}:${process.env['PATH']}`,
+    },
+  };
 }
 
 /**
  * Runs one stage.
  * @param {Stage} stage
- * @param {(line: string) => void} show
+ * @param {Show} show
  */
 export async function runStage(stage, show) {
-  const counter = stage.counter();
+  const counter = stage.counter(show);
   const code = await stream(stage.command, stage.args, {
     env: stage.env ?? {},
-    onLine: (line) => {
-      const shown = counter.read(line);
-      if (shown !== null) show(shown);
-    },
+    onLine: (line) => counter.read(line),
   });
   return counter.end(code);
 }
@@ -69,4 +93,9 @@ function check(name, command, args) {
 /** @param {string} name @param {string[]} args @param {Record<string, string>} [env] @returns {Stage} */
 function cargo(name, args, env = {}) {
   return { name, kind: 'cargo', counter: cargoCounter, command: 'cargo', args, env };
+}
+
+/** @param {string} name */
+function bin(name) {
+  return join(root, 'node_modules', '.bin', name);
 }
