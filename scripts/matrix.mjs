@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root, run, script } from './lib/process.mjs';
-import { Report } from './lib/report.mjs';
+import { Report, heading, indented } from './lib/report.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
 import { avaTests, drivers, runStage } from './lib/stages.mjs';
 
@@ -22,9 +22,8 @@ await script(async () => {
     const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
     for (const driver of drivers) {
       const name = `Node ${version}, ${driver} driver`;
-      console.log(`\n--- ${name}`);
-      const show = (/** @type {string} */ line) => console.log(`    ${line}`);
-      await report.measure(name, () => runStage(avaTests(driver, { node }), show));
+      heading(name);
+      await report.measure(name, () => runStage(avaTests(driver, { node }), indented));
     }
   }
   report.close();

@@ -5,7 +5,7 @@
 //   npm test -- --match 'pattern'        ava tests by title
 import { parseArgs } from 'node:util';
 import { Hint, script } from './lib/process.mjs';
-import { Report } from './lib/report.mjs';
+import { Report, heading, indented } from './lib/report.mjs';
 import { checkCargo, checkNode } from './lib/requirements.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
 import { avaTests, cargoTests, checks, drivers, kinds, runStage } from './lib/stages.mjs';
@@ -25,7 +25,9 @@ await script(async () => {
   if (wanted('check')) await sideBySide(checks());
   if (wanted('cargo')) await oneByOne(cargoTests());
   if (wanted('ava')) {
-    const selected = drivers.filter((name) => values.driver === undefined || name === values.driver);
+    const selected = drivers.filter(
+      (name) => values.driver === undefined || name === values.driver,
+    );
     await oneByOne(selected.map((driver) => avaTests(driver, { match: values.match })));
   }
   report.close();
@@ -48,7 +50,7 @@ async function prepare() {
 /** @param {import('./lib/stages.mjs').Stage[]} stages */
 async function oneByOne(stages) {
   for (const stage of stages) {
-    head(stage.name);
+    heading(stage.name);
     await report.measure(stage.name, () => runStage(stage, indented));
   }
 }
@@ -60,7 +62,7 @@ async function sideBySide(stages) {
       /** @type {string[]} */
       const lines = [];
       const result = await runStage(stage, (line) => lines.push(line));
-      head(stage.name);
+      heading(stage.name);
       for (const line of lines) indented(line);
       return result;
     }),
@@ -77,14 +79,4 @@ function wanted(kind) {
 function among(option, value, known) {
   if (value === undefined || known.includes(value)) return;
   throw new Hint(`--${option} is one of ${known.join(', ')}, and not ${value}.`);
-}
-
-/** @param {string} name */
-function head(name) {
-  console.log(`\n--- ${name}`);
-}
-
-/** @param {string} line */
-function indented(line) {
-  console.log(line === '' ? '' : `    ${line}`);
 }

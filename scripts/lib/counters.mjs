@@ -32,16 +32,21 @@ export function checkCounter(show) {
 export function cargoCounter(show) {
   const total = { passed: 0, failed: 0, skipped: 0 };
   let binary = '';
+  let inFailures = false;
   return {
     read(line) {
       const running = line.match(/^ +(?:Running (?:unittests )?(\S+)|(Doc-tests) )/);
       const found = line.match(/^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/);
       if (running !== null) binary = running[1] ?? running[2] ?? '';
       else if (found !== null) {
+        inFailures = false;
         const [passed = 0, failed = 0, skipped = 0] = found.slice(1).map(Number);
         add(total, { passed, failed, skipped });
         show(`${binary}: ${summary({ passed, failed, skipped })}`);
-      } else if (!isPassedNoise(line)) show(line);
+      } else if (inFailures || !isPassedNoise(line)) {
+        inFailures ||= line === 'failures:';
+        show(line);
+      }
     },
     end: (code) => settle(total, code, show),
   };
@@ -49,9 +54,8 @@ export function cargoCounter(show) {
 
 /** @param {string} line */
 function isPassedNoise(line) {
-  return (
-    CARGO_PROGRESS.test(line) || /^test .* \.\.\. ok$|^running \d+ tests?$|^all doctests/.test(line)
-  );
+  const isOk = /^$|^test .* \.\.\. ok$|^running \d+ tests?$|^all doctests/.test(line);
+  return isOk || CARGO_PROGRESS.test(line);
 }
 
 /** TAP: a line `ok` or `not ok` for each test. @param {Show} show @returns {Counter} */

@@ -1,4 +1,5 @@
-// What was run, with its counts and its time: a table, then the closing line.
+// What people see of a run: a heading and what was written below it; at the end a table of counts
+// and times, then the closing line.
 import { add, summary } from './counters.mjs';
 
 /** @typedef {import('./counters.mjs').Result} Result */
@@ -32,4 +33,14 @@ export class Report {
     console.log(`\n${summary(total)}`);
     process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
   }
+}
+
+/** @param {string} name */
+export function heading(name) {
+  console.log(`\n--- ${name}`);
+}
+
+/** Shows a line below its heading. @param {string} line */
+export function indented(line) {
+  console.log(line === '' ? '' : `    ${line}`);
 }

@@ -28,7 +28,8 @@ export function setUp() {
     name: 'dist',
     from: ['ts', 'tsconfig.json', 'native/binding.d.ts', 'package-lock.json'],
     gives: ['dist/index.js'],
-    make: () => step('compiling TypeScript', 'node', ['scripts/build-ts.mjs', 'tsconfig.json', 'dist']),
+    make: () =>
+      step('compiling TypeScript', 'node', ['scripts/build-ts.mjs', 'tsconfig.json', 'dist']),
   });
 }
 
@@ -38,7 +39,8 @@ export function setUpTests() {
     name: 'tests',
     from: ['__test__', 'ts', 'tsconfig.json', 'tsconfig.test.json', 'package-lock.json'],
     gives: ['build/__test__'],
-    make: () => step('compiling the tests', 'node', ['scripts/build-ts.mjs', 'tsconfig.test.json', 'build']),
+    make: () =>
+      step('compiling the tests', 'node', ['scripts/build-ts.mjs', 'tsconfig.test.json', 'build']),
   });
 }
 
@@ -69,4 +71,3 @@ function step(what, command, args) {
   }
   process.stderr.write(`${((performance.now() - start) / 1e3).toFixed(1)} s\n`);
 }
-

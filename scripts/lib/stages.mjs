@@ -28,7 +28,7 @@ export function checks() {
     check('generated files', 'git', ['diff', '--exit-code', '--', 'native', 'Cargo.lock']),
     check('types of tests', 'node', ['scripts/build-ts.mjs', 'tsconfig.test.json', 'build']),
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
-    check('oxlint', bin('oxlint'), ['--deny-warnings']),
+    check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
     check('prettier', bin('prettier'), ['--check', '.']),
     check('rustfmt', 'cargo', ['fmt', '--all', '--check']),
     check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
