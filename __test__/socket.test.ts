@@ -553,3 +553,20 @@ test('the table of undrained bits grows, and ends at a million', (t) => {
     t.true(undrained.isUndrained(fd, READ));
   }
 });
+
+test('send takes a part of a buffer by its offset and length', (t) => {
+  const [first, second] = pair(t);
+  const bytes = Buffer.from('0123456789');
+  t.is(first.send(bytes, 2, 3), 3);
+  t.is(first.send(bytes, 8), 2);
+  t.is(first.send(bytes, 10), 0);
+  t.is(second.recv(10)?.toString(), '23489');
+  for (const [offset, length] of [
+    [11, 0],
+    [-1, 1],
+    [8, 3],
+    [0.5, 1],
+  ] as const) {
+    t.throws(() => first.send(bytes, offset, length), { code: 'ERR_OUT_OF_RANGE' });
+  }
+});

@@ -113,8 +113,8 @@ export declare function socketPair(ends: Int32Array): number
 /** Receives into `buffer`, from `offset` on, at most `length` bytes: how many. */
 export declare function socketRecv(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
-/** Sends of `bytes` what the kernel has room for: how many. */
-export declare function socketSend(fd: number, bytes: Uint8Array): number
+/** Sends of `bytes`, from `offset` on, at most `length`, what the kernel has room for: how many. */
+export declare function socketSend(fd: number, bytes: Uint8Array, offset: number, length: number): number
 
 /** Sets an option. Options are numbered as in [`OPTIONS`]. */
 export declare function socketSetOption(fd: number, option: number, value: number): number

@@ -184,15 +184,19 @@ export class Socket {
 
   /**
    * How many bytes of `data` (a string as UTF-8) the system took, from its front; `null` when it
-   * has no room now.
+   * has no room now. With `offset` and `length` a part of a buffer is sent, without a view of it.
    */
-  send(data: string | Uint8Array): number | null {
+  send(data: string | Uint8Array, offset = 0, length?: number): number | null {
     const fd = this.#open('send');
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
     if (!(bytes instanceof Uint8Array))
       throw invalidArgType('data', data, 'a string or Uint8Array');
-    const count = native.socketSend(fd, bytes);
-    if (count < bytes.length) {
+    checkInteger('offset', offset, 0, bytes.length);
+    const end = bytes.length - offset;
+    if (length !== undefined) checkInteger('length', length, 0, end);
+    const size = Math.min(length ?? end, MAX_SIZE);
+    const count = native.socketSend(fd, bytes, offset, size);
+    if (count < size) {
       if (count !== -EAGAIN) checked(count, 'send', fd);
       undrained.drained(fd, undrained.WRITE);
     }

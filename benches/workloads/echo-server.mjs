@@ -33,7 +33,7 @@ function ioloop() {
       const count = socket.recvInto(buffer);
       if (count === null) return;
       // What is read fits the socket's buffer as long as the peer reads what it gets.
-      if (count > 0 && socket.send(buffer.subarray(0, count)) === count) return;
+      if (count > 0 && socket.send(buffer, 0, count) === count) return;
     } catch (error) {
       if (error.code !== 'ECONNRESET') throw error;
     }

@@ -90,10 +90,13 @@ unsafe extern "C" fn recv(env: sys::napi_env, info: sys::napi_callback_info) -> 
 }
 
 unsafe extern "C" fn send(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    answer(env, info, |[fd, bytes]| {
+    answer(env, info, |[fd, bytes, offset, length]| {
+        let (fd, bytes) = (argument(env, fd)?, argument(env, bytes)?);
         Ok(socket::socket_send(
-            argument(env, fd)?,
-            argument(env, bytes)?,
+            fd,
+            bytes,
+            argument(env, offset)?,
+            argument(env, length)?,
         ))
     })
 }

@@ -154,10 +154,12 @@ pub fn socket_recv(
     }))
 }
 
-/// Sends of `bytes` what the kernel has room for: how many.
+/// Sends of `bytes`, from `offset` on, at most `length`, what the kernel has room for: how many.
 #[napi(catch_unwind)]
-pub fn socket_send(fd: i32, bytes: &[u8]) -> i32 {
-    transfer(with(fd, |socket| net::send(socket, bytes)))
+pub fn socket_send(fd: i32, bytes: &[u8], offset: u32, length: u32) -> i32 {
+    transfer(with(fd, |socket| {
+        net::send(socket, range(bytes, offset, length)?)
+    }))
 }
 
 /// [`socket_recv`] for what is no socket.
@@ -241,6 +243,12 @@ fn give((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<i32> {
     *one = owned::give(first);
     *two = owned::give(second);
     Ok(0)
+}
+
+fn range(bytes: &[u8], offset: u32, length: u32) -> Result<&[u8]> {
+    let (offset, length) = (offset as usize, length as usize);
+    let rest = bytes.get(offset..).ok_or(Errno::INVAL)?;
+    Ok(rest.get(..length).ok_or(Errno::INVAL)?)
 }
 
 fn range_mut(buffer: &mut [u8], offset: u32, length: u32) -> Result<&mut [u8]> {
