@@ -70,7 +70,10 @@ export class HandlerTable {
       throw systemError(index, 'addHandler', { fd });
     }
     // The core has found that the number was closed and is another file now.
-    if (previous !== undefined) previous.active = false;
+    if (previous !== undefined) this.#forget(previous);
+    // The core has dropped a closed one by itself, and used its index again.
+    const dropped = this.#byIndex[index];
+    if (dropped !== undefined) this.#forget(dropped);
     const context = capture();
     const state = { interest, reported: NONE, active: true };
     const registration = { fd, source, handler, context, index, ...state };
@@ -178,9 +181,10 @@ export class HandlerTable {
   }
 
   #forget(registration: Registration): void {
+    const { fd, index } = registration;
     registration.active = false;
-    this.#byFd.delete(registration.fd);
-    this.#byIndex[registration.index] = undefined;
+    if (this.#byFd.get(fd) === registration) this.#byFd.delete(fd);
+    if (this.#byIndex[index] === registration) this.#byIndex[index] = undefined;
   }
 }
 
