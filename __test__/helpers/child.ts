@@ -1,5 +1,5 @@
 /** Scripts in processes of their own: same Node, same driver, the package of this tree. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +18,10 @@ export interface ChildOptions {
   /** Options of Node itself, such as `--no-warnings`. */
   readonly nodeOptions?: readonly string[];
   readonly args?: readonly string[];
+  /** A command that runs Node, such as `strace -f`; Node and its arguments follow. */
+  readonly through?: readonly string[];
+  /** Descriptors that the child inherits, as 3, 4, … */
+  readonly inherit?: readonly number[];
   /** A child that takes longer is killed, in milliseconds. */
   readonly patience?: number;
 }
@@ -39,11 +43,16 @@ export function runChild(source: string, options: ChildOptions = {}): Promise<Ch
 /** Starts `source` without waiting; its standard input is a pipe. */
 export function startChild(source: string, options: ChildOptions = {}): Child {
   const { env = {}, nodeOptions = [], args = [], patience = PATIENCE } = options;
-  const child = spawn(
-    process.execPath,
-    ['--expose-gc', ...nodeOptions, '--input-type=module', '--eval', source, '--', ...args],
-    { cwd: ROOT, env: { ...process.env, ...env }, timeout: patience, killSignal: 'SIGKILL' },
-  );
+  const evaluated = ['--input-type=module', '--eval', source, '--', ...args];
+  const command = [process.execPath, '--expose-gc', ...nodeOptions, ...evaluated];
+  const [program = '', ...rest] = [...(options.through ?? []), ...command];
+  const child = spawn(program, rest, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    timeout: patience,
+    killSignal: 'SIGKILL',
+    stdio: ['pipe', 'pipe', 'pipe', ...(options.inherit ?? [])],
+  }) as ChildProcessWithoutNullStreams;
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,0 +1,131 @@
+/** Descriptors for tests, and what the system knows of them. */
+import { spawnSync } from 'node:child_process';
+import { closeSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { native } from '#internal/native.js';
+import { Socket } from 'ioloop';
+
+/** A pipe, non-blocking at both ends. */
+export function pipe(): [reader: number, writer: number] {
+  const ends = new Int32Array(2);
+  if (native.pipeOpen(ends) < 0) throw new Error('pipe2(2) failed');
+  return [ends[0] as number, ends[1] as number];
+}
+
+/** What can be read from a non-blocking descriptor now; `null` at the end of the file. */
+export function drain(fd: number): string | null {
+  const buffer = Buffer.alloc(4096);
+  let text = '';
+  for (;;) {
+    try {
+      const count = readSync(fd, buffer);
+      if (count === 0) return text === '' ? null : text;
+      text += buffer.toString('utf8', 0, count);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return text;
+      throw error;
+    }
+  }
+}
+
+/** Two connected sockets of which the first has `data` to read. */
+export function readablePair(data = 'x'): [readable: Socket, peer: Socket] {
+  const [readable, peer] = Socket.pair();
+  peer.send(data);
+  return [readable, peer];
+}
+
+/** Two TCP sockets, connected to each other over the loopback interface. */
+export async function tcpPair(): Promise<[client: Socket, server: Socket]> {
+  const listener = Socket.tcp();
+  listener.bind({ host: '127.0.0.1', port: 0 });
+  listener.listen();
+  const client = Socket.tcp();
+  client.connect(listener.localAddress);
+  let accepted = listener.accept();
+  await until(() => (accepted ??= listener.accept()) !== null, 'a connection');
+  listener.close();
+  if (accepted === null) throw new Error('no connection');
+  return [client, accepted[0]];
+}
+
+/** A pair of which one socket has the number `fd`, which is free. */
+export function pairAt(fd: number): { readonly at: Socket; readonly peer: Socket; close(): void } {
+  const pairs: [Socket, Socket][] = [];
+  for (let tries = 0; tries < 100; tries += 1) {
+    const [first, second] = Socket.pair();
+    pairs.push([first, second]);
+    if (first.fd !== fd && second.fd !== fd) continue;
+    const at = first.fd === fd ? first : second;
+    const close = (): void => closeAll(...pairs.flat());
+    return { at, peer: at === first ? second : first, close };
+  }
+  throw new Error(`the number ${fd} is not free`);
+}
+
+export function closeAll(...files: readonly (Socket | number)[]): void {
+  for (const file of files) {
+    if (typeof file === 'number') closeSync(file);
+    else file.close();
+  }
+}
+
+/** What each open descriptor of a process is, by number; by default of this one. */
+export function openFds(pid: number | 'self' = 'self'): Map<number, string> {
+  const folder = `/proc/${pid}/fd`;
+  const found = new Map<number, string>();
+  for (const name of readdirSync(folder)) {
+    try {
+      found.set(Number(name), readlinkSync(`${folder}/${name}`));
+    } catch {
+      // The descriptor of the folder itself, closed by now.
+    }
+  }
+  return found;
+}
+
+/** Waits until `condition` holds, between turns of Node's loop; bounded. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const end = performance.now() + PATIENCE;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`waited too long for ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1);
+    });
+  }
+}
+
+/** Lets Node's loop turn several times: whatever is ready by now has been handled then. */
+export async function nodeTurns(count = 5): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 0);
+    });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}
+
+type Body = (t: ExecutionContext) => unknown;
+
+/** `test`, where the commands are installed; elsewhere the title says what is missing. */
+export function testWith(...commands: readonly string[]): (title: string, body: Body) => void {
+  const missing = commands.filter((command) => !works(command));
+  return (title, body) => {
+    if (missing.length === 0) test(title, body as never);
+    else test.skip(`${title} (needs ${missing.join(', ')})`, body as never);
+  };
+}
+
+/** strace may be installed and not permitted; of the others the existence is enough. */
+function works(command: string): boolean {
+  const [program, args] =
+    command === 'strace' ? [command, ['-o', '/dev/null', 'true']] : ['which', [command]];
+  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether `/proc` tells of descriptors and threads. */
+export const HAS_PROC = process.platform === 'linux';
+
+const PATIENCE = 20_000;
