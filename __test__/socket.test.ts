@@ -149,6 +149,22 @@ test('a large read that is full is no memory of a later one', (t) => {
   t.is(late?.toString(), 'b'.repeat(size));
 });
 
+test('transferring one result of recv empties no other', (t) => {
+  const [first, second] = pair(t);
+  second.send('early');
+  const early = first.recv(1024);
+  second.send('late');
+  const late = first.recv(1024);
+  // Node 20 copies what may not be transferred, later ones refuse: the results stay either way.
+  try {
+    structuredClone(late, { transfer: [late?.buffer as ArrayBuffer] });
+  } catch (error) {
+    t.is((error as Error).name, 'DataCloneError');
+  }
+  t.is(early?.toString(), 'early');
+  t.is(late?.toString(), 'late');
+});
+
 test('recv takes at most size bytes and leaves the rest', (t) => {
   const [first, second] = pair(t);
   second.send('abcdef');
@@ -297,6 +313,25 @@ test('a refused connection says which, when it is asked for', async (t) => {
   t.is(error?.message, `connect ECONNREFUSED ${LOOPBACK}:${port}`);
   t.like(error, { code: 'ECONNREFUSED', syscall: 'connect', address: LOOPBACK, port });
   t.is(socket.takeError(), null);
+});
+
+test('a connection asked about while it is in progress still says later where it failed', async (t) => {
+  const server = owned(t, Socket.tcp());
+  server.bind({ host: LOOPBACK, port: 0 });
+  server.listen(1);
+  const address = server.localAddress as { host: string; port: number };
+  // The backlog has room for two at most: the system leaves the others in progress.
+  const waiting = Array.from({ length: 6 }, () => {
+    const socket = owned(t, Socket.tcp());
+    socket.connect(address);
+    return socket;
+  });
+  const last = waiting.at(-1) as Socket;
+  t.is(last.takeError(), null);
+  t.is(last.remoteAddress, null);
+  server.close();
+  await ready(last, IOLoop.WRITE);
+  t.like(last.takeError(), { code: 'ECONNREFUSED', syscall: 'connect', port: address.port });
 });
 
 test('connect to a path that is absent throws ENOENT with the path', (t) => {

@@ -4,6 +4,7 @@
  *
  * Per thread, and used between two lines of JavaScript: nothing runs meanwhile.
  */
+import { markAsUntransferable } from 'node:worker_threads';
 
 /** Reads up to this size go into blocks; larger ones into memory of their own. */
 export const BLOCK_BYTES = 64 * 1024;
@@ -14,7 +15,7 @@ export const BLOCK_BYTES = 64 * 1024;
  */
 export class ReceiveBlocks {
   /** Where the next read goes: to `block`, from `offset` on. */
-  block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  block = newBlock();
   offset = 0;
 
   /**
@@ -25,7 +26,7 @@ export class ReceiveBlocks {
     const room = this.block.length - this.offset;
     if (room >= size) return size;
     if (room >= BLOCK_BYTES / 2) return room;
-    this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    this.block = newBlock();
     this.offset = 0;
     return size;
   }
@@ -59,6 +60,13 @@ export function claim(room: Buffer, count: number): Buffer {
   const copy = Buffer.allocUnsafe(count);
   room.copy(copy, 0, 0, count);
   return copy;
+}
+
+/** Whoever transferred one result of a block would empty all the others, as in Node's own pool. */
+function newBlock(): Buffer {
+  const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  markAsUntransferable(block.buffer);
+  return block;
 }
 
 /** Kept while nobody fills it; what is larger is not worth keeping. */

@@ -89,6 +89,7 @@ export class Socket {
     return this.#fd;
   }
 
+  /** Whether the socket is closed; every other operation then throws `EBADF`. */
   get closed(): boolean {
     return this.#fd < 0;
   }
@@ -147,13 +148,19 @@ export class Socket {
     return result === CONNECTED;
   }
 
-  /** What has failed in the background, such as a connection; the system tells it once. */
+  /**
+   * What has failed in the background, such as a connection; the system tells it once. `null` does
+   * not say that a connection stands: one that is in progress has not failed yet.
+   */
   takeError(): Error | null {
     const fd = this.#open('getsockopt');
     const result = native.socketTakeError(fd);
     const address = this.#connecting;
+    if (result >= 0) {
+      if (address !== null && this.remoteAddress !== null) this.#connecting = null;
+      return null;
+    }
     this.#connecting = null;
-    if (result >= 0) return null;
     if (address === null) return systemError(result, 'socket', { fd });
     return systemError(result, 'connect', { fd, ...addressDetails(address) });
   }
@@ -211,12 +218,14 @@ export class Socket {
     checked(native.socketShutdown(fd, number), 'shutdown', fd);
   }
 
+  /** @throws A system error when a socket of this kind has no such option. */
   setOption<N extends SocketOption>(name: N, value: SocketOptions[N]): void {
     const fd = this.#open('setsockopt');
     const option = optionNumber(name);
     checked(native.socketSetOption(fd, option, encodeOption(name, value)), 'setsockopt', fd);
   }
 
+  /** What the system has made of the option: it may differ from what was set. */
   getOption<N extends SocketOption>(name: N): SocketOptions[N] {
     const fd = this.#open('getsockopt');
     checked(native.socketGetOption(fd, optionNumber(name), words), 'getsockopt', fd);
@@ -235,6 +244,7 @@ export class Socket {
     native.fdClose(fd);
   }
 
+  /** {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
