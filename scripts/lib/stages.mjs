@@ -40,7 +40,7 @@ export function cargoTests() {
   const test = ['test', '-p', 'ioloop', '--no-fail-fast'];
   return [
     cargo('cargo test', test),
-    cargo('loom', [...test, '--release', '--test', 'loom_*'], {
+    cargo('loom', [...test, '--test', 'loom_*'], {
       RUSTFLAGS: '--cfg loom',
       CARGO_TARGET_DIR: join(root, 'target', 'loom'),
     }),
@@ -69,6 +69,17 @@ export function avaTests(driver, { match, node = process.execPath } = {}) {
       PATH: `${join(node, '..')}:${process.env['PATH']}`,
     },
   };
+}
+
+/**
+ * What has to hold on a runtime that ava does not know.
+ * @param {string} name
+ * @param {string[]} command
+ * @returns {Stage}
+ */
+export function runtimeFacts(name, [command, ...args]) {
+  const facts = join(root, '__test__', 'runtimes', 'facts.mjs');
+  return { name, kind: 'ava', counter: tapCounter, command, args: [...args, facts] };
 }
 
 /**
