@@ -14,6 +14,9 @@ const PLAIN = { FORCE_COLOR: undefined, NO_COLOR: '1', CARGO_TERM_COLOR: 'never'
 /** How long a grandchild may keep the output open after its parent's end, in milliseconds. */
 const LINGER_MS = 5000;
 
+/** How long one command may take, in milliseconds: a test that hangs fails in the end. */
+const LIMIT_MS = 15 * 60_000;
+
 /**
  * Runs a command to its end. Its output is shown only when it fails.
  * @param {string} command
@@ -53,10 +56,15 @@ export function stream(command, args, { env, onLine }) {
     rest = lines.pop() ?? '';
     for (const line of lines) onLine(line);
   });
+  const limit = setTimeout(() => {
+    onLine(`${command} took more than ${LIMIT_MS / 60_000} minutes`);
+    child.kill('SIGKILL');
+  }, LIMIT_MS);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', () => setTimeout(() => child.stdout.destroy(), LINGER_MS).unref());
     child.on('close', (code, signal) => {
+      clearTimeout(limit);
       if (rest !== '') onLine(rest);
       if (signal !== null) onLine(`${command} was ended by ${signal}`);
       resolve(code ?? 1);

@@ -30,7 +30,7 @@ export function checks() {
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
     check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
     check('prettier', bin('prettier'), ['--check', '.']),
-    check('rustfmt', 'cargo', ['fmt', '--all', '--check']),
+    check('rustfmt', 'cargo', ['fmt', '--all', '--check', '--', '--color=never']),
     check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
   ];
 }
