@@ -22,6 +22,15 @@ export declare const ADDRESS_BYTES: number
 /** The system call that readiness comes from: `epoll`, `kqueue` or `poll`. */
 export declare function backend(): string
 
+/**
+ * Closes, when this environment ends, what was opened here and is open still. For workers.
+ *
+ * # Errors
+ *
+ * Of Node-API, when it runs out of memory.
+ */
+export declare function closeAtEnd(): void
+
 /** The `Int32Array` of completions has to hold this many words. */
 export declare const COMPLETION_CAPACITY: number
 

@@ -773,9 +773,10 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, COMPLETION_CAPACITY, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, pipeOpen, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
+const { ADDRESS_BYTES, backend, closeAtEnd, COMPLETION_CAPACITY, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, pipeOpen, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
 export { ADDRESS_BYTES }
 export { backend }
+export { closeAtEnd }
 export { COMPLETION_CAPACITY }
 export { fdAdopt }
 export { fdClose }

@@ -37,6 +37,5 @@ use napi_derive::napi;
 /// Of Node-API, when it runs out of memory; the module is then not loaded.
 #[napi(module_exports)]
 pub fn load(exports: Object<'_>, env: Env) -> Result<()> {
-    owned::close_with(env)?;
     hot::replace(&exports, env)
 }

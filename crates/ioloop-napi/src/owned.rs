@@ -2,46 +2,76 @@
 //!
 //! They are numbers there, closed by `Socket.close()`. A worker that is terminated closes nothing
 //! by itself, as its garbage is not collected; what it had open is closed with its environment.
+//! The main thread's environment ends with the process, and nothing is remembered for it.
+//!
+//! A number may have been closed in another way (`fs.closeSync`) and be another file's by then,
+//! in another thread: it is closed only if it is still the file that was opened.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 
 use napi::{Env, Result};
+use napi_derive::napi;
 
 use crate::fd::JsFd;
 
+/// What a file is known by: its device and inode.
+type Identity = (rustix::fs::Dev, u64);
+
 thread_local! {
-    /// What the environment of this thread has open: a thread of Node's has one environment.
-    static OPEN: RefCell<HashSet<RawFd>> = RefCell::default();
+    /// What the environment of this thread has open; `None` when nobody asks. A thread of Node's
+    /// has one environment.
+    static OPEN: RefCell<Option<HashMap<RawFd, Identity>>> = const { RefCell::new(None) };
 }
 
-/// Gives a descriptor to JavaScript.
-pub(crate) fn give(fd: OwnedFd) -> RawFd {
-    let number = fd.into_raw_fd();
-    adopt(number);
-    number
-}
-
-/// JavaScript has taken over a descriptor that somebody else had opened.
-pub(crate) fn adopt(fd: RawFd) {
-    OPEN.with_borrow_mut(|open| open.insert(fd));
-}
-
-/// Closes a descriptor that JavaScript has given up.
-pub(crate) fn close(fd: JsFd) {
-    OPEN.with_borrow_mut(|open| open.remove(&fd.number()));
-    drop(fd.into_owned());
-}
-
-/// Closes what is left when the environment ends.
-pub(crate) fn close_with(env: Env) -> Result<()> {
+/// Closes, when this environment ends, what was opened here and is open still. For workers.
+///
+/// # Errors
+///
+/// Of Node-API, when it runs out of memory.
+#[napi(catch_unwind)]
+pub fn close_at_end(env: Env) -> Result<()> {
+    OPEN.set(Some(HashMap::new()));
     env.add_env_cleanup_hook((), |()| {
-        for fd in OPEN.take() {
-            if let Some(fd) = JsFd::adopt(fd) {
+        for (number, identity) in OPEN.take().unwrap_or_default() {
+            let Some(fd) = JsFd::adopt(number) else {
+                continue;
+            };
+            if identify(fd) == Some(identity) {
                 drop(fd.into_owned());
             }
         }
     })?;
     Ok(())
+}
+
+/// Gives a descriptor to JavaScript.
+pub(crate) fn give(fd: OwnedFd) -> RawFd {
+    let number = fd.into_raw_fd();
+    if let Some(fd) = JsFd::adopt(number) {
+        adopt(fd);
+    }
+    number
+}
+
+/// JavaScript has taken over a descriptor that somebody else had opened.
+pub(crate) fn adopt(fd: JsFd) {
+    OPEN.with_borrow_mut(|open| {
+        let Some(open) = open else { return };
+        if let Some(identity) = identify(fd) {
+            open.insert(fd.number(), identity);
+        }
+    });
+}
+
+/// Closes a descriptor that JavaScript has given up.
+pub(crate) fn close(fd: JsFd) {
+    OPEN.with_borrow_mut(|open| open.as_mut().map(|open| open.remove(&fd.number())));
+    drop(fd.into_owned());
+}
+
+fn identify(fd: JsFd) -> Option<Identity> {
+    let stat = rustix::fs::fstat(fd.as_fd()).ok()?;
+    Some((stat.st_dev, stat.st_ino))
 }

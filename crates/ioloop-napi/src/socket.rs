@@ -187,7 +187,7 @@ pub fn fd_write(fd: i32, bytes: &[u8]) -> i32 {
 pub fn fd_adopt(fd: i32) -> i32 {
     answer(with(fd, |fd| {
         net::set_nonblocking(fd)?;
-        owned::adopt(fd.number());
+        owned::adopt(fd);
         Ok(0)
     }))
 }

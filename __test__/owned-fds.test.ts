@@ -1,0 +1,49 @@
+/** What a worker had open when it ends: its own is closed, and nothing else. */
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import test from 'ava';
+
+/** A worker that opens two sockets, does something with the first, tells their numbers, and waits. */
+function worker(what: string): Worker {
+  const source = `
+    import { closeSync } from 'node:fs';
+    import { parentPort } from 'node:worker_threads';
+    const { Socket } = await import(${JSON.stringify(import.meta.resolve('ioloop'))});
+    const [first, second] = Socket.pair();
+    const numbers = [first.fd, second.fd];
+    ${what}
+    parentPort.postMessage(numbers);
+    setInterval(() => {}, 1_000);
+  `;
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test.serial('sockets that a terminated worker had open are closed', async (t) => {
+  const thread = worker('');
+  const [[first, second]] = (await once(thread, 'message')) as [[number, number]];
+  t.true(isOpen(first) && isOpen(second));
+  await thread.terminate();
+  t.false(isOpen(first) || isOpen(second));
+});
+
+test.serial('a number that became another file is left alone', async (t) => {
+  const thread = worker('closeSync(first.fd);');
+  const [[first]] = (await once(thread, 'message')) as [[number, number]];
+  // The lowest free numbers are given out first: sooner or later it is this one.
+  const files: number[] = [];
+  while (!files.includes(first) && files.length < 100) files.push(openSync('/dev/null', 'r'));
+  t.true(files.includes(first));
+  await thread.terminate();
+  t.true(isOpen(first));
+  for (const file of files) closeSync(file);
+});
