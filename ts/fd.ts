@@ -55,7 +55,8 @@ export function isClosedFile(fd: FdLike): boolean {
 export function closeFd(fd: FdLike): void {
   try {
     if (typeof fd === 'number') native.fdClose(fdOf(fd));
-    else closeObject(fd);
+    else if (typeof fd === 'object' && fd !== null) closeObject(fd);
+    else fdOf(fd);
   } catch (error) {
     if (!isSystemError(error)) throw error;
   }
