@@ -43,10 +43,10 @@ for (const [index, [value, code]] of NO_FDS.entries()) {
   test(`what is no descriptor is refused by each method, ${index}: ${code}`, (t) =>
     withLoop(async (loop) => {
       const fd = value as FdLike;
-      const class_ = code === TYPE ? TypeError : RangeError;
-      t.throws(() => loop.addHandler(fd, () => {}, READ), { code, instanceOf: class_ });
-      t.throws(() => loop.updateHandler(fd, READ), { code, instanceOf: class_ });
-      t.throws(() => loop.splitFd(fd), { code, instanceOf: class_, message: /fd.*Received/ });
+      const instanceOf = code === TYPE ? TypeError : RangeError;
+      t.throws(() => loop.addHandler(fd, () => {}, READ), { code, instanceOf });
+      t.throws(() => loop.updateHandler(fd, READ), { code, instanceOf });
+      t.throws(() => loop.splitFd(fd), { code, instanceOf, message: /fd.*Received/ });
       await runTurns(loop, 2);
     }));
 }
@@ -163,7 +163,7 @@ test('updateHandler of an unknown fd throws, removeHandler does nothing', (t) =>
       // Another loop may watch it, but not in a circle.
       const before = eventPolls();
       const third = new IOLoop({ makeCurrent: false });
-      const [thirdSet] = [...eventPolls()].filter((fd) => !before.has(fd));
+      const thirdSet = [...eventPolls()].find((fd) => !before.has(fd));
       loop.addHandler(thirdSet as number, () => loop.stop(), READ);
       const [mine] = ownSets(loop, [set, thirdSet as number]);
       t.throws(() => third.addHandler(mine as number, () => {}, READ), { code: 'ELOOP' });
@@ -182,7 +182,7 @@ test('updateHandler of an unknown fd throws, removeHandler does nothing', (t) =>
 function withSet(): { set: number; other: IOLoop; close(): void } {
   const before = eventPolls();
   const other = new IOLoop({ makeCurrent: false });
-  const [set] = [...eventPolls()].filter((fd) => !before.has(fd));
+  const set = [...eventPolls()].find((fd) => !before.has(fd));
   return { set: set as number, other, close: () => other.close() };
 }
 
