@@ -52,6 +52,14 @@ export function capture(): Context {
   return resource;
 }
 
+/**
+ * At the end of a turn: has one of its callbacks entered a storage for the first time? From the
+ * next turn on, callbacks without a context are kept apart.
+ */
+export function noticeStorages(): void {
+  if (!storagesExist) capture();
+}
+
 /** A new context outside all storages. */
 export function outside(): AsyncResource {
   return root.runInAsyncScope(create);

@@ -2,7 +2,7 @@
  * The machinery of one loop: when a turn runs, and what it does. `docs/loop-iteration.md` is the
  * specification of {@link Engine.turn}.
  */
-import { outside, type Context } from './async-context.js';
+import { noticeStorages, outside, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
@@ -113,6 +113,7 @@ export class Engine {
     this.callbacks.runBatch(this.#options.isolation.run);
     this.timeouts.fire(this.#options.isolation.run);
     const left = this.handlers.dispatch(this.#options.isolation.runHandler);
+    noticeStorages();
     leave();
     this.#woken = more;
     if (this.#stopping) this.#finish();
