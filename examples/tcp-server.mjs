@@ -22,11 +22,11 @@ function connectionReady(listener) {
   }
 }
 
-async function handleConnection(connection) {
+async function handleConnection(connection, _address) {
   const loop = IOLoop.current();
-  let resume = () => {};
+  let resume = (_ready) => {};
   const ready = () => new Promise((resolve) => (resume = resolve));
-  loop.addHandler(connection, () => resume(), IOLoop.READ);
+  loop.addHandler(connection, () => resume(true), IOLoop.READ);
   try {
     for (;;) {
       const message = connection.recv(65_536);
@@ -54,6 +54,7 @@ async function sendAll(loop, connection, data, ready) {
 
 if (import.meta.filename === process.argv[1]) {
   const listener = listen(Number(process.argv[2] ?? 8888));
-  console.log(`echo server on ${listener.localAddress.host}:${listener.localAddress.port}`);
+  const address = listener.localAddress;
+  if ('port' in address) console.log(`echo server on ${address.host}:${address.port}`);
   await IOLoop.current().start();
 }

@@ -15,7 +15,7 @@ function ioloop() {
   listener.bind({ host: '127.0.0.1', port: 0 });
   listener.listen(1024);
   loop.addHandler(listener, accept, IOLoop.READ);
-  process.send({ port: listener.localAddress.port });
+  process.send(listener.localAddress);
   loop.start();
 
   const buffer = Buffer.allocUnsafeSlow(65_536);
@@ -47,5 +47,5 @@ function node() {
     socket.on('data', (data) => socket.write(data));
     socket.on('error', () => {});
   });
-  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+  server.listen(0, '127.0.0.1', () => process.send(server.address()));
 }

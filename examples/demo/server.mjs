@@ -12,5 +12,5 @@ process.on('message', () => {
 // Without its parent it has nobody to serve.
 process.on('disconnect', () => process.exit());
 const { backend, driver } = loop;
-process.send({ port: listener.localAddress.port, backend, driver });
+process.send({ ...listener.localAddress, backend, driver });
 await loop.start();
