@@ -1,0 +1,206 @@
+//! The reactor against the kernel's own level-triggered epoll: whatever is done to a handful of
+//! Unix sockets, both report the same.
+#![cfg(all(target_os = "linux", not(loom)))]
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ioloop::reactor::{Interest, Reactor, Readiness, Token};
+use ioloop::{Error, net};
+use proptest::prelude::*;
+use rustix::event::{Timespec, epoll};
+
+/// What is done to the pair of this number.
+#[derive(Clone, Debug)]
+enum Step {
+    Register(usize, Interest),
+    Reregister(usize, Interest),
+    Deregister(usize),
+    PeerWrites(usize, usize),
+    PeerCloses(usize),
+    /// Reads at most so many bytes, and says so when that has drained the source.
+    Reads(usize, usize),
+    Poll,
+}
+
+struct Pair {
+    mine: Arc<OwnedFd>,
+    peer: Option<OwnedFd>,
+    registered: Option<(Token, Interest)>,
+}
+
+/// The reactor, and native epoll beside it as the model.
+struct World {
+    reactor: Reactor<Arc<OwnedFd>>,
+    oracle: OwnedFd,
+    pairs: Vec<Pair>,
+}
+
+impl World {
+    fn new() -> Self {
+        let pairs = (0..PAIRS).map(|_| {
+            let (mine, peer) = net::pair().unwrap();
+            Pair {
+                mine: Arc::new(mine),
+                peer: Some(peer),
+                registered: None,
+            }
+        });
+        Self {
+            reactor: Reactor::new().unwrap(),
+            oracle: epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(),
+            pairs: pairs.collect(),
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Register(at, interest) => self.register(at, interest),
+            Step::Reregister(at, interest) => self.reregister(at, interest),
+            Step::Deregister(at) => self.deregister(at),
+            Step::PeerWrites(at, count) => {
+                if let Some(peer) = &self.pairs[at].peer {
+                    let _full = net::send(peer, &vec![b'x'; count]);
+                }
+            }
+            Step::PeerCloses(at) => self.pairs[at].peer = None,
+            Step::Reads(at, count) => self.read(at, count),
+            Step::Poll => self.poll(),
+        }
+    }
+
+    fn register(&mut self, at: usize, interest: Interest) {
+        let pair = &mut self.pairs[at];
+        let result = self.reactor.register(Arc::clone(&pair.mine), interest);
+        if pair.registered.is_some() {
+            assert!(matches!(result, Err(Error::Registered)));
+            return;
+        }
+        let data = epoll::EventData::new_u64(at as u64);
+        epoll::add(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
+        pair.registered = Some((result.unwrap(), interest));
+    }
+
+    fn reregister(&mut self, at: usize, interest: Interest) {
+        let pair = &mut self.pairs[at];
+        let Some((token, _)) = pair.registered else {
+            return;
+        };
+        self.reactor.reregister(token, interest).unwrap();
+        let data = epoll::EventData::new_u64(at as u64);
+        epoll::modify(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
+        pair.registered = Some((token, interest));
+    }
+
+    fn deregister(&mut self, at: usize) {
+        let Some((token, interest)) = self.pairs[at].registered.take() else {
+            return;
+        };
+        assert!(self.reactor.deregister(token).is_some());
+        assert!(
+            self.reactor.deregister(token).is_none(),
+            "a stale token reaches nothing"
+        );
+        assert!(matches!(
+            self.reactor.reregister(token, interest),
+            Err(Error::Unknown)
+        ));
+        epoll::delete(&self.oracle, &*self.pairs[at].mine).unwrap();
+    }
+
+    fn read(&mut self, at: usize, count: usize) {
+        let pair = &self.pairs[at];
+        let result = net::recv(&*pair.mine, &mut vec![0; count]);
+        if let (Err(_), Some((token, _))) = (result, pair.registered) {
+            self.reactor.drained(token, Readiness::READABLE);
+        }
+    }
+
+    fn poll(&mut self) {
+        let mut events = Vec::new();
+        self.reactor
+            .poll(Some(Duration::ZERO), &mut events)
+            .unwrap();
+        let mut reported = BTreeMap::new();
+        for event in events {
+            let at = self.pairs.iter().position(|pair| {
+                pair.registered
+                    .is_some_and(|(token, _)| token == event.token)
+            });
+            let bits = event.readiness.without(Readiness::READ_CLOSED).bits();
+            let twice = reported.insert(at.expect("an event of a live token"), bits);
+            assert_eq!(twice, None, "each source once");
+        }
+        assert_eq!(reported, self.expected());
+    }
+
+    /// What native level-triggered epoll reports.
+    fn expected(&self) -> BTreeMap<usize, u8> {
+        let mut events = Vec::with_capacity(PAIRS);
+        let no_wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        epoll::wait(
+            &self.oracle,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&no_wait),
+        )
+        .unwrap();
+        events
+            .iter()
+            .map(|event| {
+                // The packed struct's fields are copied out.
+                let (flags, data) = (event.flags, event.data);
+                let bits = [
+                    (epoll::EventFlags::IN, Readiness::READABLE),
+                    (epoll::EventFlags::OUT, Readiness::WRITABLE),
+                    (epoll::EventFlags::ERR, Readiness::ERROR),
+                    (epoll::EventFlags::HUP, Readiness::HANG_UP),
+                ];
+                let bits = bits.iter().filter(|(flag, _)| flags.contains(*flag));
+                let bits = bits.fold(0, |sum, (_, bit)| sum | bit.bits());
+                (usize::try_from(data.u64()).unwrap(), bits)
+            })
+            .collect()
+    }
+}
+
+fn flags(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.is_readable());
+    flags.set(epoll::EventFlags::OUT, interest.is_writable());
+    flags
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let interest = (0..4_u32).prop_map(|bits| Interest::from_bits(bits & 1 | (bits & 2) << 1));
+    prop_oneof![
+        3 => (0..PAIRS, interest.clone()).prop_map(|(at, i)| Step::Register(at, i)),
+        2 => (0..PAIRS, interest).prop_map(|(at, i)| Step::Reregister(at, i)),
+        1 => (0..PAIRS).prop_map(Step::Deregister),
+        4 => (0..PAIRS, 1..64_usize).prop_map(|(at, count)| Step::PeerWrites(at, count)),
+        1 => (0..PAIRS).prop_map(Step::PeerCloses),
+        4 => (0..PAIRS, 1..64_usize).prop_map(|(at, count)| Step::Reads(at, count)),
+        6 => Just(Step::Poll),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_reactor_reports_what_level_triggered_epoll_reports(
+        steps in proptest::collection::vec(step(), 1..80)
+    ) {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step);
+        }
+        world.poll();
+    }
+}
+
+const PAIRS: usize = 4;
