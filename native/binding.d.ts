@@ -47,10 +47,13 @@ export declare function fdClose(fd: number): void
 export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
 /** [`socket_send`] for what is no socket. */
-export declare function fdWrite(fd: number, bytes: Uint8Array): number
+export declare function fdWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number
 
 /** Whether the loop's set wakes at the next deadline by itself; if not, the host has to. */
 export declare const HAS_ALARM: boolean
+
+/** Interest of a source whose readiness is reported once per change, as streams want it. */
+export declare const INTEREST_EDGE: number
 
 /** Frees everything. Whatever is called afterwards does nothing and answers `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
@@ -61,7 +64,7 @@ export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index
 /** A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`. */
 export declare function loopOpen(driver: string, now: number): ExternalObject<NativeLoop>
 
-/** Registers a descriptor number for READ and WRITE bits: its index, or a negative errno. */
+/** Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno. */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
 
 /** Changes the interest of a registration: 0, or a negative errno (`-ENOENT` when it is gone). */
@@ -87,13 +90,40 @@ export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submitted
 
 /**
  * One turn without waiting, at `now` seconds: takes the first `count` words of `submitted`,
- * writes what happened to `completions`. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative
- * errno.
+ * writes what happened to `completions`, and what was received for the streams among `modes` to
+ * `slab`, from `used` on. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative errno.
  */
-export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array): number
+export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array, modes: Uint8Array, slab: Uint8Array, used: number): number
+
+/** Bit of a mode: it is no socket, `read(2)` and `write(2)` apply. */
+export declare const MODE_FILE: number
+
+/** Bit of a mode: receive what is readable. */
+export declare const MODE_RECEIVE: number
+
+/** Mode of a source: a stream's, edge-triggered. Its readiness is only reported. */
+export declare const MODE_STREAM: number
+
+/** In the place of a number of bytes: nothing was received, as nobody waits or there is no room. */
+export declare const NOT_RECEIVED: number
 
 /** Writes the descriptors of a pipe to `ends`: the reading and the writing one. */
 export declare function pipeOpen(ends: Int32Array): number
+
+/** Most bytes that a turn receives from a source. One that had so many may have more. */
+export declare const RECEIVE_BYTES: number
+
+/** Words of a record. */
+export declare const RECORD_WORDS: number
+
+/** Most buffers that [`send_all`] sends. */
+export declare const SEND_ALL_BUFFERS: number
+
+/** Sends several buffers in one system call: how many bytes of all of them. */
+export declare function sendAll(fd: number, mode: number, buffers: Array<Uint8Array>): number
+
+/** Sends what the first `count` records name. */
+export declare function sendBatch(records: Int32Array, count: number, slab: Uint8Array): number
 
 /** Takes a connection: its descriptor; its address goes to `address`. */
 export declare function socketAccept(fd: number, address: Uint8Array): number

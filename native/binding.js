@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, closeAtEnd, COMPLETION_CAPACITY, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, pipeOpen, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
+const { ADDRESS_BYTES, backend, closeAtEnd, COMPLETION_CAPACITY, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, INTEREST_EDGE, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, RECEIVE_BYTES, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
 export { ADDRESS_BYTES }
 export { backend }
 export { closeAtEnd }
@@ -783,6 +783,7 @@ export { fdClose }
 export { fdRead }
 export { fdWrite }
 export { HAS_ALARM }
+export { INTEREST_EDGE }
 export { loopClose }
 export { loopDeregister }
 export { loopOpen }
@@ -793,7 +794,16 @@ export { loopStart }
 export { loopStop }
 export { loopSubmit }
 export { loopTurn }
+export { MODE_FILE }
+export { MODE_RECEIVE }
+export { MODE_STREAM }
+export { NOT_RECEIVED }
 export { pipeOpen }
+export { RECEIVE_BYTES }
+export { RECORD_WORDS }
+export { SEND_ALL_BUFFERS }
+export { sendAll }
+export { sendBatch }
 export { socketAccept }
 export { socketAddress }
 export { socketBind }

@@ -8,6 +8,8 @@ import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
 import type { Isolation } from './isolation.js';
 import { native, type NativeHandle } from './native.js';
+import { receiveBlocks } from './receive-blocks.js';
+import { ChannelTable } from './streams/channel-table.js';
 import { Submissions } from './submissions.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
 
@@ -33,6 +35,7 @@ export class Engine {
   readonly callbacks = new CallbackQueue();
   readonly timeouts: TimeoutTable;
   readonly handlers: HandlerTable;
+  readonly channels: ChannelTable;
 
   readonly #options: EngineOptions;
   readonly #native: NativeHandle;
@@ -57,7 +60,17 @@ export class Engine {
     this.#native = native.loopOpen(options.driver, options.time());
     this.#submissions = new Submissions(() => this.#submit());
     this.timeouts = new TimeoutTable(this.#submissions);
-    this.handlers = new HandlerTable(this.#native, this.#submissions);
+    this.handlers = new HandlerTable(this.#native, this.#submissions, (index) => {
+      this.channels.displace(index);
+    });
+    this.channels = new ChannelTable(this.#native, {
+      displace: (index) => {
+        this.handlers.displace(index);
+      },
+      wake: () => {
+        if (this.#phase === 'sleeping') this.#schedule();
+      },
+    });
   }
 
   get running(): boolean {
@@ -83,6 +96,7 @@ export class Engine {
     this.callbacks.clear();
     this.timeouts.clear();
     this.handlers.clear();
+    this.channels.clear();
     this.#submissions.clear();
     native.loopClose(this.#native);
   }
@@ -113,13 +127,18 @@ export class Engine {
     this.callbacks.runBatch(this.#options.isolation.run);
     this.timeouts.fire(this.#options.isolation.run);
     const left = this.handlers.dispatch(this.#options.isolation.runHandler);
+    this.channels.dispatch();
     noticeStorages();
     leave();
     this.#woken = more;
     if (this.#stopping) this.#finish();
-    else if (more || left || this.#overdue || !this.callbacks.isEmpty) this.#schedule();
+    else if (more || left || this.#overdue || this.#hasWork) this.#schedule();
     else this.#sleep();
   };
+
+  get #hasWork(): boolean {
+    return !this.callbacks.isEmpty || this.channels.isContinuing;
+  }
 
   /** One crossing: due timeouts and ready sources. True when a budget left some behind. */
   #collect(): boolean {
@@ -127,7 +146,17 @@ export class Engine {
     if (!this.#woken && this.timeouts.size === 0 && !this.#mustAsk) return false;
     this.#now = this.#options.time();
     const { words, length } = this.#submissions;
-    const result = native.loopTurn(this.#native, this.#now, words, length, this.#completions);
+    this.channels.prepare();
+    const result = native.loopTurn(
+      this.#native,
+      this.#now,
+      words,
+      length,
+      this.#completions,
+      this.channels.modes,
+      receiveBlocks.block,
+      receiveBlocks.offset,
+    );
     this.#submissions.clear();
     if (result < 0) {
       this.#options.isolation.report(null, systemError(result, 'poll'));
@@ -135,9 +164,21 @@ export class Engine {
     }
     const [due = 0, ready = 0] = this.#completions;
     this.timeouts.collect(this.#completions, HEADER, due);
-    this.handlers.collect(this.#completions, HEADER + due, ready);
+    this.#collectReady(HEADER + due, ready);
     if ((result & native.TURN_REBUILT) !== 0) native.loopStart(this.#native, this.#wake);
     return (result & native.TURN_MORE) !== 0;
+  }
+
+  /** Ready sources, three words each: index, bits, and what was received if it is a stream's. */
+  #collectReady(from: number, count: number): void {
+    const completions = this.#completions;
+    const { modes } = this.channels;
+    for (let at = from; at < from + 3 * count; at += 3) {
+      const index = completions[at] as number;
+      const bits = completions[at + 1] as number;
+      if ((modes[index] ?? 0) === 0) this.handlers.collect(index, bits);
+      else this.channels.collect(index, bits, completions[at + 2] as number);
+    }
   }
 
   /** The next turn comes after Node has had its share of the thread. */

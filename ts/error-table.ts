@@ -15,6 +15,13 @@ export const table = {
       `The function of runSync() must return a promise, null or undefined, not ${show(value)}. ` +
       'Make it an async function',
   },
+  ERR_IOLOOP_BUFFER_FULL: {
+    base: 'StreamBufferFullError',
+    message: (side: 'read' | 'write', maximum: number) =>
+      side === 'read'
+        ? `Reached the maximum read buffer size of ${maximum} bytes. Read in smaller parts, or raise maxBufferSize`
+        : `Reached the maximum write buffer size of ${maximum} bytes. Await write() or drain(), or raise maxWriteBufferSize`,
+  },
   ERR_IOLOOP_CLOSED: {
     base: 'IOLoopError',
     message: () => 'The event loop is closed. Make another one with new IOLoop()',
@@ -35,6 +42,11 @@ export const table = {
     message: (fd: number) =>
       `File descriptor ${fd} has no handler, or was closed meanwhile. Call addHandler() first`,
   },
+  ERR_IOLOOP_READING: {
+    base: 'IOLoopError',
+    message: (waiting: string, wanted: string) =>
+      `Already reading: a ${waiting}() waits. Await it, or give it up by its signal, before ${wanted}()`,
+  },
   ERR_IOLOOP_RUNNING: {
     base: 'IOLoopError',
     message: (what: 'start' | 'close') =>
@@ -47,12 +59,26 @@ export const table = {
     message: () =>
       'Event loop stopped before the function of runSync() was done. Leave stop() to runSync()',
   },
+  ERR_IOLOOP_STREAM_BUSY: {
+    base: 'IOLoopError',
+    message: (what: string, why: string) => `${what} needs an idle stream: ${why}`,
+  },
+  ERR_IOLOOP_STREAM_CLOSED: {
+    base: 'StreamClosedError',
+    message: (realError: Error | null) =>
+      realError === null ? 'Stream is closed' : `Stream is closed: ${realError.message}`,
+  },
   ERR_IOLOOP_SUBCLASS: {
     base: 'IOLoopError',
     message: (value: unknown) =>
       `IOLoop.configure() takes IOLoop, a subclass of it, or null, not ${show(value)}`,
   },
   ERR_IOLOOP_TIMEOUT: { base: 'TimeoutError', message: (message: string) => message },
+  ERR_IOLOOP_UNSATISFIABLE_READ: {
+    base: 'UnsatisfiableReadError',
+    message: (what: string, pattern: string, maxBytes: number) =>
+      `${what} ${show(pattern)} not found within ${maxBytes} bytes`,
+  },
   ERR_IOLOOP_UNSUPPORTED: {
     base: 'IOLoopError',
     message: (what: string, instead: string) => `${what} is not supported here. ${instead}`,
@@ -63,7 +89,14 @@ export const table = {
 export type ErrorCode = keyof typeof table;
 
 interface Entry {
-  readonly base: 'TypeError' | 'RangeError' | 'IOLoopError' | 'TimeoutError';
+  readonly base:
+    | 'TypeError'
+    | 'RangeError'
+    | 'IOLoopError'
+    | 'TimeoutError'
+    | 'StreamClosedError'
+    | 'UnsatisfiableReadError'
+    | 'StreamBufferFullError';
   readonly message: (...args: never) => string;
 }
 

@@ -31,6 +31,44 @@ export class TimeoutError extends IOLoopError {
   }
 }
 
+/** The stream is closed. `code` is `ERR_IOLOOP_STREAM_CLOSED`. */
+export class StreamClosedError extends IOLoopError {
+  static {
+    this.prototype.name = 'StreamClosedError';
+  }
+
+  /** What a `readUntilClose` had when it failed. */
+  declare readonly partial?: Buffer;
+
+  /** @internal */
+  constructor(realError: Error | null, partial?: Buffer) {
+    const message = table.ERR_IOLOOP_STREAM_CLOSED.message(realError);
+    const options = realError === null ? undefined : { cause: realError };
+    super('ERR_IOLOOP_STREAM_CLOSED', message, options);
+    // Not among what is printed: it may be long, and is somebody's data.
+    if (partial !== undefined) Object.defineProperty(this, 'partial', { value: partial });
+  }
+
+  /** What closed the stream, its {@link cause}; `null` when its peer or its owner did. */
+  get realError(): Error | null {
+    return (this.cause as Error | undefined) ?? null;
+  }
+}
+
+/** What was to be read until did not come in time. `code` is `ERR_IOLOOP_UNSATISFIABLE_READ`. */
+export class UnsatisfiableReadError extends IOLoopError {
+  static {
+    this.prototype.name = 'UnsatisfiableReadError';
+  }
+}
+
+/** A buffer of a stream is full. `code` is `ERR_IOLOOP_BUFFER_FULL`. */
+export class StreamBufferFullError extends IOLoopError {
+  static {
+    this.prototype.name = 'StreamBufferFullError';
+  }
+}
+
 /**
  * What the operating system said, in the form of Node's own errors: `connect ECONNREFUSED
  * 127.0.0.1:80`.
@@ -112,6 +150,32 @@ export function fdUnknown(fd: number): IOLoopError {
 /** `configure` with something that is no class of loops. */
 export function invalidSubclass(value: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_SUBCLASS', value);
+}
+
+/** A second read while one waits. */
+export function alreadyReading(waiting: string, wanted: string): IOLoopError {
+  return refusal('ERR_IOLOOP_READING', waiting, wanted);
+}
+
+/** A read whose end did not come within `maxBytes`; `what` is `delimiter` or `match for`. */
+export function unsatisfiableRead(
+  what: string,
+  pattern: string,
+  maxBytes: number,
+): UnsatisfiableReadError {
+  const message = table.ERR_IOLOOP_UNSATISFIABLE_READ.message(what, pattern, maxBytes);
+  return new UnsatisfiableReadError('ERR_IOLOOP_UNSATISFIABLE_READ', message);
+}
+
+/** A buffer that would grow beyond `maximum` bytes. */
+export function bufferFull(side: 'read' | 'write', maximum: number): StreamBufferFullError {
+  const message = table.ERR_IOLOOP_BUFFER_FULL.message(side, maximum);
+  return new StreamBufferFullError('ERR_IOLOOP_BUFFER_FULL', message);
+}
+
+/** A stream that is not in the state for `what`. */
+export function streamBusy(what: string, why: string): IOLoopError {
+  return refusal('ERR_IOLOOP_STREAM_BUSY', what, why);
 }
 
 /** This platform or runtime has no `what`. `instead` is a sentence: what to do. */

@@ -32,6 +32,7 @@ export interface Registration {
 export class HandlerTable {
   readonly #native: NativeHandle;
   readonly #submissions: Submissions;
+  readonly #displaceStream: (index: number) => void;
   readonly #byFd = new Map<number, Registration>();
   readonly #byIndex: (Registration | undefined)[] = [];
   /**
@@ -44,9 +45,11 @@ export class HandlerTable {
   /** Handled in the last turn, and not proven drained by the end of it. */
   #left: Registration[] = [];
 
-  constructor(handle: NativeHandle, submissions: Submissions) {
+  /** `displace` is told the index of each new registration, which may have been a stream's. */
+  constructor(handle: NativeHandle, submissions: Submissions, displace: (index: number) => void) {
     this.#native = handle;
     this.#submissions = submissions;
+    this.#displaceStream = displace;
   }
 
   get size(): number {
@@ -71,9 +74,8 @@ export class HandlerTable {
     }
     // The core has found that the number was closed and is another file now.
     if (previous !== undefined) this.#forget(previous);
-    // The core has dropped a closed one by itself, and used its index again.
-    const dropped = this.#byIndex[index];
-    if (dropped !== undefined) this.#forget(dropped);
+    this.displace(index);
+    this.#displaceStream(index);
     const context = capture();
     const state = { interest, reported: NONE, active: true };
     const registration = { fd, source, handler, context, index, ...state };
@@ -109,15 +111,19 @@ export class HandlerTable {
     }
   }
 
-  /** Takes the ready sources out of the completions: pairs of an index and its bits. */
-  collect(completions: Int32Array, from: number, count: number): void {
-    for (let at = from; at < from + 2 * count; at += 2) {
-      const registration = this.#byIndex[completions[at] as number];
-      if (registration === undefined) continue;
-      this.#ready[this.#count] = registration;
-      this.#bits[this.#count] = completions[at + 1] as number;
-      this.#count += 1;
-    }
+  /** The core has dropped a closed one by itself, and used its index again. */
+  displace(index: number): void {
+    const dropped = this.#byIndex[index];
+    if (dropped !== undefined) this.#forget(dropped);
+  }
+
+  /** Takes a ready source out of the completions. */
+  collect(index: number, bits: number): void {
+    const registration = this.#byIndex[index];
+    if (registration === undefined) return;
+    this.#ready[this.#count] = registration;
+    this.#bits[this.#count] = bits;
+    this.#count += 1;
   }
 
   /**

@@ -7,7 +7,15 @@ export type { Address } from './address.js';
 export type { Callback } from './callback-queue.js';
 export type { Duration } from './duration.js';
 export type { Driver } from './driver.js';
-export { IOLoopError, TimeoutError, type IOLoopErrorCode, type SystemError } from './errors.js';
+export {
+  IOLoopError,
+  StreamBufferFullError,
+  StreamClosedError,
+  TimeoutError,
+  UnsatisfiableReadError,
+  type IOLoopErrorCode,
+  type SystemError,
+} from './errors.js';
 export type { FdLike, FileLike } from './fd.js';
 export { Future } from './future.js';
 export { IOLoop, type IOLoopClass, type IOLoopOptions, type RunSyncOptions } from './ioloop.js';
@@ -15,3 +23,9 @@ export { PeriodicCallback, type PeriodicCallbackOptions } from './periodic-callb
 export { Socket } from './socket.js';
 export type { SocketOption, SocketOptions } from './socket-options.js';
 export type { Timeout } from './timeouts.js';
+export { IOStreamDuplex } from './streams/duplex.js';
+export { IOStream, type CloseCallback } from './streams/iostream.js';
+export type { IOStreamOptions, ReadBytesOptions, ReadUntilOptions } from './streams/options.js';
+export { SSLIOStream, type StartTlsOptions } from './streams/ssl-iostream.js';
+export type { Data } from './streams/transport.js';
+export type { WaitOptions } from './streams/wait.js';

@@ -21,6 +21,7 @@ import { Isolation } from './isolation.js';
 import { native } from './native.js';
 import { chooseDriver, type Driver } from './driver.js';
 import { runSync, type Main } from './run-sync.js';
+import type { ChannelTable } from './streams/channel-table.js';
 import { Timeout } from './timeouts.js';
 
 /** How to make an {@link IOLoop}. */
@@ -49,6 +50,9 @@ export interface RunSyncOptions {
 /** Reports an error to a loop's `handleCallbackException`; for the classes built on the loop. */
 export let reportError: (loop: IOLoop, callback: Callback | null, error: unknown) => void;
 
+/** The streams of a loop; for the classes built on the loop. */
+export let channelsOf: (loop: IOLoop) => ChannelTable;
+
 /**
  * A level-triggered I/O loop: epoll on Linux, kqueue on macOS and the BSDs, `poll(2)` elsewhere.
  *
@@ -74,6 +78,10 @@ export class IOLoop implements AsyncDisposable {
   static {
     reportError = (loop, callback, error) => {
       loop.#isolation.report(callback, error);
+    };
+    channelsOf = (loop) => {
+      loop.#assertOpen();
+      return loop.#engine.channels;
     };
   }
 

@@ -11,7 +11,8 @@ import {
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
 import { fdOf } from './fd.js';
 import { native } from './native.js';
-import { BLOCK_BYTES, claim, largeRoom, ReceiveBlocks } from './receive-buffer.js';
+import { claim, largeRoom } from './large-room.js';
+import { LARGEST_READ, receiveBlocks } from './receive-blocks.js';
 import {
   decodeOption,
   encodeOption,
@@ -168,17 +169,17 @@ export class Socket {
   /**
    * At most `size` bytes; `null` when there are none yet, empty at the end of the file.
    *
-   * The bytes are yours. With a `size` of up to 64 KiB they lie in a block of that size, together
+   * The bytes are yours. With a `size` of up to 64 KiB they lie in a block of 128 KiB, together
    * with what other calls have received, and keep it alive: of a small message that is kept for
    * long, keep a copy.
    */
   recv(size: number): Buffer | null {
     const fd = this.#open('recv');
     checkInteger('size', size, 1, MAX_SIZE);
-    if (size > BLOCK_BYTES) return this.#recvLarge(fd, size);
-    const room = received.reserve(size);
-    const count = this.#recv(fd, received.block, received.offset, room);
-    return count === null ? null : received.take(count);
+    if (size > LARGEST_READ) return this.#recvLarge(fd, size);
+    const room = receiveBlocks.reserve(size);
+    const count = this.#recv(fd, receiveBlocks.block, receiveBlocks.offset, room);
+    return count === null ? null : receiveBlocks.take(count);
   }
 
   /** Fills the front of `buffer`: how many bytes; `null` when there are none yet, 0 at the end. */
@@ -287,8 +288,6 @@ const CONNECTED = 0;
 const SHUTDOWN = ['read', 'write', 'both'];
 const MAX_BACKLOG = 0x7fff_ffff;
 const MAX_SIZE = 2 ** 30;
-
-const received = new ReceiveBlocks();
 
 /** Written by the core, read at once. */
 const scratch = new Uint8Array(ADDRESS_BYTES);

@@ -1,11 +1,11 @@
 // An echo server by raw handlers, or by node:net. Tells its port, and on request what it has cost.
 //
-//   echo-server.mjs ioloop|node   (as a child with an IPC channel)
+//   echo-server.mjs ioloop|iostream|node   (as a child with an IPC channel)
 import { createServer } from 'node:net';
-import { IOLoop, Socket } from 'ioloop';
+import { IOLoop, IOStream, Socket } from 'ioloop';
 
-if (process.argv[2] === 'node') node();
-else ioloop();
+const servers = { ioloop, iostream, node };
+servers[process.argv[2]]();
 process.on('message', () => process.send(process.cpuUsage()));
 process.on('disconnect', () => process.exit());
 
@@ -39,6 +39,34 @@ function ioloop() {
     }
     loop.removeHandler(socket);
     socket.close();
+  }
+}
+
+function iostream() {
+  const loop = new IOLoop();
+  const listener = Socket.tcp();
+  listener.bind({ host: '127.0.0.1', port: 0 });
+  listener.listen(1024);
+  loop.addHandler(listener, accept, IOLoop.READ);
+  process.send(listener.localAddress);
+  loop.start();
+
+  function accept() {
+    for (let accepted; (accepted = listener.accept()) !== null;) {
+      const stream = new IOStream(accepted[0], { loop });
+      stream.setNodelay(true);
+      loop.spawnCallback(serve, stream);
+    }
+  }
+
+  const partial = { partial: true };
+
+  async function serve(stream) {
+    try {
+      for (;;) await stream.write(await stream.readBytes(65_536, partial));
+    } catch (error) {
+      if (error.code !== 'ERR_IOLOOP_STREAM_CLOSED') throw error;
+    }
   }
 }
 

@@ -4,13 +4,17 @@
 //! `id * 4 + operation`; both are integers below 2^53, the operand of ARM is a deadline in seconds.
 //!
 //! Completions (`Int32Array`, the binding writes): the number of due timers, the number of ready
-//! sources, the ids of the due timers in firing order, then a pair (index, readiness) per source.
+//! sources, the ids of the due timers in firing order, then three words per source: index,
+//! readiness, and what was received from it (see `receive.rs`).
 
 use ioloop::event_loop::{READY_BUDGET, TIMER_BUDGET};
 use ioloop::reactor::Readiness;
 use ioloop::timer::TimerId;
-use ioloop::{Turn, clock::Timeline};
+use ioloop::{EventLoop, Turn, clock::Timeline};
 use napi_derive::napi;
+
+use crate::fd::JsFd;
+use crate::receive::Receiver;
 
 /// What JavaScript asks for between two turns.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +30,7 @@ pub(crate) enum Submission {
 /// The `Int32Array` of completions has to hold this many words.
 #[napi]
 #[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
-pub const COMPLETION_CAPACITY: u32 = (HEADER + TIMER_BUDGET + 2 * READY_BUDGET) as u32;
+pub const COMPLETION_CAPACITY: u32 = (HEADER + TIMER_BUDGET + 3 * READY_BUDGET) as u32;
 
 /// Operation code of a submission: arm timer `id` at the operand, a deadline in seconds.
 #[napi]
@@ -74,21 +78,27 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
     }
 }
 
-/// Writes what the turn brought; false when the array is smaller than [`COMPLETION_CAPACITY`].
+/// Writes what the turn brought, and receives on the way what `receiver` is to receive; false when
+/// the array is smaller than [`COMPLETION_CAPACITY`].
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     reason = "ids, indices and counts are dense, far below 2^31"
 )]
-pub(crate) fn complete(turn: &Turn<()>, completions: &mut [i32]) -> bool {
+pub(crate) fn complete(
+    core: &EventLoop<JsFd, ()>,
+    turn: &Turn<()>,
+    receiver: &mut Receiver<'_>,
+    completions: &mut [i32],
+) -> bool {
     let [due_count, ready_count, rest @ ..] = completions else {
         return false;
     };
     let Some((due, rest)) = rest.split_at_mut_checked(turn.due.len()) else {
         return false;
     };
-    let Some(ready) = rest.get_mut(..2 * turn.ready.len()) else {
+    let Some(ready) = rest.get_mut(..3 * turn.ready.len()) else {
         return false;
     };
     *due_count = turn.due.len() as i32;
@@ -96,10 +106,11 @@ pub(crate) fn complete(turn: &Turn<()>, completions: &mut [i32]) -> bool {
     for (word, id) in due.iter_mut().zip(&turn.due) {
         *word = id.0 as i32;
     }
-    for (pair, event) in ready.as_chunks_mut().0.iter_mut().zip(&turn.ready) {
-        *pair = [
+    for (words, event) in ready.as_chunks_mut().0.iter_mut().zip(&turn.ready) {
+        *words = [
             event.token.index() as i32,
             i32::from(event.readiness.bits()),
+            receiver.receive(core, *event),
         ];
     }
     true

@@ -14,7 +14,7 @@ use napi::bindgen_prelude::{External, FromNapiMutRef, FromNapiValue, Object};
 use napi::{Env, JsValue, Result, sys};
 
 use crate::native_loop::{NativeLoop, loop_turn};
-use crate::socket;
+use crate::{socket, transfer};
 
 /// Replaces the generated functions, in each environment that loads the module.
 pub(crate) fn replace(exports: &Object<'_>, env: Env) -> Result<()> {
@@ -42,19 +42,30 @@ pub(crate) fn replace(exports: &Object<'_>, env: Env) -> Result<()> {
     Ok(())
 }
 
-const REPLACED: [(&CStr, Callback); 6] = [
+const REPLACED: [(&CStr, Callback); 7] = [
     (c"loopTurn", turn),
     (c"socketAccept", accept),
     (c"socketRecv", recv),
     (c"socketSend", send),
     (c"fdRead", read),
     (c"fdWrite", write),
+    (c"sendBatch", send_batch),
 ];
 
 type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 unsafe extern "C" fn turn(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    answer(env, info, |[handle, now, submitted, count, completions]| {
+    answer(env, info, |arguments| {
+        let [
+            handle,
+            now,
+            submitted,
+            count,
+            completions,
+            modes,
+            slab,
+            used,
+        ] = arguments;
         // SAFETY: Node-API hands over values of this environment; the external is type-checked.
         let handle = unsafe { External::<NativeLoop>::from_napi_mut_ref(env, handle) }?;
         let (now, submitted) = (argument(env, now)?, argument(env, submitted)?);
@@ -64,6 +75,9 @@ unsafe extern "C" fn turn(env: sys::napi_env, info: sys::napi_callback_info) -> 
             submitted,
             argument(env, count)?,
             argument(env, completions)?,
+            argument(env, modes)?,
+            argument(env, slab)?,
+            argument(env, used)?,
         ))
     })
 }
@@ -113,9 +127,25 @@ unsafe extern "C" fn read(env: sys::napi_env, info: sys::napi_callback_info) -> 
     })
 }
 
+unsafe extern "C" fn send_batch(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    answer(env, info, |[records, count, slab]| {
+        let (records, count) = (argument(env, records)?, argument(env, count)?);
+        Ok(transfer::send_batch(records, count, argument(env, slab)?))
+    })
+}
+
 unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    answer(env, info, |[fd, bytes]| {
-        Ok(socket::fd_write(argument(env, fd)?, argument(env, bytes)?))
+    answer(env, info, |[fd, bytes, offset, length]| {
+        let (fd, bytes) = (argument(env, fd)?, argument(env, bytes)?);
+        Ok(socket::fd_write(
+            fd,
+            bytes,
+            argument(env, offset)?,
+            argument(env, length)?,
+        ))
     })
 }
 

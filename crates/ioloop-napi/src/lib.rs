@@ -25,7 +25,9 @@ mod fd;
 mod hot;
 mod native_loop;
 mod owned;
+mod receive;
 mod socket;
+mod transfer;
 
 use napi::bindgen_prelude::{Env, Object, Result};
 use napi_derive::napi;

@@ -12,6 +12,7 @@ use napi_derive::napi;
 use crate::batch::{Submission, complete, submissions};
 use crate::driver::{Driver, Kind};
 use crate::fd::JsFd;
+use crate::receive::Receiver;
 
 /// The native half of an `IOLoop`. JavaScript holds it as an external value and passes it to free
 /// functions: a method of a wrapped object costs three times as much to call (`docs/design.md`).
@@ -76,7 +77,7 @@ pub fn loop_close(handle: &mut External<NativeLoop>) {
     handle.tokens = Vec::new();
 }
 
-/// Registers a descriptor number for READ and WRITE bits: its index, or a negative errno.
+/// Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_register(handle: &mut External<NativeLoop>, fd: i32, interest: u32) -> i32 {
     let Some(core) = &mut handle.core else {
@@ -117,8 +118,9 @@ pub fn loop_deregister(handle: &mut External<NativeLoop>, index: u32) {
 }
 
 /// One turn without waiting, at `now` seconds: takes the first `count` words of `submitted`,
-/// writes what happened to `completions`. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative
-/// errno.
+/// writes what happened to `completions`, and what was received for the streams among `modes` to
+/// `slab`, from `used` on. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative errno.
+#[allow(clippy::too_many_arguments, reason = "one crossing for all of a turn")]
 #[napi(catch_unwind)]
 pub fn loop_turn(
     handle: &mut External<NativeLoop>,
@@ -126,6 +128,9 @@ pub fn loop_turn(
     submitted: &[f64],
     count: u32,
     #[napi(ts_arg_type = "Int32Array")] completions: Words<'_>,
+    modes: &[u8],
+    #[napi(ts_arg_type = "Uint8Array")] slab: Bytes<'_>,
+    used: u32,
 ) -> i32 {
     handle.submit(submitted, count);
     let NativeLoop {
@@ -140,7 +145,8 @@ pub fn loop_turn(
     if let Err(error) = core.turn(timeline.tick(now), Some(Duration::ZERO), turn) {
         return -error.errno();
     }
-    if !complete(turn, completions) {
+    let mut receiver = Receiver::new(modes, slab, used);
+    if !complete(core, turn, &mut receiver, completions) {
         return INVALID;
     }
     i32::from(turn.more) * TURN_MORE + i32::from(turn.rebuilt) * TURN_REBUILT
@@ -220,8 +226,13 @@ impl NativeLoop {
     }
 }
 
-/// An `Int32Array`, lent for a call. (napi-derive takes a plain `&mut` for a class.)
+/// A typed array, lent for a call. (napi-derive takes a plain `&mut` for a class.)
 type Words<'a> = &'a mut [i32];
+type Bytes<'a> = &'a mut [u8];
+
+/// Interest of a source whose readiness is reported once per change, as streams want it.
+#[napi]
+pub const INTEREST_EDGE: u32 = 0x80;
 
 /// Answer of a turn: a budget left work for the next one, which will not have to wait.
 #[napi]

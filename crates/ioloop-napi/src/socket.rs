@@ -11,7 +11,7 @@ use napi_derive::napi;
 use rustix::io::Errno;
 
 use crate::fd::JsFd;
-use crate::owned;
+use crate::{owned, transfer};
 
 /// A typed array, lent for a call. (napi-derive takes a plain `&mut` for a class.)
 type Bytes<'a> = &'a mut [u8];
@@ -149,7 +149,7 @@ pub fn socket_recv(
     offset: u32,
     length: u32,
 ) -> i32 {
-    transfer(with(fd, |socket| {
+    transfer::answer(with(fd, |socket| {
         net::recv(socket, range_mut(buffer, offset, length)?)
     }))
 }
@@ -157,7 +157,7 @@ pub fn socket_recv(
 /// Sends of `bytes`, from `offset` on, at most `length`, what the kernel has room for: how many.
 #[napi(catch_unwind)]
 pub fn socket_send(fd: i32, bytes: &[u8], offset: u32, length: u32) -> i32 {
-    transfer(with(fd, |socket| {
+    transfer::answer(with(fd, |socket| {
         net::send(socket, range(bytes, offset, length)?)
     }))
 }
@@ -170,15 +170,15 @@ pub fn fd_read(
     offset: u32,
     length: u32,
 ) -> i32 {
-    transfer(with(fd, |fd| {
+    transfer::answer(with(fd, |fd| {
         net::read(fd, range_mut(buffer, offset, length)?)
     }))
 }
 
 /// [`socket_send`] for what is no socket.
 #[napi(catch_unwind)]
-pub fn fd_write(fd: i32, bytes: &[u8]) -> i32 {
-    transfer(with(fd, |fd| net::write(fd, bytes)))
+pub fn fd_write(fd: i32, bytes: &[u8], offset: u32, length: u32) -> i32 {
+    transfer::answer(with(fd, |fd| net::write(fd, range(bytes, offset, length)?)))
 }
 
 /// Takes over a descriptor that was opened elsewhere: it becomes non-blocking, and is closed with
@@ -228,12 +228,6 @@ fn with<T>(fd: i32, operation: impl FnOnce(JsFd) -> Result<T>) -> Result<T> {
 
 fn answer(result: Result<i32>) -> i32 {
     result.unwrap_or_else(|error: Error| -error.errno())
-}
-
-/// A length that was asked for as a `u32` of a typed array is below 2^31 in practice; what is not
-/// would look like an error, and is none.
-fn transfer(result: Result<usize>) -> i32 {
-    answer(result.map(|count| i32::try_from(count).unwrap_or(i32::MAX)))
 }
 
 fn give((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<i32> {

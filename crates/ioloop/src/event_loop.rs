@@ -150,6 +150,12 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.reactor.deregister(token)
     }
 
+    /// The source of a registration; see [`Reactor::source`].
+    #[must_use]
+    pub fn source(&self, token: Token) -> Option<&S> {
+        self.reactor.source(token)
+    }
+
     /// A source has been drained; see [`Reactor::drained`].
     pub fn drained(&mut self, token: Token, readiness: Readiness) {
         self.reactor.drained(token, readiness);

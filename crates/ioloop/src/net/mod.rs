@@ -16,4 +16,6 @@ pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
     take_error,
 };
-pub use stream::{How, read, recv, send, send_vectored, set_nonblocking, shutdown, write};
+pub use stream::{
+    How, read, recv, send, send_vectored, set_nonblocking, shutdown, write, write_vectored,
+};

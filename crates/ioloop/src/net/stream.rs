@@ -74,6 +74,15 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
     Ok(retry_on_intr(|| io::write(&fd, bytes))?)
 }
 
+/// [`send_vectored`] for what is no socket.
+///
+/// # Errors
+///
+/// What `writev(2)` says; `EINVAL` for more slices than `IOV_MAX`.
+pub fn write_vectored(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize> {
+    Ok(retry_on_intr(|| io::writev(&fd, slices))?)
+}
+
 /// Makes a descriptor that was opened elsewhere non-blocking.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! What one asks to be told about, and what is possible now.
 //!
 //! The bits are Tornado's, so that no layer translates them: `READ` 0x001, `WRITE` 0x004,
-//! `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`).
+//! `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`). `EDGE` 0x80 is ours.
 
 use std::ops::{BitOr, BitOrAssign};
 
@@ -20,11 +20,20 @@ impl Interest {
     pub const READABLE: Self = Self(0x01);
     /// Room to write, or a finished connection attempt.
     pub const WRITABLE: Self = Self(0x04);
+    /// Report each change once, and leave it to the owner to remember it. Without this bit the
+    /// source is level-triggered.
+    pub const EDGE: Self = Self(0x80);
 
     /// Keeps the bits that mean something; `ERROR` is implied and may be passed.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
-        Self((bits & 0x05) as u8)
+        Self((bits & 0x85) as u8)
+    }
+
+    /// Whether the owner remembers what it was told.
+    #[must_use]
+    pub const fn is_edge(self) -> bool {
+        self.0 & Self::EDGE.0 != 0
     }
 
     /// Whether data is of interest.

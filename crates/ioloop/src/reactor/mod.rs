@@ -1,5 +1,8 @@
 //! Readiness of file descriptors, level-triggered, over mio's edge-triggered `Poll`.
 //!
+//! A source with [`Interest::EDGE`] is reported as mio does it, once per change: for owners that
+//! remember what they were told, and read on until the operation would block.
+//!
 //! # Ordering
 //!
 //! One [`poll`](Reactor::poll) reports a source at most once, with all that is known of it. The
@@ -221,6 +224,15 @@ impl<S: AsFd> Reactor<S> {
         Ok(signals)
     }
 
+    /// The source of a registration; `None` for a stale token.
+    #[must_use]
+    pub fn source(&self, token: Token) -> Option<&S> {
+        self.entries
+            .get(token.index() as usize)
+            .filter(|entry| entry.generation == token.generation())
+            .map(|entry| &entry.source)
+    }
+
     /// How many sources are registered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -309,6 +321,9 @@ impl<S: AsFd> Reactor<S> {
                 continue;
             };
             entry.collected = 0;
+            if entry.interest.is_edge() {
+                continue;
+            }
             entry.unproven = event.readiness;
             if !entry.listed {
                 entry.listed = true;

@@ -1,0 +1,27 @@
+/** The memory that large reads go into: what was asked for is as a rule more than what comes. */
+
+/** Room for a large read, until the next call. */
+export function largeRoom(size: number): Buffer {
+  if (spare !== null && spare.length >= size) return spare;
+  const room = Buffer.allocUnsafeSlow(size);
+  if (size <= MAX_SPARE_BYTES) spare = room;
+  return room;
+}
+
+/**
+ * The first `count` bytes of a large room: the room itself when they fill more than half of it,
+ * else a copy, so that a small result keeps no large memory.
+ */
+export function claim(room: Buffer, count: number): Buffer {
+  if (count > room.length / 2) {
+    if (room === spare) spare = null;
+    return room.subarray(0, count);
+  }
+  const copy = Buffer.allocUnsafe(count);
+  room.copy(copy, 0, 0, count);
+  return copy;
+}
+
+/** Kept while nobody fills it; what is larger is not worth keeping. */
+const MAX_SPARE_BYTES = 1024 * 1024;
+let spare: Buffer | null = null;

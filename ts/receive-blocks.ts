@@ -1,0 +1,83 @@
+/**
+ * The memory that small reads go into. What was asked for is as a rule far more than what comes,
+ * so it is not allocated for each read.
+ *
+ * One per thread, used between two lines of JavaScript: nothing runs meanwhile.
+ */
+import { markAsUntransferable } from 'node:worker_threads';
+
+/** Reads up to this size go into blocks; larger ones into memory of their own. */
+export const LARGEST_READ = 64 * 1024;
+
+const BLOCK_BYTES = 2 * LARGEST_READ;
+
+/**
+ * Blocks that are filled from front to back: a result is a view of what was read, never copied and
+ * never written to again. A block lives as long as a result that lies in it.
+ */
+class ReceiveBlocks {
+  /** Where the next read goes: to `block`, from `offset` on. */
+  block = newBlock();
+  offset = 0;
+
+  /**
+   * Makes room for a read of up to `size` bytes, at most {@link LARGEST_READ}; gives how many it
+   * may bring. That is less than `size` only at the end of a block, and then still half of
+   * {@link LARGEST_READ}.
+   */
+  reserve(size: number): number {
+    const room = this.block.length - this.offset;
+    if (room >= size) return size;
+    if (room >= LARGEST_READ / 2) return room;
+    this.block = newBlock();
+    this.offset = 0;
+    return size;
+  }
+
+  /** Makes room for the reads of a whole turn: at least {@link LARGEST_READ} bytes. */
+  reserveTurn(): void {
+    if (this.block.length - this.offset >= LARGEST_READ) return;
+    this.block = newBlock();
+    this.offset = 0;
+  }
+
+  /** The `count` bytes that were read. */
+  take(count: number): Buffer {
+    const { offset } = this;
+    this.offset = offset + count;
+    return view(this.block, offset, this.offset);
+  }
+}
+
+/** The blocks of this thread. */
+export const receiveBlocks = new ReceiveBlocks();
+
+/**
+ * `block.subarray(start, end)` at a third of its price: this is done for each message. The class
+ * is that of all of Node's buffers, which names it as its species.
+ */
+export function view(block: Buffer, start: number, end: number): Buffer {
+  return new BufferView(block.buffer, block.byteOffset + start, end - start);
+}
+
+type ViewConstructor = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer;
+
+const BufferView = viewConstructor();
+
+function viewConstructor(): ViewConstructor {
+  const species = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species];
+  // Where `Buffer` itself is named, it is the deprecated constructor that must not be called.
+  if (typeof species === 'function' && (species as unknown) !== Buffer) {
+    return species as ViewConstructor;
+  }
+  return function from(memory: ArrayBuffer, offset: number, length: number): Buffer {
+    return Buffer.from(memory, offset, length);
+  } as unknown as ViewConstructor;
+}
+
+/** Whoever transferred one result of a block would empty all the others, as in Node's own pool. */
+function newBlock(): Buffer {
+  const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  markAsUntransferable(block.buffer);
+  return block;
+}

@@ -1,0 +1,175 @@
+/** The streams of one loop: what a turn brought them, and what they want sent. */
+import { native, type NativeHandle } from '../native.js';
+import { receiveBlocks } from '../receive-blocks.js';
+import type { Channel } from './channel.js';
+import { SendBatch } from './send-batch.js';
+
+const { MODE_STREAM, MODE_RECEIVE, INTEREST_EDGE } = native;
+const FIRST_SIZE = 256;
+const READ_WRITE = 0x05;
+
+/** What the table asks of its loop. */
+export interface ChannelTableHooks {
+  /** There has to be a turn soon. */
+  wake(): void;
+  /** This index, which may have been a handler's, is a channel's now. */
+  displace(index: number): void;
+}
+
+/** The registered channels of one loop, by the core's index. */
+export class ChannelTable {
+  /** By index: 0 for what is no stream, else what the turn does with it. */
+  modes = new Uint8Array(FIRST_SIZE);
+  readonly #native: NativeHandle;
+  readonly #hooks: ChannelTableHooks;
+  readonly #byIndex: (Channel | undefined)[] = [];
+  #size = 0;
+  /** Collected at the entry of a turn, the first {@link #count} of them. */
+  readonly #ready: (Channel | undefined)[] = [];
+  readonly #words: number[] = [];
+  #count = 0;
+  /** The block that the turn received into. */
+  #block = receiveBlocks.block;
+  /** Channels that have more to do than one turn allows. */
+  #continuing: Channel[] = [];
+  #batch: SendBatch | null = null;
+  #atTickEnd: Channel[] = [];
+  #tickEndQueued = false;
+
+  constructor(handle: NativeHandle, hooks: ChannelTableHooks) {
+    this.#native = handle;
+    this.#hooks = hooks;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether a channel asks for another turn. */
+  get isContinuing(): boolean {
+    return this.#continuing.length > 0;
+  }
+
+  /** The batch that is sent when the running code and its microtasks are done. */
+  get batch(): SendBatch {
+    return (this.#batch ??= new SendBatch());
+  }
+
+  /** Watches a channel: its index, or a negative errno. */
+  add(channel: Channel): number {
+    const index = native.loopRegister(this.#native, channel.fd, READ_WRITE | INTEREST_EDGE);
+    if (index < 0) return index;
+    if (index >= this.modes.length) this.#grow(index);
+    this.displace(index);
+    this.#hooks.displace(index);
+    this.modes[index] = MODE_STREAM | channel.mode;
+    this.#byIndex[index] = channel;
+    this.#size += 1;
+    return index;
+  }
+
+  remove(index: number): void {
+    native.loopDeregister(this.#native, index);
+    this.modes[index] = 0;
+    this.#byIndex[index] = undefined;
+    this.#size -= 1;
+  }
+
+  /** The core has dropped a descriptor that somebody closed, and used its index again. */
+  displace(index: number): void {
+    const channel = this.#byIndex[index];
+    if (channel === undefined) return;
+    this.modes[index] = 0;
+    this.#byIndex[index] = undefined;
+    this.#size -= 1;
+    channel.onLost();
+  }
+
+  /** Whether the next turn is to receive for the channel at `index`. */
+  setReceiving(index: number, receiving: boolean): void {
+    const mode = this.modes[index] as number;
+    this.modes[index] = receiving ? mode | MODE_RECEIVE : mode & ~MODE_RECEIVE;
+  }
+
+  /** Before a turn: there has to be room for what it receives. */
+  prepare(): void {
+    if (this.#size > 0) receiveBlocks.reserveTurn();
+    this.#block = receiveBlocks.block;
+  }
+
+  /** Takes a ready channel out of the completions. */
+  collect(index: number, bits: number, result: number): void {
+    const channel = this.#byIndex[index];
+    const start = receiveBlocks.offset;
+    if (result > 0) receiveBlocks.offset = start + result;
+    if (channel === undefined) return;
+    const at = this.#count;
+    this.#ready[at] = channel;
+    this.#words[3 * at] = bits;
+    this.#words[3 * at + 1] = result;
+    this.#words[3 * at + 2] = start;
+    this.#count = at + 1;
+  }
+
+  /** Delivers what was collected, and lets those continue that had more to do than fitted in. */
+  dispatch(): void {
+    const continuing = this.#continuing;
+    if (continuing.length > 0) {
+      this.#continuing = [];
+      for (const channel of continuing) channel.onContinue();
+    }
+    const words = this.#words;
+    for (let at = 0; at < this.#count; at += 1) {
+      const channel = this.#ready[at] as Channel;
+      const [bits, result, start] = [words[3 * at], words[3 * at + 1], words[3 * at + 2]];
+      this.#ready[at] = undefined;
+      channel.deliver(bits as number, result as number, this.#block, start as number);
+    }
+    this.#count = 0;
+  }
+
+  /** The channel wants to be called in the next turn. */
+  continueLater(channel: Channel): void {
+    this.#continuing.push(channel);
+    this.#hooks.wake();
+  }
+
+  /** The channel wants to be called when the running code and its microtasks are done. */
+  atTickEnd(channel: Channel): void {
+    this.#atTickEnd.push(channel);
+    this.queueTickEnd();
+  }
+
+  /**
+   * Promise reactions run as microtasks behind the turn, and what they write is to leave together:
+   * Node's tick queue is served when there are no more of them.
+   */
+  queueTickEnd(): void {
+    if (this.#tickEndQueued) return;
+    this.#tickEndQueued = true;
+    process.nextTick(this.#onTickEnd);
+  }
+
+  clear(): void {
+    this.#byIndex.length = 0;
+    this.#ready.length = 0;
+    this.#continuing = [];
+    this.#count = 0;
+    this.#size = 0;
+  }
+
+  readonly #onTickEnd = (): void => {
+    this.#tickEndQueued = false;
+    this.#batch?.flush();
+    const channels = this.#atTickEnd;
+    if (channels.length === 0) return;
+    this.#atTickEnd = [];
+    for (const channel of channels) channel.onTickEnd();
+  };
+
+  #grow(index: number): void {
+    const larger = new Uint8Array(2 ** (32 - Math.clz32(index)));
+    larger.set(this.modes);
+    this.modes = larger;
+  }
+}

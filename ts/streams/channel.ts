@@ -1,0 +1,155 @@
+/** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
+import { constants } from 'node:os';
+import { systemError } from '../errors.js';
+import { native } from '../native.js';
+import type { ChannelTable } from './channel-table.js';
+import { RECEIVE, type Demand, type Source, type SourceEvents } from './transport.js';
+
+const { NOT_RECEIVED, RECEIVE_BYTES, MODE_STREAM, MODE_FILE } = native;
+
+/** What a channel tells the writing side. */
+export interface WritableEvents {
+  /** There may be room again, or a connection attempt has ended. */
+  onWritable(): void;
+  /** The turn that {@link Channel.continueLater} asked for. */
+  onContinue(): void;
+  onTickEnd(): void;
+}
+
+/** A descriptor that a stream reads and writes. It belongs to the stream, which closes it. */
+export class Channel implements Source {
+  readonly fd: number;
+  /** As the core knows it: a socket, or a file such as a pipe. */
+  readonly mode: number;
+  readable = false;
+  peerClosed = false;
+  /** Somebody else has closed the descriptor: the number is not ours to close. */
+  lost = false;
+  /** Set by the stream, before {@link open}. */
+  reader!: SourceEvents;
+  writer!: WritableEvents;
+
+  readonly #table: ChannelTable;
+  #index = NOT_OPEN;
+  #receiving = false;
+  #continuing = false;
+  #atTickEnd = false;
+
+  constructor(table: ChannelTable, fd: number, isFile: boolean) {
+    this.#table = table;
+    this.fd = fd;
+    this.mode = isFile ? MODE_STREAM | MODE_FILE : MODE_STREAM;
+  }
+
+  get isOpen(): boolean {
+    return this.#index !== NOT_OPEN;
+  }
+
+  get isFile(): boolean {
+    return (this.mode & MODE_FILE) !== 0;
+  }
+
+  /**
+   * Lets the loop watch it.
+   *
+   * @throws `EPERM` for a regular file, `EBADF`; `EEXIST` when the loop has a handler for it.
+   */
+  open(): void {
+    const index = this.#table.add(this);
+    if (index < 0) throw systemError(index, 'addHandler', { fd: this.fd });
+    this.#index = index;
+    if (this.#receiving) this.#table.setReceiving(index, true);
+  }
+
+  /** Ends the watching. The descriptor stays open. */
+  close(): void {
+    if (this.#index === NOT_OPEN) return;
+    this.#table.remove(this.#index);
+    this.#index = NOT_OPEN;
+    this.readable = false;
+  }
+
+  /** The number was closed by somebody else and is another file's. */
+  onLost(): void {
+    this.#index = NOT_OPEN;
+    this.lost = true;
+    this.reader.onReadResult(-EBADF);
+  }
+
+  demand(demand: Demand): void {
+    const receiving = demand === RECEIVE;
+    if (receiving === this.#receiving) return;
+    this.#receiving = receiving;
+    if (this.#index !== NOT_OPEN) this.#table.setReceiving(this.#index, receiving);
+  }
+
+  read(buffer: Buffer, offset: number, length: number): number {
+    const { fd } = this;
+    const count = this.isFile
+      ? native.fdRead(fd, buffer, offset, length)
+      : native.socketRecv(fd, buffer, offset, length);
+    // A short read of a stream has read all there was; behind it the peer's end may wait.
+    if (count !== length && (count < 0 || !this.peerClosed)) this.readable = count === 0;
+    return this.#resultOf(count);
+  }
+
+  continueLater(): void {
+    if (this.#continuing || this.#index === NOT_OPEN) return;
+    this.#continuing = true;
+    this.#table.continueLater(this);
+  }
+
+  atTickEnd(): void {
+    if (this.#atTickEnd) return;
+    this.#atTickEnd = true;
+    this.#table.atTickEnd(this);
+  }
+
+  /** What a turn brought: readiness, and what it received from `start` on in `block`. */
+  deliver(bits: number, result: number, block: Buffer, start: number): void {
+    if (this.#index === NOT_OPEN) return;
+    if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) this.writer.onWritable();
+    if (this.#index === NOT_OPEN) return;
+    const peerClosed = (bits & (READ_CLOSED | ERROR | HANG_UP)) !== 0;
+    if (peerClosed) this.peerClosed = true;
+    if (result === NOT_RECEIVED) {
+      if (peerClosed || (bits & READ) !== 0) {
+        this.readable = true;
+        this.reader.onReadable();
+      }
+    } else if (result > 0) {
+      this.readable = result === RECEIVE_BYTES || this.peerClosed;
+      this.reader.onReceived(block, start, start + result);
+    } else {
+      this.readable = false;
+      this.reader.onReadResult(this.#resultOf(result));
+    }
+    if (peerClosed && this.#index !== NOT_OPEN) this.reader.onPeerClosed();
+  }
+
+  onContinue(): void {
+    this.#continuing = false;
+    if (this.#index === NOT_OPEN) return;
+    this.writer.onContinue();
+    if (this.#index !== NOT_OPEN) this.reader.onContinue();
+  }
+
+  onTickEnd(): void {
+    this.#atTickEnd = false;
+    this.writer.onTickEnd();
+    this.reader.onTickEnd();
+  }
+
+  /** A terminal whose other side has closed says EIO, and means its end. */
+  #resultOf(result: number): number {
+    return result === -EIO && this.isFile ? 0 : result;
+  }
+}
+
+const { EBADF, EIO } = constants.errno;
+const NOT_OPEN = -1;
+const READ = 0x01;
+const WRITE = 0x04;
+const ERROR = 0x08;
+const HANG_UP = 0x10;
+const READ_CLOSED = 0x20;

@@ -1,0 +1,122 @@
+/** What an `IOStream` is made on: a descriptor in the loop, or another stream with TLS. */
+import { constants } from 'node:os';
+import { addressDetails, type Address } from '../address.js';
+import { systemError } from '../errors.js';
+import { fdOf, closeFd, type FdLike } from '../fd.js';
+import { native } from '../native.js';
+import { Socket } from '../socket.js';
+import { Channel } from './channel.js';
+import type { ChannelTable } from './channel-table.js';
+import { FdWriter } from './fd-writer.js';
+import type { Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
+
+/** The lower end of a stream. */
+export interface Endpoint {
+  /** The descriptor; -1 once closed. */
+  readonly fd: number;
+  readonly socket: Socket | null;
+  readonly source: Source;
+  /** Whether it can be read and written now, not only after a connection. */
+  readonly connected: boolean;
+  /** Connects it with the two sides of a stream, and lets the loop watch it if it is connected. */
+  attach(reader: SourceEvents, owner: WriterOwner, limits: WriterLimits): Writer;
+  /** The writing side has ended: tells the peer. */
+  shutdownWrite(): void;
+  /** A pending error that no read tells. */
+  takeError(): Error | null;
+  close(): void;
+}
+
+/** A socket, or another descriptor that can be watched. */
+export class FdEndpoint implements Endpoint {
+  readonly socket: Socket | null;
+  readonly source: Channel;
+  readonly #table: ChannelTable;
+  readonly #file: FdLike;
+  #connected: boolean;
+
+  /** `file` is owned from now on, and is non-blocking. */
+  constructor(table: ChannelTable, file: Socket | FdLike) {
+    const socket = file instanceof Socket ? file : null;
+    this.socket = socket;
+    this.#table = table;
+    this.#file = file;
+    this.source = new Channel(table, fdOf(file), socket === null);
+    this.#connected = socket === null || native.socketAddress(socket.fd, true, scratch) >= 0;
+  }
+
+  /**
+   * @throws `EBADF` when the descriptor is not open.
+   */
+  static adopt(table: ChannelTable, file: FdLike): FdEndpoint {
+    const fd = fdOf(file);
+    const kind = native.socketAddress(fd, false, scratch);
+    if (kind !== -ENOTSOCK && kind < 0) throw systemError(kind, 'getsockname', { fd });
+    if (kind >= 0 && typeof file === 'number') return new FdEndpoint(table, Socket.fromFd(file));
+    const adopted = native.fdAdopt(fd);
+    if (adopted < 0) throw systemError(adopted, 'ioctl', { fd });
+    return new FdEndpoint(table, file);
+  }
+
+  get fd(): number {
+    return this.source.isOpen || !this.#connected ? this.source.fd : -1;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  attach(reader: SourceEvents, owner: WriterOwner, limits: WriterLimits): Writer {
+    const { source } = this;
+    const writer = new FdWriter(owner, this.#table, source, limits, this.#connected);
+    source.reader = reader;
+    source.writer = writer;
+    if (this.#connected && !source.isOpen) source.open();
+    return writer;
+  }
+
+  /**
+   * Begins to connect; the writing side hears of the end.
+   *
+   * @throws What `connect(2)` says at once.
+   */
+  connect(address: Address): void {
+    this.socket?.connect(address);
+    this.source.open();
+  }
+
+  /** How the connection attempt has ended: its error, `null` when it stands. */
+  connectResult(address: Address): Error | null {
+    const { socket } = this;
+    if (socket === null) return null;
+    const error = socket.takeError();
+    if (error !== null) return error;
+    this.#connected = socket.remoteAddress !== null;
+    if (this.#connected) return null;
+    return systemError(-ECONNREFUSED, 'connect', { fd: socket.fd, ...addressDetails(address) });
+  }
+
+  shutdownWrite(): void {
+    // A pipe has one direction only, and is closed.
+    if (this.socket === null) return;
+    try {
+      this.socket.shutdown('write');
+    } catch (error) {
+      // The peer is gone, which the next read tells.
+      if ((error as { code?: unknown }).code !== 'ENOTCONN') throw error;
+    }
+  }
+
+  takeError(): Error | null {
+    return this.socket?.takeError() ?? null;
+  }
+
+  close(): void {
+    const { source } = this;
+    source.close();
+    if (!source.lost) closeFd(this.#file);
+  }
+}
+
+const { ENOTSOCK, ECONNREFUSED } = constants.errno;
+const scratch = new Uint8Array(128);

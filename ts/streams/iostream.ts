@@ -1,0 +1,621 @@
+/** Streams of bytes with Tornado's reads, on sockets and on any descriptor. */
+import { Duplex } from 'node:stream';
+import type { ReadableStream, WritableStream } from 'node:stream/web';
+import type { Address } from '../address.js';
+import { capture } from '../async-context.js';
+import { invalidArgType, invalidArgValue, StreamClosedError, streamBusy, systemError } from '../errors.js';
+import type { FdLike } from '../fd.js';
+import { channelsOf, IOLoop } from '../ioloop.js';
+import { Socket } from '../socket.js';
+import { Deferred } from './deferred.js';
+import { IOStreamDuplex } from './duplex.js';
+import { FdEndpoint, type Endpoint } from './endpoint.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  NO_OPTIONS,
+  streamLimits,
+  type IOStreamOptions,
+  type ReadBytesOptions,
+  type ReadUntilOptions,
+  type StreamLimits,
+} from './options.js';
+import { Reader, type ReaderOwner } from './reader.js';
+import {
+  Peek,
+  ReadBytes,
+  ReadInto,
+  ReadUntil,
+  ReadUntilClose,
+  ReadUntilRegex,
+  type Read,
+} from './reads.js';
+import type { SSLIOStream, StartTlsOptions } from './ssl-iostream.js';
+import { TlsEndpoint } from './tls-endpoint.js';
+import type { Data, Writer, WriterOwner } from './transport.js';
+import { isLimited, limited, Wait, type WaitOptions } from './wait.js';
+
+/** Called with what closed the stream; `null` when its peer or its owner did. */
+export type CloseCallback = (error: Error | null) => unknown;
+
+/** What the rest of the package may do with a stream. */
+export interface StreamInternals {
+  onEnd(stream: IOStream): void;
+  onPeerGone(stream: IOStream): void;
+  onConnectEnd(stream: IOStream): boolean;
+  onShutdown(stream: IOStream): void;
+  closeFor(stream: IOStream, error: Error | null): void;
+  closedError(stream: IOStream, partial?: Buffer): StreamClosedError;
+  /** The peer's end is not the stream's, as it is not that of a `Duplex`. */
+  allowHalfOpen(stream: IOStream): void;
+  /** Calls `callback` once, when the stream is closed; at once if it is. */
+  whenClosed(stream: IOStream, callback: () => void): void;
+  /** Takes the endpoint, and what else a stream that continues on it needs; this one is closed. */
+  moveOut(stream: IOStream): { endpoint: Endpoint; limits: StreamLimits; callback: CloseCallback | null };
+}
+
+export let internals: StreamInternals;
+
+/**
+ * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
+ * watched.
+ *
+ * Every failure is a rejection, never thrown. There is one read at a time; writes may be many, and
+ * go out in their order. What is read is yours. Of what is written, up to 4 KiB are copied at once;
+ * what is longer is sent from where it is, so leave it alone until its promise is settled.
+ *
+ * Nothing is received before somebody asks for it, beyond one chunk. That the peer has closed is
+ * noticed in any case.
+ *
+ * Differs from Tornado: failed reads are never thrown, an end that was not clean fails
+ * `readUntilClose`, a read that was given up loses nothing, and a peer's end does not drop what was
+ * written.
+ */
+export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
+  static {
+    internals = {
+      onEnd: (stream) => {
+        stream.#onEnd();
+      },
+      onPeerGone: (stream) => {
+        const error = stream.#endpoint.takeError();
+        if (error !== null) stream.#closeNow(error);
+      },
+      onConnectEnd: (stream) => stream.#onConnectEnd(),
+      onShutdown: (stream) => {
+        stream.#onShutdown();
+      },
+      closeFor: (stream, error) => {
+        stream.#closeNow(error);
+      },
+      closedError: (stream, partial) => stream.#closedError(partial),
+      allowHalfOpen: (stream) => {
+        stream.#allowHalfOpen = true;
+      },
+      whenClosed: (stream, callback) => {
+        if (stream.#closed) callback();
+        else (stream.#watchers ??= []).push(callback);
+      },
+      moveOut: (stream) => stream.#moveOut(),
+    };
+  }
+
+  /** The loop that moves the stream's bytes. */
+  readonly loop: IOLoop;
+  readonly #limits: StreamLimits;
+  readonly #endpoint: Endpoint;
+  readonly #reader: Reader;
+  readonly #writer: Writer;
+  #allowHalfOpen: boolean;
+  #closed = false;
+  #error: Error | null = null;
+  #writeEnded = false;
+  #connecting: { readonly address: Address; readonly done: Deferred<IOStream> } | null = null;
+  #closeCallback: CloseCallback | null = null;
+  /** For those inside of the package who wait for the close. */
+  #watchers: (() => void)[] | null = null;
+
+  /**
+   * A stream on `socket`, which it owns from now on. The socket is connected, or {@link connect}
+   * is called first.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE` for what is no {@link Socket} (for others there is
+   * {@link fromFd}), `ERR_OUT_OF_RANGE` for options; `EBADF` for a closed socket, `EEXIST` for one
+   * that has a handler. The socket is not closed then.
+   */
+  constructor(socket: Socket, options: IOStreamOptions = NO_OPTIONS) {
+    checkOptions(options);
+    this.#limits = streamLimits(options);
+    this.#allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
+    this.loop = options.loop ?? IOLoop.current();
+    this.#endpoint = endpointOf(socket, this.loop);
+    const owner = new StreamOwner(this);
+    this.#reader = new Reader(owner, this.#endpoint.source, this.#limits);
+    this.#writer = this.#endpoint.attach(this.#reader, owner, this.#limits.writer);
+  }
+
+  /**
+   * A stream on any descriptor that can be watched: a pipe, a pty, a FIFO, a serial line, a
+   * socket. It becomes non-blocking and is owned by the stream. A terminal whose other side has
+   * closed ends.
+   *
+   * @throws `EPERM` for a regular file, `EBADF`, and as the constructor.
+   */
+  static fromFd(fd: FdLike, options: IOStreamOptions = NO_OPTIONS): IOStream {
+    checkOptions(options);
+    const loop = options.loop ?? IOLoop.current();
+    const endpoint = FdEndpoint.adopt(channelsOf(loop), fd);
+    // The constructor takes an endpoint as it is.
+    return new IOStream(endpoint as unknown as Socket, { ...options, loop });
+  }
+
+  /** The socket below; `null` when there is none, as on a pipe. */
+  get socket(): Socket | null {
+    return this.#endpoint.socket;
+  }
+
+  /** The descriptor; -1 when the stream is closed. */
+  fileno(): number {
+    return this.#closed ? -1 : this.#endpoint.fd;
+  }
+
+  /** Whether the stream is closed. What was received before can still be read. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether a read is waiting. */
+  get reading(): boolean {
+    return this.#reader.reading;
+  }
+
+  /** Whether something that was written is not with the kernel yet. */
+  get writing(): boolean {
+    return this.#writer.buffered > 0;
+  }
+
+  /** Whether the peer has ended its side; what is buffered can still be read. */
+  get ended(): boolean {
+    return this.#reader.ended;
+  }
+
+  /** What has closed the stream; `null` while it is open, and when its peer or its owner did. */
+  get error(): Error | null {
+    return this.#error;
+  }
+
+  /** Bytes that were received and not read. */
+  get readBufferSize(): number {
+    return this.#reader.buffered;
+  }
+
+  /** Bytes that were written and are not with the kernel. */
+  get writeBufferSize(): number {
+    return this.#writer.buffered;
+  }
+
+  /** Whether more than the high watermark waits to be sent, and {@link drain} would wait. */
+  get congested(): boolean {
+    return this.#writer.congested;
+  }
+
+  /**
+   * Connects. What is written meanwhile is sent afterwards. The host is an IP address; names are
+   * resolved by `TCPClient`.
+   *
+   * Rejects with a `StreamClosedError` whose `realError` says why, and the stream is closed; with
+   * a `TimeoutError` or the signal's reason in the same way; with `ERR_IOLOOP_STREAM_BUSY` when it
+   * is connected already.
+   */
+  async connect(address: Address, options?: WaitOptions): Promise<this> {
+    if (this.#closed) throw this.#closedError();
+    const endpoint = this.#endpoint;
+    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
+      throw streamBusy('connect()', 'it is connected, or about to be');
+    }
+    const wait = this.#wait(options, 'connect', (error) => {
+      this.close(error);
+    });
+    const done = new Deferred<IOStream>();
+    this.#connecting = { address, done };
+    try {
+      endpoint.connect(address);
+    } catch (error) {
+      wait?.done();
+      // Not the network's word but the caller's mistake: the stream is as before.
+      this.#connecting = null;
+      if (!('syscall' in (error as Error))) throw error;
+      this.close(error);
+      throw this.#closedError();
+    }
+    try {
+      await done.promise;
+    } finally {
+      wait?.done();
+    }
+    return this;
+  }
+
+  /**
+   * Exactly `count` bytes; with `partial` what is there, at least one and at most `count`.
+   *
+   * Rejects with a {@link StreamClosedError} when the stream ends before; with
+   * `ERR_IOLOOP_BUFFER_FULL` for more than `maxBufferSize`.
+   */
+  readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
+    return this.#read(() => {
+      checkInteger('count', count, 0, this.#limits.maxBufferSize);
+      return new ReadBytes(count, isPartial(options));
+    }, options);
+  }
+
+  /**
+   * Fills `buffer`, or with `partial` at least one byte of it: resolves to how many. The memory is
+   * the stream's until then. Of a read that is given up the bytes stay for the next one.
+   */
+  readInto(buffer: Uint8Array, options?: ReadBytesOptions): Promise<number> {
+    return this.#read(() => {
+      if (!(buffer instanceof Uint8Array)) throw invalidArgType('buffer', buffer, 'a Uint8Array');
+      return new ReadInto(buffer, isPartial(options));
+    }, options);
+  }
+
+  /**
+   * Everything up to `delimiter`, and with it. When it does not come within `maxBytes` the stream
+   * is closed, and the read rejects with a {@link StreamClosedError} whose `realError` is an
+   * `UnsatisfiableReadError`; see `closeOnLimit`.
+   */
+  readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Promise<Buffer> {
+    return this.#read(() => {
+      const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
+      if (!(bytes instanceof Uint8Array)) {
+        throw invalidArgType('delimiter', delimiter, 'a string or Uint8Array');
+      }
+      if (bytes.length === 0) throw invalidArgValue('delimiter', delimiter, 'not empty');
+      const pattern = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+      return new ReadUntil(pattern, this.#maxBytes(options), sparesStream(options));
+    }, options);
+  }
+
+  /**
+   * Everything up to the end of the first match of `regex`, whose characters stand for one byte
+   * each (Latin-1). Limited as {@link readUntil}. Whatever arrives makes it look at the buffer
+   * anew, so give it a `maxBytes`.
+   */
+  readUntilRegex(regex: RegExp, options?: ReadUntilOptions): Promise<Buffer> {
+    return this.#read(() => {
+      if (!(regex instanceof RegExp)) throw invalidArgType('regex', regex, 'a RegExp');
+      return new ReadUntilRegex(regex, this.#maxBytes(options), sparesStream(options));
+    }, options);
+  }
+
+  /**
+   * Everything, when the peer has ended its side. When the connection breaks, the stream is closed
+   * here, or more than `maxBufferSize` comes, it rejects with a {@link StreamClosedError} that
+   * carries what had arrived as `partial`.
+   */
+  readUntilClose(options?: WaitOptions): Promise<Buffer> {
+    return this.#read(() => new ReadUntilClose(), options);
+  }
+
+  /** A copy of the next `count` bytes, by default one, which stay to be read. */
+  peek(count = 1, options?: WaitOptions): Promise<Buffer> {
+    return this.#read(() => {
+      checkInteger('count', count, 0, this.#limits.maxBufferSize);
+      return new Peek(count);
+    }, options);
+  }
+
+  /**
+   * The chunks as they come, until the peer has ended. A connection that breaks throws. Leaving
+   * the loop early leaves the stream open, and loses nothing.
+   */
+  async *[Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    for (;;) {
+      let chunk: Buffer;
+      try {
+        chunk = await this.readBytes(this.#limits.readChunkSize, PARTIAL);
+      } catch (error) {
+        if (this.#reader.ended && this.#error === null && error instanceof StreamClosedError) return;
+        throw error;
+      }
+      yield chunk;
+    }
+  }
+
+  /**
+   * Writes bytes (a string as UTF-8), or several in their order. Resolves when the last of them is
+   * with the kernel; what is written in one turn leaves together at its end. A wait that is given
+   * up takes nothing back.
+   *
+   * Rejects with `ERR_IOLOOP_BUFFER_FULL` when more than `maxWriteBufferSize` would wait, and the
+   * stream is as before; with a {@link StreamClosedError} when it is closed, or is before the bytes
+   * are sent. Such a failure is quiet when nobody awaits it.
+   */
+  write(data: Data | readonly Data[], options?: WaitOptions): Promise<void> {
+    if (options === undefined) return this.#writer.write(data);
+    return limited(this.loop, options, 'write', this.#writer.write(data));
+  }
+
+  /** Resolves when no more than the low watermark waits to be sent, at once if not congested. */
+  drain(options?: WaitOptions): Promise<void> {
+    return limited(this.loop, options, 'drain', this.#writer.drain());
+  }
+
+  /**
+   * Ends the writing side, after what was written: the peer reads the end. Reading goes on, until
+   * the peer has ended too. Calling it again does nothing more.
+   */
+  shutdownWrite(options?: WaitOptions): Promise<void> {
+    return limited(this.loop, options, 'shutdownWrite', this.#writer.shutdown());
+  }
+
+  /**
+   * Sends what was written, and closes the stream; resolves when it is closed. When the wait is
+   * given up, or the sending fails, it is closed all the same, and the promise rejects.
+   */
+  async end(options?: WaitOptions): Promise<void> {
+    if (this.#closed) return;
+    try {
+      await this.shutdownWrite(options);
+    } finally {
+      this.close();
+    }
+  }
+
+  /**
+   * Closes the stream at once. What was written is offered to the kernel once more, and what it
+   * does not take is dropped: {@link end} sends it. Whatever waits rejects with a
+   * {@link StreamClosedError}; what was received can still be read. Closing again does nothing.
+   *
+   * `error` is what the stream is closed for: its {@link error}.
+   */
+  close(error: unknown = null): void {
+    if (this.#closed) return;
+    if (error === null || error === undefined) this.#writer.flush();
+    this.#closeNow(error === null || error === undefined ? null : toError(error));
+  }
+
+  /** {@link end}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+
+  /**
+   * Calls `callback(error)` once when the stream is closed, on the loop; at once in its next turn
+   * if it is closed already. There is one: setting another replaces it, `null` removes it.
+   */
+  setCloseCallback(callback: CloseCallback | null): void {
+    if (callback !== null && typeof callback !== 'function') {
+      throw invalidArgType('callback', callback, 'a function or null');
+    }
+    const context = capture();
+    this.#closeCallback =
+      callback === null || context === null
+        ? callback
+        : (error) => context.runInAsyncScope(callback, undefined, error) as unknown;
+    if (this.#closed) this.#announceClose();
+  }
+
+  /**
+   * The stream as Node knows it, for what takes a `Duplex`: `http.Server`, `pipeline`, `ws`. It
+   * takes over the reading and writing; the stream stays open when its peer has ended, and is
+   * closed with it.
+   */
+  toDuplex(): IOStreamDuplex {
+    this.#allowHalfOpen = true;
+    return new IOStreamDuplex(this);
+  }
+
+  /** The stream as a pair of web streams. It takes over the reading and writing. */
+  toWeb(): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> } {
+    return Duplex.toWeb(this.toDuplex()) as ReturnType<IOStream['toWeb']>;
+  }
+
+  /**
+   * Goes on with TLS: resolves to the stream that replaces this one, after the handshake. The close
+   * callback moves along; this stream is closed.
+   *
+   * Nothing may be waiting or buffered; otherwise it rejects with `ERR_IOLOOP_STREAM_BUSY`, and the
+   * stream is as before. A handshake that fails rejects with its error as it is, and the connection
+   * is closed.
+   */
+  async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {
+    checkOptions(options);
+    if (this.#closed) throw this.#closedError();
+    const idle = !this.reading && !this.writing && this.#reader.buffered === 0;
+    if (!idle) throw streamBusy('startTls()', 'a read waits, or something is buffered');
+    // Loaded when it is needed: few programs do, and it takes its time.
+    const { startTls } = await import('./start-tls.js');
+    return startTls(this, options);
+  }
+
+  /** `TCP_NODELAY`: whether small packets are sent at once. Nothing happens on other streams. */
+  setNodelay(value: boolean): void {
+    this.#setOption('noDelay', value);
+  }
+
+  /** `SO_KEEPALIVE`, and the seconds of silence before the first probe. */
+  setKeepalive(value: boolean, idleSeconds?: number): void {
+    this.#setOption('keepAlive', value);
+    if (value && idleSeconds !== undefined) this.#setOption('keepAliveIdle', idleSeconds);
+  }
+
+  /** The options are looked at here, so that what is wrong with them rejects. */
+  #read<T>(make: () => Read<T>, options: WaitOptions | undefined): Promise<T> {
+    const reader = this.#reader;
+    try {
+      if (options !== undefined) checkOptions(options);
+      const read = make();
+      if (!isLimited(options) || reader.reading) return reader.read(read);
+      const wait = new Wait(this.loop, options, read.name, (error) => {
+        reader.cancel(error);
+      });
+      const promise = reader.read(read);
+      if (reader.reading) reader.limit(wait);
+      else wait.done();
+      return promise;
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  #wait(
+    options: WaitOptions | undefined,
+    what: string,
+    expire: (error: unknown) => void,
+  ): Wait | null {
+    return isLimited(options) ? new Wait(this.loop, options, what, expire) : null;
+  }
+
+  #maxBytes(options: ReadUntilOptions | undefined): number {
+    const { maxBufferSize } = this.#limits;
+    if (options?.maxBytes === undefined) return maxBufferSize;
+    return checkInteger('maxBytes', options.maxBytes, 1, maxBufferSize);
+  }
+
+  #setOption(name: 'noDelay' | 'keepAlive' | 'keepAliveIdle', value: boolean | number): void {
+    const { socket } = this;
+    if (socket === null || this.#closed || 'path' in socket.localAddress) return;
+    socket.setOption(name, value);
+  }
+
+  #onEnd(): void {
+    if (this.#closed) return;
+    if (this.#allowHalfOpen && !this.#writeEnded) return;
+    if (this.#writer.buffered === 0) {
+      this.#closeNow(null);
+      return;
+    }
+    // What was written is sent first; what cannot be, closes it with its error.
+    this.#writer.shutdown().then(
+      () => {
+        this.close();
+      },
+      () => {},
+    );
+  }
+
+  #onConnectEnd(): boolean {
+    const connecting = this.#connecting;
+    if (connecting === null) return true;
+    const error = (this.#endpoint as FdEndpoint).connectResult(connecting.address);
+    if (error !== null) {
+      this.#closeNow(error);
+      return false;
+    }
+    this.#connecting = null;
+    connecting.done.resolve(this);
+    return true;
+  }
+
+  #onShutdown(): void {
+    this.#writeEnded = true;
+    try {
+      this.#endpoint.shutdownWrite();
+    } catch (error) {
+      this.#closeNow(error as Error);
+      return;
+    }
+    if (this.#reader.ended || this.#endpoint.socket === null) this.#closeNow(null);
+  }
+
+  #closeNow(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error = error;
+    this.#endpoint.close();
+    this.#reader.close();
+    this.#writer.close(() => this.#closedError());
+    this.#connecting?.done.rejectQuietly(this.#closedError());
+    this.#connecting = null;
+    this.#announceClose();
+    const watchers = this.#watchers;
+    this.#watchers = null;
+    for (const watcher of watchers ?? []) watcher();
+  }
+
+  #moveOut(): ReturnType<StreamInternals['moveOut']> {
+    const callback = this.#closeCallback;
+    this.#closeCallback = null;
+    this.#closed = true;
+    this.#reader.close();
+    this.#writer.close(() => this.#closedError());
+    return { endpoint: this.#endpoint, limits: this.#limits, callback };
+  }
+
+  #announceClose(): void {
+    const callback = this.#closeCallback;
+    this.#closeCallback = null;
+    if (callback !== null) this.loop.addCallback(callback, this.#error);
+  }
+
+  #closedError(partial?: Buffer): StreamClosedError {
+    return new StreamClosedError(this.#error, partial);
+  }
+}
+
+/** What a stream's sides tell it. Methods of one class: closures for each stream would cost more. */
+class StreamOwner implements ReaderOwner, WriterOwner {
+  readonly #stream: IOStream;
+
+  constructor(stream: IOStream) {
+    this.#stream = stream;
+  }
+
+  onEnd(): void {
+    internals.onEnd(this.#stream);
+  }
+
+  onPeerGone(): void {
+    internals.onPeerGone(this.#stream);
+  }
+
+  onReadError(errno: number): void {
+    this.onFailure(systemError(errno, 'read', { fd: this.#stream.fileno() }));
+  }
+
+  onWriteError(errno: number): void {
+    this.onFailure(systemError(errno, 'write', { fd: this.#stream.fileno() }));
+  }
+
+  onFailure(error: Error): void {
+    internals.closeFor(this.#stream, error);
+  }
+
+  onConnectEnd(): boolean {
+    return internals.onConnectEnd(this.#stream);
+  }
+
+  onShutdown(): void {
+    internals.onShutdown(this.#stream);
+  }
+
+  closedError(partial?: Buffer): Error {
+    return internals.closedError(this.#stream, partial);
+  }
+}
+
+function endpointOf(socket: unknown, loop: IOLoop): Endpoint {
+  // Streams of the package itself are made on endpoints.
+  if (socket instanceof FdEndpoint || socket instanceof TlsEndpoint) return socket;
+  if (!(socket instanceof Socket)) {
+    throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
+  }
+  return new FdEndpoint(channelsOf(loop), socket);
+}
+
+const PARTIAL: ReadBytesOptions = { partial: true };
+
+function isPartial(options: ReadBytesOptions | undefined): boolean {
+  return options !== undefined && checkBoolean('partial', options.partial, false);
+}
+
+function sparesStream(options: ReadUntilOptions | undefined): boolean {
+  return options !== undefined && !checkBoolean('closeOnLimit', options.closeOnLimit, true);
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

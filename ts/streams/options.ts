@@ -1,0 +1,117 @@
+/** The options of streams, checked. */
+import { invalidArgType, outOfRange } from '../errors.js';
+import type { IOLoop } from '../ioloop.js';
+import type { WaitOptions } from './wait.js';
+
+/** How to make an {@link IOStream}. */
+export interface IOStreamOptions {
+  /** The loop of the stream; by default the current one. */
+  readonly loop?: IOLoop | undefined;
+  /** Bytes that may wait to be read, by default 104,857,600. A read that needs more fails. */
+  readonly maxBufferSize?: number | undefined;
+  /** Bytes that are read at a time, by default 65,536; at most half of `maxBufferSize`. */
+  readonly readChunkSize?: number | undefined;
+  /** Bytes that may wait to be sent, by default unlimited. A write beyond is refused. */
+  readonly maxWriteBufferSize?: number | undefined;
+  /** Above so many bytes waiting to be sent `drain()` waits; by default 65,536. */
+  readonly highWaterMark?: number | undefined;
+  /** Until so many are left; by default a quarter of the high one. */
+  readonly lowWaterMark?: number | undefined;
+  /**
+   * Whether the stream stays open for writing when the peer has ended its side. By default it is
+   * closed then, after what was written is sent.
+   */
+  readonly allowHalfOpen?: boolean | undefined;
+}
+
+/** What a read until something may be told. */
+export interface ReadUntilOptions extends WaitOptions {
+  /** Bytes, the delimiter included, in which it has to come. By default `maxBufferSize`. */
+  readonly maxBytes?: number | undefined;
+  /**
+   * Whether the stream is closed when it does not, as documented; by default true. Otherwise only
+   * this read fails, and its bytes stay.
+   */
+  readonly closeOnLimit?: boolean | undefined;
+}
+
+/** What `readBytes` and `readInto` may be told. */
+export interface ReadBytesOptions extends WaitOptions {
+  /** Whether any bytes, at least one, will do. */
+  readonly partial?: boolean | undefined;
+}
+
+/** The numbers of a stream, with their defaults. */
+export interface StreamLimits {
+  readonly maxBufferSize: number;
+  readonly readChunkSize: number;
+  readonly writer: {
+    readonly maxBufferSize: number;
+    readonly highWaterMark: number;
+    readonly lowWaterMark: number;
+  };
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+export function streamLimits(options: IOStreamOptions): StreamLimits {
+  // Most streams of a program have the defaults.
+  if (options === NO_OPTIONS) return DEFAULTS;
+  const maxBufferSize = size('maxBufferSize', options.maxBufferSize, DEFAULT_MAX_BUFFER);
+  const chunk = size('readChunkSize', options.readChunkSize, DEFAULT_CHUNK);
+  const highWaterMark = size('highWaterMark', options.highWaterMark, DEFAULT_HIGH_WATER);
+  const low = options.lowWaterMark ?? Math.floor(highWaterMark / 4);
+  const { maxWriteBufferSize = Infinity } = options;
+  return {
+    maxBufferSize,
+    readChunkSize: Math.max(1, Math.min(chunk, Math.floor(maxBufferSize / 2))),
+    writer: {
+      maxBufferSize:
+        maxWriteBufferSize === Infinity
+          ? Infinity
+          : size('maxWriteBufferSize', maxWriteBufferSize, Infinity),
+      highWaterMark,
+      lowWaterMark: checkInteger('lowWaterMark', low, 0, highWaterMark),
+    },
+  };
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  minimum: number,
+  maximum: number,
+): number {
+  if (typeof value !== 'number') throw invalidArgType(name, value, 'a number');
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw outOfRange(name, value, `an integer from ${minimum} to ${maximum}`);
+  }
+  return value;
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`. */
+export function checkBoolean(name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'boolean') throw invalidArgType(name, value, 'a boolean');
+  return value;
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`. */
+export function checkOptions(options: unknown): void {
+  if (options === undefined || (typeof options === 'object' && options !== null)) return;
+  throw invalidArgType('options', options, 'an object');
+}
+
+function size(name: string, value: number | undefined, otherwise: number): number {
+  return value === undefined ? otherwise : checkInteger(name, value, 1, LARGEST);
+}
+
+/** No options, for comparison by identity. */
+export const NO_OPTIONS: IOStreamOptions = Object.freeze({});
+
+const DEFAULT_MAX_BUFFER = 104_857_600;
+const DEFAULT_CHUNK = 65_536;
+const DEFAULT_HIGH_WATER = 65_536;
+/** What a buffer of Node can hold on every platform. */
+const LARGEST = 2 ** 31 - 1;
+const DEFAULTS = streamLimits({});

@@ -1,0 +1,288 @@
+/** The reading side of a stream: one read at a time, served from the buffer or by the source. */
+import { constants } from 'node:os';
+import { alreadyReading, bufferFull } from '../errors.js';
+import { receiveBlocks } from '../receive-blocks.js';
+import { Deferred } from './deferred.js';
+import { ReadBuffer } from './read-buffer.js';
+import type { Read, Target } from './reads.js';
+import { IDLE, NOTIFY, RECEIVE, type Source, type SourceEvents } from './transport.js';
+import type { Wait } from './wait.js';
+
+/** What the reader tells its stream. */
+export interface ReaderOwner {
+  /** The peer has ended its side, and there is nothing more to come. */
+  onEnd(): void;
+  /** Something has happened to a peer that had ended its side. */
+  onPeerGone(): void;
+  /** A read has failed with this negative errno. */
+  onReadError(errno: number): void;
+  /** A read can never be satisfied, and the stream is to be closed for it. */
+  onFailure(error: Error): void;
+  /** The error of reads that find the stream closed. */
+  closedError(partial?: Buffer): Error;
+}
+
+/** How much a reader holds and asks for. */
+export interface ReaderLimits {
+  readonly maxBufferSize: number;
+  readonly readChunkSize: number;
+}
+
+/** The reading side. Nothing here throws: what fails is a rejection. */
+export class Reader implements SourceEvents {
+  readonly #owner: ReaderOwner;
+  readonly #limits: ReaderLimits;
+  readonly #source: Source;
+  readonly #buffer = new ReadBuffer();
+  #read: Read<unknown> | null = null;
+  #result: Deferred<unknown> | null = null;
+  #wait: Wait | null = null;
+  /** No more bytes will come: the peer has ended, or the stream is closed. */
+  #ended = false;
+  /** It was the peer's end. */
+  #endedByPeer = false;
+  /** The stream has heard of it. */
+  #endTold = false;
+  #closed = false;
+
+  constructor(owner: ReaderOwner, source: Source, limits: ReaderLimits) {
+    this.#owner = owner;
+    this.#source = source;
+    this.#limits = limits;
+  }
+
+  /** Whether a read is waiting. */
+  get reading(): boolean {
+    return this.#read !== null;
+  }
+
+  /** Whether the peer has ended its side and that was noticed. */
+  get ended(): boolean {
+    return this.#endedByPeer;
+  }
+
+  /** Bytes that have arrived and were not read. */
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
+  /** Starts a read: it is done at once when the bytes are there. */
+  read<T>(read: Read<T>): Promise<T> {
+    if (this.#read !== null) return Promise.reject(alreadyReading(this.#read.name, read.name));
+    try {
+      const value = this.#attempt(read);
+      if (value !== undefined) return Promise.resolve(value);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    } finally {
+      this.#afterRead();
+    }
+    if (this.#ended) return Promise.reject(this.#closedError(read));
+    this.#read = read;
+    this.#demand(read);
+    const result = new Deferred<T>();
+    this.#result = result as Deferred<unknown>;
+    return result.promise;
+  }
+
+  /** The wait that ends with the read that has just begun. */
+  limit(wait: Wait): void {
+    this.#wait = wait;
+  }
+
+  /** Gives the waiting read up, with `error`: its bytes stay for the next one. */
+  cancel(error: unknown): void {
+    const read = this.#read;
+    if (read === null) return;
+    restore(read.target, this.#buffer);
+    this.#settle()?.reject(error);
+    this.#afterRead();
+  }
+
+  /** The stream is closed: what waits fails, what is buffered stays. */
+  close(): void {
+    this.#ended = true;
+    this.#closed = true;
+    const read = this.#read;
+    if (read === null) return;
+    const error = this.#closedError(read);
+    this.#settle()?.reject(error);
+  }
+
+  onReceived(block: Buffer, start: number, end: number): void {
+    this.#buffer.receive(block, start, end);
+    this.#serve();
+  }
+
+  onReadable(): void {
+    if (this.#read !== null) this.#serve();
+  }
+
+  onReadResult(result: number): void {
+    this.#onResult(result);
+    this.#serve();
+  }
+
+  /** Looked into in the next turn: until then what was read is answered. */
+  onPeerClosed(): void {
+    if (this.#endTold) this.#owner.onPeerGone();
+    else if (this.#read === null) this.#source.continueLater();
+  }
+
+  onContinue(): void {
+    if (this.#read !== null) this.#serve();
+    else if (this.#source.peerClosed) this.#lookAhead();
+  }
+
+  /** What stays in a block that others share is copied out, unless it was read in this tick. */
+  onTickEnd(): void {
+    this.#buffer.detach();
+  }
+
+  /** Satisfies the waiting read, if it can be. */
+  #serve(): void {
+    const read = this.#read;
+    if (read === null) {
+      this.#afterRead();
+      return;
+    }
+    try {
+      const value = this.#attempt(read);
+      if (value !== undefined) this.#settle()?.resolve(value);
+      else if (this.#ended) this.#settle()?.reject(this.#closedError(read));
+      else if (this.#source.readable) this.#source.continueLater();
+    } catch (error) {
+      this.#settle()?.reject(error);
+    }
+    this.#afterRead();
+  }
+
+  /** The result of a read, from the buffer and as much of the source as its budget allows. */
+  #attempt<T>(read: Read<T>): T | undefined {
+    for (let budget = TURN_BUDGET; ;) {
+      const value = this.#take(read);
+      if (value !== undefined || this.#ended) return value;
+      if (!this.#source.readable || budget <= 0) return undefined;
+      const count = read.target === null ? this.#pull() : this.#pullInto(read.target);
+      if (count <= 0) this.#onResult(count);
+      budget -= Math.max(count, 0);
+    }
+  }
+
+  /** @throws What the read fails with. Unless the read is to spare it, the stream is closed then. */
+  #take<T>(read: Read<T>): T | undefined {
+    const { maxBufferSize } = this.#limits;
+    try {
+      const value = read.take(this.#buffer, this.#endedByPeer);
+      if (value !== undefined || this.#buffer.length <= maxBufferSize) return value;
+      throw bufferFull('read', maxBufferSize);
+    } catch (error) {
+      if (read.sparesStream && !this.#isFull) throw error;
+      this.#owner.onFailure(error as Error);
+      throw this.#closedError(read);
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#buffer.length > this.#limits.maxBufferSize;
+  }
+
+  /** Reads a chunk to the buffer; never more than one byte above its limit. */
+  #pull(): number {
+    const buffer = this.#buffer;
+    const room = this.#limits.maxBufferSize + 1 - buffer.length;
+    const size = Math.min(this.#limits.readChunkSize, room);
+    if (buffer.length > 0) {
+      const offset = buffer.reserve(size);
+      const count = this.#source.read(buffer.block, offset, size);
+      if (count > 0) buffer.grow(count);
+      return count;
+    }
+    const reserved = receiveBlocks.reserve(size);
+    const { block, offset } = receiveBlocks;
+    const count = this.#source.read(block, offset, reserved);
+    if (count <= 0) return count;
+    receiveBlocks.offset = offset + count;
+    buffer.receive(block, offset, offset + count);
+    return count;
+  }
+
+  #pullInto(target: Target): number {
+    const { bytes, filled } = target;
+    const size = Math.min(bytes.length - filled, TURN_BUDGET);
+    const count = this.#source.read(bytes, filled, size);
+    if (count > 0) target.filled += count;
+    return count;
+  }
+
+  /** What a read of the source has said instead of bytes. */
+  #onResult(result: number): void {
+    if (result === -EAGAIN || this.#ended) return;
+    if (result === 0) {
+      this.#ended = this.#endedByPeer = true;
+    } else {
+      this.#owner.onReadError(result);
+    }
+  }
+
+  /** The peer has closed and nobody reads: finds out how, behind at most a chunk of data. */
+  #lookAhead(): void {
+    while (!this.#ended && this.#source.readable) {
+      if (this.#buffer.length >= this.#limits.readChunkSize) return;
+      const count = this.#pull();
+      if (count <= 0) this.#onResult(count);
+    }
+    this.#afterRead();
+  }
+
+  #demand({ target }: Read<unknown>): void {
+    const small = target === null && this.#limits.readChunkSize >= SMALL_CHUNK;
+    this.#source.demand(small ? RECEIVE : NOTIFY);
+    if (this.#source.readable) this.#source.continueLater();
+  }
+
+  /** The waiting read is over; gives what to settle, unless that was done meanwhile. */
+  #settle(): Deferred<unknown> | null {
+    const result = this.#result;
+    this.#result = null;
+    this.#read = null;
+    this.#wait?.done();
+    this.#wait = null;
+    if (!this.#closed) this.#source.demand(IDLE);
+    return result;
+  }
+
+  /** What follows from a read, once it is answered. */
+  #afterRead(): void {
+    if (this.#buffer.isShared) this.#source.atTickEnd();
+    if (!this.#ended) {
+      if (this.#source.peerClosed && this.#source.readable) this.#source.continueLater();
+    } else if (this.#endedByPeer && !this.#endTold) {
+      this.#endTold = true;
+      this.#owner.onEnd();
+    }
+  }
+
+  #closedError(read: Read<unknown>): Error {
+    return this.#owner.closedError(this.#partial(read));
+  }
+
+  #partial(read: Read<unknown>): Buffer | undefined {
+    return read.keepsPartial ? this.#buffer.take(this.#buffer.length) : undefined;
+  }
+}
+
+const { EAGAIN } = constants.errno;
+
+/** Bytes that one stream may read in one turn, so that a fast peer starves nobody. */
+const TURN_BUDGET = 256 * 1024;
+
+/** A stream that reads less at a time does its own reads. */
+const SMALL_CHUNK = 8 * 1024;
+
+/** A read that is given up gives back what it had. */
+function restore(target: Target | null, buffer: ReadBuffer): void {
+  if (target === null || target.filled === 0) return;
+  // Whatever it took came before what is buffered; and a read with a target empties the buffer.
+  buffer.append(target.bytes.subarray(0, target.filled));
+}

@@ -1,0 +1,179 @@
+/** The kinds of reads: when each has what it waits for, and what it takes. */
+import { unsatisfiableRead } from '../errors.js';
+import type { ReadBuffer } from './read-buffer.js';
+
+/** One read of a stream, until it is done. */
+export interface Read<T> {
+  /** The name of the method, for messages. */
+  readonly name: string;
+  /**
+   * Takes the result out of the buffer; `undefined` when there is not enough. `ended` says that no
+   * more will come.
+   *
+   * @throws When it can never be satisfied: `ERR_IOLOOP_UNSATISFIABLE_READ`.
+   */
+  take(buffer: ReadBuffer, ended: boolean): T | undefined;
+  /** Where bytes go that need not pass through the buffer; `null` for a read of a few. */
+  readonly target: Target | null;
+  /** Whether the failure of the read is to carry what had arrived. */
+  readonly keepsPartial: boolean;
+  /** Whether the stream stays open when the read cannot be satisfied. */
+  readonly sparesStream: boolean;
+}
+
+/** Memory that is read into directly, from `filled` on. */
+export interface Target {
+  readonly bytes: Buffer;
+  filled: number;
+}
+
+/** Above this a read fills memory of its own, in as few calls as it takes. */
+export const DIRECT_BYTES = 16 * 1024;
+
+/** `readBytes`: exactly `count` bytes, or with `partial` at least one. */
+export class ReadBytes implements Read<Buffer> {
+  readonly name = 'readBytes';
+  readonly target: Target | null;
+  readonly keepsPartial = false;
+  readonly sparesStream = false;
+  readonly #count: number;
+  readonly #partial: boolean;
+
+  constructor(count: number, partial: boolean) {
+    this.#count = count;
+    this.#partial = partial;
+    // A large one gets its memory at once; what no byte has come for costs no pages.
+    this.target = !partial && count >= DIRECT_BYTES && count <= LARGEST_TARGET ? room(count) : null;
+  }
+
+  take(buffer: ReadBuffer): Buffer | undefined {
+    const count = this.#count;
+    if (this.target !== null) return fill(this.target, buffer) ? this.target.bytes : undefined;
+    const { length } = buffer;
+    if (length >= count) return buffer.take(count);
+    return this.#partial && length > 0 ? buffer.take(length) : undefined;
+  }
+}
+
+/** `readInto`: fills the caller's memory, or with `partial` at least one byte of it. */
+export class ReadInto implements Read<number> {
+  readonly name = 'readInto';
+  readonly target: Target;
+  readonly keepsPartial = false;
+  readonly sparesStream = false;
+  readonly #partial: boolean;
+
+  constructor(bytes: Uint8Array, partial: boolean) {
+    const { buffer, byteOffset, byteLength } = bytes;
+    const memory = Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, byteLength);
+    this.target = { bytes: memory, filled: 0 };
+    this.#partial = partial;
+  }
+
+  take(buffer: ReadBuffer): number | undefined {
+    const full = fill(this.target, buffer);
+    const { filled } = this.target;
+    return full || (this.#partial && filled > 0) ? filled : undefined;
+  }
+}
+
+/** `readUntil`: up to and with a delimiter. */
+export class ReadUntil implements Read<Buffer> {
+  readonly name = 'readUntil';
+  readonly target = null;
+  readonly keepsPartial = false;
+  readonly sparesStream: boolean;
+  readonly #delimiter: Buffer;
+  readonly #maxBytes: number;
+  /** No delimiter begins before here: what was looked at is not looked at again. */
+  #searched = 0;
+
+  constructor(delimiter: Buffer, maxBytes: number, sparesStream: boolean) {
+    this.sparesStream = sparesStream;
+    this.#delimiter = delimiter;
+    this.#maxBytes = maxBytes;
+  }
+
+  take(buffer: ReadBuffer): Buffer | undefined {
+    const size = this.#delimiter.length;
+    const found = buffer.indexOf(this.#delimiter, this.#searched);
+    if (found >= 0 && found + size <= this.#maxBytes) return buffer.take(found + size);
+    // Not found means that it ends behind all there is.
+    if (found >= 0 || buffer.length >= this.#maxBytes) {
+      throw unsatisfiableRead('delimiter', this.#delimiter.toString('latin1'), this.#maxBytes);
+    }
+    this.#searched = Math.max(buffer.length - size + 1, 0);
+    return undefined;
+  }
+}
+
+/** `readUntilRegex`: up to the end of the first match. */
+export class ReadUntilRegex implements Read<Buffer> {
+  readonly name = 'readUntilRegex';
+  readonly target = null;
+  readonly keepsPartial = false;
+  readonly sparesStream: boolean;
+  readonly #regex: RegExp;
+  readonly #maxBytes: number;
+
+  constructor(regex: RegExp, maxBytes: number, sparesStream: boolean) {
+    this.sparesStream = sparesStream;
+    // Neither where a regex has stopped before nor that it is sticky is of meaning here.
+    this.#regex = new RegExp(regex.source, regex.flags.replaceAll(/[gyd]/g, ''));
+    this.#maxBytes = maxBytes;
+  }
+
+  take(buffer: ReadBuffer): Buffer | undefined {
+    const match = buffer.length === 0 ? null : this.#regex.exec(buffer.latin1());
+    const end = match === null ? -1 : match.index + match[0].length;
+    if (end >= 0 && end <= this.#maxBytes) return buffer.take(end);
+    if (end >= 0 || buffer.length >= this.#maxBytes) {
+      throw unsatisfiableRead('match for', String(this.#regex), this.#maxBytes);
+    }
+    return undefined;
+  }
+}
+
+/** `readUntilClose`: everything, when the peer has ended. */
+export class ReadUntilClose implements Read<Buffer> {
+  readonly name = 'readUntilClose';
+  readonly target = null;
+  readonly keepsPartial = true;
+  readonly sparesStream = false;
+
+  take(buffer: ReadBuffer, ended: boolean): Buffer | undefined {
+    return ended ? buffer.take(buffer.length) : undefined;
+  }
+}
+
+/** `peek`: at least `count` bytes, which stay. */
+export class Peek implements Read<Buffer> {
+  readonly name = 'peek';
+  readonly target = null;
+  readonly keepsPartial = false;
+  readonly sparesStream = false;
+  readonly #count: number;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  take(buffer: ReadBuffer): Buffer | undefined {
+    // A copy: what is peeked at is read later, and belongs to that reader.
+    return buffer.length >= this.#count ? Buffer.from(buffer.peek(this.#count)) : undefined;
+  }
+}
+
+/** Reserved at once; what is longer grows as it comes, lest a length in a header cost memory. */
+const LARGEST_TARGET = 1024 * 1024;
+
+function room(count: number): Target {
+  return { bytes: Buffer.allocUnsafeSlow(count), filled: 0 };
+}
+
+/** Moves what the buffer has to the target: whether it is full. */
+function fill(target: Target, buffer: ReadBuffer): boolean {
+  const { bytes, filled } = target;
+  if (buffer.length > 0) target.filled += buffer.moveTo(bytes, filled, bytes.length - filled);
+  return target.filled === bytes.length;
+}

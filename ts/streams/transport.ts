@@ -1,0 +1,82 @@
+/** What a stream stands on: the interfaces between it and its descriptor, or its TLS connection. */
+
+/** Nobody waits for data. What becomes readable is remembered. */
+export const IDLE = 0;
+/** Somebody waits, and reads by itself. */
+export const NOTIFY = 1;
+/** Somebody waits, for little: the turn receives it. */
+export const RECEIVE = 2;
+
+/** Whether, and how, a reader wants to hear of data. */
+export type Demand = typeof IDLE | typeof NOTIFY | typeof RECEIVE;
+
+/** The side that a {@link Reader} reads from. */
+export interface Source {
+  /** A read is worth its call: it did not say that it would block since it was reported. */
+  readonly readable: boolean;
+  /** The peer has ended its side, or is gone: an end or an error waits behind the data. */
+  readonly peerClosed: boolean;
+  demand(demand: Demand): void;
+  /** Reads without waiting: bytes, 0 at the end, or a negative errno. */
+  read(buffer: Buffer, offset: number, length: number): number;
+  /** Calls {@link SourceEvents.onContinue} in the next turn. */
+  continueLater(): void;
+  /** Calls {@link SourceEvents.onTickEnd} when the running code and its microtasks are done. */
+  atTickEnd(): void;
+}
+
+/** What a source tells its reader. */
+export interface SourceEvents {
+  /** The bytes from `start` to `end` have arrived. The block is shared. */
+  onReceived(block: Buffer, start: number, end: number): void;
+  /** {@link Source.readable} has become true. */
+  onReadable(): void;
+  /** What a receiving turn got instead of bytes: 0 for the end, or a negative errno. */
+  onReadResult(result: number): void;
+  /** {@link Source.peerClosed} has become true, or an error has come. */
+  onPeerClosed(): void;
+  onContinue(): void;
+  onTickEnd(): void;
+}
+
+/** Bytes to send: a string is sent as UTF-8. */
+export type Data = string | Uint8Array;
+
+/** The side that is written to. Never throws: what fails is a rejection. */
+export interface Writer {
+  /** Bytes that were written and are not with the kernel. */
+  readonly buffered: number;
+  /** Above the high watermark, and not below the low one since. */
+  readonly congested: boolean;
+  /** Resolves when the last byte is with the kernel. */
+  write(data: Data | readonly Data[]): Promise<void>;
+  /** Resolves when {@link congested} is false. */
+  drain(): Promise<void>;
+  /** Ends the writing side after what was written. */
+  shutdown(): Promise<void>;
+  /** Offers the kernel once what a turn has collected. */
+  flush(): void;
+  /** Drops what is unsent, and rejects what waits with `reason`. */
+  close(reason: () => Error): void;
+}
+
+/** When a writer refuses, and when it is congested: bytes. */
+export interface WriterLimits {
+  /** More than this is refused. */
+  readonly maxBufferSize: number;
+  readonly highWaterMark: number;
+  readonly lowWaterMark: number;
+}
+
+/** What a writing side tells its stream. */
+export interface WriterOwner {
+  /** A write has failed with this negative errno. */
+  onWriteError(errno: number): void;
+  /** The connection has failed in a way that has no errno. */
+  onFailure(error: Error): void;
+  /** A connection attempt has ended: whether it stands. */
+  onConnectEnd(): boolean;
+  /** Everything before a shutdown is with the kernel. */
+  onShutdown(): void;
+  closedError(): Error;
+}

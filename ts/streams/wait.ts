@@ -1,0 +1,98 @@
+/** How long one waits for something: a timeout, an `AbortSignal`, or both. */
+import { secondsOf, type Duration } from '../duration.js';
+import { invalidArgType, TimeoutError } from '../errors.js';
+import type { IOLoop } from '../ioloop.js';
+import type { Timeout } from '../timeouts.js';
+
+/** What every call that waits may be told. */
+export interface WaitOptions {
+  /**
+   * The longest to wait, in seconds or as a duration; then a `TimeoutError`. By default for ever.
+   * It passes on the loop's clock, while the loop runs.
+   */
+  readonly timeout?: number | Duration | undefined;
+  /** Aborting it gives up the wait, with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One limited wait: calls `expire` at most once, unless {@link done} comes first. */
+export class Wait {
+  readonly #loop: IOLoop;
+  readonly #signal: AbortSignal | undefined;
+  #expire: ((error: unknown) => void) | null;
+  #timeout: Timeout | null = null;
+
+  /**
+   * `what` begins the message of the error.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that is aborted already.
+   */
+  constructor(loop: IOLoop, options: WaitOptions, what: string, expire: (error: unknown) => void) {
+    const { timeout, signal } = options;
+    const seconds = timeout === undefined ? Infinity : secondsOf(timeout, 'timeout');
+    checkSignal(signal);
+    this.#loop = loop;
+    this.#signal = signal;
+    this.#expire = expire;
+    signal?.addEventListener('abort', this.#onAbort);
+    if (seconds !== Infinity) {
+      this.#timeout = loop.callLater(seconds, () => {
+        this.#end(new TimeoutError(`${what} timed out after ${seconds} seconds`));
+      });
+    }
+  }
+
+  /** What was waited for has come. */
+  done(): void {
+    this.#expire = null;
+    if (this.#timeout !== null) this.#loop.removeTimeout(this.#timeout);
+    this.#timeout = null;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => {
+    this.#end(this.#signal?.reason);
+  };
+
+  #end(error: unknown): void {
+    const expire = this.#expire;
+    this.done();
+    expire?.(error);
+  }
+}
+
+/** Whether there is anything to wait by. */
+export function isLimited(options: WaitOptions | undefined): options is WaitOptions {
+  return options !== undefined && (options.timeout !== undefined || options.signal !== undefined);
+}
+
+/**
+ * `promise`, or the failure of the wait. What is waited for goes on when the wait is given up.
+ */
+export function limited<T>(
+  loop: IOLoop,
+  options: WaitOptions | undefined,
+  what: string,
+  promise: Promise<T>,
+): Promise<T> {
+  if (!isLimited(options)) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const wait = new Wait(loop, options, what, reject);
+    promise.then(
+      (value) => {
+        wait.done();
+        resolve(value);
+      },
+      (error: unknown) => {
+        wait.done();
+        reject(error as Error);
+      },
+    );
+  });
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) throw invalidArgType('signal', signal, 'an AbortSignal');
+  signal.throwIfAborted();
+}
