@@ -1,4 +1,5 @@
 /** The streams of one loop: what a turn brought them, and what they want sent. */
+import { nextTick } from 'node:process';
 import { native, type NativeHandle } from '../native.js';
 import { receiveBlocks } from '../receive-blocks.js';
 import type { Channel } from './channel.js';
@@ -147,7 +148,7 @@ export class ChannelTable {
   queueTickEnd(): void {
     if (this.#tickEndQueued) return;
     this.#tickEndQueued = true;
-    process.nextTick(this.#onTickEnd);
+    nextTick(this.#onTickEnd);
   }
 
   clear(): void {

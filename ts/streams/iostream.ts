@@ -244,6 +244,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `ERR_IOLOOP_BUFFER_FULL` for more than `maxBufferSize`.
    */
   readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
+    const isPlain = Number.isInteger(count) && count >= 0 && count <= this.#limits.maxBufferSize;
+    // What most programs do for each message, without the closure.
+    if (isPlain && (options === undefined || options === PARTIAL)) {
+      return this.#reader.read(new ReadBytes(count, options === PARTIAL));
+    }
     return this.#read(() => {
       checkInteger('count', count, 0, this.#limits.maxBufferSize);
       return new ReadBytes(count, isPartial(options));
