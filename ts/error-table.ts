@@ -54,6 +54,7 @@ export const table = {
         ? 'The event loop is running already. Call start() once, or wait for its promise first'
         : 'The event loop is running. Call stop() and wait for the promise of start() first',
   },
+  ERR_IOLOOP_SERVER: { base: 'IOLoopError', message: (message: string) => message },
   ERR_IOLOOP_STOPPED: {
     base: 'IOLoopError',
     message: () =>

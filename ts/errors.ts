@@ -173,6 +173,11 @@ export function bufferFull(side: 'read' | 'write', maximum: number): StreamBuffe
   return new StreamBufferFullError('ERR_IOLOOP_BUFFER_FULL', message);
 }
 
+/** A server that is not in the state for what was asked; `message` says which, and what to do. */
+export function serverState(message: string): IOLoopError {
+  return refusal('ERR_IOLOOP_SERVER', message);
+}
+
 /** A stream that is not in the state for `what`. */
 export function streamBusy(what: string, why: string): IOLoopError {
   return refusal('ERR_IOLOOP_STREAM_BUSY', what, why);

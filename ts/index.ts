@@ -19,6 +19,21 @@ export {
 export type { FdLike, FileLike } from './fd.js';
 export { Future } from './future.js';
 export { IOLoop, type IOLoopClass, type IOLoopOptions, type RunSyncOptions } from './ioloop.js';
+export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
+export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
+export {
+  TCPClient,
+  type ConnectOptions,
+  type HostAddress,
+  type Resolver,
+  type TCPClientOptions,
+} from './net/tcp-client.js';
+export {
+  TCPServer,
+  type StopOptions,
+  type StreamHandler,
+  type TCPServerOptions,
+} from './net/tcp-server.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './periodic-callback.js';
 export { Socket } from './socket.js';
 export type { SocketOption, SocketOptions } from './socket-options.js';

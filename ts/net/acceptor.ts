@@ -1,0 +1,156 @@
+/** Accepting connections, in batches, and what to do when that fails. */
+import type { Address } from '../address.js';
+import { invalidArgType } from '../errors.js';
+import { IOLoop, reportError } from '../ioloop.js';
+import type { Socket } from '../socket.js';
+import { checkInteger } from '../streams/options.js';
+
+/** Called with each connection, non-blocking, and where it comes from. */
+export type AcceptCallback = (connection: Socket, address: Address) => unknown;
+
+/** What {@link addAcceptHandler} may be told. */
+export interface AcceptOptions {
+  /** By default the current loop. */
+  readonly loop?: IOLoop | undefined;
+  /** Most connections that one turn accepts from the socket, by default 128. */
+  readonly batch?: number | undefined;
+}
+
+/**
+ * Calls `callback(connection, address)` for each connection that is made to a listening socket,
+ * at most 128 of them in a turn, so that a storm of them leaves the rest of the program its share.
+ * Gives what removes it again; the socket stays open.
+ *
+ * A callback that throws is reported, its connection is closed, and the others go on. When the
+ * process runs out of descriptors (`EMFILE`, `ENFILE`) or the system out of memory (`ENOBUFS`,
+ * `ENOMEM`), accepting pauses for 0.1 s and up to 1 s, with one warning (`IOLOOP_ACCEPT_PAUSED`),
+ * and goes on by itself; the connections wait in the socket's backlog.
+ *
+ * @throws As `IOLoop.addHandler`.
+ */
+export function addAcceptHandler(
+  socket: Socket,
+  callback: AcceptCallback,
+  options: AcceptOptions = {},
+): () => void {
+  if (typeof callback !== 'function') throw invalidArgType('callback', callback, 'a function');
+  const loop = options.loop ?? IOLoop.current();
+  const batch = checkInteger('batch', options.batch ?? DEFAULT_BATCH, 1, MAX_BATCH);
+  const acceptor = new Acceptor(loop, socket, callback, batch);
+  return () => {
+    acceptor.close();
+  };
+}
+
+/** One listening socket in a loop. */
+export class Acceptor {
+  readonly socket: Socket;
+  readonly #loop: IOLoop;
+  readonly #callback: AcceptCallback;
+  readonly #batch: number;
+  #closed = false;
+  /** Somebody wants no connections for now. */
+  #held = false;
+  /** Seconds of the pause after a failure; 0 while none. */
+  #backOff = 0;
+  #resume: ReturnType<IOLoop['callLater']> | null = null;
+
+  constructor(loop: IOLoop, socket: Socket, callback: AcceptCallback, batch: number) {
+    this.#loop = loop;
+    this.socket = socket;
+    this.#callback = callback;
+    this.#batch = batch;
+    loop.addHandler(socket, this.#accept, IOLoop.READ);
+  }
+
+  /** Whether a failure has made it pause. */
+  get paused(): boolean {
+    return this.#resume !== null;
+  }
+
+  /** Accepts nothing while `held`: connections wait in the backlog. */
+  hold(held: boolean): void {
+    if (this.#held === held || this.#closed) return;
+    this.#held = held;
+    this.#listen();
+  }
+
+  /** Stops accepting; the socket stays open. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#resume !== null) this.#loop.removeTimeout(this.#resume);
+    this.#loop.removeHandler(this.socket);
+  }
+
+  readonly #accept = (): void => {
+    for (let count = 0; count < this.#batch && !this.#closed && !this.#held; count += 1) {
+      let accepted: [Socket, Address] | null;
+      try {
+        accepted = this.socket.accept();
+      } catch (error) {
+        const { code } = error as { code?: unknown };
+        if (TRANSIENT.has(code)) continue;
+        this.#pause(error as Error, EXHAUSTED.has(code));
+        return;
+      }
+      if (accepted === null) break;
+      this.#deliver(...accepted);
+    }
+    // Somebody got through: the next failure is another one.
+    this.#backOff = 0;
+  };
+
+  #deliver(connection: Socket, address: Address): void {
+    try {
+      this.#callback(connection, address);
+    } catch (error) {
+      connection.close();
+      reportError(this.#loop, this.#callback, error);
+    }
+  }
+
+  #pause(error: Error, isExhausted: boolean): void {
+    if (!isExhausted) reportError(this.#loop, null, error);
+    else if (this.#backOff === 0) {
+      const message = `Accepting connections pauses: ${error.message}`;
+      process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
+    }
+    this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
+    this.#resume = this.#loop.callLater(this.#backOff, () => {
+      this.#resume = null;
+      this.#listen();
+    });
+    this.#listen();
+  }
+
+  #listen(): void {
+    const wanted = !this.#held && this.#resume === null;
+    this.#loop.updateHandler(this.socket, wanted ? IOLoop.READ : IOLoop.NONE);
+  }
+}
+
+const DEFAULT_BATCH = 128;
+const MAX_BATCH = 65_536;
+
+/** Seconds. */
+const FIRST_PAUSE = 0.1;
+const LONGEST_PAUSE = 1;
+
+/** A connection that was gone before it was accepted; `accept(2)` says to try again. */
+const TRANSIENT: ReadonlySet<unknown> = new Set([
+  'ECONNABORTED',
+  'EPROTO',
+  'EINTR',
+  'EPERM',
+  'ENETDOWN',
+  'ENOPROTOOPT',
+  'EHOSTDOWN',
+  'ENONET',
+  'EHOSTUNREACH',
+  'EOPNOTSUPP',
+  'ENETUNREACH',
+]);
+
+/** Of something there is no more. */
+const EXHAUSTED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

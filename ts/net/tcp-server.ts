@@ -1,0 +1,307 @@
+/** Servers: a stream for each connection. */
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import type { Address } from '../address.js';
+import { invalidArgType, serverState, StreamClosedError, unsupported } from '../errors.js';
+import { IOLoop, reportError } from '../ioloop.js';
+import type { Socket } from '../socket.js';
+import { Deferred } from '../streams/deferred.js';
+import { internals, IOStream } from '../streams/iostream.js';
+import { checkInteger, type IOStreamOptions } from '../streams/options.js';
+import { limited, type WaitOptions } from '../streams/wait.js';
+import { Acceptor } from './acceptor.js';
+import { bindSockets, type BindOptions } from './bind.js';
+
+/** What a server does with a connection. */
+export type StreamHandler = (stream: IOStream, address: Address) => unknown;
+
+/** How to make a {@link TCPServer}. The options of streams are those of its connections. */
+export interface TCPServerOptions extends IOStreamOptions {
+  /** Called for each connection; a subclass may override the method of this name instead. */
+  readonly handleStream?: StreamHandler | undefined;
+  /** Options of `node:tls` (`cert`, `key`, `ca`, `requestCert` …): connections speak TLS. */
+  readonly tls?: TlsOptions | undefined;
+  /** Seconds that a TLS handshake may take, by default 10. */
+  readonly handshakeTimeout?: number | undefined;
+  /** Most connections at a time: further ones wait in the backlog. By default unlimited. */
+  readonly maxConnections?: number | undefined;
+  /** Most connections that one turn accepts from a socket, by default 128. */
+  readonly acceptBatch?: number | undefined;
+  /** Whether small packets are sent at once (`TCP_NODELAY`), by default true. */
+  readonly nodelay?: boolean | undefined;
+}
+
+/** How to end a server. */
+export interface StopOptions extends WaitOptions {
+  /** Whether to wait for the connections to close. */
+  readonly drain?: boolean | undefined;
+}
+
+/**
+ * A TCP server. Give it a `handleStream`, override that method, or iterate over its streams:
+ *
+ * ```js
+ * for await (const stream of server) serve(stream);
+ * ```
+ *
+ * A `handleStream` that throws or rejects has its stream closed, and is reported to the loop, unless
+ * all it says is that the peer has gone. Otherwise the stream is left as it is when it returns.
+ */
+export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
+  readonly loop: IOLoop;
+  readonly #options: TCPServerOptions;
+  readonly #streamOptions: IOStreamOptions;
+  readonly #acceptors = new Map<Socket, Acceptor>();
+  readonly #streams = new Set<IOStream>();
+  /** Bound and not started. */
+  #bound: Socket[] = [];
+  #stopped = false;
+  #drained: Deferred | null = null;
+  /** Accepted and not taken by the iterator, and who waits for one. */
+  readonly #accepted: IOStream[] = [];
+  #taker: Deferred<IOStream | null> | null = null;
+  #iterated = false;
+
+  /**
+   * @throws What `node:tls` says of the TLS options; `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
+   */
+  constructor(options: TCPServerOptions = {}) {
+    const { handleStream, tls, maxConnections } = options;
+    if (handleStream !== undefined && typeof handleStream !== 'function') {
+      throw invalidArgType('handleStream', handleStream, 'a function');
+    }
+    if (maxConnections !== undefined && maxConnections !== Infinity) {
+      checkInteger('maxConnections', maxConnections, 1, LARGEST);
+    }
+    this.loop = options.loop ?? IOLoop.current();
+    this.#options = tls === undefined ? options : { ...options, tls: withContext(tls) };
+    this.#streamOptions = { ...options, loop: this.loop };
+  }
+
+  /** The addresses that the server listens on. */
+  get addresses(): Address[] {
+    return Array.from(this.#acceptors.keys(), (socket) => socket.localAddress);
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether a lack of descriptors or memory has made it pause accepting. */
+  get acceptPaused(): boolean {
+    return [...this.#acceptors.values()].some(({ paused }) => paused);
+  }
+
+  /**
+   * Called for each connection; with TLS after its handshake. By default calls the option of this
+   * name; without one, streams are for the iterator.
+   */
+  handleStream(stream: IOStream, address: Address): unknown {
+    return this.#options.handleStream?.(stream, address);
+  }
+
+  /** Listens on `port`, at once; see {@link bindSockets}. May be called several times. */
+  listen(port: number, address: string | null = null, options: BindOptions = {}): void {
+    this.#assertNotStopped();
+    this.addSockets(bindSockets(port, address, options));
+  }
+
+  /** Binds like {@link listen}, and accepts from {@link start} on. */
+  bind(port: number, address: string | null = null, options: BindOptions = {}): void {
+    this.#assertNotStopped();
+    this.#bound.push(...bindSockets(port, address, options));
+  }
+
+  /**
+   * Begins to accept on what was bound.
+   *
+   * @throws `ERR_IOLOOP_UNSUPPORTED` for more than one process: use `node:cluster`, or workers
+   * with `reusePort`.
+   */
+  start(processes = 1): void {
+    this.#assertNotStopped();
+    if (processes !== 1) {
+      throw unsupported(
+        'start() with several processes',
+        'Use node:cluster, or workers that each listen with reusePort',
+      );
+    }
+    const bound = this.#bound;
+    this.#bound = [];
+    this.addSockets(bound);
+  }
+
+  /** Accepts on listening sockets, which the server owns from now on. */
+  addSockets(sockets: Iterable<Socket>): void {
+    for (const socket of sockets) this.addSocket(socket);
+  }
+
+  /** Accepts on a listening socket, which the server owns from now on. */
+  addSocket(socket: Socket): void {
+    this.#assertNotStopped();
+    const batch = this.#options.acceptBatch ?? DEFAULT_BATCH;
+    const acceptor = new Acceptor(this.loop, socket, this.#onAccept, batch);
+    this.#acceptors.set(socket, acceptor);
+    this.#regulate();
+  }
+
+  /**
+   * Stops listening, at once. Connections live on; with `drain` the promise resolves when they
+   * have all closed, and when it is given up (`timeout`, `signal`) the rest is closed, and it
+   * resolves all the same. Stopping again waits again.
+   */
+  async stop(options: StopOptions = {}): Promise<void> {
+    this.#stopListening();
+    if (options.drain !== true || this.#streams.size === 0) return;
+    this.#drained ??= new Deferred();
+    try {
+      await limited(this.loop, options, 'stop', this.#drained.promise);
+    } catch {
+      for (const stream of this.#streams) stream.close();
+    }
+  }
+
+  /** Stops, and closes the connections, after what was written to them is sent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopListening();
+    await Promise.allSettled(Array.from(this.#streams, (stream) => stream.end({ timeout: 1 })));
+  }
+
+  /** The streams of connections as they come, until the server is stopped. Leaving it stops it. */
+  async *[Symbol.asyncIterator](): AsyncIterator<IOStream, undefined> {
+    this.#iterated = true;
+    try {
+      for (;;) {
+        const stream = this.#accepted.shift() ?? (await this.#nextStream());
+        if (stream === null) return;
+        this.#regulate();
+        yield stream;
+      }
+    } finally {
+      this.#stopListening();
+    }
+  }
+
+  readonly #onAccept = (connection: Socket, address: Address): void => {
+    const stream = new IOStream(connection, this.#streamOptions);
+    this.#streams.add(stream);
+    internals.whenClosed(stream, () => {
+      this.#onClosed(stream);
+    });
+    if (this.#options.nodelay !== false && 'host' in address) connection.setOption('noDelay', true);
+    this.#regulate();
+    if (this.#options.tls !== undefined) void this.#handshake(stream, address);
+    else this.#handle(stream, address);
+  };
+
+  async #handshake(stream: IOStream, address: Address): Promise<void> {
+    try {
+      const { tls, handshakeTimeout: timeout = DEFAULT_HANDSHAKE } = this.#options;
+      const secure = await stream.startTls({ serverSide: true, tls: tls ?? {}, timeout });
+      this.#streams.add(secure);
+      this.#streams.delete(stream);
+      internals.whenClosed(secure, () => {
+        this.#onClosed(secure);
+      });
+      this.#handle(secure, address);
+    } catch {
+      // Scanners and old clients: nothing that the server could do about it.
+      this.#onClosed(stream);
+    }
+  }
+
+  #handle(stream: IOStream, address: Address): void {
+    if (this.#isIterated) {
+      this.#offer(stream);
+      return;
+    }
+    try {
+      const result = this.handleStream(stream, address);
+      // A promise is watched, so that its rejection is reported and not unhandled.
+      Promise.resolve(result).catch((error: unknown) => {
+        this.#onFailure(stream, error);
+      });
+    } catch (error) {
+      this.#onFailure(stream, error);
+    }
+  }
+
+  #onFailure(stream: IOStream, error: unknown): void {
+    const isGone = error instanceof StreamClosedError && isNetwork(error.realError);
+    if (!isGone) reportError(this.loop, this.#options.handleStream ?? null, error);
+    stream.close(error);
+  }
+
+  #onClosed(stream: IOStream): void {
+    this.#streams.delete(stream);
+    this.#regulate();
+    if (this.#streams.size > 0) return;
+    this.#drained?.resolve();
+    this.#drained = null;
+  }
+
+  /** Whether nobody but the iterator takes the streams. */
+  get #isIterated(): boolean {
+    const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
+    return !isOverridden && this.#options.handleStream === undefined;
+  }
+
+  #offer(stream: IOStream): void {
+    if (this.#taker === null) {
+      this.#accepted.push(stream);
+      return;
+    }
+    this.#taker.resolve(stream);
+    this.#taker = null;
+  }
+
+  #nextStream(): Promise<IOStream | null> {
+    if (this.#stopped) return Promise.resolve(null);
+    return (this.#taker = new Deferred<IOStream | null>()).promise;
+  }
+
+  /** Accepts while there may be more connections, and somebody takes them. */
+  #regulate(): void {
+    const { maxConnections = Infinity } = this.#options;
+    const isFull = this.#streams.size >= maxConnections;
+    const isUntaken = this.#isIterated && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
+    for (const acceptor of this.#acceptors.values()) acceptor.hold(isFull || isUntaken);
+  }
+
+  #stopListening(): void {
+    this.#stopped = true;
+    for (const [socket, acceptor] of this.#acceptors) {
+      acceptor.close();
+      socket.close();
+    }
+    this.#acceptors.clear();
+    for (const socket of this.#bound) socket.close();
+    this.#bound = [];
+    for (const stream of this.#accepted.splice(0)) stream.close();
+    this.#taker?.resolve(null);
+    this.#taker = null;
+  }
+
+  #assertNotStopped(): void {
+    if (this.#stopped) throw serverState('The server was stopped. Make another one');
+  }
+}
+
+const LARGEST = 2 ** 31 - 1;
+const DEFAULT_BATCH = 128;
+const DEFAULT_HANDSHAKE = 10;
+
+/** Accepted connections that wait for the iterator. */
+const MOST_UNTAKEN = 128;
+
+/** What is wrong with certificates and keys is told now, and they are read once. */
+function withContext(options: TlsOptions): TlsOptions {
+  // Loaded when it is needed: few servers do, and it takes its time.
+  const { createSecureContext } = process.getBuiltinModule('node:tls');
+  return { ...options, secureContext: createSecureContext(options as SecureContextOptions) };
+}
+
+/** Whether a stream was closed by its peer, by the network or by its owner, and not by a fault. */
+function isNetwork(error: Error | null): boolean {
+  return error === null || 'errno' in error;
+}
