@@ -70,9 +70,12 @@ function viewConstructor(): ViewConstructor {
   if (typeof species === 'function' && (species as unknown) !== Buffer) {
     return species as ViewConstructor;
   }
-  return function from(memory: ArrayBuffer, offset: number, length: number): Buffer {
-    return Buffer.from(memory, offset, length);
-  } as unknown as ViewConstructor;
+  return bufferFrom as unknown as ViewConstructor;
+}
+
+/** Called with `new`, and gives what it returns. */
+function bufferFrom(memory: ArrayBuffer, offset: number, length: number): Buffer {
+  return Buffer.from(memory, offset, length);
 }
 
 /** Whoever transferred one result of a block would empty all the others, as in Node's own pool. */

@@ -1,9 +1,9 @@
 // The server's process: the example, and an account of what it cost.
 import { IOLoop } from 'ioloop';
-import { listen } from '../tcp-server.mjs';
+import { listen } from '../echo-server.mjs';
 
 const loop = IOLoop.current();
-const listener = listen(Number(process.argv[2]));
+const server = listen(Number(process.argv[2]));
 const before = process.cpuUsage();
 process.on('message', () => {
   const { user, system } = process.cpuUsage(before);
@@ -12,5 +12,5 @@ process.on('message', () => {
 // Without its parent it has nobody to serve.
 process.on('disconnect', () => process.exit());
 const { backend, driver } = loop;
-process.send({ ...listener.localAddress, backend, driver });
+process.send({ ...server.addresses[0], backend, driver });
 await loop.start();

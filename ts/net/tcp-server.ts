@@ -264,7 +264,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   #regulate(): void {
     const { maxConnections = Infinity } = this.#options;
     const isFull = this.#streams.size >= maxConnections;
-    const isUntaken = this.#isIterated && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
+    const isUntaken =
+      this.#isIterated && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
     for (const acceptor of this.#acceptors.values()) acceptor.hold(isFull || isUntaken);
   }
 

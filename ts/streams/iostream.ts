@@ -3,7 +3,13 @@ import { Duplex } from 'node:stream';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import type { Address } from '../address.js';
 import { capture } from '../async-context.js';
-import { invalidArgType, invalidArgValue, StreamClosedError, streamBusy, systemError } from '../errors.js';
+import {
+  invalidArgType,
+  invalidArgValue,
+  StreamClosedError,
+  streamBusy,
+  systemError,
+} from '../errors.js';
 import type { FdLike } from '../fd.js';
 import { channelsOf, IOLoop } from '../ioloop.js';
 import { Socket } from '../socket.js';
@@ -52,7 +58,11 @@ export interface StreamInternals {
   /** Calls `callback` once, when the stream is closed; at once if it is. */
   whenClosed(stream: IOStream, callback: () => void): void;
   /** Takes the endpoint, and what else a stream that continues on it needs; this one is closed. */
-  moveOut(stream: IOStream): { endpoint: Endpoint; limits: StreamLimits; callback: CloseCallback | null };
+  moveOut(stream: IOStream): {
+    endpoint: Endpoint;
+    limits: StreamLimits;
+    callback: CloseCallback | null;
+  };
 }
 
 export let internals: StreamInternals;
@@ -322,7 +332,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
       try {
         chunk = await this.readBytes(this.#limits.readChunkSize, PARTIAL);
       } catch (error) {
-        if (this.#reader.ended && this.#error === null && error instanceof StreamClosedError) return;
+        if (this.#reader.ended && this.#error === null && error instanceof StreamClosedError)
+          return;
         throw error;
       }
       yield chunk;

@@ -15,7 +15,11 @@ export async function startTls(stream: IOStream, options: StartTlsOptions): Prom
   const { serverSide = false, hostname } = options;
   const isVerified = options.tls?.rejectUnauthorized !== false;
   if (!serverSide && hostname === undefined && isVerified) {
-    throw invalidArgValue('hostname', hostname, 'the name of the server, whose certificate is checked');
+    throw invalidArgValue(
+      'hostname',
+      hostname,
+      'the name of the server, whose certificate is checked',
+    );
   }
   const { endpoint, limits, callback } = internals.moveOut(stream);
   const { loop } = stream;

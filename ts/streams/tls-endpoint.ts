@@ -7,14 +7,7 @@ import type { Socket } from '../socket.js';
 import { Deferred } from './deferred.js';
 import type { Endpoint } from './endpoint.js';
 import type { IOStream } from './iostream.js';
-import type {
-  Data,
-  Source,
-  SourceEvents,
-  Writer,
-  WriterLimits,
-  WriterOwner,
-} from './transport.js';
+import type { Data, Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
 
 /** A TLS connection over a stream. */
 export class TlsEndpoint implements Endpoint {

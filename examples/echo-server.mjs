@@ -1,0 +1,23 @@
+// An echo server: a TCPServer gives a stream for each connection.
+//
+//   node examples/echo-server.mjs 8888
+import { IOLoop, TCPServer } from 'ioloop';
+
+/** Echoes on the current loop; gives the server. @param {number} port */
+export function listen(port) {
+  const server = new TCPServer({
+    handleStream: async (stream) => {
+      for await (const chunk of stream) await stream.write(chunk);
+    },
+  });
+  server.listen(port, '127.0.0.1', { backlog: 1024 });
+  return server;
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const [address] = listen(Number(process.argv[2] ?? 8888)).addresses;
+  if (address !== undefined && 'port' in address) {
+    console.log(`echo server on ${address.host}:${address.port}`);
+  }
+  await IOLoop.current().start();
+}

@@ -1,0 +1,22 @@
+// Node's own HTTP server on connections of our loop: whatever is written for it, Express, Fastify
+// or ws, works unchanged.
+//
+//   node examples/http-server.mjs 8080
+//   curl http://127.0.0.1:8080/
+import { createServer } from 'node:http';
+import { IOLoop, TCPServer } from 'ioloop';
+
+const http = createServer((request, response) => {
+  response.setHeader('content-type', 'text/plain');
+  response.end(`hello, ${request.socket.remoteAddress}\n`);
+});
+
+const server = new TCPServer({
+  handleStream: (stream) => http.emit('connection', stream.toDuplex()),
+});
+server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', { backlog: 1024 });
+const [address] = server.addresses;
+if (address !== undefined && 'port' in address) {
+  console.log(`http://${address.host}:${address.port}/`);
+}
+await IOLoop.current().start();
