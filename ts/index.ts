@@ -44,3 +44,4 @@ export type { IOStreamOptions, ReadBytesOptions, ReadUntilOptions } from './stre
 export { SSLIOStream, type StartTlsOptions } from './streams/ssl-iostream.js';
 export type { Data } from './streams/transport.js';
 export type { WaitOptions } from './streams/wait.js';
+export type { WebStreamPair } from './streams/web-streams.js';

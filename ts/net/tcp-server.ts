@@ -172,9 +172,9 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#iterated = true;
     try {
       for (;;) {
+        this.#regulate();
         const stream = this.#accepted.shift() ?? (await this.#nextStream());
         if (stream === null) return;
-        this.#regulate();
         yield stream;
       }
     } finally {

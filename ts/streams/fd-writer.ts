@@ -319,8 +319,13 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   /** Ends the direction once everything is sent. */
   #finish(): void {
     if (this.#shutdown === null || this.#closed || this.buffered > 0 || this.#blocked) return;
-    this.#owner.onShutdown();
+    const error = this.#owner.endWriting();
+    if (error !== null) {
+      this.#owner.onFailure(error);
+      return;
+    }
     this.#shutdown.resolve();
+    this.#owner.onWriteEnd();
   }
 }
 

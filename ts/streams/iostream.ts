@@ -1,6 +1,4 @@
 /** Streams of bytes with Tornado's reads, on sockets and on any descriptor. */
-import { Duplex } from 'node:stream';
-import type { ReadableStream, WritableStream } from 'node:stream/web';
 import type { Address } from '../address.js';
 import { capture } from '../async-context.js';
 import {
@@ -41,6 +39,7 @@ import type { SSLIOStream, StartTlsOptions } from './ssl-iostream.js';
 import { TlsEndpoint } from './tls-endpoint.js';
 import type { Data, Writer, WriterOwner } from './transport.js';
 import { isLimited, limited, Wait, type WaitOptions } from './wait.js';
+import { toWeb, type WebStreamPair } from './web-streams.js';
 
 /** Called with what closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
@@ -50,7 +49,8 @@ export interface StreamInternals {
   onEnd(stream: IOStream): void;
   onPeerGone(stream: IOStream): void;
   onConnectEnd(stream: IOStream): boolean;
-  onShutdown(stream: IOStream): void;
+  endWriting(stream: IOStream): Error | null;
+  onWriteEnd(stream: IOStream): void;
   closeFor(stream: IOStream, error: Error | null): void;
   closedError(stream: IOStream, partial?: Buffer): StreamClosedError;
   /** The peer's end is not the stream's, as it is not that of a `Duplex`. */
@@ -93,8 +93,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
         if (error !== null) stream.#closeNow(error);
       },
       onConnectEnd: (stream) => stream.#onConnectEnd(),
-      onShutdown: (stream) => {
-        stream.#onShutdown();
+      endWriting: (stream) => stream.#endWriting(),
+      onWriteEnd: (stream) => {
+        stream.#writeEnded = true;
+        if (stream.#reader.ended || stream.socket === null) stream.#closeNow(null);
       },
       closeFor: (stream, error) => {
         stream.#closeNow(error);
@@ -424,9 +426,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return new IOStreamDuplex(this);
   }
 
-  /** The stream as a pair of web streams. It takes over the reading and writing. */
-  toWeb(): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> } {
-    return Duplex.toWeb(this.toDuplex()) as ReturnType<IOStream['toWeb']>;
+  /**
+   * The stream as a pair of web streams, which take over the reading and writing. Each side ends
+   * by itself; the stream is closed when both have ended.
+   */
+  toWeb(): WebStreamPair {
+    this.#allowHalfOpen = true;
+    return toWeb(this);
   }
 
   /**
@@ -526,15 +532,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return true;
   }
 
-  #onShutdown(): void {
-    this.#writeEnded = true;
+  #endWriting(): Error | null {
     try {
       this.#endpoint.shutdownWrite();
+      return null;
     } catch (error) {
-      this.#closeNow(error as Error);
-      return;
+      return error as Error;
     }
-    if (this.#reader.ended || this.#endpoint.socket === null) this.#closeNow(null);
   }
 
   #closeNow(error: Error | null): void {
@@ -604,8 +608,12 @@ class StreamOwner implements ReaderOwner, WriterOwner {
     return internals.onConnectEnd(this.#stream);
   }
 
-  onShutdown(): void {
-    internals.onShutdown(this.#stream);
+  endWriting(): Error | null {
+    return internals.endWriting(this.#stream);
+  }
+
+  onWriteEnd(): void {
+    internals.onWriteEnd(this.#stream);
   }
 
   closedError(partial?: Buffer): Error {

@@ -168,8 +168,9 @@ class DuplexWriter implements Writer {
     if (this.#shutdown === null) {
       const done = (this.#shutdown = new Deferred());
       this.#duplex.end(() => {
-        this.#owner.onShutdown();
+        this.#owner.endWriting();
         done.resolve();
+        this.#owner.onWriteEnd();
       });
     }
     return this.#shutdown.promise;

@@ -76,7 +76,9 @@ export interface WriterOwner {
   onFailure(error: Error): void;
   /** A connection attempt has ended: whether it stands. */
   onConnectEnd(): boolean;
-  /** Everything before a shutdown is with the kernel. */
-  onShutdown(): void;
+  /** Everything before a shutdown is with the kernel: tells the peer. Gives what fails. */
+  endWriting(): Error | null;
+  /** The peer was told. */
+  onWriteEnd(): void;
   closedError(): Error;
 }
