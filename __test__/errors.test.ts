@@ -30,6 +30,13 @@ test('every error is of the class that the table names', (t) => {
     errors.fdUnknown(1),
     errors.invalidSubclass(1),
     errors.unsupported('This', 'Use that'),
+    errors.alreadyReading('readBytes', 'readUntil'),
+    errors.unsatisfiableRead('delimiter', '\n', 10),
+    errors.bufferFull('read', 10),
+    errors.bufferFull('write', 10),
+    errors.streamBusy('startTls()', 'a read waits'),
+    errors.serverState('The server was stopped'),
+    new errors.StreamClosedError(null),
     new TimeoutError('Operation timed out after 1 seconds'),
   ];
   for (const error of made) {

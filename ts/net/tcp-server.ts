@@ -44,7 +44,8 @@ export interface StopOptions extends WaitOptions {
  * ```
  *
  * A `handleStream` that throws or rejects has its stream closed, and is reported to the loop, unless
- * all it says is that the peer has gone. Otherwise the stream is left as it is when it returns.
+ * all it says is that its stream is closed: the peer has gone, or has sent more than was allowed.
+ * Otherwise the stream is left as it is when it returns.
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly loop: IOLoop;
@@ -227,8 +228,10 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   #onFailure(stream: IOStream, error: unknown): void {
-    const isGone = error instanceof StreamClosedError && isNetwork(error.realError);
-    if (!isGone) reportError(this.loop, this.#options.handleStream ?? null, error);
+    // That the stream was closed, and for what, is no news: its own reads and writes say no more.
+    const isKnown =
+      stream.closed && error instanceof StreamClosedError && error.realError === stream.error;
+    if (!isKnown) reportError(this.loop, this.#options.handleStream ?? null, error);
     stream.close(error);
   }
 
@@ -300,9 +303,4 @@ function withContext(options: TlsOptions): TlsOptions {
   // Loaded when it is needed: few servers do, and it takes its time.
   const { createSecureContext } = process.getBuiltinModule('node:tls');
   return { ...options, secureContext: createSecureContext(options as SecureContextOptions) };
-}
-
-/** Whether a stream was closed by its peer, by the network or by its owner, and not by a fault. */
-function isNetwork(error: Error | null): boolean {
-  return error === null || 'errno' in error;
 }
