@@ -36,7 +36,7 @@ test('every error is of the class that the table names', (t) => {
     errors.bufferFull('write', 10),
     errors.streamBusy('startTls()', 'a read waits'),
     errors.serverState('The server was stopped'),
-    new errors.StreamClosedError(null),
+    errors.streamClosed(null),
     new TimeoutError('Operation timed out after 1 seconds'),
   ];
   for (const error of made) {

@@ -16,7 +16,7 @@ const KNOWN = new Set([FRAME, 'kResourceStore', 'async_id_symbol', 'trigger_asyn
 
 /**
  * The context outside all storages: the one this module was loaded in. Nothing ever runs in it:
- * `enterWith` changes the context it is called in, so each turn has an {@link outside} of its own.
+ * `enterWith` changes the context it is called in, so turns have another, {@link turnScope}.
  */
 const root = new AsyncResource('IOLoop');
 
@@ -25,6 +25,8 @@ const frame = frameSymbol();
 
 /** Whether an empty context can be told from a full one: only on the Nodes whose ways are known. */
 const emptinessShows = isKnownNode();
+
+const sharedScope = root.runInAsyncScope(create);
 
 /** Set for good once a hook was seen: from then on contexts may carry something. */
 let hooksExist = false;
@@ -63,6 +65,11 @@ export function noticeStorages(): void {
 /** A new context outside all storages. */
 export function outside(): AsyncResource {
   return root.runInAsyncScope(create);
+}
+
+/** The context of a turn. One serves them all, until a storage is seen: it may be in there. */
+export function turnScope(): AsyncResource {
+  return storagesExist ? outside() : sharedScope;
 }
 
 function carrier(): AsyncResource {

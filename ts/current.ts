@@ -33,6 +33,10 @@ export class CurrentSlot<L extends Closable> {
 
   /** Ends the while; somebody may have chosen another loop in it, which stays. */
   leave(loop: L): void {
+    if (this.#entered.at(-1) === loop) {
+      this.#entered.pop();
+      return;
+    }
     const at = this.#entered.lastIndexOf(loop);
     if (at !== -1) this.#entered.splice(at, 1);
   }

@@ -2,7 +2,7 @@
  * The machinery of one loop: when a turn runs, and what it does. `docs/loop-iteration.md` is the
  * specification of {@link Engine.turn}.
  */
-import { noticeStorages, outside, type Context } from './async-context.js';
+import { noticeStorages, turnScope, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
@@ -41,6 +41,8 @@ export class Engine {
   readonly #native: NativeHandle;
   readonly #submissions: Submissions;
   readonly #completions = new Int32Array(native.COMPLETION_CAPACITY);
+  /** The thread driver watches only while the loop sleeps, and has to be told when it does. */
+  readonly #mustAsk: boolean;
   #phase: Phase = 'stopped';
   #stopping = false;
   #finished: (() => void) | null = null;
@@ -57,6 +59,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#mustAsk = options.driver === 'thread';
     this.#native = native.loopOpen(options.driver, options.time());
     this.#submissions = new Submissions(() => this.#submit());
     this.timeouts = new TimeoutTable(this.#submissions);
@@ -132,11 +135,11 @@ export class Engine {
     leave();
     this.#woken = more;
     if (this.#stopping) this.#finish();
-    else if (more || left || this.#overdue || this.#hasWork) this.#schedule();
+    else if (more || left || this.#overdue || this.#hasWork()) this.#schedule();
     else this.#sleep();
   };
 
-  get #hasWork(): boolean {
+  #hasWork(): boolean {
     return !this.callbacks.isEmpty || this.channels.isContinuing;
   }
 
@@ -154,7 +157,7 @@ export class Engine {
       length,
       this.#completions,
       this.channels.modes,
-      receiveBlocks.block,
+      receiveBlocks.block.bytes,
       receiveBlocks.offset,
     );
     this.#submissions.clear();
@@ -197,7 +200,7 @@ export class Engine {
 
   readonly #enterTurn = (): void => {
     this.#clearHostTimer();
-    outside().runInAsyncScope(this.#turn);
+    turnScope().runInAsyncScope(this.#turn);
   };
 
   #sleep(): void {
@@ -246,11 +249,6 @@ export class Engine {
     if (this.#hostTimer === null) return;
     clearTimeout(this.#hostTimer);
     this.#hostTimer = null;
-  }
-
-  /** The thread driver watches only while the loop sleeps, and has to be told when it does. */
-  get #mustAsk(): boolean {
-    return this.#options.driver === 'thread';
   }
 }
 

@@ -152,6 +152,11 @@ export function invalidSubclass(value: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_SUBCLASS', value);
 }
 
+/** A stream that is closed, for `realError`, if any; with what a read had got. */
+export function streamClosed(realError: Error | null, partial?: Buffer): StreamClosedError {
+  return new StreamClosedError(realError, partial);
+}
+
 /** A second read while one waits. */
 export function alreadyReading(waiting: string, wanted: string): IOLoopError {
   return refusal('ERR_IOLOOP_READING', waiting, wanted);

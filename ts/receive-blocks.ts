@@ -11,13 +11,31 @@ export const LARGEST_READ = 64 * 1024;
 
 const BLOCK_BYTES = 2 * LARGEST_READ;
 
+/** Memory with what it takes to make views of it: asking a buffer for its memory is a call. */
+export class Block {
+  readonly bytes: Buffer;
+  readonly #memory: ArrayBufferLike;
+  readonly #offset: number;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+    this.#memory = bytes.buffer;
+    this.#offset = bytes.byteOffset;
+  }
+
+  /** `bytes.subarray(start, end)` at a third of its price: this is done for each message. */
+  view(start: number, end: number): Buffer {
+    return new BufferView(this.#memory, this.#offset + start, end - start);
+  }
+}
+
 /**
  * Blocks that are filled from front to back: a result is a view of what was read, never copied and
  * never written to again. A block lives as long as a result that lies in it.
  */
 class ReceiveBlocks {
   /** Where the next read goes: to `block`, from `offset` on. */
-  block = newBlock();
+  block = new Block(newBlock());
   offset = 0;
 
   /**
@@ -26,18 +44,18 @@ class ReceiveBlocks {
    * {@link LARGEST_READ}.
    */
   reserve(size: number): number {
-    const room = this.block.length - this.offset;
+    const room = this.block.bytes.length - this.offset;
     if (room >= size) return size;
     if (room >= LARGEST_READ / 2) return room;
-    this.block = newBlock();
+    this.block = new Block(newBlock());
     this.offset = 0;
     return size;
   }
 
   /** Makes room for the reads of a whole turn: at least {@link LARGEST_READ} bytes. */
   reserveTurn(): void {
-    if (this.block.length - this.offset >= LARGEST_READ) return;
-    this.block = newBlock();
+    if (this.block.bytes.length - this.offset >= LARGEST_READ) return;
+    this.block = new Block(newBlock());
     this.offset = 0;
   }
 
@@ -45,23 +63,13 @@ class ReceiveBlocks {
   take(count: number): Buffer {
     const { offset } = this;
     this.offset = offset + count;
-    return view(this.block, offset, this.offset);
+    return this.block.view(offset, this.offset);
   }
-}
-
-/** The blocks of this thread. */
-export const receiveBlocks = new ReceiveBlocks();
-
-/**
- * `block.subarray(start, end)` at a third of its price: this is done for each message. The class
- * is that of all of Node's buffers, which names it as its species.
- */
-export function view(block: Buffer, start: number, end: number): Buffer {
-  return new BufferView(block.buffer, block.byteOffset + start, end - start);
 }
 
 type ViewConstructor = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer;
 
+/** The class of all of Node's buffers, which they name as their species. */
 const BufferView = viewConstructor();
 
 function viewConstructor(): ViewConstructor {
@@ -84,3 +92,6 @@ function newBlock(): Buffer {
   markAsUntransferable(block.buffer);
   return block;
 }
+
+/** The blocks of this thread. */
+export const receiveBlocks = new ReceiveBlocks();

@@ -178,7 +178,7 @@ export class Socket {
     checkInteger('size', size, 1, MAX_SIZE);
     if (size > LARGEST_READ) return this.#recvLarge(fd, size);
     const room = receiveBlocks.reserve(size);
-    const count = this.#recv(fd, receiveBlocks.block, receiveBlocks.offset, room);
+    const count = this.#recv(fd, receiveBlocks.block.bytes, receiveBlocks.offset, room);
     return count === null ? null : receiveBlocks.take(count);
   }
 

@@ -212,7 +212,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   #handle(stream: IOStream, address: Address): void {
-    if (this.#isIterated) {
+    if (this.#isIterated()) {
       this.#offer(stream);
       return;
     }
@@ -244,7 +244,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   /** Whether nobody but the iterator takes the streams. */
-  get #isIterated(): boolean {
+  #isIterated(): boolean {
     const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
     return !isOverridden && this.#options.handleStream === undefined;
   }
@@ -268,7 +268,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const { maxConnections = Infinity } = this.#options;
     const isFull = this.#streams.size >= maxConnections;
     const isUntaken =
-      this.#isIterated && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
+      this.#isIterated() && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
     for (const acceptor of this.#acceptors.values()) acceptor.hold(isFull || isUntaken);
   }
 

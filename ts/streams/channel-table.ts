@@ -1,10 +1,10 @@
 /** The streams of one loop: what a turn brought them, and what they want sent. */
-import { nextTick } from 'node:process';
 import { native, type NativeHandle } from '../native.js';
 import { receiveBlocks } from '../receive-blocks.js';
 import type { Channel } from './channel.js';
 import { SendBatch } from './send-batch.js';
 
+const { nextTick } = process;
 const { MODE_STREAM, MODE_RECEIVE, INTEREST_EDGE } = native;
 const FIRST_SIZE = 256;
 const READ_WRITE = 0x05;
@@ -122,9 +122,11 @@ export class ChannelTable {
     const words = this.#words;
     for (let at = 0; at < this.#count; at += 1) {
       const channel = this.#ready[at] as Channel;
-      const [bits, result, start] = [words[3 * at], words[3 * at + 1], words[3 * at + 2]];
+      const bits = words[3 * at] as number;
+      const result = words[3 * at + 1] as number;
+      const start = words[3 * at + 2] as number;
       this.#ready[at] = undefined;
-      channel.deliver(bits as number, result as number, this.#block, start as number);
+      channel.deliver(bits, result, this.#block, start);
     }
     this.#count = 0;
   }

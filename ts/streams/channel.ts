@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { systemError } from '../errors.js';
 import { native } from '../native.js';
+import type { Block } from '../receive-blocks.js';
 import type { ChannelTable } from './channel-table.js';
 import { RECEIVE, type Demand, type Source, type SourceEvents } from './transport.js';
 
@@ -106,7 +107,7 @@ export class Channel implements Source {
   }
 
   /** What a turn brought: readiness, and what it received from `start` on in `block`. */
-  deliver(bits: number, result: number, block: Buffer, start: number): void {
+  deliver(bits: number, result: number, block: Block, start: number): void {
     if (this.#index === NOT_OPEN) return;
     if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) this.writer.onWritable();
     if (this.#index === NOT_OPEN) return;

@@ -3,13 +3,15 @@
 /** A promise and what settles it. */
 export class Deferred<T = void> {
   readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
+  // Definite: the executor runs within the constructor.
+  resolve!: (value: T) => void;
+  reject!: (error: unknown) => void;
 
   constructor() {
-    this.promise = new Promise<T>(capture as Executor<T>);
-    this.resolve = captured.resolve as (value: T) => void;
-    this.reject = captured.reject;
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
   }
 
   /** Rejects, and does not make the process fail when nobody has asked. */
@@ -17,19 +19,6 @@ export class Deferred<T = void> {
     this.promise.catch(ignore);
     this.reject(error);
   }
-}
-
-type Executor<T> = (resolve: (value: T) => void, reject: (error: unknown) => void) => void;
-
-/** The functions of the promise being made: an executor of its own would be a closure each. */
-const captured: { resolve: (value: never) => void; reject: (error: unknown) => void } = {
-  resolve: ignore,
-  reject: ignore,
-};
-
-function capture(resolve: (value: never) => void, reject: (error: unknown) => void): void {
-  captured.resolve = resolve;
-  captured.reject = reject;
 }
 
 function ignore(): void {}

@@ -158,7 +158,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   #writeString(text: string): Promise<void> {
     // A character of UTF-16 takes at most three bytes.
     const most = 3 * text.length;
-    if (most > Math.min(SMALL_PIECE, this.#headroom) || !this.#canStage(most)) {
+    if (most > Math.min(SMALL_PIECE, this.#headroom()) || !this.#canStage(most)) {
       return this.#writeBytes(Buffer.from(text));
     }
     const { batch } = this.#table;
@@ -191,19 +191,19 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   #canStage(length: number): boolean {
     const { batch } = this.#table;
     if (!batch.hasRoom(length)) batch.flush();
-    return !this.#mustQueue;
+    return !this.#mustQueue();
   }
 
-  get #mustQueue(): boolean {
+  #mustQueue(): boolean {
     return this.#blocked || this.#queueStart < this.#queue.length;
   }
 
-  get #headroom(): number {
+  #headroom(): number {
     return this.#limits.maxBufferSize - this.buffered;
   }
 
   #checkRoom(length: number): void {
-    if (length > this.#headroom) throw bufferFull('write', this.#limits.maxBufferSize);
+    if (length > this.#headroom()) throw bufferFull('write', this.#limits.maxBufferSize);
   }
 
   /** The `length` bytes at the end of the slab are this stream's. */
@@ -228,7 +228,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   }
 
   #enqueue(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0 && !this.#mustQueue && this.#staged === 0) return Promise.resolve();
+    if (bytes.length === 0 && !this.#mustQueue() && this.#staged === 0) return Promise.resolve();
     const done = new Deferred();
     this.#queue.push({ bytes, done });
     this.#queued += bytes.length;

@@ -6,6 +6,7 @@ import {
   invalidArgValue,
   StreamClosedError,
   streamBusy,
+  streamClosed,
   systemError,
 } from '../errors.js';
 import type { FdLike } from '../fd.js';
@@ -572,7 +573,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   #closedError(partial?: Buffer): StreamClosedError {
-    return new StreamClosedError(this.#error, partial);
+    return streamClosed(this.#error, partial);
   }
 }
 

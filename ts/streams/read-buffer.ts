@@ -1,5 +1,5 @@
 /** The bytes of a stream that have arrived and were not read. */
-import { view } from '../receive-blocks.js';
+import { Block } from '../receive-blocks.js';
 
 /**
  * One window of one block. What is taken is a view of it, and is never written to again: the
@@ -9,7 +9,7 @@ import { view } from '../receive-blocks.js';
  * what stays, so that a slow peer keeps no more memory than it has sent.
  */
 export class ReadBuffer {
-  #block: Buffer = NOTHING;
+  #block = NOTHING;
   #start = 0;
   #end = 0;
   /** Whether the block behind the window is ours to fill. */
@@ -25,7 +25,7 @@ export class ReadBuffer {
   }
 
   /** Appends the bytes from `start` to `end` of a block that others share. */
-  receive(block: Buffer, start: number, end: number): void {
+  receive(block: Block, start: number, end: number): void {
     if (this.#start === this.#end) {
       this.#block = block;
       this.#start = start;
@@ -38,13 +38,14 @@ export class ReadBuffer {
       return;
     }
     const offset = this.reserve(end - start);
-    block.copy(this.#block, offset, start, end);
+    block.bytes.copy(this.#block.bytes, offset, start, end);
     this.#end += end - start;
   }
 
   /** Appends a copy of `bytes`. */
   append(bytes: Uint8Array): void {
-    this.#block.set(bytes, this.reserve(bytes.length));
+    const offset = this.reserve(bytes.length);
+    this.#block.bytes.set(bytes, offset);
     this.#end += bytes.length;
   }
 
@@ -54,21 +55,21 @@ export class ReadBuffer {
    */
   reserve(size: number): number {
     const length = this.#end - this.#start;
-    if (this.#own && this.#block.length - this.#end >= size) return this.#end;
+    if (this.#own && this.#block.bytes.length - this.#end >= size) return this.#end;
     // Twice as large each time: appending stays linear, however many pieces come.
     const capacity = Math.max(length + size, Math.min(2 * length, length + LARGEST_SPARE));
-    const block = Buffer.allocUnsafeSlow(capacity);
-    this.#block.copy(block, 0, this.#start, this.#end);
-    this.#block = block;
+    const bytes = Buffer.allocUnsafeSlow(capacity);
+    this.#block.bytes.copy(bytes, 0, this.#start, this.#end);
+    this.#block = new Block(bytes);
     this.#start = 0;
     this.#end = length;
     this.#own = true;
     return length;
   }
 
-  /** The block that {@link reserve} made room in. */
-  get block(): Buffer {
-    return this.#block;
+  /** What {@link reserve} made room in. */
+  get bytes(): Buffer {
+    return this.#block.bytes;
   }
 
   /** `count` bytes were written behind the window. */
@@ -79,7 +80,7 @@ export class ReadBuffer {
   /** Takes the first `count` bytes, at most {@link length}. */
   take(count: number): Buffer {
     const start = this.#start;
-    const taken = view(this.#block, start, start + count);
+    const taken = this.#block.view(start, start + count);
     this.#advance(count);
     return taken;
   }
@@ -87,41 +88,41 @@ export class ReadBuffer {
   /** Moves up to `length` bytes to `target`: how many. */
   moveTo(target: Uint8Array, offset: number, length: number): number {
     const count = Math.min(length, this.length);
-    if (count > 0) target.set(view(this.#block, this.#start, this.#start + count), offset);
+    if (count > 0) target.set(this.#block.view(this.#start, this.#start + count), offset);
     this.#advance(count);
     return count;
   }
 
   /** The first `count` bytes, which stay. */
   peek(count: number): Buffer {
-    return view(this.#block, this.#start, this.#start + count);
+    return this.#block.view(this.#start, this.#start + count);
   }
 
   /** Where `pattern` begins at or behind `from`; -1 when it does not. */
   indexOf(pattern: Buffer, from: number): number {
     const [first = 0] = pattern;
-    const block = this.#block;
+    const { bytes } = this.#block;
     const begin = this.#start + from;
     const near = Math.min(this.#end, begin + NEAR);
     if (pattern.length === 1) {
-      for (let at = begin; at < near; at += 1) if (block[at] === first) return at - this.#start;
+      for (let at = begin; at < near; at += 1) if (bytes[at] === first) return at - this.#start;
       if (near === this.#end) return -1;
     }
-    const found = view(block, begin, this.#end).indexOf(pattern);
+    const found = this.#block.view(begin, this.#end).indexOf(pattern);
     return found < 0 ? -1 : found + from;
   }
 
   /** The bytes as characters of one byte each. */
   latin1(): string {
-    return this.#block.toString('latin1', this.#start, this.#end);
+    return this.#block.bytes.toString('latin1', this.#start, this.#end);
   }
 
   /** Copies what is left out of a shared block. */
   detach(): void {
     if (!this.isShared) return;
     const copy = Buffer.allocUnsafe(this.length);
-    this.#block.copy(copy, 0, this.#start, this.#end);
-    this.#block = copy;
+    this.#block.bytes.copy(copy, 0, this.#start, this.#end);
+    this.#block = new Block(copy);
     this.#end -= this.#start;
     this.#start = 0;
     this.#own = true;
@@ -137,7 +138,7 @@ export class ReadBuffer {
   }
 }
 
-const NOTHING = Buffer.alloc(0);
+const NOTHING = new Block(Buffer.alloc(0));
 
 /** Up to here, comparing bytes one by one is cheaper than a view and a call. */
 const NEAR = 96;

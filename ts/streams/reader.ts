@@ -1,7 +1,7 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
 import { alreadyReading, bufferFull } from '../errors.js';
-import { receiveBlocks } from '../receive-blocks.js';
+import { receiveBlocks, type Block } from '../receive-blocks.js';
 import { Deferred } from './deferred.js';
 import { ReadBuffer } from './read-buffer.js';
 import type { Read, Target } from './reads.js';
@@ -31,7 +31,8 @@ export interface ReaderLimits {
 /** The reading side. Nothing here throws: what fails is a rejection. */
 export class Reader implements SourceEvents {
   readonly #owner: ReaderOwner;
-  readonly #limits: ReaderLimits;
+  readonly #maxBufferSize: number;
+  readonly #readChunkSize: number;
   readonly #source: Source;
   readonly #buffer = new ReadBuffer();
   #read: Read<unknown> | null = null;
@@ -43,12 +44,12 @@ export class Reader implements SourceEvents {
   #endedByPeer = false;
   /** The stream has heard of it. */
   #endTold = false;
-  #closed = false;
 
   constructor(owner: ReaderOwner, source: Source, limits: ReaderLimits) {
     this.#owner = owner;
     this.#source = source;
-    this.#limits = limits;
+    this.#maxBufferSize = limits.maxBufferSize;
+    this.#readChunkSize = limits.readChunkSize;
   }
 
   /** Whether a read is waiting. */
@@ -102,15 +103,16 @@ export class Reader implements SourceEvents {
   /** The stream is closed: what waits fails, what is buffered stays. */
   close(): void {
     this.#ended = true;
-    this.#closed = true;
     const read = this.#read;
     if (read === null) return;
     const error = this.#closedError(read);
     this.#settle()?.reject(error);
   }
 
-  onReceived(block: Buffer, start: number, end: number): void {
+  onReceived(block: Block, start: number, end: number): void {
     this.#buffer.receive(block, start, end);
+    // Between two reads one chunk may come, and then no more until it is wanted.
+    if (this.#read === null) this.#source.demand(IDLE);
     this.#serve();
   }
 
@@ -171,36 +173,35 @@ export class Reader implements SourceEvents {
 
   /** @throws What the read fails with. Unless the read is to spare it, the stream is closed then. */
   #take<T>(read: Read<T>): T | undefined {
-    const { maxBufferSize } = this.#limits;
     try {
       const value = read.take(this.#buffer, this.#endedByPeer);
-      if (value !== undefined || this.#buffer.length <= maxBufferSize) return value;
-      throw bufferFull('read', maxBufferSize);
+      if (value !== undefined || this.#buffer.length <= this.#maxBufferSize) return value;
+      throw bufferFull('read', this.#maxBufferSize);
     } catch (error) {
-      if (read.sparesStream && !this.#isFull) throw error;
+      if (read.sparesStream && !this.#isFull()) throw error;
       this.#owner.onFailure(error as Error);
       throw this.#closedError(read);
     }
   }
 
-  get #isFull(): boolean {
-    return this.#buffer.length > this.#limits.maxBufferSize;
+  #isFull(): boolean {
+    return this.#buffer.length > this.#maxBufferSize;
   }
 
   /** Reads a chunk to the buffer; never more than one byte above its limit. */
   #pull(): number {
     const buffer = this.#buffer;
-    const room = this.#limits.maxBufferSize + 1 - buffer.length;
-    const size = Math.min(this.#limits.readChunkSize, room);
+    const room = this.#maxBufferSize + 1 - buffer.length;
+    const size = Math.min(this.#readChunkSize, room);
     if (buffer.length > 0) {
       const offset = buffer.reserve(size);
-      const count = this.#source.read(buffer.block, offset, size);
+      const count = this.#source.read(buffer.bytes, offset, size);
       if (count > 0) buffer.grow(count);
       return count;
     }
     const reserved = receiveBlocks.reserve(size);
     const { block, offset } = receiveBlocks;
-    const count = this.#source.read(block, offset, reserved);
+    const count = this.#source.read(block.bytes, offset, reserved);
     if (count <= 0) return count;
     receiveBlocks.offset = offset + count;
     buffer.receive(block, offset, offset + count);
@@ -228,7 +229,7 @@ export class Reader implements SourceEvents {
   /** The peer has closed and nobody reads: finds out how, behind at most a chunk of data. */
   #lookAhead(): void {
     while (!this.#ended && this.#source.readable) {
-      if (this.#buffer.length >= this.#limits.readChunkSize) return;
+      if (this.#buffer.length >= this.#readChunkSize) return;
       const count = this.#pull();
       if (count <= 0) this.#onResult(count);
     }
@@ -236,7 +237,7 @@ export class Reader implements SourceEvents {
   }
 
   #demand({ target }: Read<unknown>): void {
-    const small = target === null && this.#limits.readChunkSize >= SMALL_CHUNK;
+    const small = target === null && this.#readChunkSize >= SMALL_CHUNK;
     this.#source.demand(small ? RECEIVE : NOTIFY);
     if (this.#source.readable) this.#source.continueLater();
   }
@@ -248,7 +249,6 @@ export class Reader implements SourceEvents {
     this.#read = null;
     this.#wait?.done();
     this.#wait = null;
-    if (!this.#closed) this.#source.demand(IDLE);
     return result;
   }
 

@@ -1,5 +1,7 @@
 /** What a stream stands on: the interfaces between it and its descriptor, or its TLS connection. */
 
+import type { Block } from '../receive-blocks.js';
+
 /** Nobody waits for data. What becomes readable is remembered. */
 export const IDLE = 0;
 /** Somebody waits, and reads by itself. */
@@ -28,7 +30,7 @@ export interface Source {
 /** What a source tells its reader. */
 export interface SourceEvents {
   /** The bytes from `start` to `end` have arrived. The block is shared. */
-  onReceived(block: Buffer, start: number, end: number): void;
+  onReceived(block: Block, start: number, end: number): void;
   /** {@link Source.readable} has become true. */
   onReadable(): void;
   /** What a receiving turn got instead of bytes: 0 for the end, or a negative errno. */
