@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { addAcceptHandler, bindSockets, bindUnixSocket, Socket, type Address } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { testWith } from './helpers/fds.js';
+import { portOf } from '#internal/net/bind.js';
 import { countTurns, takeReports, withLoop } from './helpers/loop.js';
 
 function folder(t: ExecutionContext): string {
@@ -228,7 +229,7 @@ test('bindSockets: families, localhost, and what is no address', (t) => {
 
 test('reusePort lets two sockets share a port', (t) => {
   const [first] = bindSockets(0, '127.0.0.1', { reusePort: true });
-  const { port } = first?.localAddress as { port: number };
+  const port = first === undefined ? 0 : portOf(first);
   const [second] = bindSockets(port, '127.0.0.1', { reusePort: true });
   t.deepEqual(first?.localAddress, second?.localAddress);
   first?.close();

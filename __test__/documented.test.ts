@@ -1,7 +1,6 @@
 /** Sentences of the documentation that no other file holds. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { IOLoop, type Timeout } from 'ioloop';
@@ -31,19 +30,6 @@ test('a subclass that overrides callAt sees all timeouts', async (t) => {
   await loop.start();
   loop.close();
   t.deepEqual(run, ['callAt', 'addTimeout', 'callLater']);
-});
-
-test('the example of the documentation echoes', async (t) => {
-  const example = fileURLToPath(new URL('examples/tcp-server.mjs', root));
-  const server = spawn(process.execPath, [example, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(() => server.kill());
-  const [line] = (await once(server.stdout, 'data')) as [Buffer];
-  const port = Number(/:(\d+)\n/.exec(line.toString())?.[1]);
-  const client = connect({ port, host: '127.0.0.1' });
-  client.end('hello from a client');
-  let echo = '';
-  for await (const chunk of client) echo += String(chunk);
-  t.is(echo, 'hello from a client');
 });
 
 test('the demo serves many connections and loses nothing', async (t) => {

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { Readable, Transform } from 'node:stream';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop } from 'ioloop';
+import { until } from './helpers/fds.js';
 import { withLoop } from './helpers/loop.js';
 import { connectTo, addressOf, reset } from './helpers/net.js';
 
@@ -88,7 +89,7 @@ test('back-pressure: what the duplex does not take stays with the peer', async (
       let length = 0;
       duplex.removeAllListeners('readable').on('data', (chunk: Buffer) => (length += chunk.length));
       await writing;
-      while (length < 8_000_000) await once(duplex, 'data');
+      await until(() => length >= 8_000_000, 'all of it');
       t.is(length, 8_000_000);
       duplex.destroy();
       far.close();

@@ -5,6 +5,7 @@ import test from 'ava';
 import express from 'express';
 import { WebSocket, WebSocketServer } from 'ws';
 import { TCPServer } from 'ioloop';
+import { until } from './helpers/fds.js';
 import { withLoop } from './helpers/loop.js';
 import { portOf } from './helpers/net.js';
 
@@ -57,9 +58,9 @@ test('Express: routes, bodies, streams, keep-alive, and a client that leaves', a
       t.deepEqual(await posted.json(), { list: [1, 2, 3] });
       const leaving = request(`${base}/slow`).on('error', () => {});
       leaving.end();
-      while (began === 0) await new Promise(setImmediate);
+      await until(() => began > 0, 'the request');
       leaving.destroy();
-      while (aborted === 0) await new Promise(setImmediate);
+      await until(() => aborted > 0, 'the abort');
       agent.destroy();
       t.pass();
     }, PATIENCE),

@@ -5,12 +5,15 @@
 //   npm run bench -- --repetitions 9 --seconds 3
 import { parseArgs } from 'node:util';
 import { callbacks, turns } from './questions/callbacks.mjs';
-import { echo } from './questions/echo.mjs';
+import { connections } from './questions/connections.mjs';
+import { bulk, echo, latency } from './questions/echo.mjs';
 import { idle } from './questions/idle.mjs';
+import { lines, redis } from './questions/protocols.mjs';
 import { timers } from './questions/timers.mjs';
 import { head, line } from './lib/table.mjs';
 
-const questions = { timers, callbacks, turns, echo, idle };
+const streams = { echo, bulk, latency, lines, redis, connections };
+const questions = { timers, callbacks, turns, idle, ...streams };
 
 const { values } = parseArgs({
   options: {

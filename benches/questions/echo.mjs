@@ -1,80 +1,92 @@
-// What does a message cost a server with raw handlers, against node:net?
-import { execFile, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { interleave, LOAD_CORE, pinned, SERVER_CORE } from '../lib/run.mjs';
-import { median, pairedRatio } from '../lib/statistics.mjs';
+// What does a message cost a server, with raw handlers and with streams, against node:net and
+// against a bare epoll server in C?
+import { interleave } from '../lib/run.mjs';
+import { startServer, underLoad } from '../lib/servers.mjs';
+import { column, compare } from '../lib/compare.mjs';
 
-const start = promisify(execFile);
-const loadgen = fileURLToPath(new URL('../../target/release/loadgen', import.meta.url));
-const server = fileURLToPath(new URL('../workloads/echo-server.mjs', import.meta.url));
+const PEERS = ['streams', 'handlers', 'node:net', 'bare epoll'];
 
 /** @param {{ repetitions: number, seconds: number }} options */
 export async function echo({ repetitions, seconds }) {
   const rows = [];
-  for (const connections of [50]) {
-    const samples = await interleave(['ioloop', 'node'], repetitions, (peer) =>
-      measure(peer, { connections, size: 64, seconds }),
+  for (const connections of [50, 1000]) {
+    const samples = await interleave(PEERS, repetitions, (peer) =>
+      measure(peer, { connections, size: 64 }, seconds),
     );
-    const column = (peer, name) => samples.get(peer).map((sample) => sample[name]);
-    rows.push(
-      {
-        name: `echo 64 B, ${connections} connections: user CPU per message`,
-        unit: 'µs',
-        ioloop: median(column('ioloop', 'user')),
-        peer: median(column('node', 'user')),
-        ratio: pairedRatio(column('node', 'user'), column('ioloop', 'user')),
-        target: { atLeast: 3 },
-      },
-      {
-        name: `echo 64 B, ${connections} connections: messages/s`,
-        unit: '/s',
-        ioloop: median(column('ioloop', 'rate')),
-        peer: median(column('node', 'rate')),
-        ratio: pairedRatio(column('ioloop', 'rate'), column('node', 'rate')),
-      },
-    );
+    const title = `echo 64 B, ${connections} connections`;
+    for (const [peer, targets] of [
+      ['streams', { user: 3, rate: 0.9 }],
+      ['handlers', { user: 3, rate: 0.9 }],
+    ]) {
+      rows.push(
+        compare(`${title}, ${peer}: user CPU per message`, 'µs', {
+          ours: column(samples, peer, 'user'),
+          peer: ['node:net', column(samples, 'node:net', 'user')],
+          less: true,
+          target: targets.user,
+        }),
+        compare(`${title}, ${peer}: messages`, '/s', {
+          ours: column(samples, peer, 'rate'),
+          peer: ['node:net', column(samples, 'node:net', 'rate')],
+        }),
+        compare(`${title}, ${peer}: messages`, '/s', {
+          ours: column(samples, peer, 'rate'),
+          peer: ['bare epoll', column(samples, 'bare epoll', 'rate')],
+          target: targets.rate,
+        }),
+      );
+    }
   }
   return rows;
 }
 
-/** One server under load. Warm-up is not counted, neither by the load nor for the CPU. */
-async function measure(peer, { connections, size, seconds }) {
-  const [command, ...args] = pinned(SERVER_CORE, [process.execPath, server, peer]);
-  const child = fork(args.at(-2), [peer], command === 'taskset' ? withTaskset(args) : {});
-  try {
-    const [{ port }] = await once(child, 'message');
-    await load({ port, connections, size, seconds: 0.1, warmup: 0.5 });
-    const before = await usage(child);
-    const result = await load({ port, connections, size, seconds, warmup: 0 });
-    const after = await usage(child);
-    if (result.lost > 0) throw new Error(`${peer} lost ${result.lost} connections`);
-    return {
-      user: (after.user - before.user) / result.messages,
-      system: (after.system - before.system) / result.messages,
-      rate: result.messages / result.seconds,
-      busy: result.busy,
-    };
-  } finally {
-    child.kill();
+/** Large messages: bytes per second of CPU. @param {{ repetitions: number, seconds: number }} options */
+export async function bulk({ repetitions, seconds }) {
+  const rows = [];
+  for (const size of [4096, 65_536, 1_048_576]) {
+    const peers = ['bulk streams', 'node:net', 'bare epoll'];
+    const samples = await interleave(peers, repetitions, (peer) =>
+      measure(peer, { connections: 8, size }, seconds),
+    );
+    for (const [peer, target] of [
+      ['node:net', 1],
+      ['bare epoll', 0.9],
+    ]) {
+      rows.push(
+        compare(`echo ${size / 1024} KiB, 8 connections: CPU per message`, 'µs', {
+          ours: column(samples, 'bulk streams', 'cpu'),
+          peer: [peer, column(samples, peer, 'cpu')],
+          less: true,
+          target,
+        }),
+      );
+    }
   }
+  return rows;
 }
 
-/** `fork` with the server pinned: taskset runs node, and the IPC channel passes through. */
-function withTaskset(args) {
-  return { execPath: 'taskset', execArgv: args.slice(0, -2) };
+/** One connection, one message under way: how long it takes. @param {{ repetitions: number, seconds: number }} options */
+export async function latency({ repetitions, seconds }) {
+  const peers = ['streams', 'node:net', 'bare epoll'];
+  const samples = await interleave(peers, repetitions, (peer) =>
+    measure(peer, { connections: 1, size: 64 }, seconds),
+  );
+  return ['node:net', 'bare epoll'].map((peer) =>
+    compare('echo 64 B, 1 connection: p50 latency', 'µs', {
+      ours: column(samples, 'streams', 'p50'),
+      peer: [peer, column(samples, peer, 'p50')],
+      less: true,
+      ...(peer === 'bare epoll' ? { target: 0.97 } : {}),
+    }),
+  );
 }
 
-async function usage(child) {
-  child.send('usage');
-  const [answer] = await once(child, 'message');
-  return answer;
-}
-
-async function load(options) {
-  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const [command, ...args] = pinned(LOAD_CORE, [loadgen, ...flags]);
-  const { stdout } = await start(command, args);
-  return JSON.parse(stdout);
+/** @param {string} peer @param {Record<string, number>} flags @param {number} seconds */
+async function measure(peer, flags, seconds) {
+  const server = await startServer(peer, flags);
+  try {
+    return await underLoad(server, flags, seconds);
+  } finally {
+    server.stop();
+  }
 }

@@ -12,7 +12,6 @@ use crate::options::Options;
 
 pub struct Connection {
     stream: TcpStream,
-    /// One message; all are alike, so that a byte has to fit its place.
     message: Vec<u8>,
     depth: usize,
     /// When each message under way was sent.
@@ -30,7 +29,7 @@ impl Connection {
         let stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, options.port))?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        let message = (0..=250).cycle().take(options.size).collect();
+        let message = options.message();
         Ok(Self {
             stream: TcpStream::from_std(stream),
             message,

@@ -5,12 +5,16 @@
 //! loadgen --port 8888 --connections 50 --size 64 --depth 1 --warmup 0.5 --seconds 2
 //! ```
 //!
+//! With `--lines 16` a message is so many lines. With `--idle 10000` so many connections are opened
+//! first, a line of JSON tells when they are, and they stay silent until the end.
+//!
 //! Prints one line of JSON. Runs on one thread, with mio; a bare epoll loop would be no faster.
 
 mod connection;
 mod options;
 
 use std::io;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -45,6 +49,7 @@ struct Outcome {
 }
 
 fn run(options: &Options) -> io::Result<Outcome> {
+    let _silent = open_silent(options)?;
     let mut poll = Poll::new()?;
     let mut connections = Vec::with_capacity(options.connections);
     for index in 0..options.connections {
@@ -72,6 +77,20 @@ fn run(options: &Options) -> io::Result<Outcome> {
         latency: load.latency,
         busy,
     })
+}
+
+/// Connections that do nothing. Held until they are dropped.
+fn open_silent(options: &Options) -> io::Result<Vec<TcpStream>> {
+    let open = || TcpStream::connect((Ipv4Addr::LOCALHOST, options.port));
+    let silent = (0..options.idle)
+        .map(|_| open())
+        .collect::<io::Result<Vec<_>>>()?;
+    if options.idle > 0 {
+        println!(r#"{{"idle":{}}}"#, silent.len());
+        // Whoever measures the server goes on when it has done so.
+        io::stdin().read_line(&mut String::new())?;
+    }
+    Ok(silent)
 }
 
 /// The counters of a run, and what all connections share.

@@ -1,0 +1,23 @@
+// The Redis example on node:net: the same parser and the same store, so that only the streams
+// differ. With `corked`, the replies to a chunk leave in one write.
+//
+//   redis-node.mjs [corked]
+import { createServer } from 'node:net';
+import { Parser } from '../../examples/redis/resp.mjs';
+import { Store } from '../../examples/redis/store.mjs';
+
+const store = new Store();
+const isCorked = process.argv[2] === 'corked';
+const server = createServer({ noDelay: true }, (socket) => {
+  const parser = new Parser();
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => {
+    if (isCorked) socket.cork();
+    for (const words of parser.push(chunk))
+      socket.write(Buffer.from(store.execute(words), 'latin1'));
+    if (isCorked) socket.uncork();
+  });
+});
+server.listen({ port: 0, host: '127.0.0.1', backlog: 511 }, () => {
+  console.log(JSON.stringify({ port: server.address().port }));
+});

@@ -1,0 +1,136 @@
+// The servers that are measured: ours, and the same on Node's own net and http. Prints its port.
+//
+//   server.mjs echo-handlers|echo-streams|echo-node|lines-streams|lines-node|http-streams|http-node
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:net';
+
+const BACKLOG = 4096;
+const kind = process.argv[2];
+const { IOLoop, Socket, TCPServer } = kind.endsWith('-node') ? {} : await import('ioloop');
+
+const servers = {
+  /** Raw handlers: the loop says when, the socket does one system call each. */
+  'echo-handlers': () => {
+    const loop = IOLoop.current();
+    const listener = Socket.tcp();
+    listener.bind({ host: '127.0.0.1', port: 0 });
+    listener.listen(BACKLOG);
+    const buffer = Buffer.allocUnsafeSlow(65_536);
+    loop.addHandler(listener, accept, IOLoop.READ);
+    tell(listener.localAddress.port);
+    return loop.start();
+
+    function accept() {
+      for (let accepted; (accepted = listener.accept()) !== null;) {
+        const [socket] = accepted;
+        socket.setOption('noDelay', true);
+        loop.addHandler(socket, echo, IOLoop.READ);
+      }
+    }
+
+    function echo(socket) {
+      try {
+        const count = socket.recvInto(buffer);
+        if (count === null) return;
+        // What is read fits the socket's buffer as long as the peer reads what it gets.
+        if (count > 0 && socket.send(buffer, 0, count) === count) return;
+      } catch (error) {
+        if (error.code !== 'ECONNRESET') throw error;
+      }
+      loop.removeHandler(socket);
+      socket.close();
+    }
+  },
+
+  'echo-streams': () =>
+    streams(async (stream) => {
+      for (;;) await stream.write(await stream.readBytes(65_536, PARTIAL));
+    }),
+
+  /** Messages of a known size, which need no memory but the stream's own. */
+  'bulk-streams': () =>
+    streams(async (stream) => {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(Number(process.argv[3]), 1 << 18));
+      for (;;) {
+        const count = await stream.readInto(buffer, PARTIAL);
+        await stream.write(count === buffer.length ? buffer : buffer.subarray(0, count));
+      }
+    }),
+
+  'echo-node': () =>
+    net((socket) => {
+      socket.on('data', (data) => socket.write(data));
+    }),
+
+  'lines-streams': () =>
+    streams(async (stream) => {
+      for (;;) void stream.write(await stream.readUntil('\n', LINE));
+    }),
+
+  /** What one writes for lines on Node: split, keep the rest, answer each. */
+  'lines-node': () =>
+    net((socket) => {
+      let rest = '';
+      socket.setEncoding('latin1');
+      socket.on('data', (data) => {
+        const lines = (rest + data).split('\n');
+        rest = lines.pop();
+        for (const line of lines) socket.write(`${line}\n`, 'latin1');
+      });
+    }),
+
+  /** The same, with all answers to a chunk in one write: what one writes when it matters. */
+  'lines-corked-node': () =>
+    net((socket) => {
+      let rest = '';
+      socket.setEncoding('latin1');
+      socket.on('data', (data) => {
+        const lines = (rest + data).split('\n');
+        rest = lines.pop();
+        socket.cork();
+        for (const line of lines) socket.write(`${line}\n`, 'latin1');
+        socket.uncork();
+      });
+    }),
+
+  'http-streams': () => {
+    const http = createHttpServer(respond);
+    return streams((stream) => http.emit('connection', stream.toDuplex()));
+  },
+
+  'http-node': () => {
+    const http = createHttpServer(respond);
+    http.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () => tell(http.address().port));
+  },
+};
+
+const PARTIAL = { partial: true };
+const LINE = { maxBytes: 4096 };
+
+await servers[kind]();
+
+function streams(handleStream) {
+  const server = new TCPServer({ handleStream });
+  server.listen(0, '127.0.0.1', { backlog: BACKLOG });
+  tell(server.addresses[0].port);
+  return IOLoop.current().start();
+}
+
+function net(serve) {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  server.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () =>
+    tell(server.address().port),
+  );
+}
+
+function respond(_, response) {
+  response.setHeader('content-type', 'text/plain');
+  response.end('hello, world\n');
+}
+
+function tell(port) {
+  console.log(JSON.stringify({ port }));
+}
