@@ -9,7 +9,7 @@ function cell(value, unit) {
 
 /** The head of the table. */
 export function head() {
-  const titles = ['question'.padEnd(48), 'ioloop'.padStart(12), 'node'.padStart(12)];
+  const titles = ['question'.padEnd(48), 'ioloop'.padStart(12), 'peer'.padStart(12)];
   return [...titles, 'ratio (min–max)'.padStart(22), '  target'].join(' ');
 }
 

@@ -19,5 +19,6 @@ const server = createServer({ noDelay: true }, (socket) => {
   });
 });
 server.listen({ port: 0, host: '127.0.0.1', backlog: 511 }, () => {
-  console.log(JSON.stringify({ port: server.address().port }));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  console.log(JSON.stringify({ port }));
 });

@@ -17,7 +17,7 @@ const servers = {
     listener.listen(BACKLOG);
     const buffer = Buffer.allocUnsafeSlow(65_536);
     loop.addHandler(listener, accept, IOLoop.READ);
-    tell(listener.localAddress.port);
+    tell(listener.localAddress);
     return loop.start();
 
     function accept() {
@@ -100,7 +100,7 @@ const servers = {
 
   'http-node': () => {
     const http = createHttpServer(respond);
-    http.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () => tell(http.address().port));
+    http.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () => tell(http.address()));
   },
 };
 
@@ -112,7 +112,7 @@ await servers[kind]();
 function streams(handleStream) {
   const server = new TCPServer({ handleStream });
   server.listen(0, '127.0.0.1', { backlog: BACKLOG });
-  tell(server.addresses[0].port);
+  tell(server.addresses[0]);
   return IOLoop.current().start();
 }
 
@@ -121,9 +121,7 @@ function net(serve) {
     socket.on('error', () => {});
     serve(socket);
   });
-  server.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () =>
-    tell(server.address().port),
-  );
+  server.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () => tell(server.address()));
 }
 
 function respond(_, response) {
@@ -131,6 +129,7 @@ function respond(_, response) {
   response.end('hello, world\n');
 }
 
-function tell(port) {
+/** @param {any} address */
+function tell({ port }) {
   console.log(JSON.stringify({ port }));
 }

@@ -78,9 +78,9 @@ pub(crate) fn answer(result: Result<usize>) -> i32 {
 
 /// Sends a chain of pieces, in one system call unless it is very long.
 fn send_chain(fd: i32, mode: i32, records: &[Record], first: usize, slab: &[u8]) -> Result<usize> {
-    let (only, more) = piece(records, first, slab)?;
-    if more.is_none() {
-        return send_slices(fd, mode, &[IoSlice::new(only)]);
+    let (single, after) = piece(records, first, slab)?;
+    if after.is_none() {
+        return send_slices(fd, mode, &[IoSlice::new(single)]);
     }
     let mut sent = 0;
     let mut next = Some(first);
