@@ -2,54 +2,19 @@
  * What Node itself cannot wait for: terminals, inotify, eventfd, timerfd, FIFOs, inherited ends of
  * pipes. Some of them Node cannot even open; a Python process does, and becomes Node.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { IOLoop, Socket, type Address } from 'ioloop';
-import { runChild, startChild } from './helpers/child.js';
+import { startChild } from './helpers/child.js';
 import { closeAll, drain, pipe, testWith } from './helpers/fds.js';
+import { pythonOpens, withFifo } from './helpers/special-fds.js';
 import { withLoop } from './helpers/loop.js';
 
 const { READ } = IOLoop;
 const testFifo = testWith('mkfifo');
 const testPython = testWith('python3');
-
-async function withFifo(body: (path: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
-  const path = join(folder, 'fifo');
-  try {
-    execFileSync('mkfifo', [path]);
-    await body(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-/** Runs `source` in a Node that a Python script becomes; `fds` of the script are its `args`. */
-async function pythonOpens(t: ExecutionContext, script: string, source: string): Promise<string> {
-  const program = [
-    'import ctypes, os, socket, struct, sys',
-    'libc = ctypes.CDLL(None, use_errno=True)',
-    'fds, names = [], []',
-    script,
-    'for fd in fds: os.set_inheritable(fd, True)',
-    'os.execv(sys.argv[1], sys.argv[1:] + [str(fd) for fd in fds] + names)',
-  ].join('\n');
-  const prologue = `
-    import { closeSync, readSync, writeSync } from 'node:fs';
-    import { IOLoop, Socket } from 'ioloop';
-    const args = process.argv.slice(1);
-    const loop = new IOLoop();
-  `;
-  const through = ['python3', '-c', program];
-  const { code, stdout, stderr } = await runChild(prologue + source, { through });
-  t.is(stderr, '');
-  t.is(code, 0);
-  return stdout;
-}
 
 testFifo('a FIFO, by number', (t) =>
   withFifo((path) =>

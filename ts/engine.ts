@@ -96,10 +96,10 @@ export class Engine {
 
   /** Frees everything. Only a stopped engine may be closed. */
   close(): void {
+    this.channels.close();
     this.callbacks.clear();
     this.timeouts.clear();
     this.handlers.clear();
-    this.channels.clear();
     this.#submissions.clear();
     native.loopClose(this.#native);
   }

@@ -254,9 +254,9 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Frees what the loop holds; callbacks and timeouts that are left never run. With `allFds`
-   * everything that is registered is closed by {@link closeFd}. A closed loop is no longer
-   * current. Closing again does nothing.
+   * Frees what the loop holds; callbacks and timeouts that are left never run. Streams are closed:
+   * what waits for them rejects. With `allFds` everything that has a handler is closed too, by
+   * {@link closeFd}. A closed loop is no longer current. Closing again does nothing.
    *
    * @throws `ERR_IOLOOP_RUNNING` while the loop runs: call {@link stop} and await {@link start}
    * first.

@@ -7,7 +7,7 @@ import type { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { internals, IOStream } from '../streams/iostream.js';
 import { checkInteger, type IOStreamOptions } from '../streams/options.js';
-import { limited, type WaitOptions } from '../streams/wait.js';
+import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
 import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 
@@ -152,11 +152,12 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    * resolves all the same. Stopping again waits again.
    */
   async stop(options: StopOptions = {}): Promise<void> {
+    checkWait(options);
     this.#stopListening();
     if (options.drain !== true || this.#streams.size === 0) return;
-    this.#drained ??= new Deferred();
+    const drained = (this.#drained ??= new Deferred());
     try {
-      await limited(this.loop, options, 'stop', this.#drained.promise);
+      await limited(this.loop, options, 'stop', () => drained.promise);
     } catch {
       for (const stream of this.#streams) stream.close();
     }

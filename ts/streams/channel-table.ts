@@ -153,12 +153,13 @@ export class ChannelTable {
     nextTick(this.#onTickEnd);
   }
 
-  clear(): void {
+  /** The loop is being closed: so are its streams, which nobody would move any more. */
+  close(): void {
+    for (const channel of this.#byIndex.slice()) channel?.reader.onLoopClosed();
     this.#byIndex.length = 0;
     this.#ready.length = 0;
     this.#continuing = [];
     this.#count = 0;
-    this.#size = 0;
   }
 
   readonly #onTickEnd = (): void => {

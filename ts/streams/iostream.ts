@@ -1,4 +1,5 @@
 /** Streams of bytes with Tornado's reads, on sockets and on any descriptor. */
+import { constants } from 'node:os';
 import type { Address } from '../address.js';
 import { capture } from '../async-context.js';
 import {
@@ -124,7 +125,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   #closed = false;
   #error: Error | null = null;
   #writeEnded = false;
-  #connecting: { readonly address: Address; readonly done: Deferred<IOStream> } | null = null;
+  #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
   /** For those inside of the package who wait for the close. */
   #watchers: (() => void)[] | null = null;
@@ -221,33 +222,12 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * a `TimeoutError` or the signal's reason in the same way; with `ERR_IOLOOP_STREAM_BUSY` when it
    * is connected already.
    */
-  async connect(address: Address, options?: WaitOptions): Promise<this> {
-    if (this.#closed) throw this.#closedError();
-    const endpoint = this.#endpoint;
-    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
-      throw streamBusy('connect()', 'it is connected, or about to be');
-    }
-    const wait = this.#wait(options, 'connect', (error) => {
-      this.close(error);
-    });
-    const done = new Deferred<IOStream>();
-    this.#connecting = { address, done };
+  connect(address: Address, options?: WaitOptions): Promise<this> {
     try {
-      endpoint.connect(address);
+      return this.#connect(address, options);
     } catch (error) {
-      wait?.done();
-      // Not the network's word but the caller's mistake: the stream is as before.
-      this.#connecting = null;
-      if (!('syscall' in (error as Error))) throw error;
-      this.close(error);
-      throw this.#closedError();
+      return Promise.reject(error as Error);
     }
-    try {
-      await done.promise;
-    } finally {
-      wait?.done();
-    }
-    return this;
   }
 
   /**
@@ -298,7 +278,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /**
    * Everything up to the end of the first match of `regex`, whose characters stand for one byte
-   * each (Latin-1). Limited as {@link readUntil}. Whatever arrives makes it look at the buffer
+   * each (Latin-1). What has arrived decides: a match that more bytes would have made longer is
+   * taken as it is. Limited as {@link readUntil}. Whatever arrives makes it look at the buffer
    * anew, so give it a `maxBytes`.
    */
   readUntilRegex(regex: RegExp, options?: ReadUntilOptions): Promise<Buffer> {
@@ -354,12 +335,12 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   write(data: Data | readonly Data[], options?: WaitOptions): Promise<void> {
     if (options === undefined) return this.#writer.write(data);
-    return limited(this.loop, options, 'write', this.#writer.write(data));
+    return limited(this.loop, options, 'write', () => this.#writer.write(data));
   }
 
   /** Resolves when no more than the low watermark waits to be sent, at once if not congested. */
   drain(options?: WaitOptions): Promise<void> {
-    return limited(this.loop, options, 'drain', this.#writer.drain());
+    return limited(this.loop, options, 'drain', () => this.#writer.drain());
   }
 
   /**
@@ -367,7 +348,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * the peer has ended too. Calling it again does nothing more.
    */
   shutdownWrite(options?: WaitOptions): Promise<void> {
-    return limited(this.loop, options, 'shutdownWrite', this.#writer.shutdown());
+    return limited(this.loop, options, 'shutdownWrite', () => this.#writer.shutdown());
   }
 
   /**
@@ -484,12 +465,35 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     }
   }
 
-  #wait(
-    options: WaitOptions | undefined,
-    what: string,
-    expire: (error: unknown) => void,
-  ): Wait | null {
-    return isLimited(options) ? new Wait(this.loop, options, what, expire) : null;
+  #connect(address: Address, options: WaitOptions | undefined): Promise<this> {
+    checkOptions(options);
+    if (this.#closed) throw this.#closedError();
+    const endpoint = this.#endpoint;
+    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
+      throw streamBusy('connect()', 'it is connected, or about to be');
+    }
+    const expire = (error: unknown): void => {
+      this.close(error);
+    };
+    const wait = isLimited(options) ? new Wait(this.loop, options, 'connect', expire) : null;
+    const done = new Deferred<IOStream>();
+    this.#connecting = { address, done, wait };
+    try {
+      endpoint.connect(address);
+    } catch (error) {
+      // Without a system call it was not the network's word but the caller's mistake.
+      if ('syscall' in (error as Error)) this.close(error);
+      else this.#endConnecting();
+      if (!this.#closed) throw error;
+    }
+    return done.promise as Promise<this>;
+  }
+
+  #endConnecting(): Deferred<IOStream> | null {
+    const connecting = this.#connecting;
+    this.#connecting = null;
+    connecting?.wait?.done();
+    return connecting?.done ?? null;
   }
 
   #maxBytes(options: ReadUntilOptions | undefined): number {
@@ -528,8 +532,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
       this.#closeNow(error);
       return false;
     }
-    this.#connecting = null;
-    connecting.done.resolve(this);
+    this.#endConnecting()?.resolve(this);
     return true;
   }
 
@@ -549,8 +552,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     this.#endpoint.close();
     this.#reader.close();
     this.#writer.close(() => this.#closedError());
-    this.#connecting?.done.rejectQuietly(this.#closedError());
-    this.#connecting = null;
+    this.#endConnecting()?.reject(this.#closedError());
     this.#announceClose();
     const watchers = this.#watchers;
     this.#watchers = null;
@@ -575,6 +577,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   #closedError(partial?: Buffer): StreamClosedError {
     return streamClosed(this.#error, partial);
   }
+}
+
+/** A connection attempt. */
+interface Connecting {
+  readonly address: Address;
+  readonly done: Deferred<IOStream>;
+  readonly wait: Wait | null;
 }
 
 /** What a stream's sides tell it. Methods of one class: closures for each stream would cost more. */
@@ -628,9 +637,11 @@ function endpointOf(socket: unknown, loop: IOLoop): Endpoint {
   if (!(socket instanceof Socket)) {
     throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
   }
+  if (socket.closed) throw systemError(-EBADF, 'getsockname');
   return new FdEndpoint(channelsOf(loop), socket);
 }
 
+const { EBADF } = constants.errno;
 const PARTIAL: ReadBytesOptions = { partial: true };
 
 function isPartial(options: ReadBytesOptions | undefined): boolean {

@@ -1,6 +1,6 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
-import { alreadyReading, bufferFull } from '../errors.js';
+import { alreadyReading, bufferFull, closedLoop } from '../errors.js';
 import { receiveBlocks, type Block } from '../receive-blocks.js';
 import { Deferred } from './deferred.js';
 import { ReadBuffer } from './read-buffer.js';
@@ -16,7 +16,7 @@ export interface ReaderOwner {
   onPeerGone(): void;
   /** A read has failed with this negative errno. */
   onReadError(errno: number): void;
-  /** A read can never be satisfied, and the stream is to be closed for it. */
+  /** The stream is to be closed: a read can never be satisfied, or the loop is closed. */
   onFailure(error: Error): void;
   /** The error of reads that find the stream closed. */
   closedError(partial?: Buffer): Error;
@@ -78,7 +78,10 @@ export class Reader implements SourceEvents {
     } finally {
       this.#afterRead();
     }
-    if (this.#ended) return Promise.reject(this.#closedError(read));
+    if (this.#ended) {
+      restore(read.target, this.#buffer);
+      return Promise.reject(this.#closedError(read));
+    }
     this.#read = read;
     this.#demand(read);
     const result = new Deferred<T>();
@@ -93,10 +96,8 @@ export class Reader implements SourceEvents {
 
   /** Gives the waiting read up, with `error`: its bytes stay for the next one. */
   cancel(error: unknown): void {
-    const read = this.#read;
-    if (read === null) return;
-    restore(read.target, this.#buffer);
-    this.#settle()?.reject(error);
+    if (this.#read === null) return;
+    this.#fail(this.#read, error);
     this.#afterRead();
   }
 
@@ -104,9 +105,7 @@ export class Reader implements SourceEvents {
   close(): void {
     this.#ended = true;
     const read = this.#read;
-    if (read === null) return;
-    const error = this.#closedError(read);
-    this.#settle()?.reject(error);
+    if (read !== null) this.#fail(read, this.#closedError(read));
   }
 
   onReceived(block: Block, start: number, end: number): void {
@@ -131,6 +130,10 @@ export class Reader implements SourceEvents {
     else if (this.#read === null) this.#source.continueLater();
   }
 
+  onLoopClosed(): void {
+    this.#owner.onFailure(closedLoop());
+  }
+
   onContinue(): void {
     if (this.#read !== null) this.#serve();
     else if (this.#source.peerClosed) this.#lookAhead();
@@ -151,7 +154,7 @@ export class Reader implements SourceEvents {
     try {
       const value = this.#attempt(read);
       if (value !== undefined) this.#settle()?.resolve(value);
-      else if (this.#ended) this.#settle()?.reject(this.#closedError(read));
+      else if (this.#ended) this.#fail(read, this.#closedError(read));
       else if (this.#source.readable) this.#source.continueLater();
     } catch (error) {
       this.#settle()?.reject(error);
@@ -252,6 +255,12 @@ export class Reader implements SourceEvents {
     return result;
   }
 
+  /** The waiting read gets nothing: what it had taken stays for the next one. */
+  #fail(read: Read<unknown>, error: unknown): void {
+    restore(read.target, this.#buffer);
+    this.#settle()?.reject(error);
+  }
+
   /** What follows from a read, once it is answered. */
   #afterRead(): void {
     if (this.#buffer.isShared) this.#source.atTickEnd();
@@ -280,7 +289,7 @@ const TURN_BUDGET = 256 * 1024;
 /** A stream that reads less at a time does its own reads. */
 const SMALL_CHUNK = 8 * 1024;
 
-/** A read that is given up gives back what it had. */
+/** A read that fails gives back what it had. */
 function restore(target: Target | null, buffer: ReadBuffer): void {
   if (target === null || target.filled === 0) return;
   // Whatever it took came before what is buffered; and a read with a target empties the buffer.

@@ -52,7 +52,7 @@ export class SSLIOStream extends IOStream {
 
   /** Resolves to the stream after the handshake; rejects with what it failed with. */
   async waitForHandshake(options?: WaitOptions): Promise<this> {
-    await limited(this.loop, options, 'handshake', this.#handshake);
+    await limited(this.loop, options, 'handshake', () => this.#handshake);
     return this;
   }
 }

@@ -28,9 +28,9 @@ export class Wait {
    * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that is aborted already.
    */
   constructor(loop: IOLoop, options: WaitOptions, what: string, expire: (error: unknown) => void) {
-    const { timeout, signal } = options;
-    const seconds = timeout === undefined ? Infinity : secondsOf(timeout, 'timeout');
-    checkSignal(signal);
+    const { signal } = options;
+    const seconds = checkWait(options);
+    signal?.throwIfAborted();
     this.#loop = loop;
     this.#signal = signal;
     this.#expire = expire;
@@ -67,18 +67,19 @@ export function isLimited(options: WaitOptions | undefined): options is WaitOpti
 }
 
 /**
- * `promise`, or the failure of the wait. What is waited for goes on when the wait is given up.
+ * What `begin` gives, or the failure of the wait. It is not called when the options are wrong or the
+ * signal is aborted; otherwise what was begun goes on when the wait is given up.
  */
 export function limited<T>(
   loop: IOLoop,
   options: WaitOptions | undefined,
   what: string,
-  promise: Promise<T>,
+  begin: () => Promise<T>,
 ): Promise<T> {
-  if (!isLimited(options)) return promise;
+  if (!isLimited(options)) return begin();
   return new Promise<T>((resolve, reject) => {
     const wait = new Wait(loop, options, what, reject);
-    promise.then(
+    begin().then(
       (value) => {
         wait.done();
         resolve(value);
@@ -91,8 +92,15 @@ export function limited<T>(
   });
 }
 
-function checkSignal(signal: unknown): void {
-  if (signal === undefined) return;
-  if (!(signal instanceof AbortSignal)) throw invalidArgType('signal', signal, 'an AbortSignal');
-  signal.throwIfAborted();
+/**
+ * The seconds of the longest wait, whether a signal is aborted or not.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+ */
+export function checkWait({ timeout, signal }: WaitOptions): number {
+  const seconds = timeout === undefined ? Infinity : secondsOf(timeout, 'timeout');
+  if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
+    throw invalidArgType('signal', signal, 'an AbortSignal');
+  }
+  return seconds;
 }

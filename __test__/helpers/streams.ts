@@ -1,0 +1,77 @@
+/** Pairs of connected streams for tests. */
+import { IOStream, Socket, StreamClosedError, type IOStreamOptions } from 'ioloop';
+import { tcpPair } from './fds.js';
+import { withLoop, type ReportingLoop } from './loop.js';
+
+export type PairBody<T> = (near: IOStream, far: IOStream, loop: ReportingLoop) => Promise<T>;
+
+/** Runs `body` on a loop, with two streams on a pair of Unix sockets. */
+export function withPair<T>(body: PairBody<T>, options: IOStreamOptions = {}): Promise<T> {
+  return withStreams(() => Promise.resolve(Socket.pair()), body, options);
+}
+
+/** The same over TCP, where a connection can be reset. */
+export function withTcpPair<T>(body: PairBody<T>, options: IOStreamOptions = {}): Promise<T> {
+  return withStreams(tcpPair, body, options);
+}
+
+/** `options` are those of the near stream; the far one may be half open. */
+function withStreams<T>(
+  sockets: () => Promise<[Socket, Socket]>,
+  body: PairBody<T>,
+  options: IOStreamOptions,
+): Promise<T> {
+  return withLoop((loop) =>
+    loop.runSync(async () => {
+      const [first, second] = await sockets();
+      const near = new IOStream(first, { loop, ...options });
+      const far = new IOStream(second, { loop, allowHalfOpen: true });
+      try {
+        return await body(near, far, loop);
+      } finally {
+        near.close();
+        far.close();
+      }
+    }, PATIENCE),
+  );
+}
+
+/** Lets the loop turn: what was sent has arrived then, and was handled. */
+export async function turns(stream: IOStream, count = 5): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) {
+    await new Promise<void>((resolve) => {
+      stream.loop.addCallback(resolve);
+    });
+  }
+}
+
+/** The failure of `promise`, which must fail. */
+export async function failureOf(promise: Promise<unknown>): Promise<NodeJS.ErrnoException> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw new TypeError('what it rejected with is no error', { cause: error });
+  }
+  throw new Error('it did not fail');
+}
+
+/** What closed the stream that `promise` waited for; `null` for its peer or owner. */
+export async function closedBy(promise: Promise<unknown>): Promise<NodeJS.ErrnoException | null> {
+  const error = await failureOf(promise);
+  if (!(error instanceof StreamClosedError)) throw error;
+  return error.realError as NodeJS.ErrnoException | null;
+}
+
+/** Whether `promise` is settled by now. */
+export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = (): void => {
+    settled = true;
+  };
+  promise.then(note, note);
+  for (let microtask = 0; microtask < 5; microtask += 1) await Promise.resolve();
+  return settled;
+}
+
+export const PATIENCE = { timeout: 30 };

@@ -1,0 +1,390 @@
+/** How streams end: by their owner, by their peer, half and whole, clean and broken. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import test from 'ava';
+import { IOStream, Socket, StreamClosedError } from 'ioloop';
+import { HAS_PROC, openFds } from './helpers/fds.js';
+import { runTurns, withLoop } from './helpers/loop.js';
+import { closing, reset } from './helpers/net.js';
+import {
+  closedBy,
+  failureOf,
+  isSettled,
+  PATIENCE,
+  turns,
+  withPair,
+  withTcpPair,
+} from './helpers/streams.js';
+
+const PLENTY = 8_000_000;
+
+test('close() in every state: what waits fails, and once is enough', async (t) => {
+  const states: [string, (near: IOStream, far: IOStream) => unknown][] = [
+    ['idle', () => []],
+    ['reading', (near) => [near.readBytes(1)]],
+    ['reading a large one', (near) => [near.readBytes(1_000_000)]],
+    ['reading into', (near) => [near.readInto(Buffer.alloc(5))]],
+    ['reading until', (near) => [near.readUntil('\n')]],
+    ['writing', (near) => [near.write(Buffer.alloc(PLENTY))]],
+    ['draining', (near) => [near.write(Buffer.alloc(PLENTY)), near.drain()]],
+    ['shutting down', (near) => [near.write(Buffer.alloc(PLENTY)), near.shutdownWrite()]],
+    ['ending', (near) => [near.write(Buffer.alloc(PLENTY)), near.end()]],
+    ['ended by the peer', (near, far) => far.shutdownWrite().then(() => [near.write('x')])],
+  ];
+  for (const [name, enter] of states) {
+    await withPair(
+      async (near, far) => {
+        const waiting = ((await enter(near, far)) as Promise<unknown>[]).map((promise) =>
+          promise.then(
+            () => 'done',
+            (error: unknown) => error,
+          ),
+        );
+        if (name !== 'ended by the peer') await turns(near);
+        const fault = new Error(`closed while ${name}`);
+        const closed = closing(near);
+        near.close(fault);
+        near.close(new Error('too late'));
+        t.true(near.closed);
+        t.is(near.fileno(), -1);
+        t.is(near.error, fault, name);
+        for (const outcome of await Promise.all(waiting)) {
+          if (outcome === 'done') continue;
+          t.true(outcome instanceof StreamClosedError, `${name}: ${String(outcome)}`);
+          t.is((outcome as StreamClosedError).realError, fault);
+        }
+        t.is(await closed, fault);
+        t.false(near.reading);
+        t.false(near.writing);
+      },
+      { allowHalfOpen: true },
+    );
+  }
+});
+
+test('close() offers what was written to the kernel, and drops what it does not take', async (t) => {
+  await withPair(async (near, far) => {
+    const written = near.write('goodbye');
+    near.close();
+    await written;
+    t.is((await far.readUntilClose()).toString(), 'goodbye');
+  });
+  await withPair(async (near, far) => {
+    const written = near.write(Buffer.alloc(PLENTY));
+    await turns(near);
+    near.close();
+    t.is(await closedBy(written), null);
+    t.true((await far.readUntilClose()).length < PLENTY);
+  });
+});
+
+test('end() sends everything first', async (t) => {
+  await withPair(async (near, far) => {
+    const written = near.write(Buffer.alloc(PLENTY));
+    const ended = near.end();
+    const again = near.end();
+    t.is((await far.readUntilClose()).length, PLENTY);
+    await Promise.all([written, ended, again]);
+    t.true(near.closed);
+    t.is(near.error, null);
+    await near.end();
+  });
+});
+
+test('end() that takes too long closes, and says so', async (t) => {
+  await withPair(async (near) => {
+    const written = near.write(Buffer.alloc(PLENTY));
+    t.is((await failureOf(near.end({ timeout: 0.001 }))).name, 'TimeoutError');
+    t.true(near.closed);
+    t.is(await closedBy(written), null);
+  });
+});
+
+test('await using ends the stream', async (t) => {
+  await withPair(async (near, far) => {
+    {
+      await using stream = near;
+      void stream.write('in a scope');
+    }
+    t.true(near.closed);
+    t.is((await far.readUntilClose()).toString(), 'in a scope');
+  });
+});
+
+test("the peer's end closes the stream, after what was written is sent", async (t) => {
+  await withPair(async (near, far) => {
+    const written = near.write(Buffer.alloc(PLENTY));
+    void far.write('question');
+    void far.shutdownWrite();
+    t.is((await near.readUntilClose()).toString(), 'question');
+    // The answer is on its way: nothing of it is lost.
+    t.false(near.closed);
+    t.is((await far.readBytes(PLENTY)).length, PLENTY);
+    await written;
+    await far.readUntilClose();
+    t.true(near.closed);
+  });
+});
+
+test('half-close by the peer: with allowHalfOpen one may answer', async (t) => {
+  await withPair(
+    async (near, far) => {
+      void far.write('question');
+      void far.shutdownWrite();
+      t.is((await near.readUntilClose()).toString(), 'question');
+      await turns(near);
+      t.true(near.ended);
+      t.false(near.closed);
+      await near.write('answer');
+      await near.end();
+      t.is((await far.readUntilClose()).toString(), 'answer');
+    },
+    { allowHalfOpen: true },
+  );
+});
+
+test('half-close of our own: the peer reads the end and may still answer', async (t) => {
+  await withPair(async (near, far) => {
+    void near.write('question');
+    await near.shutdownWrite();
+    await near.shutdownWrite();
+    t.is((await far.readUntilClose()).toString(), 'question');
+    t.false(near.closed);
+    await far.write('answer');
+    t.is((await near.readBytes(6)).toString(), 'answer');
+    void far.end();
+    t.is((await near.readUntilClose()).length, 0);
+    t.true(near.closed);
+  });
+});
+
+test('both sides half-close: both are closed, whatever the order', async (t) => {
+  for (const first of ['near', 'far']) {
+    await withPair(
+      async (near, far) => {
+        const [one, other] = first === 'near' ? [near, far] : [far, near];
+        await one.shutdownWrite();
+        await other.readUntilClose();
+        await other.shutdownWrite();
+        await one.readUntilClose();
+        await turns(near);
+        t.true(near.closed);
+        t.true(far.closed);
+      },
+      { allowHalfOpen: true },
+    );
+  }
+});
+
+test("the peer's end with unread data: the data can be read, then the end", async (t) => {
+  await withTcpPair(async (near, far) => {
+    const sent = Buffer.alloc(300_000, 'unread ');
+    void far.write(sent);
+    const ended = far.end();
+    await turns(near);
+    t.false(near.closed, 'the end is behind what was not read');
+    t.true((await near.readBytes(sent.length)).equals(sent));
+    await ended;
+    t.is((await near.readUntilClose()).length, 0);
+    t.true(near.closed);
+  });
+});
+
+test('closing with data of the peer unread resets it: its write fails, and nothing hangs', async (t) => {
+  await withTcpPair(async (near, far) => {
+    const written = far.write(Buffer.alloc(PLENTY));
+    await near.readBytes(1);
+    near.close();
+    const realError = await closedBy(written);
+    t.true(realError?.code === 'ECONNRESET' || realError?.code === 'EPIPE', String(realError));
+  });
+});
+
+test('a reset at every point of a life: told once, nothing left open', async (t) => {
+  const points: [string, (near: IOStream, far: IOStream) => Promise<unknown>[]][] = [
+    ['while idle', () => []],
+    ['while reading', (near) => [near.readBytes(1)]],
+    ['while reading until the end', (near) => [near.readUntilClose()]],
+    ['while writing', (near) => [near.write(Buffer.alloc(PLENTY))]],
+    ['while both', (near) => [near.readUntil('\n'), near.write(Buffer.alloc(PLENTY))]],
+    ['while draining', (near) => [near.write(Buffer.alloc(PLENTY)), near.drain()]],
+    ['while ending', (near) => [near.write(Buffer.alloc(PLENTY)), near.end()]],
+    ['after data', (near, far) => [far.write('some data'), near.readUntilClose()]],
+    ['after the peer’s half-close', (near, far) => [far.shutdownWrite(), near.write('x')]],
+    ['after our half-close', (near) => [near.shutdownWrite(), near.readBytes(1)]],
+  ];
+  for (const [name, enter] of points) {
+    await withTcpPair(
+      async (near, far) => {
+        const reasons: (NodeJS.ErrnoException | null)[] = [];
+        near.setCloseCallback((reason) => reasons.push(reason));
+        const outcomes = Promise.allSettled(enter(near, far));
+        await turns(near);
+        reset(far);
+        await outcomes;
+        await turns(near, 10);
+        if (!near.closed) {
+          // Half-closed streams hear of it when they read or write.
+          await Promise.allSettled([near.readBytes(1), near.write('x')]);
+          await turns(near, 10);
+        }
+        t.true(near.closed, name);
+        t.is(reasons.length, 1, name);
+        const [reason = null] = reasons;
+        const code = reason?.code;
+        t.true(code === 'ECONNRESET' || code === 'EPIPE', `${name}: ${code}`);
+        t.is(near.error, reason);
+      },
+      { allowHalfOpen: true },
+    );
+  }
+});
+
+test('an idle stream notices that its peer has closed, without anybody reading', async (t) => {
+  await withPair(async (near, far) => {
+    const closed = closing(near);
+    far.close();
+    t.is(await closed, null);
+    t.true(near.closed);
+  });
+  await withTcpPair(async (near, far) => {
+    const closed = closing(near);
+    await turns(near);
+    reset(far);
+    t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'ECONNRESET');
+  });
+});
+
+test('an idle stream with a little unread notices too, and what was sent can be read', async (t) => {
+  await withPair(async (near, far) => {
+    const closed = closing(near);
+    void far.write('last words');
+    void far.end();
+    t.is(await closed, null);
+    t.is((await near.readUntilClose()).toString(), 'last words');
+  });
+});
+
+test('the close callback runs once, on the loop, with what closed the stream', async (t) => {
+  await withLoop(async (loop) => {
+    const [first, second] = Socket.pair();
+    const stream = new IOStream(first, { loop });
+    const fault = new Error('enough');
+    const calls: unknown[] = [];
+    stream.setCloseCallback(() => calls.push('replaced'));
+    stream.setCloseCallback((error) => calls.push(error));
+    stream.close(fault);
+    t.deepEqual(calls, [], 'never inside of close()');
+    await runTurns(loop, 2);
+    t.deepEqual(calls, [fault]);
+    // Set too late: in the next turn.
+    stream.setCloseCallback((error) => calls.push('late', error));
+    await runTurns(loop, 2);
+    t.deepEqual(calls, [fault, 'late', fault]);
+    stream.setCloseCallback(null);
+    await runTurns(loop, 2);
+    t.is(calls.length, 3);
+    t.throws(() => stream.setCloseCallback(5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    second.close();
+  });
+});
+
+test('what a close callback throws is reported, and the loop goes on', async (t) => {
+  await withLoop(async (loop) => {
+    const [first, second] = Socket.pair();
+    const stream = new IOStream(first, { loop });
+    const fault = new Error('in the callback');
+    stream.setCloseCallback(() => {
+      throw fault;
+    });
+    stream.close();
+    await runTurns(loop, 2);
+    t.deepEqual(
+      loop.reports.splice(0).map(({ error }) => error),
+      [fault],
+    );
+    second.close();
+  });
+});
+
+test('the close callback has the context it was set in; a read has that of its caller', async (t) => {
+  const storage = new AsyncLocalStorage<string>();
+  await withPair(async (near, far) => {
+    const closed = storage.run(
+      'setter',
+      () =>
+        new Promise((resolve) => {
+          near.setCloseCallback(() => {
+            resolve(storage.getStore());
+          });
+        }),
+    );
+    const read = storage.run('reader', async () => {
+      await near.readBytes(1);
+      return storage.getStore();
+    });
+    await storage.run('writer', async () => {
+      await far.write('x');
+      t.is(storage.getStore(), 'writer');
+    });
+    t.is(await read, 'reader');
+    storage.run('closer', () => {
+      far.close();
+    });
+    t.is(await closed, 'setter');
+  });
+});
+
+test('close(error) takes whatever it is given', async (t) => {
+  await withPair(async (near) => {
+    near.close('a string' as never);
+    t.is(near.error?.message, 'a string');
+    t.is((await closedBy(near.readBytes(1)))?.message, 'a string');
+  });
+});
+
+(HAS_PROC ? test.serial : test.skip)(
+  'streams leave no descriptor behind (needs /proc)',
+  async (t) => {
+    const before = openFds().size;
+    for (let round = 0; round < 20; round += 1) {
+      await withTcpPair(async (near, far) => {
+        void near.write('x');
+        if (round % 2 === 0) reset(far);
+        else await far.end();
+        await turns(near);
+      });
+    }
+    t.is(openFds().size, before);
+  },
+);
+
+test('a loop that is closed closes its streams: whoever waits hears of it', async (t) => {
+  const [first, second] = Socket.pair();
+  let reading: Promise<unknown> = Promise.resolve();
+  await withLoop(async (loop) => {
+    const stream = new IOStream(first, { loop });
+    reading = stream.readBytes(1);
+    reading.catch(() => {});
+    await runTurns(loop);
+    t.false(await isSettled(reading));
+  });
+  t.is((await closedBy(reading))?.code, 'ERR_IOLOOP_CLOSED');
+  const peer = Buffer.alloc(1);
+  t.is(second.recvInto(peer), 0, 'the descriptor is closed');
+  second.close();
+});
+
+test('a stream of a stopped loop waits, and goes on with it', async (t) => {
+  await withLoop(async (loop) => {
+    const [first, second] = Socket.pair();
+    const near = new IOStream(first, { loop });
+    const far = new IOStream(second, { loop });
+    const read = near.readUntil('\n');
+    void far.write('before the start\n');
+    await loop.runSync(async () => {
+      t.is((await read).toString(), 'before the start\n');
+    }, PATIENCE);
+    near.close();
+    far.close();
+  });
+});
