@@ -5,7 +5,7 @@ import { invalidArgType, serverState, StreamClosedError, unsupported } from '../
 import { IOLoop, reportError } from '../ioloop.js';
 import type { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
-import { internals, IOStream } from '../streams/iostream.js';
+import { coreOf, IOStream } from '../streams/iostream.js';
 import { checkInteger, type IOStreamOptions } from '../streams/options.js';
 import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
 import { Acceptor } from './acceptor.js';
@@ -187,7 +187,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly #onAccept = (connection: Socket, address: Address): void => {
     const stream = new IOStream(connection, this.#streamOptions);
     this.#streams.add(stream);
-    internals.whenClosed(stream, () => {
+    coreOf(stream).whenClosed(() => {
       this.#onClosed(stream);
     });
     if (this.#options.nodelay !== false && 'host' in address) connection.setOption('noDelay', true);
@@ -202,7 +202,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
       const secure = await stream.startTls({ serverSide: true, tls: tls ?? {}, timeout });
       this.#streams.add(secure);
       this.#streams.delete(stream);
-      internals.whenClosed(secure, () => {
+      coreOf(secure).whenClosed(() => {
         this.#onClosed(secure);
       });
       this.#handle(secure, address);

@@ -7,13 +7,11 @@ import {
   invalidArgValue,
   StreamClosedError,
   streamBusy,
-  streamClosed,
   systemError,
 } from '../errors.js';
 import type { FdLike } from '../fd.js';
 import { channelsOf, IOLoop } from '../ioloop.js';
 import { Socket } from '../socket.js';
-import { Deferred } from './deferred.js';
 import { IOStreamDuplex } from './duplex.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
 import {
@@ -25,9 +23,7 @@ import {
   type IOStreamOptions,
   type ReadBytesOptions,
   type ReadUntilOptions,
-  type StreamLimits,
 } from './options.js';
-import { Reader, type ReaderOwner } from './reader.js';
 import {
   Peek,
   ReadBytes,
@@ -39,35 +35,13 @@ import {
 } from './reads.js';
 import type { SSLIOStream, StartTlsOptions } from './ssl-iostream.js';
 import { TlsEndpoint } from './tls-endpoint.js';
-import type { Data, Writer, WriterOwner } from './transport.js';
-import { isLimited, limited, Wait, type WaitOptions } from './wait.js';
+import { StreamCore, toError, type CloseCallback } from './stream-core.js';
+import type { Data } from './transport.js';
+import { isLimited, limited, type WaitOptions } from './wait.js';
 import { toWeb, type WebStreamPair } from './web-streams.js';
 
-/** Called with what closed the stream; `null` when its peer or its owner did. */
-export type CloseCallback = (error: Error | null) => unknown;
-
-/** What the rest of the package may do with a stream. */
-export interface StreamInternals {
-  onEnd(stream: IOStream): void;
-  onPeerGone(stream: IOStream): void;
-  onConnectEnd(stream: IOStream): boolean;
-  endWriting(stream: IOStream): Error | null;
-  onWriteEnd(stream: IOStream): void;
-  closeFor(stream: IOStream, error: Error | null): void;
-  closedError(stream: IOStream, partial?: Buffer): StreamClosedError;
-  /** The peer's end is not the stream's, as it is not that of a `Duplex`. */
-  allowHalfOpen(stream: IOStream): void;
-  /** Calls `callback` once, when the stream is closed; at once if it is. */
-  whenClosed(stream: IOStream, callback: () => void): void;
-  /** Takes the endpoint, and what else a stream that continues on it needs; this one is closed. */
-  moveOut(stream: IOStream): {
-    endpoint: Endpoint;
-    limits: StreamLimits;
-    callback: CloseCallback | null;
-  };
-}
-
-export let internals: StreamInternals;
+/** What is inside of a stream, for the rest of the package. */
+export let coreOf: (stream: IOStream) => StreamCore;
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
@@ -86,49 +60,10 @@ export let internals: StreamInternals;
  */
 export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   static {
-    internals = {
-      onEnd: (stream) => {
-        stream.#onEnd();
-      },
-      onPeerGone: (stream) => {
-        const error = stream.#endpoint.takeError();
-        if (error !== null) stream.#closeNow(error);
-      },
-      onConnectEnd: (stream) => stream.#onConnectEnd(),
-      endWriting: (stream) => stream.#endWriting(),
-      onWriteEnd: (stream) => {
-        stream.#writeEnded = true;
-        if (stream.#reader.ended || stream.socket === null) stream.#closeNow(null);
-      },
-      closeFor: (stream, error) => {
-        stream.#closeNow(error);
-      },
-      closedError: (stream, partial) => stream.#closedError(partial),
-      allowHalfOpen: (stream) => {
-        stream.#allowHalfOpen = true;
-      },
-      whenClosed: (stream, callback) => {
-        if (stream.#closed) callback();
-        else (stream.#watchers ??= []).push(callback);
-      },
-      moveOut: (stream) => stream.#moveOut(),
-    };
+    coreOf = (stream) => stream.#core;
   }
 
-  /** The loop that moves the stream's bytes. */
-  readonly loop: IOLoop;
-  readonly #limits: StreamLimits;
-  readonly #endpoint: Endpoint;
-  readonly #reader: Reader;
-  readonly #writer: Writer;
-  #allowHalfOpen: boolean;
-  #closed = false;
-  #error: Error | null = null;
-  #writeEnded = false;
-  #connecting: Connecting | null = null;
-  #closeCallback: CloseCallback | null = null;
-  /** For those inside of the package who wait for the close. */
-  #watchers: (() => void)[] | null = null;
+  readonly #core: StreamCore;
 
   /**
    * A stream on `socket`, which it owns from now on. The socket is connected, or {@link connect}
@@ -140,13 +75,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   constructor(socket: Socket, options: IOStreamOptions = NO_OPTIONS) {
     checkOptions(options);
-    this.#limits = streamLimits(options);
-    this.#allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
-    this.loop = options.loop ?? IOLoop.current();
-    this.#endpoint = endpointOf(socket, this.loop);
-    const owner = new StreamOwner(this);
-    this.#reader = new Reader(owner, this.#endpoint.source, this.#limits);
-    this.#writer = this.#endpoint.attach(this.#reader, owner, this.#limits.writer);
+    const limits = streamLimits(options);
+    const allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
+    const loop = options.loop ?? IOLoop.current();
+    this.#core = new StreamCore(loop, endpointOf(socket, loop), limits, allowHalfOpen);
   }
 
   /**
@@ -164,54 +96,59 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return new IOStream(endpoint as unknown as Socket, { ...options, loop });
   }
 
+  /** The loop that moves the stream's bytes. */
+  get loop(): IOLoop {
+    return this.#core.loop;
+  }
+
   /** The socket below; `null` when there is none, as on a pipe. */
   get socket(): Socket | null {
-    return this.#endpoint.socket;
+    return this.#core.endpoint.socket;
   }
 
   /** The descriptor; -1 when the stream is closed. */
   fileno(): number {
-    return this.#closed ? -1 : this.#endpoint.fd;
+    return this.#core.closed ? -1 : this.#core.endpoint.fd;
   }
 
   /** Whether the stream is closed. What was received before can still be read. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#core.closed;
   }
 
   /** Whether a read is waiting. */
   get reading(): boolean {
-    return this.#reader.reading;
+    return this.#core.reader.reading;
   }
 
   /** Whether something that was written is not with the kernel yet. */
   get writing(): boolean {
-    return this.#writer.buffered > 0;
+    return this.#core.writer.buffered > 0;
   }
 
   /** Whether the peer has ended its side; what is buffered can still be read. */
   get ended(): boolean {
-    return this.#reader.ended;
+    return this.#core.reader.ended;
   }
 
   /** What has closed the stream; `null` while it is open, and when its peer or its owner did. */
   get error(): Error | null {
-    return this.#error;
+    return this.#core.error;
   }
 
   /** Bytes that were received and not read. */
   get readBufferSize(): number {
-    return this.#reader.buffered;
+    return this.#core.reader.buffered;
   }
 
   /** Bytes that were written and are not with the kernel. */
   get writeBufferSize(): number {
-    return this.#writer.buffered;
+    return this.#core.writer.buffered;
   }
 
   /** Whether more than the high watermark waits to be sent, and {@link drain} would wait. */
   get congested(): boolean {
-    return this.#writer.congested;
+    return this.#core.writer.congested;
   }
 
   /**
@@ -224,7 +161,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   connect(address: Address, options?: WaitOptions): Promise<this> {
     try {
-      return this.#connect(address, options);
+      return this.#core.connect(this, address, options);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -237,13 +174,14 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `ERR_IOLOOP_BUFFER_FULL` for more than `maxBufferSize`.
    */
   readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
-    const isPlain = Number.isInteger(count) && count >= 0 && count <= this.#limits.maxBufferSize;
+    const isPlain =
+      Number.isInteger(count) && count >= 0 && count <= this.#core.limits.maxBufferSize;
     // What most programs do for each message, without the closure.
     if (isPlain && (options === undefined || options === PARTIAL)) {
-      return this.#reader.read(new ReadBytes(count, options === PARTIAL));
+      return this.#core.reader.read(new ReadBytes(count, options === PARTIAL));
     }
     return this.#read(() => {
-      checkInteger('count', count, 0, this.#limits.maxBufferSize);
+      checkInteger('count', count, 0, this.#core.limits.maxBufferSize);
       return new ReadBytes(count, isPartial(options));
     }, options);
   }
@@ -301,7 +239,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   /** A copy of the next `count` bytes, by default one, which stay to be read. */
   peek(count = 1, options?: WaitOptions): Promise<Buffer> {
     return this.#read(() => {
-      checkInteger('count', count, 0, this.#limits.maxBufferSize);
+      checkInteger('count', count, 0, this.#core.limits.maxBufferSize);
       return new Peek(count);
     }, options);
   }
@@ -314,9 +252,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     for (;;) {
       let chunk: Buffer;
       try {
-        chunk = await this.readBytes(this.#limits.readChunkSize, PARTIAL);
+        chunk = await this.readBytes(this.#core.limits.readChunkSize, PARTIAL);
       } catch (error) {
-        if (this.#reader.ended && this.#error === null && error instanceof StreamClosedError)
+        if (
+          this.#core.reader.ended &&
+          this.#core.error === null &&
+          error instanceof StreamClosedError
+        )
           return;
         throw error;
       }
@@ -334,13 +276,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * are sent. Such a failure is quiet when nobody awaits it.
    */
   write(data: Data | readonly Data[], options?: WaitOptions): Promise<void> {
-    if (options === undefined) return this.#writer.write(data);
-    return limited(this.loop, options, 'write', () => this.#writer.write(data));
+    if (options === undefined) return this.#core.writer.write(data);
+    return limited(this.loop, options, 'write', () => this.#core.writer.write(data));
   }
 
   /** Resolves when no more than the low watermark waits to be sent, at once if not congested. */
   drain(options?: WaitOptions): Promise<void> {
-    return limited(this.loop, options, 'drain', () => this.#writer.drain());
+    return limited(this.loop, options, 'drain', () => this.#core.writer.drain());
   }
 
   /**
@@ -348,7 +290,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * the peer has ended too. Calling it again does nothing more.
    */
   shutdownWrite(options?: WaitOptions): Promise<void> {
-    return limited(this.loop, options, 'shutdownWrite', () => this.#writer.shutdown());
+    return limited(this.loop, options, 'shutdownWrite', () => this.#core.writer.shutdown());
   }
 
   /**
@@ -356,7 +298,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * given up, or the sending fails, it is closed all the same, and the promise rejects.
    */
   async end(options?: WaitOptions): Promise<void> {
-    if (this.#closed) return;
+    if (this.#core.closed) return;
     try {
       await this.shutdownWrite(options);
     } finally {
@@ -372,9 +314,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `error` is what the stream is closed for: its {@link error}.
    */
   close(error: unknown = null): void {
-    if (this.#closed) return;
-    if (error === null || error === undefined) this.#writer.flush();
-    this.#closeNow(error === null || error === undefined ? null : toError(error));
+    if (this.#core.closed) return;
+    if (error === null || error === undefined) this.#core.writer.flush();
+    this.#core.close(error === null || error === undefined ? null : toError(error));
   }
 
   /** {@link end}, for `await using`. */
@@ -391,11 +333,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
       throw invalidArgType('callback', callback, 'a function or null');
     }
     const context = capture();
-    this.#closeCallback =
+    this.#core.setCloseCallback(
       callback === null || context === null
         ? callback
-        : (error) => context.runInAsyncScope(callback, undefined, error) as unknown;
-    if (this.#closed) this.#announceClose();
+        : (error) => context.runInAsyncScope(callback, undefined, error) as unknown,
+    );
   }
 
   /**
@@ -404,7 +346,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * closed with it.
    */
   toDuplex(): IOStreamDuplex {
-    this.#allowHalfOpen = true;
+    this.#core.allowHalfOpen = true;
     return new IOStreamDuplex(this);
   }
 
@@ -413,7 +355,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * by itself; the stream is closed when both have ended.
    */
   toWeb(): WebStreamPair {
-    this.#allowHalfOpen = true;
+    this.#core.allowHalfOpen = true;
     return toWeb(this);
   }
 
@@ -427,8 +369,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {
     checkOptions(options);
-    if (this.#closed) throw this.#closedError();
-    const idle = !this.reading && !this.writing && this.#reader.buffered === 0;
+    if (this.#core.closed) throw this.#core.closedError();
+    const idle = !this.reading && !this.writing && this.#core.reader.buffered === 0;
     if (!idle) throw streamBusy('startTls()', 'a read waits, or something is buffered');
     // Loaded when it is needed: few programs do, and it takes its time.
     const { startTls } = await import('./start-tls.js');
@@ -448,186 +390,26 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /** The options are looked at here, so that what is wrong with them rejects. */
   #read<T>(make: () => Read<T>, options: WaitOptions | undefined): Promise<T> {
-    const reader = this.#reader;
+    const core = this.#core;
     try {
-      if (options !== undefined) checkOptions(options);
+      checkOptions(options);
       const read = make();
-      if (!isLimited(options) || reader.reading) return reader.read(read);
-      const wait = new Wait(this.loop, options, read.name, (error) => {
-        reader.cancel(error);
-      });
-      const promise = reader.read(read);
-      if (reader.reading) reader.limit(wait);
-      else wait.done();
-      return promise;
+      return isLimited(options) ? core.limitedRead(read, options) : core.reader.read(read);
     } catch (error) {
       return Promise.reject(error as Error);
     }
   }
 
-  #connect(address: Address, options: WaitOptions | undefined): Promise<this> {
-    checkOptions(options);
-    if (this.#closed) throw this.#closedError();
-    const endpoint = this.#endpoint;
-    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
-      throw streamBusy('connect()', 'it is connected, or about to be');
-    }
-    const expire = (error: unknown): void => {
-      this.close(error);
-    };
-    const wait = isLimited(options) ? new Wait(this.loop, options, 'connect', expire) : null;
-    const done = new Deferred<IOStream>();
-    this.#connecting = { address, done, wait };
-    try {
-      endpoint.connect(address);
-    } catch (error) {
-      // Without a system call it was not the network's word but the caller's mistake.
-      if ('syscall' in (error as Error)) this.close(error);
-      else this.#endConnecting();
-      if (!this.#closed) throw error;
-    }
-    return done.promise as Promise<this>;
-  }
-
-  #endConnecting(): Deferred<IOStream> | null {
-    const connecting = this.#connecting;
-    this.#connecting = null;
-    connecting?.wait?.done();
-    return connecting?.done ?? null;
-  }
-
   #maxBytes(options: ReadUntilOptions | undefined): number {
-    const { maxBufferSize } = this.#limits;
+    const { maxBufferSize } = this.#core.limits;
     if (options?.maxBytes === undefined) return maxBufferSize;
     return checkInteger('maxBytes', options.maxBytes, 1, maxBufferSize);
   }
 
   #setOption(name: 'noDelay' | 'keepAlive' | 'keepAliveIdle', value: boolean | number): void {
     const { socket } = this;
-    if (socket === null || this.#closed || 'path' in socket.localAddress) return;
+    if (socket === null || this.closed || 'path' in socket.localAddress) return;
     socket.setOption(name, value);
-  }
-
-  #onEnd(): void {
-    if (this.#closed) return;
-    if (this.#allowHalfOpen && !this.#writeEnded) return;
-    if (this.#writer.buffered === 0) {
-      this.#closeNow(null);
-      return;
-    }
-    // What was written is sent first; what cannot be, closes it with its error.
-    this.#writer.shutdown().then(
-      () => {
-        this.close();
-      },
-      () => {},
-    );
-  }
-
-  #onConnectEnd(): boolean {
-    const connecting = this.#connecting;
-    if (connecting === null) return true;
-    const error = (this.#endpoint as FdEndpoint).connectResult(connecting.address);
-    if (error !== null) {
-      this.#closeNow(error);
-      return false;
-    }
-    this.#endConnecting()?.resolve(this);
-    return true;
-  }
-
-  #endWriting(): Error | null {
-    try {
-      this.#endpoint.shutdownWrite();
-      return null;
-    } catch (error) {
-      return error as Error;
-    }
-  }
-
-  #closeNow(error: Error | null): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#error = error;
-    this.#endpoint.close();
-    this.#reader.close();
-    this.#writer.close(() => this.#closedError());
-    this.#endConnecting()?.reject(this.#closedError());
-    this.#announceClose();
-    const watchers = this.#watchers;
-    this.#watchers = null;
-    for (const watcher of watchers ?? []) watcher();
-  }
-
-  #moveOut(): ReturnType<StreamInternals['moveOut']> {
-    const callback = this.#closeCallback;
-    this.#closeCallback = null;
-    this.#closed = true;
-    this.#reader.close();
-    this.#writer.close(() => this.#closedError());
-    return { endpoint: this.#endpoint, limits: this.#limits, callback };
-  }
-
-  #announceClose(): void {
-    const callback = this.#closeCallback;
-    this.#closeCallback = null;
-    if (callback !== null) this.loop.addCallback(callback, this.#error);
-  }
-
-  #closedError(partial?: Buffer): StreamClosedError {
-    return streamClosed(this.#error, partial);
-  }
-}
-
-/** A connection attempt. */
-interface Connecting {
-  readonly address: Address;
-  readonly done: Deferred<IOStream>;
-  readonly wait: Wait | null;
-}
-
-/** What a stream's sides tell it. Methods of one class: closures for each stream would cost more. */
-class StreamOwner implements ReaderOwner, WriterOwner {
-  readonly #stream: IOStream;
-
-  constructor(stream: IOStream) {
-    this.#stream = stream;
-  }
-
-  onEnd(): void {
-    internals.onEnd(this.#stream);
-  }
-
-  onPeerGone(): void {
-    internals.onPeerGone(this.#stream);
-  }
-
-  onReadError(errno: number): void {
-    this.onFailure(systemError(errno, 'read', { fd: this.#stream.fileno() }));
-  }
-
-  onWriteError(errno: number): void {
-    this.onFailure(systemError(errno, 'write', { fd: this.#stream.fileno() }));
-  }
-
-  onFailure(error: Error): void {
-    internals.closeFor(this.#stream, error);
-  }
-
-  onConnectEnd(): boolean {
-    return internals.onConnectEnd(this.#stream);
-  }
-
-  endWriting(): Error | null {
-    return internals.endWriting(this.#stream);
-  }
-
-  onWriteEnd(): void {
-    internals.onWriteEnd(this.#stream);
-  }
-
-  closedError(partial?: Buffer): Error {
-    return internals.closedError(this.#stream, partial);
   }
 }
 
@@ -650,8 +432,4 @@ function isPartial(options: ReadBytesOptions | undefined): boolean {
 
 function sparesStream(options: ReadUntilOptions | undefined): boolean {
   return options !== undefined && !checkBoolean('closeOnLimit', options.closeOnLimit, true);
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -2,7 +2,7 @@
 import * as tls from 'node:tls';
 import { invalidArgValue } from '../errors.js';
 import { IOStreamDuplex } from './duplex.js';
-import { internals, IOStream } from './iostream.js';
+import { coreOf, IOStream } from './iostream.js';
 import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
 import { TlsEndpoint } from './tls-endpoint.js';
 import type { Socket } from '../socket.js';
@@ -21,7 +21,7 @@ export async function startTls(stream: IOStream, options: StartTlsOptions): Prom
       'the name of the server, whose certificate is checked',
     );
   }
-  const { endpoint, limits, callback } = internals.moveOut(stream);
+  const { endpoint, limits, callback } = coreOf(stream).moveOut();
   const { loop } = stream;
   const { maxBufferSize, readChunkSize, writer } = limits;
   const settings = {
@@ -38,7 +38,7 @@ export async function startTls(stream: IOStream, options: StartTlsOptions): Prom
     secure.once(serverSide ? 'secure' : 'secureConnect', resolve);
     secure.once('error', reject);
     secure.once('close', () => {
-      reject(internals.closedError(below));
+      reject(coreOf(below).closedError());
     });
   });
   const result = new SSLIOStream(new TlsEndpoint(secure, below), handshake, settings);

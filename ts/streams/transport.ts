@@ -60,8 +60,8 @@ export interface Writer {
   shutdown(): Promise<void>;
   /** Offers the kernel once what a turn has collected. */
   flush(): void;
-  /** Drops what is unsent, and rejects what waits with `reason`. */
-  close(reason: () => Error): void;
+  /** Drops what is unsent, and rejects what waits: the owner says with what. */
+  close(): void;
 }
 
 /** When a writer refuses, and when it is congested: bytes. */

@@ -1,0 +1,214 @@
+/** What an `IOStream` does inside: its two sides on an endpoint, and how they begin and end. */
+import type { Address } from '../address.js';
+import { streamBusy, streamClosed, systemError, type StreamClosedError } from '../errors.js';
+import type { IOLoop } from '../ioloop.js';
+import { Deferred } from './deferred.js';
+import { FdEndpoint, type Endpoint } from './endpoint.js';
+import { checkOptions, type StreamLimits } from './options.js';
+import { Reader, type ReaderOwner } from './reader.js';
+import type { Read } from './reads.js';
+import type { Writer, WriterOwner } from './transport.js';
+import { isLimited, Wait, type WaitOptions } from './wait.js';
+
+/** Called with what closed the stream; `null` when its peer or its owner did. */
+export type CloseCallback = (error: Error | null) => unknown;
+
+/** What a stream that continues on the connection of another one needs. */
+export interface Moved {
+  readonly endpoint: Endpoint;
+  readonly limits: StreamLimits;
+  readonly callback: CloseCallback | null;
+}
+
+/**
+ * The state of a stream: open or closed, connecting, ended on one side or both. Its public face
+ * checks what it is given; here everything is as it should be.
+ */
+export class StreamCore implements ReaderOwner, WriterOwner {
+  readonly loop: IOLoop;
+  readonly limits: StreamLimits;
+  readonly endpoint: Endpoint;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  /** The peer's end does not end the stream. */
+  allowHalfOpen: boolean;
+  closed = false;
+  error: Error | null = null;
+  #writeEnded = false;
+  #connecting: Connecting | null = null;
+  #closeCallback: CloseCallback | null = null;
+  /** For those inside of the package who wait for the close. */
+  #watchers: (() => void)[] | null = null;
+
+  constructor(loop: IOLoop, endpoint: Endpoint, limits: StreamLimits, allowHalfOpen: boolean) {
+    this.loop = loop;
+    this.limits = limits;
+    this.endpoint = endpoint;
+    this.allowHalfOpen = allowHalfOpen;
+    this.reader = new Reader(this, endpoint.source, limits);
+    this.writer = endpoint.attach(this.reader, this, limits.writer);
+  }
+
+  /** See `IOStream.connect`: resolves to `stream`. */
+  connect<T>(stream: T, address: Address, options: WaitOptions | undefined): Promise<T> {
+    checkOptions(options);
+    if (this.closed) throw this.closedError();
+    const { endpoint } = this;
+    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
+      throw streamBusy('connect()', 'it is connected, or about to be');
+    }
+    const expire = (error: unknown): void => {
+      this.close(toError(error));
+    };
+    const wait = isLimited(options) ? new Wait(this.loop, options, 'connect', expire) : null;
+    const done = new Deferred<T>();
+    const stand = (): void => {
+      done.resolve(stream);
+    };
+    this.#connecting = { address, stand, done, wait };
+    try {
+      endpoint.connect(address);
+    } catch (error) {
+      // Without a system call it was not the network's word but the caller's mistake.
+      if ('syscall' in (error as Error)) this.close(error as Error);
+      else this.#endConnecting();
+      if (!this.closed) throw error;
+    }
+    return done.promise;
+  }
+
+  /** Starts a read that may be given up. */
+  limitedRead<T>(read: Read<T>, options: WaitOptions): Promise<T> {
+    const { reader } = this;
+    if (reader.reading) return reader.read(read);
+    const wait = new Wait(this.loop, options, read.name, (error) => {
+      reader.cancel(error);
+    });
+    const promise = reader.read(read);
+    if (reader.reading) reader.limit(wait);
+    else wait.done();
+    return promise;
+  }
+
+  /** Closes at once. What was received stays. */
+  close(error: Error | null): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.error = error;
+    this.endpoint.close();
+    this.reader.close();
+    this.writer.close();
+    this.#endConnecting()?.done.reject(this.closedError());
+    this.#announceClose();
+    const watchers = this.#watchers;
+    this.#watchers = null;
+    for (const watcher of watchers ?? []) watcher();
+  }
+
+  /** Gives the endpoint away, and what else a stream that continues on it needs. */
+  moveOut(): Moved {
+    const callback = this.#closeCallback;
+    this.#closeCallback = null;
+    this.closed = true;
+    this.reader.close();
+    this.writer.close();
+    return { endpoint: this.endpoint, limits: this.limits, callback };
+  }
+
+  /** Replaces the close callback; at once announced if the stream is closed. */
+  setCloseCallback(callback: CloseCallback | null): void {
+    this.#closeCallback = callback;
+    if (this.closed) this.#announceClose();
+  }
+
+  /** Calls `callback` once, when the stream is closed; at once if it is. */
+  whenClosed(callback: () => void): void {
+    if (this.closed) callback();
+    else (this.#watchers ??= []).push(callback);
+  }
+
+  closedError(partial?: Buffer): StreamClosedError {
+    return streamClosed(this.error, partial);
+  }
+
+  onEnd(): void {
+    if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
+    if (this.writer.buffered === 0) {
+      this.close(null);
+      return;
+    }
+    // What was written is sent first; what cannot be, closes it with its error.
+    this.writer.shutdown().then(
+      () => {
+        this.close(null);
+      },
+      () => {},
+    );
+  }
+
+  onPeerGone(): void {
+    const error = this.endpoint.takeError();
+    if (error !== null) this.close(error);
+  }
+
+  onReadError(errno: number): void {
+    this.close(systemError(errno, 'read', { fd: this.endpoint.fd }));
+  }
+
+  onWriteError(errno: number): void {
+    this.close(systemError(errno, 'write', { fd: this.endpoint.fd }));
+  }
+
+  onFailure(error: Error): void {
+    this.close(error);
+  }
+
+  onConnectEnd(): boolean {
+    const connecting = this.#connecting;
+    if (connecting === null) return true;
+    const error = (this.endpoint as FdEndpoint).connectResult(connecting.address);
+    if (error === null) this.#endConnecting()?.stand();
+    else this.close(error);
+    return error === null;
+  }
+
+  endWriting(): Error | null {
+    try {
+      this.endpoint.shutdownWrite();
+      return null;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  onWriteEnd(): void {
+    this.#writeEnded = true;
+    if (this.reader.ended || this.endpoint.socket === null) this.close(null);
+  }
+
+  #endConnecting(): Connecting | null {
+    const connecting = this.#connecting;
+    this.#connecting = null;
+    connecting?.wait?.done();
+    return connecting;
+  }
+
+  #announceClose(): void {
+    const callback = this.#closeCallback;
+    this.#closeCallback = null;
+    if (callback !== null) this.loop.addCallback(callback, this.error);
+  }
+}
+
+/** A connection attempt. */
+interface Connecting {
+  readonly address: Address;
+  readonly stand: () => void;
+  readonly done: { reject(error: unknown): void };
+  readonly wait: Wait | null;
+}
+
+/** What somebody throws need not be an error. */
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
