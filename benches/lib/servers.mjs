@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LOAD_CORE, pinned, SERVER_CORE } from './run.mjs';
 
@@ -14,7 +15,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const loadgen = join(root, 'target/release/loadgen');
 
 /** @typedef {{ user: number, system: number }} CpuTimes Microseconds. */
-/** @typedef {{ pid: number, port: number, usage(): CpuTimes, rss(): number, stop(): void }} Server */
+/** @typedef {{ pid: number, port: number, usage(): CpuTimes, settledRss(): Promise<number>, stop(): void }} Server */
 /** @typedef {{ messages: number, seconds: number, lost: number, p50: number, p99: number, p999: number, busy: number }} Load */
 
 /** Servers by name: their command lines. @type {Record<string, () => string[]>} */
@@ -59,7 +60,11 @@ export async function startServer(name, { size = 0 } = {}) {
     pid,
     port,
     usage: () => usageOf(pid),
-    rss: () => rssOf(pid),
+    settledRss: async () => {
+      child.kill('SIGUSR2');
+      await sleep(200);
+      return rssOf(pid);
+    },
     stop: () => child.kill('SIGKILL'),
   };
 }

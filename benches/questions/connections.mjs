@@ -36,9 +36,9 @@ async function measure(peer, seconds) {
     await load({ ...flags, seconds: 0.5 });
     const alone = await cpuPerMessage(server, { ...flags, seconds });
     let bytes = 0;
-    const before = server.rss();
-    const crowded = await cpuPerMessage(server, { ...flags, seconds, idle: IDLE }, () => {
-      bytes = (server.rss() - before) / IDLE;
+    const before = await server.settledRss();
+    const crowded = await cpuPerMessage(server, { ...flags, seconds, idle: IDLE }, async () => {
+      bytes = ((await server.settledRss()) - before) / IDLE;
     });
     return { alone, crowded, bytes };
   } finally {
@@ -52,7 +52,7 @@ async function cpuPerMessage(server, flags, onIdle) {
   const result = await load(flags, async () => {
     // The last of them are still being accepted.
     await new Promise((resolve) => setTimeout(resolve, 500));
-    onIdle?.();
+    await onIdle?.();
     before = server.usage();
   });
   const after = server.usage();

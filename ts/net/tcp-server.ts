@@ -187,9 +187,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly #onAccept = (connection: Socket, address: Address): void => {
     const stream = new IOStream(connection, this.#streamOptions);
     this.#streams.add(stream);
-    coreOf(stream).whenClosed(() => {
-      this.#onClosed(stream);
-    });
+    coreOf(stream).whenClosed(this.#onClosed, stream);
     if (this.#options.nodelay !== false && 'host' in address) connection.setOption('noDelay', true);
     this.#regulate();
     if (this.#options.tls !== undefined) void this.#handshake(stream, address);
@@ -202,9 +200,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
       const secure = await stream.startTls({ serverSide: true, tls: tls ?? {}, timeout });
       this.#streams.add(secure);
       this.#streams.delete(stream);
-      coreOf(secure).whenClosed(() => {
-        this.#onClosed(secure);
-      });
+      coreOf(secure).whenClosed(this.#onClosed, secure);
       this.#handle(secure, address);
     } catch {
       // Scanners and old clients: nothing that the server could do about it.
@@ -236,13 +232,13 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     stream.close(error);
   }
 
-  #onClosed(stream: IOStream): void {
+  readonly #onClosed = (stream: IOStream): void => {
     this.#streams.delete(stream);
     this.#regulate();
     if (this.#streams.size > 0) return;
     this.#drained?.resolve();
     this.#drained = null;
-  }
+  };
 
   /** Whether nobody but the iterator takes the streams. */
   #isIterated(): boolean {

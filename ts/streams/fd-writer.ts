@@ -29,7 +29,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   #last = NONE;
   #done: Deferred | null = null;
   /** What waits for the kernel, from `#queueStart` on; the first is sent up to `#sent`. */
-  #queue: Pending[] = [];
+  #queue = NOTHING;
   #queueStart = 0;
   #sent = 0;
   #queued = 0;
@@ -109,7 +109,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     const queued = this.#queue.slice(this.#queueStart).map(({ done }) => done);
     const waiting = [this.#done, ...queued, this.#drain, this.#shutdown];
     this.#unstage();
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queueStart = this.#queued = this.#sent = 0;
     for (const done of waiting) done?.rejectQuietly(this.#owner.closedError());
   }
@@ -132,7 +132,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     const rest = this.#table.batch.unsent(first, Math.max(result, 0), total);
     this.#blocked = true;
     // Whatever was queued behind it came later.
-    this.#queue.splice(this.#queueStart, 0, { bytes: rest, done });
+    this.#own().splice(this.#queueStart, 0, { bytes: rest, done });
     this.#queued += rest.length;
   }
 
@@ -230,7 +230,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   #enqueue(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0 && !this.#mustQueue() && this.#staged === 0) return Promise.resolve();
     const done = new Deferred();
-    this.#queue.push({ bytes, done });
+    this.#own().push({ bytes, done });
     this.#queued += bytes.length;
     this.#noteCongestion();
     if (!this.#blocked) {
@@ -238,6 +238,12 @@ export class FdWriter implements Writer, Sender, WritableEvents {
       this.#channel.atTickEnd();
     }
     return done.promise;
+  }
+
+  /** The queue, to add to. */
+  #own(): Pending[] {
+    if (this.#queue === NOTHING) this.#queue = [];
+    return this.#queue;
   }
 
   /** Sends what is queued, until the kernel is full or others are to have their turn. */
@@ -296,7 +302,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
       done?.resolve();
     }
     if (this.#queueStart === this.#queue.length) {
-      this.#queue = [];
+      this.#queue = NOTHING;
       this.#queueStart = 0;
     } else if (this.#queueStart > MANY) {
       this.#queue = this.#queue.slice(this.#queueStart);
@@ -331,6 +337,8 @@ export class FdWriter implements Writer, Sender, WritableEvents {
 
 const { EAGAIN } = constants.errno;
 const NONE = -1;
+/** The queue of all streams that have none: most of them, most of the time. */
+const NOTHING: Pending[] = [];
 
 /** Bytes that one stream may send at a time. */
 const TURN_BUDGET = 512 * 1024;

@@ -26,11 +26,11 @@ import {
 } from './options.js';
 import {
   Peek,
-  ReadBytes,
   ReadInto,
   ReadUntil,
   ReadUntilClose,
   ReadUntilRegex,
+  readBytes,
   type Read,
 } from './reads.js';
 import type { SSLIOStream, StartTlsOptions } from './ssl-iostream.js';
@@ -170,19 +170,20 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   /**
    * Exactly `count` bytes; with `partial` what is there, at least one and at most `count`.
    *
-   * Rejects with a {@link StreamClosedError} when the stream ends before; with
-   * `ERR_IOLOOP_BUFFER_FULL` for more than `maxBufferSize`.
+   * Rejects with a {@link StreamClosedError} when the stream ends before; with `ERR_OUT_OF_RANGE`
+   * for more than `maxBufferSize`.
    */
   readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
-    const isPlain =
-      Number.isInteger(count) && count >= 0 && count <= this.#core.limits.maxBufferSize;
+    const { reader, limits } = this.#core;
+    const isCount = Number.isInteger(count) && count >= 0 && count <= limits.maxBufferSize;
     // What most programs do for each message, without the closure.
-    if (isPlain && (options === undefined || options === PARTIAL)) {
-      return this.#core.reader.read(new ReadBytes(count, options === PARTIAL));
+    if (isCount && options === undefined) return reader.read(readBytes(count, false));
+    if (isCount && isPlain(options) && options.partial === true) {
+      return reader.read(readBytes(count, true));
     }
     return this.#read(() => {
-      checkInteger('count', count, 0, this.#core.limits.maxBufferSize);
-      return new ReadBytes(count, isPartial(options));
+      checkInteger('count', count, 0, limits.maxBufferSize);
+      return readBytes(count, isPartial(options));
     }, options);
   }
 
@@ -204,12 +205,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Promise<Buffer> {
     return this.#read(() => {
-      const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
-      if (!(bytes instanceof Uint8Array)) {
-        throw invalidArgType('delimiter', delimiter, 'a string or Uint8Array');
-      }
-      if (bytes.length === 0) throw invalidArgValue('delimiter', delimiter, 'not empty');
-      const pattern = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+      const pattern = bytesOf(delimiter);
       return new ReadUntil(pattern, this.#maxBytes(options), sparesStream(options));
     }, options);
   }
@@ -429,6 +425,31 @@ const PARTIAL: ReadBytesOptions = { partial: true };
 function isPartial(options: ReadBytesOptions | undefined): boolean {
   return options !== undefined && checkBoolean('partial', options.partial, false);
 }
+
+/** Nothing to wait by: what is left of the options is looked at where it is needed. */
+function isPlain(options: unknown): options is ReadBytesOptions {
+  if (typeof options !== 'object' || options === null) return false;
+  const { timeout, signal } = options as WaitOptions;
+  return timeout === undefined && signal === undefined;
+}
+
+/** A delimiter as bytes. Programs use the same one for every message. */
+function bytesOf(delimiter: string | Uint8Array): Buffer {
+  if (delimiter === lastDelimiter) return lastBytes;
+  const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
+  if (!(bytes instanceof Uint8Array)) {
+    throw invalidArgType('delimiter', delimiter, 'a string or Uint8Array');
+  }
+  if (bytes.length === 0) throw invalidArgValue('delimiter', delimiter, 'not empty');
+  if (typeof delimiter === 'string') {
+    lastDelimiter = delimiter;
+    lastBytes = bytes as Buffer;
+  }
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+}
+
+let lastDelimiter = '\n';
+let lastBytes: Buffer = Buffer.from(lastDelimiter);
 
 function sparesStream(options: ReadUntilOptions | undefined): boolean {
   return options !== undefined && !checkBoolean('closeOnLimit', options.closeOnLimit, true);

@@ -31,7 +31,7 @@ export interface Target {
 export const DIRECT_BYTES = 16 * 1024;
 
 /** `readBytes`: exactly `count` bytes, or with `partial` at least one. */
-export class ReadBytes implements Read<Buffer> {
+class ReadBytes implements Read<Buffer> {
   readonly name = 'readBytes';
   readonly target: Target | null;
   readonly keepsPartial = false;
@@ -53,6 +53,20 @@ export class ReadBytes implements Read<Buffer> {
     if (length >= count) return buffer.take(count);
     return this.#partial && length > 0 ? buffer.take(length) : undefined;
   }
+}
+
+/**
+ * A read of `count` bytes. Small ones have no state, and programs ask for the same again and again:
+ * all streams that do share one.
+ */
+export function readBytes(count: number, partial: boolean): Read<Buffer> {
+  if (count === lastCount && partial === lastPartial) return last;
+  const read = new ReadBytes(count, partial);
+  if (read.target !== null) return read;
+  lastCount = count;
+  lastPartial = partial;
+  last = read;
+  return read;
 }
 
 /** `readInto`: fills the caller's memory, or with `partial` at least one byte of it. */
@@ -177,3 +191,7 @@ function fill(target: Target, buffer: ReadBuffer): boolean {
   if (buffer.length > 0) target.filled += buffer.moveTo(bytes, filled, bytes.length - filled);
   return target.filled === bytes.length;
 }
+
+let lastCount = 1;
+let lastPartial = false;
+let last: Read<Buffer> = new ReadBytes(lastCount, lastPartial);

@@ -37,8 +37,9 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   #writeEnded = false;
   #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
-  /** For those inside of the package who wait for the close. */
-  #watchers: (() => void)[] | null = null;
+  /** Who inside of the package waits for the close, and what it is told. */
+  #watcher: ((stream: unknown) => void) | null = null;
+  #watched: unknown = null;
 
   constructor(loop: IOLoop, endpoint: Endpoint, limits: StreamLimits, allowHalfOpen: boolean) {
     this.loop = loop;
@@ -100,9 +101,8 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     this.writer.close();
     this.#endConnecting()?.done.reject(this.closedError());
     this.#announceClose();
-    const watchers = this.#watchers;
-    this.#watchers = null;
-    for (const watcher of watchers ?? []) watcher();
+    this.#watcher?.(this.#watched);
+    this.#watcher = this.#watched = null;
   }
 
   /** Gives the endpoint away, and what else a stream that continues on it needs. */
@@ -121,10 +121,17 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     if (this.closed) this.#announceClose();
   }
 
-  /** Calls `callback` once, when the stream is closed; at once if it is. */
-  whenClosed(callback: () => void): void {
-    if (this.closed) callback();
-    else (this.#watchers ??= []).push(callback);
+  /**
+   * Calls `watcher(stream)` once, when the stream is closed; at once if it is. There is one: no
+   * closure and no list, which every connection of a server would have.
+   */
+  whenClosed<T>(watcher: (stream: T) => void, stream: T): void {
+    if (this.closed) {
+      watcher(stream);
+      return;
+    }
+    this.#watcher = watcher as (stream: unknown) => void;
+    this.#watched = stream;
   }
 
   closedError(partial?: Buffer): StreamClosedError {
