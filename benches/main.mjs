@@ -1,41 +1,123 @@
-// The benchmarks: each question once, as a table of ratios.
+// The benchmarks: each question with its peers, as a table of ratios and a report.
 //
-//   npm run bench                       everything
-//   npm run bench -- --only timers      one question
-//   npm run bench -- --repetitions 9 --seconds 3
+//   npm run bench                        everything, at least five interleaved repetitions
+//   npm run bench -- --quick             a first look, within 90 s
+//   npm run bench -- --only echo,timers  some of the questions
+//   npm run bench -- --peers tokio,mio   echo servers besides ours, node:net and bare epoll
+//   npm run bench -- --out DIR           where the report goes
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Presets, SingleBar } from 'cli-progress';
+import { ECHO_PEERS, prepare } from './lib/peers.mjs';
+import { interleave } from './lib/run.mjs';
+import { head, line } from './lib/table.mjs';
 import { callbacks, turns } from './questions/callbacks.mjs';
 import { connections } from './questions/connections.mjs';
 import { bulk, echo, latency } from './questions/echo.mjs';
 import { idle } from './questions/idle.mjs';
 import { lines, redis } from './questions/protocols.mjs';
 import { timers } from './questions/timers.mjs';
-import { head, line } from './lib/table.mjs';
+import { root } from '../scripts/lib/process.mjs';
+import { writeReport } from './report/report.mjs';
 
-const streams = { echo, bulk, latency, lines, redis, connections };
-const questions = { timers, callbacks, turns, idle, ...streams };
+const questions = {
+  echo,
+  bulk,
+  latency,
+  lines,
+  redis,
+  connections,
+  timers,
+  callbacks,
+  turns,
+  idle,
+};
+/** What a first look asks. */
+const QUICK = ['echo', 'lines', 'timers', 'callbacks'];
+const ALWAYS = ['streams', 'handlers', 'node:net', 'bare epoll'];
 
 const { values } = parseArgs({
   options: {
+    quick: { type: 'boolean', default: false },
     only: { type: 'string' },
-    repetitions: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    peers: { type: 'string' },
+    out: { type: 'string', default: join(root, 'artifacts', 'benchmarks') },
+    repetitions: { type: 'string' },
+    seconds: { type: 'string' },
   },
 });
-const options = { repetitions: Number(values.repetitions), seconds: Number(values.seconds) };
-const selected = values.only === undefined ? Object.keys(questions) : values.only.split(',');
-const unknown = selected.filter((name) => !(name in questions));
-if (unknown.length > 0) {
-  console.error(
-    `--only knows ${Object.keys(questions).join(', ')}, and not ${unknown.join(', ')}.`,
-  );
-  process.exit(1);
+const { quick } = values;
+const names = among(
+  'only',
+  values.only,
+  Object.keys(questions),
+  quick ? QUICK : Object.keys(questions),
+);
+const wanted = among('peers', values.peers, ECHO_PEERS, quick ? ALWAYS : ECHO_PEERS);
+
+console.log('Getting the peers ready …');
+const { ready, missing } = prepare([...new Set([...ALWAYS, ...wanted])]);
+for (const [name, reason] of missing) console.log(`${name} is left out: ${reason}`);
+
+const options = {
+  quick,
+  repetitions: Number(values.repetitions ?? (quick ? 3 : 5)),
+  seconds: Number(values.seconds ?? (quick ? 0.5 : 2)),
+  peers: ready,
+};
+const asked = names
+  .map((name) => /** @type {Record<string, typeof echo>} */ (questions)[name]?.(options))
+  .filter((item) => item !== undefined);
+const steps = asked.flatMap(({ cases }) => cases).reduce((sum, { peers }) => sum + peers.length, 0);
+
+const bar = new SingleBar(
+  {
+    format: '{bar} {value}/{total} {what}, {eta_formatted} left',
+    clearOnComplete: true,
+    hideCursor: true,
+  },
+  Presets.rect,
+);
+// Ctrl-C: what was started is stopped by the handlers of `exit`.
+process.on('SIGINT', () => {
+  bar.stop();
+  process.exit(130);
+});
+process.on('SIGTERM', () => process.exit(143));
+
+bar.start(steps * options.repetitions, 0, { what: '' });
+/** @type {import('./report/report.mjs').Answer[]} */
+const answers = [];
+for (const question of asked) {
+  /** @type {Map<string, import('./lib/run.mjs').Samples>} */
+  const samples = new Map();
+  for (const item of question.cases) {
+    bar.update({ what: item.key });
+    samples.set(item.key, await interleave(item, options.repetitions, () => bar.increment()));
+  }
+  answers.push({ question, samples });
 }
+bar.stop();
 
 console.log(
   `Node ${process.versions.node}, ${options.repetitions} interleaved repetitions, medians\n`,
 );
 console.log(head());
-for (const name of selected) {
-  for (const row of await questions[name](options)) console.log(line(row));
+for (const { question, samples } of answers) {
+  for (const row of question.rows(samples)) console.log(line(row));
+}
+const files = writeReport(values.out, { answers, options, missing });
+console.log(`\nreport: ${files.join(', ')}`);
+
+/**
+ * A list on the command line. @param {string} option @param {string | undefined} value
+ * @param {readonly string[]} known @param {readonly string[]} otherwise
+ */
+function among(option, value, known, otherwise) {
+  if (value === undefined) return otherwise;
+  const list = value.split(',');
+  const unknown = list.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return list;
+  console.error(`--${option} knows ${known.join(', ')}, and not ${unknown.join(', ')}.`);
+  process.exit(1);
 }

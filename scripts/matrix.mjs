@@ -4,11 +4,10 @@
 //
 //   npm run test:matrix -- --node 22,24 --others bun
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Hint, root, run, script } from './lib/process.mjs';
+import { script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
+import { nodeBinary, otherRuntime } from './lib/runtimes.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
 import { avaTests, drivers, runStage, runtimeFacts } from './lib/stages.mjs';
 
@@ -43,43 +42,4 @@ await script(async () => {
 /** @param {string} text */
 function list(text) {
   return text.split(',').filter((item) => item !== '');
-}
-
-/**
- * The newest release of a major version when it was first asked for.
- * @param {string} major
- */
-function nodeBinary(major) {
-  const name = `node-${process.platform}-${process.arch}`;
-  return fetched(`${name}@${major}`, `node-${major}`, join(name, 'bin', 'node'));
-}
-
-/**
- * The command that runs a script under another runtime.
- * @param {string} name
- */
-function otherRuntime(name) {
-  const arch = process.arch === 'arm64' ? 'aarch64' : 'x64';
-  if (name === 'bun') {
-    const folder = `@oven/bun-${process.platform}-${arch}`;
-    return [fetched(folder, name, join(folder, 'bin', 'bun'))];
-  }
-  if (name !== 'deno') throw new Hint(`--others knows bun and deno, and not ${name}.`);
-  const libc = process.platform === 'linux' ? '-glibc' : '';
-  const folder = `@deno/${process.platform}-${process.arch}${libc}`;
-  return [fetched(folder, name, join(folder, 'deno')), 'run', '--allow-all'];
-}
-
-/**
- * A program of an npm package, kept in `.cache`.
- * @param {string} specifier @param {string} folder @param {string} file
- */
-function fetched(specifier, folder, file) {
-  const cache = join(root, '.cache', folder);
-  const binary = join(cache, 'node_modules', file);
-  if (existsSync(binary)) return binary;
-  console.log(`fetching ${specifier}`);
-  mkdirSync(cache, { recursive: true });
-  run('npm', ['install', '--prefix', cache, '--no-save', '--no-audit', '--force', specifier]);
-  return binary;
 }

@@ -1,16 +1,24 @@
 // Servers in processes of their own, pinned to a core, and the load on them from another.
 // What they cost is read from the kernel's accounting, the same way for all.
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { startOf } from './peers.mjs';
 import { LOAD_CORE, pinned, SERVER_CORE } from './run.mjs';
 
 const start = promisify(execFile);
+
+/** Nothing outlives the harness, however it ends. @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const loadgen = join(root, 'target/release/loadgen');
 
@@ -18,43 +26,20 @@ const loadgen = join(root, 'target/release/loadgen');
 /** @typedef {{ pid: number, port: number, usage(): CpuTimes, settledRss(): Promise<number>, stop(): void }} Server */
 /** @typedef {{ messages: number, seconds: number, lost: number, p50: number, p99: number, p999: number, busy: number }} Load */
 
-/** Servers by name: their command lines. @type {Record<string, () => string[]>} */
-const commands = {
-  handlers: () => ours('echo-handlers'),
-  streams: () => ours('echo-streams'),
-  'node:net': () => ours('echo-node'),
-  'bare epoll': () => [compile('epoll.c')],
-  'lines streams': () => ours('lines-streams'),
-  'lines node:net': () => ours('lines-node'),
-  'lines node:net, corked': () => ours('lines-corked-node'),
-  'redis streams': () => [process.execPath, join(root, 'examples/redis/server.mjs'), '0'],
-  'redis node:net': () => [process.execPath, join(root, 'benches/workloads/redis-node.mjs')],
-  'redis node:net, corked': () => [
-    process.execPath,
-    join(root, 'benches/workloads/redis-node.mjs'),
-    'corked',
-  ],
-  'http streams': () => ours('http-streams'),
-  'http node': () => ours('http-node'),
-};
-
-/** Servers of large messages know their size. @param {string} name @param {number} size */
-function commandOf(name, size) {
-  if (name === 'bulk streams') return [...ours('bulk-streams'), String(size)];
-  const command = commands[name];
-  if (command === undefined) throw new Error(`there is no server ${name}`);
-  return command();
-}
-
 /**
  * Starts a server on a core of its own, and waits until it listens.
  * @param {string} name @param {{ size?: number }} [options] @returns {Promise<Server>}
  */
 export async function startServer(name, { size = 0 } = {}) {
-  const [command, ...args] = pinned(SERVER_CORE, commandOf(name, size));
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  const port = Number(/(\d+)\D*$/.exec(line)?.[1]);
+  const { command: line, env } = startOf(name, { size });
+  const [command, ...args] = pinned(SERVER_CORE, line);
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  children.add(child);
+  const [first] = await once(createInterface({ input: child.stdout }), 'line');
+  const port = Number(/(\d+)\D*$/.exec(first)?.[1]);
   const { pid = 0 } = child;
   return {
     pid,
@@ -65,7 +50,10 @@ export async function startServer(name, { size = 0 } = {}) {
       await sleep(200);
       return rssOf(pid);
     },
-    stop: () => child.kill('SIGKILL'),
+    stop: () => {
+      children.delete(child);
+      child.kill('SIGKILL');
+    },
   };
 }
 
@@ -119,20 +107,6 @@ function usageOf(pid) {
 function rssOf(pid) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
-}
-
-/** @param {string} kind */
-function ours(kind) {
-  return [process.execPath, '--expose-gc', join(root, 'benches/workloads/server.mjs'), kind];
-}
-
-/** A peer in C, compiled to the folder of the build. @param {string} file */
-function compile(file) {
-  const folder = join(root, 'target/peers');
-  const binary = join(folder, file.replace(/\.c$/, ''));
-  mkdirSync(folder, { recursive: true });
-  execFileSync('cc', ['-O2', '-o', binary, join(root, 'benches/peers', file)]);
-  return binary;
 }
 
 /**

@@ -1,18 +1,24 @@
-// Medians, and ratios of what was measured in the same repetition.
+// Medians with their spread, and ratios of what was measured in the same repetition.
 
-/** @param {number[]} values */
+/** @typedef {{ median: number, min: number, max: number }} Spread */
+
+/** @param {readonly number[]} values @returns {Spread} */
+export function spread(values) {
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
+}
+
+/** @param {readonly number[]} values */
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
 /**
- * Median, least and greatest of the ratios a[i] / b[i]: paired, so that a slow moment of the
- * machine, which hits both, cancels out.
- * @param {number[]} a @param {number[]} b
+ * The ratios a[i] / b[i]: paired, so that a slow moment of the machine, which hits both, cancels out.
+ * @param {readonly number[]} a @param {readonly number[]} b
  */
 export function pairedRatio(a, b) {
-  const ratios = a.map((value, index) => value / b[index]);
-  return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
+  return spread(a.map((value, index) => value / (b[index] ?? Number.NaN)));
 }

@@ -1,34 +1,57 @@
 // How much does a callback cost against setImmediate, and an empty turn?
-import { interleave, runWorkload } from '../lib/run.mjs';
-import { median, pairedRatio } from '../lib/statistics.mjs';
+import { column, compare, figure } from '../lib/compare.mjs';
+import { runWorkload } from '../lib/run.mjs';
 
-/** @param {{ repetitions: number }} options */
-export async function callbacks({ repetitions }) {
-  const samples = await interleave(['ioloop', 'node'], repetitions, (peer) =>
-    runWorkload('callbacks.mjs', [peer]),
-  );
-  const column = (peer, name) => samples.get(peer).map((sample) => sample[name]);
-  const row = (name, key, target) => ({
-    name,
-    unit: 'ns',
-    ioloop: median(column('ioloop', key)),
-    peer: median(column('node', key)),
-    ratio: pairedRatio(column('node', key), column('ioloop', key)),
-    ...(target && { target }),
-  });
-  return [
-    row('addCallback, batch of 2·10⁵, each', 'batch', { atLeast: 3 }),
-    row('addCallback, chain (a turn each)', 'chain'),
-  ];
+/** @typedef {import('../lib/run.mjs').Question} Question */
+
+/** @returns {Question} */
+export function callbacks() {
+  return {
+    name: 'callbacks',
+    cases: [
+      {
+        key: 'callbacks',
+        peers: ['ioloop', 'node'],
+        measure: (peer) => runWorkload('callbacks.mjs', [peer]),
+      },
+    ],
+    rows: (samples) => {
+      const found = samples.get('callbacks');
+      const row = (
+        /** @type {string} */ name,
+        /** @type {string} */ key,
+        /** @type {number | undefined} */ target,
+      ) =>
+        compare({
+          name,
+          unit: 'ns',
+          against: 'setImmediate',
+          ours: column(found, 'ioloop', key),
+          peer: column(found, 'node', key),
+          less: true,
+          target,
+        });
+      return [
+        ...row('addCallback, batch of 2·10⁵, each', 'batch', 5),
+        ...row('addCallback, chain (a turn each)', 'chain', undefined),
+      ];
+    },
+  };
 }
 
-/** @param {{ repetitions: number }} options */
-export async function turns({ repetitions }) {
+/** @returns {Question} */
+export function turns() {
   const kinds = ['nothing', 'timer', 'source'];
-  const samples = await interleave(kinds, repetitions, (kind) => runWorkload('turns.mjs', [kind]));
-  return kinds.map((kind) => ({
-    name: `turn with ${kind === 'nothing' ? kind : `a ${kind}`} pending`,
-    unit: 'ns',
-    ioloop: median(samples.get(kind).map(({ turn }) => turn)),
-  }));
+  return {
+    name: 'turns',
+    cases: [{ key: 'turns', peers: kinds, measure: (kind) => runWorkload('turns.mjs', [kind]) }],
+    rows: (samples) =>
+      kinds.flatMap((kind) =>
+        figure({
+          name: `turn with ${kind === 'nothing' ? kind : `a ${kind}`} pending`,
+          unit: 'ns',
+          ours: column(samples.get('turns'), kind, 'turn'),
+        }),
+      ),
+  };
 }

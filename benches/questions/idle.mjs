@@ -1,34 +1,43 @@
 // Does an idle loop make system calls? Watched with strace for a second.
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { column, figure } from '../lib/compare.mjs';
 
 const workload = fileURLToPath(new URL('../workloads/idle.mjs', import.meta.url));
 
-/** No rows where there is no strace. */
-export async function idle() {
-  if (spawnSync('strace', ['-V']).status !== 0) return [];
+/** Nothing where there is no strace. @returns {import('../lib/run.mjs').Question} */
+export function idle() {
+  const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
+  return {
+    name: 'idle',
+    cases: canTrace ? [{ key: 'idle', peers: ['ioloop'], measure: countCalls }] : [],
+    rows: (samples) =>
+      figure({
+        name: 'system calls of an idle loop in 1 s',
+        unit: '',
+        ours: column(samples.get('idle'), 'ioloop', 'calls'),
+        atMost: 0,
+      }),
+  };
+}
+
+async function countCalls() {
   const child = fork(workload);
   await once(child, 'message');
   const strace = spawn('strace', ['-q', '-p', String(child.pid)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  let calls = '';
-  strace.stderr.on('data', (data) => (calls += data));
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  let text = '';
+  strace.stderr.on('data', (data) => (text += data));
+  await sleep(1000);
   strace.kill('SIGINT');
   await once(strace, 'close');
   child.kill();
   // The call it waits in when strace comes and goes is not one of the second's.
-  const made = calls
+  const calls = text
     .split('\n')
     .filter((line) => line !== '' && !/epoll_pwait|detached|strace:/.test(line));
-  return [
-    {
-      name: 'system calls of an idle loop in 1 s',
-      unit: '',
-      ioloop: made.length,
-      target: { ioloopAtMost: 0 },
-    },
-  ];
+  return { calls: calls.length };
 }

@@ -1,11 +1,11 @@
-// Timers: schedule and cancel at once while a million others are pending, and what those cost. All
-// delays are distinct, in an order that looks random.
+// Timers: schedule and cancel at once while many others are pending, and what those cost. Delays are
+// in an order that looks random.
 //
-//   node --expose-gc timers.mjs ioloop|node
+//   node --expose-gc timers.mjs ioloop|node [pending]
 import { performance } from 'node:perf_hooks';
 import { IOLoop } from 'ioloop';
 
-const RESIDENT = 1_000_000;
+const RESIDENT = Number(process.argv[3] ?? 1_000_000);
 const PAIRS = 500_000;
 const ROUNDS = 7;
 const callback = () => {};

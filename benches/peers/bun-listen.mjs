@@ -1,0 +1,17 @@
+// Bun.listen: what Bun offers for sockets, without Node's streams.
+const { Bun } = /** @type {any} */ (globalThis);
+
+const server = Bun.listen({
+  hostname: '127.0.0.1',
+  port: 0,
+  socket: {
+    open(socket) {
+      socket.setNoDelay(true);
+    },
+    data(socket, data) {
+      socket.write(data);
+    },
+    error() {},
+  },
+});
+console.log(JSON.stringify({ port: server.port }));
