@@ -1,0 +1,28 @@
+//! Does one operation of the hot paths so many times, for a profiler to count.
+//!
+//! ```text
+//! hot_path "wheel: arm and fire" 1000
+//! hot_path                            the names
+//! ```
+
+#[path = "../benches/operations/mod.rs"]
+mod operations;
+
+use std::process::ExitCode;
+
+#[expect(clippy::print_stdout, reason = "what a program is for")]
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let Some(name) = arguments.next() else {
+        println!("{}", operations::NAMES.join("\n"));
+        return ExitCode::SUCCESS;
+    };
+    let count = arguments.next().and_then(|text| text.parse().ok());
+    let (Some(mut operation), Some(count)) = (operations::operation(&name), count) else {
+        return ExitCode::FAILURE;
+    };
+    for _ in 0..count {
+        operation();
+    }
+    ExitCode::SUCCESS
+}
