@@ -18,7 +18,7 @@ const TARGETS = {
 };
 
 /** More curves in one plot nobody can tell apart. */
-const CURVES = [
+const CURVES = new Set([
   'streams',
   'handlers',
   'node:net',
@@ -27,7 +27,7 @@ const CURVES = [
   'Go net',
   'Bun.listen',
   'Tornado IOStream',
-];
+]);
 
 /** @param {Options} options @returns {Question} */
 export function echo({ quick, seconds, peers }) {
@@ -95,7 +95,7 @@ export function echo({ quick, seconds, peers }) {
           axis: 'connections',
           categories: counts.map(String),
           series: peers
-            .filter((peer) => CURVES.includes(peer))
+            .filter((peer) => CURVES.has(peer))
             .map((peer) => ({
               name: peer,
               data: counts.map((count) => median(column(samples.get(title(count)), peer, 'rate'))),
