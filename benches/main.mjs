@@ -8,8 +8,10 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
+import { column } from './lib/compare.mjs';
 import { ECHO_PEERS, prepare } from './lib/peers.mjs';
 import { interleave } from './lib/run.mjs';
+import { median } from './lib/statistics.mjs';
 import { head, line } from './lib/table.mjs';
 import { callbacks, turns } from './questions/callbacks.mjs';
 import { connections } from './questions/connections.mjs';
@@ -34,6 +36,8 @@ const questions = {
 };
 /** What a first look asks. */
 const QUICK = ['echo', 'lines', 'timers', 'callbacks'];
+/** Part of the time that the load generator may have work. */
+const AT_LIMIT = 0.95;
 const ALWAYS = ['streams', 'handlers', 'node:net', 'bare epoll'];
 
 const { values } = parseArgs({
@@ -106,8 +110,22 @@ console.log(head());
 for (const { question, samples } of answers) {
   for (const row of question.rows(samples)) console.log(line(row));
 }
+const limited = answers.flatMap(({ samples }) =>
+  [...samples].flatMap(([key, found]) => atLimit(key, found)),
+);
+if (limited.length > 0) console.log(`\nthe load generator was at its limit: ${limited.join('; ')}`);
 const files = writeReport(values.out, { answers, options, missing });
 console.log(`\nreport: ${files.join(', ')}`);
+
+/**
+ * Where the generator was busy all the time, a faster server would not have shown.
+ * @param {string} key @param {import('./lib/run.mjs').Samples} samples
+ */
+function atLimit(key, samples) {
+  return [...samples.keys()]
+    .filter((peer) => median(column(samples, peer, 'busy')) > AT_LIMIT)
+    .map((peer) => `${key}, ${peer}`);
+}
 
 /**
  * A list on the command line. @param {string} option @param {string | undefined} value
