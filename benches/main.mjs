@@ -37,7 +37,7 @@ const questions = {
 /** What a first look asks. */
 const QUICK = ['echo', 'lines', 'timers', 'callbacks'];
 /** Part of the time that the load generator may have work. */
-const AT_LIMIT = 0.95;
+const AT_LIMIT = 0.9;
 const ALWAYS = ['streams', 'handlers', 'node:net', 'bare epoll'];
 
 const { values } = parseArgs({
