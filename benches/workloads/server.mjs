@@ -68,30 +68,10 @@ const servers = {
     }),
 
   /** What one writes for lines on Node: split, keep the rest, answer each. */
-  'lines-node': () =>
-    net((socket) => {
-      let rest = '';
-      socket.setEncoding('latin1');
-      socket.on('data', (data) => {
-        const lines = (rest + data).split('\n');
-        rest = lines.pop();
-        for (const line of lines) socket.write(`${line}\n`, 'latin1');
-      });
-    }),
+  'lines-node': () => net((socket) => answerLines(socket, false)),
 
   /** The same, with all answers to a chunk in one write: what one writes when it matters. */
-  'lines-corked-node': () =>
-    net((socket) => {
-      let rest = '';
-      socket.setEncoding('latin1');
-      socket.on('data', (data) => {
-        const lines = (rest + data).split('\n');
-        rest = lines.pop();
-        socket.cork();
-        for (const line of lines) socket.write(`${line}\n`, 'latin1');
-        socket.uncork();
-      });
-    }),
+  'lines-corked-node': () => net((socket) => answerLines(socket, true)),
 
   'http-streams': () => {
     const http = createHttpServer(respond);
@@ -122,6 +102,18 @@ function net(serve) {
     serve(socket);
   });
   server.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, () => tell(server.address()));
+}
+
+function answerLines(socket, isCorked) {
+  let rest = '';
+  socket.setEncoding('latin1');
+  socket.on('data', (data) => {
+    const lines = (rest + data).split('\n');
+    rest = lines.pop();
+    if (isCorked) socket.cork();
+    for (const line of lines) socket.write(`${line}\n`, 'latin1');
+    if (isCorked) socket.uncork();
+  });
 }
 
 function respond(_, response) {

@@ -2,11 +2,12 @@
 import { constants } from 'node:os';
 import { bufferFull, invalidArgType } from '../errors.js';
 import { native } from '../native.js';
+import { BaseWriter } from './base-writer.js';
 import type { Channel, WritableEvents } from './channel.js';
 import type { ChannelTable } from './channel-table.js';
 import { Deferred } from './deferred.js';
 import { SMALL_PIECE, type Sender } from './send-batch.js';
-import type { Data, Writer, WriterLimits, WriterOwner } from './transport.js';
+import type { Data, WriterLimits, WriterOwner } from './transport.js';
 
 /** Bytes that did not fit, and who waits for them. */
 interface Pending {
@@ -18,11 +19,9 @@ interface Pending {
  * Small pieces go to the loop's batch, which leaves at the end of the tick; large ones are sent
  * from where they are. What the kernel has no room for waits here, in order, until it has.
  */
-export class FdWriter implements Writer, Sender, WritableEvents {
-  readonly #owner: WriterOwner;
+export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   readonly #channel: Channel;
   readonly #table: ChannelTable;
-  readonly #limits: WriterLimits;
   /** Bytes in the batch, the records they are in, and the promise of all of them. */
   #staged = 0;
   #first = NONE;
@@ -36,10 +35,6 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   #connecting: boolean;
   /** The kernel has no room, or there is no connection yet. */
   #blocked: boolean;
-  #congested = false;
-  #drain: Deferred | null = null;
-  #shutdown: Deferred | null = null;
-  #closed = false;
 
   constructor(
     owner: WriterOwner,
@@ -48,10 +43,9 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     limits: WriterLimits,
     connected: boolean,
   ) {
-    this.#owner = owner;
+    super(owner, limits);
     this.#table = table;
     this.#channel = channel;
-    this.#limits = limits;
     this.#connecting = this.#blocked = !connected;
   }
 
@@ -67,51 +61,29 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     return this.#staged + this.#queued;
   }
 
-  get congested(): boolean {
-    return this.#congested;
-  }
-
-  write(data: Data | readonly Data[]): Promise<void> {
-    try {
-      if (this.#closed || this.#shutdown !== null) throw this.#owner.closedError();
-      if (typeof data === 'string') return this.#writeString(data);
-      if (data instanceof Uint8Array) return this.#writeBytes(data);
-      return this.#writeAll(data);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-  }
-
-  drain(): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#owner.closedError());
-    if (!this.#congested) return Promise.resolve();
-    return (this.#drain ??= new Deferred()).promise;
-  }
-
-  shutdown(): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#owner.closedError());
-    if (this.#shutdown === null) {
-      this.#shutdown = new Deferred();
-      this.flush();
-      this.#finish();
-    }
-    return this.#shutdown.promise;
-  }
-
   flush(): void {
     if (this.#staged > 0) this.#table.batch.flush();
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  protected override end(): void {
+    this.flush();
+    this.#finish();
+  }
+
+  protected override abandon(): (Deferred | null)[] {
     if (this.#first !== NONE) this.#table.batch.cancel(this.#first);
     const queued = this.#queue.slice(this.#queueStart).map(({ done }) => done);
-    const waiting = [this.#done, ...queued, this.#drain, this.#shutdown];
+    const waiting = [this.#done, ...queued];
     this.#unstage();
     this.#queue = NOTHING;
     this.#queueStart = this.#queued = this.#sent = 0;
-    for (const done of waiting) done?.rejectQuietly(this.#owner.closedError());
+    return waiting;
+  }
+
+  protected override take(data: Data | readonly Data[]): Promise<void> {
+    if (typeof data === 'string') return this.#writeString(data);
+    if (data instanceof Uint8Array) return this.#writeBytes(data);
+    return this.#writeAll(data);
   }
 
   onSent(result: number): void {
@@ -121,12 +93,12 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     this.#unstage();
     if (result === total) {
       done?.resolve();
-      this.#relieve();
+      this.relieve();
       return;
     }
     if (result < 0 && result !== -EAGAIN) {
       this.#done = done;
-      this.#owner.onWriteError(result);
+      this.owner.onWriteError(result);
       return;
     }
     const rest = this.#table.batch.unsent(first, Math.max(result, 0), total);
@@ -139,7 +111,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   onWritable(): void {
     if (!this.#blocked) return;
     if (this.#connecting) {
-      if (!this.#owner.onConnectEnd()) return;
+      if (!this.owner.onConnectEnd()) return;
       this.#connecting = false;
     }
     this.#blocked = false;
@@ -152,7 +124,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
 
   /** The end of the tick: large pieces go behind the batch, which has been sent. */
   onTickEnd(): void {
-    if (!this.#blocked && !this.#closed && this.#queueStart < this.#queue.length) this.#pump();
+    if (!this.#blocked && !this.closed && this.#queueStart < this.#queue.length) this.#pump();
   }
 
   #writeString(text: string): Promise<void> {
@@ -199,11 +171,11 @@ export class FdWriter implements Writer, Sender, WritableEvents {
   }
 
   #headroom(): number {
-    return this.#limits.maxBufferSize - this.buffered;
+    return this.limits.maxBufferSize - this.buffered;
   }
 
   #checkRoom(length: number): void {
-    if (length > this.#headroom()) throw bufferFull('write', this.#limits.maxBufferSize);
+    if (length > this.#headroom()) throw bufferFull('write', this.limits.maxBufferSize);
   }
 
   /** The `length` bytes at the end of the slab are this stream's. */
@@ -216,7 +188,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
       table.queueTickEnd();
     }
     this.#staged += length;
-    this.#noteCongestion();
+    this.noteCongestion();
     // One promise for all that leaves together: it resolves when the last byte has.
     return (this.#done ??= new Deferred()).promise;
   }
@@ -232,7 +204,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     const done = new Deferred();
     this.#own().push({ bytes, done });
     this.#queued += bytes.length;
-    this.#noteCongestion();
+    this.noteCongestion();
     if (!this.#blocked) {
       // Behind what is in the batch, and at the end of the tick like that.
       this.#channel.atTickEnd();
@@ -256,7 +228,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
       }
       const [count, wanted] = this.#sendQueued();
       if (count < 0 && count !== -EAGAIN) {
-        this.#owner.onWriteError(count);
+        this.owner.onWriteError(count);
         return;
       }
       if (count < wanted) this.#blocked = true;
@@ -264,7 +236,7 @@ export class FdWriter implements Writer, Sender, WritableEvents {
       else if (wanted === 0) this.#onQueuedSent(0);
       budget -= count;
     }
-    this.#relieve();
+    this.relieve();
     this.#finish();
   }
 
@@ -310,28 +282,16 @@ export class FdWriter implements Writer, Sender, WritableEvents {
     }
   }
 
-  #noteCongestion(): void {
-    if (this.buffered > this.#limits.highWaterMark) this.#congested = true;
-  }
-
-  #relieve(): void {
-    if (!this.#congested || this.buffered > this.#limits.lowWaterMark) return;
-    this.#congested = false;
-    const drain = this.#drain;
-    this.#drain = null;
-    drain?.resolve();
-  }
-
   /** Ends the direction once everything is sent. */
   #finish(): void {
-    if (this.#shutdown === null || this.#closed || this.buffered > 0 || this.#blocked) return;
-    const error = this.#owner.endWriting();
+    if (this.ending === null || this.closed || this.buffered > 0 || this.#blocked) return;
+    const error = this.owner.endWriting();
     if (error !== null) {
-      this.#owner.onFailure(error);
+      this.owner.onFailure(error);
       return;
     }
-    this.#shutdown.resolve();
-    this.#owner.onWriteEnd();
+    this.ending.resolve();
+    this.owner.onWriteEnd();
   }
 }
 

@@ -91,60 +91,75 @@ export class ReadInto implements Read<number> {
   }
 }
 
-/** `readUntil`: up to and with a delimiter. */
-export class ReadUntil implements Read<Buffer> {
-  readonly name = 'readUntil';
+/** A read up to the end of something, which has to come within `maxBytes`. */
+abstract class LimitedRead implements Read<Buffer> {
+  abstract readonly name: string;
   readonly target = null;
   readonly keepsPartial = false;
   readonly sparesStream: boolean;
-  readonly #delimiter: Buffer;
   readonly #maxBytes: number;
+
+  constructor(maxBytes: number, sparesStream: boolean) {
+    this.#maxBytes = maxBytes;
+    this.sparesStream = sparesStream;
+  }
+
+  take(buffer: ReadBuffer): Buffer | undefined {
+    const end = this.findEnd(buffer);
+    if (end >= 0 && end <= this.#maxBytes) return buffer.take(end);
+    // Not found means that it ends behind all there is.
+    if (end >= 0 || buffer.length >= this.#maxBytes) throw this.failure(this.#maxBytes);
+    return undefined;
+  }
+
+  /** Where what is sought ends; -1 when it is not there. */
+  protected abstract findEnd(buffer: ReadBuffer): number;
+  protected abstract failure(maxBytes: number): Error;
+}
+
+/** `readUntil`: up to and with a delimiter. */
+export class ReadUntil extends LimitedRead {
+  readonly name = 'readUntil';
+  readonly #delimiter: Buffer;
   /** No delimiter begins before here: what was looked at is not looked at again. */
   #searched = 0;
 
   constructor(delimiter: Buffer, maxBytes: number, sparesStream: boolean) {
-    this.sparesStream = sparesStream;
+    super(maxBytes, sparesStream);
     this.#delimiter = delimiter;
-    this.#maxBytes = maxBytes;
   }
 
-  take(buffer: ReadBuffer): Buffer | undefined {
+  protected override findEnd(buffer: ReadBuffer): number {
     const size = this.#delimiter.length;
     const found = buffer.indexOf(this.#delimiter, this.#searched);
-    if (found >= 0 && found + size <= this.#maxBytes) return buffer.take(found + size);
-    // Not found means that it ends behind all there is.
-    if (found >= 0 || buffer.length >= this.#maxBytes) {
-      throw unsatisfiableRead('delimiter', this.#delimiter.toString('latin1'), this.#maxBytes);
-    }
+    if (found >= 0) return found + size;
     this.#searched = Math.max(buffer.length - size + 1, 0);
-    return undefined;
+    return -1;
+  }
+
+  protected override failure(maxBytes: number): Error {
+    return unsatisfiableRead('delimiter', this.#delimiter.toString('latin1'), maxBytes);
   }
 }
 
 /** `readUntilRegex`: up to the end of the first match. */
-export class ReadUntilRegex implements Read<Buffer> {
+export class ReadUntilRegex extends LimitedRead {
   readonly name = 'readUntilRegex';
-  readonly target = null;
-  readonly keepsPartial = false;
-  readonly sparesStream: boolean;
   readonly #regex: RegExp;
-  readonly #maxBytes: number;
 
   constructor(regex: RegExp, maxBytes: number, sparesStream: boolean) {
-    this.sparesStream = sparesStream;
+    super(maxBytes, sparesStream);
     // Neither where a regex has stopped before nor that it is sticky is of meaning here.
     this.#regex = new RegExp(regex.source, regex.flags.replaceAll(/[gyd]/g, ''));
-    this.#maxBytes = maxBytes;
   }
 
-  take(buffer: ReadBuffer): Buffer | undefined {
+  protected override findEnd(buffer: ReadBuffer): number {
     const match = buffer.length === 0 ? null : this.#regex.exec(buffer.latin1());
-    const end = match === null ? -1 : match.index + match[0].length;
-    if (end >= 0 && end <= this.#maxBytes) return buffer.take(end);
-    if (end >= 0 || buffer.length >= this.#maxBytes) {
-      throw unsatisfiableRead('match for', String(this.#regex), this.#maxBytes);
-    }
-    return undefined;
+    return match === null ? -1 : match.index + match[0].length;
+  }
+
+  protected override failure(maxBytes: number): Error {
+    return unsatisfiableRead('match for', String(this.#regex), maxBytes);
   }
 }
 

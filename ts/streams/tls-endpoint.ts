@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { bufferFull, invalidArgType } from '../errors.js';
 import type { Socket } from '../socket.js';
+import { BaseWriter } from './base-writer.js';
 import { Deferred } from './deferred.js';
 import type { Endpoint } from './endpoint.js';
 import type { IOStream } from './iostream.js';
@@ -118,78 +119,45 @@ class DuplexSource implements Source {
 }
 
 /** Writes a `Duplex`, which queues by itself. */
-class DuplexWriter implements Writer {
+class DuplexWriter extends BaseWriter {
   readonly #duplex: Duplex;
-  readonly #owner: WriterOwner;
-  readonly #limits: WriterLimits;
   readonly #pending = new Set<Deferred>();
   #buffered = 0;
-  #congested = false;
-  #drain: Deferred | null = null;
-  #shutdown: Deferred | null = null;
-  #closed = false;
 
   constructor(duplex: Duplex, owner: WriterOwner, limits: WriterLimits) {
+    super(owner, limits);
     this.#duplex = duplex;
-    this.#owner = owner;
-    this.#limits = limits;
   }
 
-  get buffered(): number {
+  override get buffered(): number {
     return this.#buffered;
   }
 
-  get congested(): boolean {
-    return this.#congested;
-  }
-
-  write(data: Data | readonly Data[]): Promise<void> {
-    try {
-      if (this.#closed || this.#shutdown !== null) throw this.#owner.closedError();
-      const bytes = bytesOf(data);
-      const { maxBufferSize, highWaterMark } = this.#limits;
-      if (this.#buffered + bytes.length > maxBufferSize) throw bufferFull('write', maxBufferSize);
-      this.#buffered += bytes.length;
-      if (this.#buffered > highWaterMark) this.#congested = true;
-      return this.#send(bytes);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-  }
-
-  drain(): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#owner.closedError());
-    if (!this.#congested) return Promise.resolve();
-    return (this.#drain ??= new Deferred()).promise;
-  }
-
-  shutdown(): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#owner.closedError());
-    if (this.#shutdown === null) {
-      const done = (this.#shutdown = new Deferred());
-      this.#duplex.end(() => {
-        this.#owner.endWriting();
-        done.resolve();
-        this.#owner.onWriteEnd();
-      });
-    }
-    return this.#shutdown.promise;
-  }
-
-  flush(): void {
+  override flush(): void {
     // What was written is on its way already.
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    const waiting = [...this.#pending, this.#drain, this.#shutdown];
-    this.#pending.clear();
-    this.#buffered = 0;
-    for (const done of waiting) done?.rejectQuietly(this.#owner.closedError());
+  protected override end(done: Deferred): void {
+    this.#duplex.end(() => {
+      this.owner.endWriting();
+      done.resolve();
+      this.owner.onWriteEnd();
+    });
   }
 
-  #send(bytes: Uint8Array): Promise<void> {
+  protected override abandon(): Deferred[] {
+    const waiting = [...this.#pending];
+    this.#pending.clear();
+    this.#buffered = 0;
+    return waiting;
+  }
+
+  protected override take(data: Data | readonly Data[]): Promise<void> {
+    const bytes = bytesOf(data);
+    const { maxBufferSize } = this.limits;
+    if (this.#buffered + bytes.length > maxBufferSize) throw bufferFull('write', maxBufferSize);
+    this.#buffered += bytes.length;
+    this.noteCongestion();
     const done = new Deferred();
     this.#pending.add(done);
     this.#duplex.write(bytes, (error) => {
@@ -198,16 +166,9 @@ class DuplexWriter implements Writer {
       if (!this.#pending.delete(done)) return;
       this.#buffered -= bytes.length;
       done.resolve();
-      if (this.#congested && this.#buffered <= this.#limits.lowWaterMark) this.#relieve();
+      this.relieve();
     });
     return done.promise;
-  }
-
-  #relieve(): void {
-    this.#congested = false;
-    const drain = this.#drain;
-    this.#drain = null;
-    drain?.resolve();
   }
 }
 
