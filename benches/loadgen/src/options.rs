@@ -1,19 +1,35 @@
 //! The command line.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use lexopt::ValueExt;
 
+#[derive(Clone)]
 pub struct Options {
     pub port: u16,
+    /// The address that connections come from: one has room for some 28,000.
+    pub from: Ipv4Addr,
     pub connections: usize,
     pub size: usize,
-    /// Messages under way on a connection.
+    /// Messages under way on a connection, in the closed loop.
     pub depth: usize,
+    /// Messages a second, whether or not answers come: the open loop. 0 for the closed one.
+    pub rate: f64,
     /// Lines that a message consists of; 0 for bytes of all kinds.
     pub lines: usize,
+    /// A message is a GET request.
+    pub http: bool,
+    /// Each connection ends with its first answer, and another begins.
+    pub cycle: bool,
     /// Connections that are opened before the others and stay silent.
     pub idle: usize,
+    /// Connections that send what they can and hardly read.
+    pub slow: usize,
+    /// As many as there are cores to run on, where nothing else is said.
+    pub threads: usize,
     pub warmup: Duration,
     pub seconds: Duration,
 }
@@ -22,31 +38,36 @@ impl Options {
     pub fn parse() -> Result<Self, String> {
         let mut options = Self {
             port: 0,
+            from: Ipv4Addr::LOCALHOST,
             connections: 50,
             size: 64,
             depth: 1,
+            rate: 0.0,
             lines: 0,
+            http: false,
+            cycle: false,
             idle: 0,
+            slow: 0,
+            threads: available_parallelism().map_or(1, NonZero::get),
             warmup: Duration::from_millis(500),
             seconds: Duration::from_secs(2),
         };
         options
             .read(lexopt::Parser::from_env())
             .map_err(|error| error.to_string())?;
-        if options.port == 0 {
-            return Err("--port is missing".into());
-        }
-        if options.size == 0 || options.depth == 0 || options.connections == 0 {
-            return Err("--size, --depth and --connections have to be above 0".into());
-        }
-        if options.lines > 0 && !options.size.is_multiple_of(options.lines) {
-            return Err("--size has to be a multiple of --lines".into());
-        }
+        options.check()?;
         Ok(options)
+    }
+
+    pub fn server(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// One message; all are alike, so that a byte that comes back has to fit its place.
     pub fn message(&self) -> Vec<u8> {
+        if self.http {
+            return b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+        }
         if self.lines == 0 {
             return (0..=250).cycle().take(self.size).collect();
         }
@@ -60,16 +81,43 @@ impl Options {
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("port") => self.port = parser.value()?.parse()?,
+                Long("from") => self.from = parser.value()?.parse()?,
                 Long("connections") => self.connections = parser.value()?.parse()?,
                 Long("size") => self.size = parser.value()?.parse()?,
                 Long("depth") => self.depth = parser.value()?.parse()?,
+                Long("rate") => self.rate = parser.value()?.parse()?,
                 Long("lines") => self.lines = parser.value()?.parse()?,
+                Long("http") => self.http = true,
+                Long("cycle") => self.cycle = true,
                 Long("idle") => self.idle = parser.value()?.parse()?,
+                Long("slow") => self.slow = parser.value()?.parse()?,
+                Long("threads") => self.threads = parser.value()?.parse()?,
                 Long("warmup") => self.warmup = seconds(&mut parser)?,
                 Long("seconds") => self.seconds = seconds(&mut parser)?,
                 other => return Err(other.unexpected()),
             }
         }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        if self.port == 0 {
+            return Err("--port is missing".into());
+        }
+        if self.size == 0 || self.depth == 0 || self.connections == 0 || self.threads == 0 {
+            return Err("--size, --depth, --connections and --threads have to be above 0".into());
+        }
+        if self.lines > 0 && !self.size.is_multiple_of(self.lines) {
+            return Err("--size has to be a multiple of --lines".into());
+        }
+        if !self.rate.is_finite() || self.rate < 0.0 {
+            return Err("--rate has to be a number of messages a second".into());
+        }
+        if self.cycle && (self.rate > 0.0 || self.depth > 1) {
+            return Err("--cycle goes with neither --rate nor --depth".into());
+        }
+        // A thread without a connection would have nothing to do.
+        self.threads = self.threads.min(self.connections);
         Ok(())
     }
 }
