@@ -1,6 +1,7 @@
 /** The event loop, with Tornado's surface and Node's manners. */
 // The global of this name is a getter that costs as much as a reading of the clock.
 import { performance } from 'node:perf_hooks';
+import { argumentsFrom, fewArguments } from './arguments.js';
 import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import { CurrentSlot } from './current.js';
@@ -369,10 +370,11 @@ export class IOLoop implements AsyncDisposable {
    * After {@link close} it is silently dropped.
    */
   addCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
-  addCallback(callback: Callback): void {
+  addCallback(callback: Callback, first?: unknown, second?: unknown): void {
     assertFunction('callback', callback);
     if (this.#closed) return;
-    const args = arguments.length > 1 ? argumentsFrom(1, arguments) : NO_ARGUMENTS;
+    const count = arguments.length - 1;
+    const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(1, arguments);
     this.#engine.addCallback(callback, args, capture());
   }
 
@@ -381,10 +383,11 @@ export class IOLoop implements AsyncDisposable {
    * so that all methods are safe in them; this one does not inherit what they interrupted.
    */
   addCallbackFromSignal<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
-  addCallbackFromSignal(callback: Callback): void {
+  addCallbackFromSignal(callback: Callback, first?: unknown, second?: unknown): void {
     assertFunction('callback', callback);
     if (this.#closed) return;
-    const args = arguments.length > 1 ? argumentsFrom(1, arguments) : NO_ARGUMENTS;
+    const count = arguments.length - 1;
+    const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(1, arguments);
     this.#engine.addCallback(callback, args, null);
   }
 
@@ -436,11 +439,12 @@ export class IOLoop implements AsyncDisposable {
 
   /** Calls `callback(...args)` at `when`, on the scale of {@link time}; see {@link addTimeout}. */
   callAt<A extends unknown[]>(when: number, callback: (...args: A) => unknown, ...args: A): Timeout;
-  callAt(when: number, callback: Callback): Timeout {
+  callAt(when: number, callback: Callback, first?: unknown, second?: unknown): Timeout {
     assertNumber('when', when);
     assertFunction('callback', callback);
     this.#assertOpen();
-    const args = arguments.length > 2 ? argumentsFrom(2, arguments) : NO_ARGUMENTS;
+    const count = arguments.length - 2;
+    const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(2, arguments);
     return this.#engine.addTimeout(when, callback, args, capture());
   }
 
@@ -450,10 +454,14 @@ export class IOLoop implements AsyncDisposable {
     callback: (...args: A) => unknown,
     ...args: A
   ): Timeout;
-  callLater(delay: number, callback: Callback): Timeout {
+  callLater(delay: number, callback: Callback, first?: unknown, second?: unknown): Timeout {
     assertNumber('delay', delay);
     const when = this.time() + delay;
-    if (arguments.length <= 2) return this.callAt(when, callback);
+    const count = arguments.length - 2;
+    // A subclass may have a callAt of its own; it sees as many arguments as there are.
+    if (count <= 0) return this.callAt(when, callback);
+    if (count === 1) return this.callAt(when, callback, first as never);
+    if (count === 2) return this.callAt(when, callback, first as never, second as never);
     return this.callAt(when, callback, ...(argumentsFrom(2, arguments) as never[]));
   }
 
@@ -520,16 +528,6 @@ const { timeOrigin } = performance;
 function epochSeconds(): number {
   return (timeOrigin + performance.now()) / 1e3;
 }
-
-/**
- * The arguments behind the first `count`. A rest parameter would allocate an array in each call,
- * and most calls have no such arguments.
- */
-function argumentsFrom(count: number, all: IArguments): readonly unknown[] {
-  return Array.prototype.slice.call(all, count);
-}
-
-const NO_ARGUMENTS: readonly unknown[] = [];
 
 function assertFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgType(name, value, 'a function');

@@ -10,24 +10,41 @@ import type { Submissions } from './submissions.js';
 export class Timeout {
   /** @internal The wheel's id; below 0 once it is due, removed, or when it never comes due. */
   id: number;
-  /**
-   * @internal What to call; `null` once it has run or was removed: then nothing holds the closure.
-   * With arguments or a context it is a {@link Bound}: most have neither, and are a word smaller.
-   */
-  call: Callback | Bound | null;
+  /** @internal What to call; `null` once it has run or was removed: then nothing holds the closure. */
+  callback: Callback | null;
 
   /** @internal */
-  constructor(id: number, call: Callback | Bound) {
+  constructor(id: number, callback: Callback) {
     this.id = id;
-    this.call = call;
+    this.callback = callback;
+  }
+
+  /** @internal It will not run, or not again. */
+  letGo(id: number): void {
+    this.id = id;
+    this.callback = null;
   }
 }
 
-/** A callback with what it is called with. */
-export interface Bound {
-  readonly callback: Callback;
-  readonly args: readonly unknown[];
-  readonly context: Context;
+/**
+ * A timeout with arguments or a context. Most have neither, and are two words smaller. One object:
+ * when thousands fire, what they cost is the memory that is touched for the first time.
+ */
+class BoundTimeout extends Timeout {
+  args: readonly unknown[];
+  context: Context;
+
+  constructor(id: number, callback: Callback, args: readonly unknown[], context: Context) {
+    super(id, callback);
+    this.args = args;
+    this.context = context;
+  }
+
+  override letGo(id: number): void {
+    super.letGo(id);
+    this.args = NO_ARGUMENTS;
+    this.context = null;
+  }
 }
 
 /** The timeouts of one loop. The wheel knows ids and deadlines, this table knows the rest. */
@@ -51,10 +68,12 @@ export class TimeoutTable {
   /** Adds a timeout for `deadline`, in seconds of the loop's clock. */
   add(deadline: number, callback: Callback, args: readonly unknown[], context: Context): Timeout {
     const bare = args.length === 0 && context === null;
-    const call = bare ? callback : { callback, args, context };
-    if (deadline === Number.POSITIVE_INFINITY) return new Timeout(NEVER, call);
-    const id = this.#free.pop() ?? this.#byId.length;
-    const timeout = new Timeout(id, call);
+    const isNever = deadline === Number.POSITIVE_INFINITY;
+    const id = isNever ? NEVER : (this.#free.pop() ?? this.#byId.length);
+    const timeout = bare
+      ? new Timeout(id, callback)
+      : new BoundTimeout(id, callback, args, context);
+    if (isNever) return timeout;
     this.#byId[id] = timeout;
     this.#pending += 1;
     this.#submissions.arm(id, deadline);
@@ -68,9 +87,8 @@ export class TimeoutTable {
       if (this.#byId[id] !== timeout) return;
       this.#release(id);
       this.#submissions.disarm(id);
-      timeout.id = DONE;
-    } else if (id <= DUE && this.#due[DUE - id] !== timeout) return;
-    timeout.call = null;
+      timeout.letGo(DONE);
+    } else if (id > DUE || this.#due[DUE - id] === timeout) timeout.letGo(id);
   }
 
   /** Takes the due ids out of the completions: they are free again, and will run in this order. */
@@ -89,11 +107,12 @@ export class TimeoutTable {
   fire(run: Run): void {
     if (this.#due.length === 0) return;
     for (const timeout of this.#due) {
-      const { call } = timeout;
-      timeout.id = DONE;
-      timeout.call = null;
-      if (typeof call === 'function') run(call, NO_ARGUMENTS, null);
-      else if (call !== null) run(call.callback, call.args, call.context);
+      const { callback } = timeout;
+      const bound = timeout instanceof BoundTimeout;
+      const args = bound ? timeout.args : NO_ARGUMENTS;
+      const context = bound ? timeout.context : null;
+      timeout.letGo(DONE);
+      if (callback !== null) run(callback, args, context);
     }
     this.#due = [];
   }
@@ -102,8 +121,7 @@ export class TimeoutTable {
   clear(): void {
     for (const timeout of this.#byId) {
       if (timeout === undefined) continue;
-      timeout.id = DONE;
-      timeout.call = null;
+      timeout.letGo(DONE);
     }
     this.#byId = [];
     this.#free = [];

@@ -1,16 +1,25 @@
-// Callbacks: a batch is queued and run; and a chain, each queued by the one before.
+// Callbacks of ioloop, of the runtime (setImmediate), or of a plain array: a batch is queued and
+// run; and a chain, each queued by the one before. Prints nanoseconds for each as a line of JSON.
 //
-//   node callbacks.mjs ioloop|node
+//   callbacks.mjs ioloop|runtime|array
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
-import { IOLoop } from 'ioloop';
+import process from 'node:process';
 
 const BATCH = 200_000;
 const CHAIN = 100_000;
 const ROUNDS = 9;
-const api = process.argv[2] === 'node' ? node() : ioloop();
+const api = await { ioloop, runtime, array }[process.argv[2]]();
 
-const result = { batch: await time(batch, BATCH), chain: await time(chain, CHAIN) };
+// The storage comes last: whoever has seen one takes care of contexts from then on.
+const result = {
+  batch: await time(batch, BATCH),
+  chain: await time(chain, CHAIN),
+  args: await time(batchWithArguments, BATCH),
+  storage: await new AsyncLocalStorage().run({}, () => time(batch, BATCH)),
+};
 console.log(JSON.stringify(result));
+process.exit();
 
 /** Median nanoseconds for each callback. */
 async function time(round, count) {
@@ -33,6 +42,15 @@ function batch(count, done) {
   for (let index = 0; index < count; index += 1) api.add(callback);
 }
 
+function batchWithArguments(count, done) {
+  let sum = 0;
+  const callback = (index, step) => {
+    sum += step;
+    if (sum === count && index === count - 1) done();
+  };
+  for (let index = 0; index < count; index += 1) api.add(callback, index, 1);
+}
+
 function chain(count, done) {
   let left = count;
   const callback = () => {
@@ -43,10 +61,12 @@ function chain(count, done) {
   api.add(callback);
 }
 
-function ioloop() {
+async function ioloop() {
+  const { IOLoop } = await import('ioloop');
   const loop = new IOLoop();
   return {
-    add: (callback) => loop.addCallback(callback),
+    add: (callback, a, b) =>
+      a === undefined ? loop.addCallback(callback) : loop.addCallback(callback, a, b),
     run: (round) => {
       round(() => loop.stop());
       return loop.start();
@@ -54,9 +74,29 @@ function ioloop() {
   };
 }
 
-function node() {
+function runtime() {
   return {
-    add: (callback) => setImmediate(callback),
+    add: (callback, a, b) =>
+      a === undefined ? setImmediate(callback) : setImmediate(callback, a, b),
     run: (round) => new Promise((resolve) => round(resolve)),
   };
+}
+
+/** The least that keeps what a callback is promised: its context, and what it adds runs later. */
+function array() {
+  let queue = [];
+  return {
+    add: (callback, a, b) => {
+      if (queue.length === 0) setImmediate(drain);
+      queue.push({ callback, a, b, resource: new AsyncResource('Callback') });
+    },
+    run: (round) => new Promise((resolve) => round(resolve)),
+  };
+
+  function drain() {
+    const queued = queue;
+    queue = [];
+    for (const { callback, a, b, resource } of queued)
+      resource.runInAsyncScope(callback, null, a, b);
+  }
 }

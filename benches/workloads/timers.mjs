@@ -1,67 +1,138 @@
-// Timers: schedule and cancel at once while many others are pending, and what those cost. Delays are
-// in an order that looks random.
+// Timers of ioloop or of the runtime that this runs on. Prints a line of JSON.
 //
-//   node --expose-gc timers.mjs ioloop|node [pending]
+//   timers.mjs ioloop|runtime pending COUNT random|equal|far   schedule, cancel, move, beside many
+//   timers.mjs ioloop|runtime fire COUNT                       all fire within 50 ms
 import { performance } from 'node:perf_hooks';
-import { IOLoop } from 'ioloop';
+import process from 'node:process';
 
-const RESIDENT = Number(process.argv[3] ?? 1_000_000);
-const PAIRS = 500_000;
-const ROUNDS = 7;
+const PAIRS = 200_000;
+const ROUNDS = 5;
+const SPAN = 50;
+const [whose, what, number, deadlines] = process.argv.slice(2);
+const COUNT = Number(number);
 const callback = () => {};
-const api = process.argv[2] === 'node' ? node() : ioloop();
+const api = whose === 'ioloop' ? await ioloop() : runtime();
 
-// The heap's young generation grows to its full size first: that is not the timers' either.
-for (let round = 0; round < 3; round += 1) Array.from({ length: RESIDENT }, () => ({ callback }));
-const before = memory();
-const begun = performance.now();
-const resident = Array.from({ length: RESIDENT }, (_, index) =>
-  api.schedule(600_000 + shuffled(index)),
-);
-const insertAll = ((performance.now() - begun) * 1e6) / RESIDENT;
-// The array that keeps the handles is the benchmark's, not the timers'.
-const bytes = (memory() - before) / RESIDENT - 8;
-
-const rounds = [];
-for (let round = 0; round < ROUNDS; round += 1) {
-  const start = performance.now();
-  for (let index = 0; index < PAIRS; index += 1) {
-    api.cancel(api.schedule(1_000 + shuffled(index)));
-  }
-  rounds.push(((performance.now() - start) * 1e6) / PAIRS);
-}
-const start = performance.now();
-for (const timer of resident) api.cancel(timer);
-const cancelAll = ((performance.now() - start) * 1e6) / RESIDENT;
-rounds.sort((a, b) => a - b);
-const all = insertAll + cancelAll;
-console.log(JSON.stringify({ all, atOnce: rounds[ROUNDS >> 1], bytes }));
+const result = what === 'fire' ? await fire() : pending(delaysOf(deadlines));
+console.log(JSON.stringify(result));
 process.exit();
 
-function shuffled(index) {
-  // 7919 is prime: a permutation of the first million numbers.
-  return (index * 7919) % 1_000_000;
+/** Delays are in milliseconds. @param {(index: number) => number} delay */
+function pending(delay) {
+  // The heap's young generation grows to its full size first: that is not the timers' either.
+  for (let round = 0; round < 3; round += 1) Array.from({ length: COUNT }, () => ({ callback }));
+  const before = memory();
+  const begun = performance.now();
+  const resident = Array.from({ length: COUNT }, (_, index) =>
+    api.schedule(600_000 + delay(index)),
+  );
+  const insertAll = ((performance.now() - begun) * 1e6) / COUNT;
+  // The array that keeps the handles is the benchmark's, not the timers'.
+  const bytes = (memory() - before) / COUNT - 8;
+  const atOnce = time((index) => api.cancel(api.schedule(1_000 + delay(index))));
+  // A timeout that is put off, as each message of a connection does.
+  const move = time((index) => {
+    const at = index % COUNT;
+    resident[at] = api.move(resident[at], 700_000 + delay(index));
+  });
+  const start = performance.now();
+  for (const timer of resident) api.cancel(timer);
+  const cancelAll = ((performance.now() - start) * 1e6) / COUNT;
+  return { all: insertAll + cancelAll, atOnce, move, bytes };
 }
 
-/** Delays are in milliseconds. */
-function ioloop() {
-  const loop = new IOLoop();
+/** Median nanoseconds of a step. @param {(index: number) => void} step */
+function time(step) {
+  const rounds = Array.from({ length: ROUNDS }, () => {
+    const start = performance.now();
+    for (let index = 0; index < PAIRS; index += 1) step(index);
+    return ((performance.now() - start) * 1e6) / PAIRS;
+  });
+  return rounds.sort((a, b) => a - b)[ROUNDS >> 1];
+}
+
+/** The last of some rounds: by then the code is compiled. */
+async function fire() {
+  api.start?.();
+  for (let round = 1; round < ROUNDS; round += 1) await fireAll(COUNT / 4);
+  return fireAll(COUNT);
+}
+
+/** CPU microseconds for each timer, and how late they are, in milliseconds. */
+async function fireAll(count) {
+  const delay = delaysOf('random');
+  const late = new Float64Array(count);
+  let fired = 0;
+  let isDone = () => {};
+  const done = new Promise((resolve) => (isDone = resolve));
+  const onTime = (deadline) => {
+    late[fired] = performance.now() - deadline;
+    fired += 1;
+    if (fired === count) isDone();
+  };
+  // Far enough for all of them to be there, and the garbage to be gone, when the first is due.
+  const first = performance.now() + count / 100;
+  for (let index = 0; index < count; index += 1) {
+    const deadline = first + (delay(index) * SPAN) / 1e6;
+    api.scheduleWith(deadline - performance.now(), onTime, deadline);
+  }
+  globalThis.gc?.();
+  const before = process.cpuUsage();
+  await done;
+  const { user, system } = process.cpuUsage(before);
+  late.sort();
+  const at = (part) => late[Math.min(count - 1, Math.floor(count * part))];
   return {
-    schedule: (delay) => loop.callLater(delay / 1e3, callback),
-    cancel: (timer) => loop.removeTimeout(timer),
+    cpu: (user + system) / count,
+    late50: at(0.5),
+    late99: at(0.99),
+    early: Math.max(0, -late[0]),
   };
 }
 
-function node() {
+/** @param {string} kind @returns {(index: number) => number} Below a million. */
+function delaysOf(kind) {
+  // 7919 is prime: a permutation of the first million numbers.
+  if (kind === 'random') return (index) => (index * 7919) % 1_000_000;
+  if (kind === 'equal') return () => 1_000;
+  // Days away; no runtime takes more than 24.8.
+  return (index) => 86_400_000 + ((index * 7919) % 1_000_000) * 1_000;
+}
+
+async function ioloop() {
+  const { IOLoop } = await import('ioloop');
+  const loop = new IOLoop();
+  return {
+    schedule: (delay) => loop.callLater(delay / 1e3, callback),
+    scheduleWith: (delay, work, argument) => loop.callLater(delay / 1e3, work, argument),
+    cancel: (timer) => loop.removeTimeout(timer),
+    move: (timer, delay) => {
+      loop.removeTimeout(timer);
+      return loop.callLater(delay / 1e3, callback);
+    },
+    start: () => void loop.start(),
+  };
+}
+
+function runtime() {
+  const { setTimeout, clearTimeout } = globalThis;
   return {
     schedule: (delay) => setTimeout(callback, delay),
+    scheduleWith: (delay, work, argument) => setTimeout(work, delay, argument),
     cancel: (timer) => clearTimeout(timer),
+    // Node and Bun have refresh(), which keeps the delay.
+    move: (timer, delay) => {
+      if (timer.refresh) return timer.refresh();
+      clearTimeout(timer);
+      return setTimeout(callback, delay);
+    },
   };
 }
 
 /** Resident memory, garbage not counted: what the core holds is outside of the JavaScript heap. */
 function memory() {
-  globalThis.gc();
-  globalThis.gc();
+  const collect = globalThis.Bun ? () => globalThis.Bun.gc(true) : globalThis.gc;
+  collect?.();
+  collect?.();
   return process.memoryUsage.rss();
 }

@@ -30,6 +30,8 @@ pub struct EventLoop<S, C> {
     inbox: Inbox<C>,
     wheel: Wheel,
     alarm: Alarm,
+    /// Until this tick timers alone cause no turn: a crowd of them has just fired.
+    patience: u64,
     reactor: Reactor<S>,
 }
 
@@ -76,6 +78,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
                 inbox,
                 wheel: Wheel::new(),
                 alarm,
+                patience: 0,
                 reactor,
             },
             handle,
@@ -108,10 +111,11 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.wheel.disarm(id)
     }
 
-    /// The tick by which the next turn has to begin for the timers' sake.
+    /// The tick by which the next turn has to begin for the timers' sake: the earliest deadline,
+    /// or a [`CROWD_PAUSE`] after a turn in which a [`CROWD`] fired.
     #[must_use]
     pub fn next_wake(&self) -> Option<u64> {
-        self.wheel.next_wake()
+        self.wheel.next_wake().map(|wake| wake.max(self.patience))
     }
 
     /// Makes the set's descriptor readable at the next deadline, seen from `now`, where there is
@@ -121,7 +125,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
     ///
     /// What `timerfd_settime(2)` says.
     pub fn set_alarm(&mut self, now: u64) -> Result<()> {
-        if let Some(deadline) = self.wheel.next_wake() {
+        if let Some(deadline) = self.next_wake() {
             self.alarm.set(now, deadline)?;
         }
         Ok(())
@@ -169,6 +173,9 @@ impl<S: AsFd, C> EventLoop<S, C> {
     fn collect_due(&mut self, now: u64, turn: &mut Turn<C>) {
         turn.due.clear();
         self.wheel.expire(now, TIMER_BUDGET, &mut turn.due);
+        if turn.due.len() >= CROWD {
+            self.patience = now.saturating_add(CROWD_PAUSE);
+        }
     }
 
     fn collect_ready(
@@ -192,7 +199,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
     }
 
     fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {
-        let deadline = self.wheel.next_wake().map(|wake| wake.saturating_sub(now));
+        let deadline = self.next_wake().map(|wake| wake.saturating_sub(now));
         match (deadline.map(Duration::from_nanos), max_wait) {
             (Some(deadline), Some(max_wait)) => Some(deadline.min(max_wait)),
             (deadline, max_wait) => deadline.or(max_wait),
@@ -229,6 +236,13 @@ impl<S, C> AsRawFd for EventLoop<S, C> {
 
 /// Most timers that fire in one turn: a storm of them shares the thread with everybody else.
 pub const TIMER_BUDGET: usize = 4096;
+
+/// As many timers in one turn are a crowd: the turns that they cause are kept apart, or a hundred
+/// thousand timers of the next moments would cause a turn every few microseconds.
+pub const CROWD: usize = 16;
+
+/// How long timers wait that come due behind a crowd, in ticks: a millisecond.
+pub const CROWD_PAUSE: u64 = 1_000_000;
 
 /// Whether the set can wake at a deadline by itself; if not, who watches it has to do that at
 /// [`EventLoop::next_wake`].

@@ -22,8 +22,11 @@ fn main() -> io::Result<()> {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nodelay(true)?;
-                    poll.registry()
-                        .register(&mut stream, Token(streams.len()), Interest::READABLE)?;
+                    poll.registry().register(
+                        &mut stream,
+                        Token(streams.len()),
+                        Interest::READABLE,
+                    )?;
                     streams.push(Some(stream));
                 }
             } else if let Some(stream) = &mut streams[event.token().0]
@@ -41,7 +44,11 @@ fn echo(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
         match stream.read(buffer) {
             Ok(0) => return false,
             // What was read fits the peer's socket as long as it reads what it gets.
-            Ok(count) if stream.write(&buffer[..count]).is_ok_and(|sent| sent == count) => {
+            Ok(count)
+                if stream
+                    .write(&buffer[..count])
+                    .is_ok_and(|sent| sent == count) =>
+            {
                 if count < buffer.len() {
                     return true;
                 }

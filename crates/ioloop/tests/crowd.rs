@@ -1,0 +1,51 @@
+//! Timers that come due behind a crowd of others wait for each other.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use ioloop::timer::TimerId;
+use ioloop::{CROWD, CROWD_PAUSE, EventLoop, Turn};
+
+const NOW: u64 = 5_000_000;
+
+/// A loop in which so many timers have just fired, with one more that is due a moment later.
+fn behind(count: usize) -> (EventLoop<OwnedFd, ()>, Turn<()>) {
+    let (mut event_loop, _) = EventLoop::new().unwrap();
+    for id in 0..u32::try_from(count).unwrap() {
+        event_loop.arm(TimerId(id), NOW);
+    }
+    event_loop.arm(TimerId(1_000), NOW + 10);
+    let mut turn = Turn::default();
+    event_loop.turn(NOW, None, &mut turn).unwrap();
+    assert_eq!(turn.due.len(), count);
+    (event_loop, turn)
+}
+
+#[test]
+fn behind_a_few_timers_the_next_wake_is_the_next_deadline() {
+    let (event_loop, _) = behind(CROWD - 1);
+    assert_eq!(event_loop.next_wake(), Some(NOW + 10));
+}
+
+#[test]
+fn behind_a_crowd_the_next_wake_is_a_pause_later() {
+    let (event_loop, _) = behind(CROWD);
+    assert_eq!(event_loop.next_wake(), Some(NOW + CROWD_PAUSE));
+}
+
+#[test]
+fn a_later_deadline_is_not_moved() {
+    let (mut event_loop, _) = behind(CROWD);
+    assert!(event_loop.disarm(TimerId(1_000)));
+    event_loop.arm(TimerId(1), NOW + 2 * CROWD_PAUSE);
+    assert_eq!(event_loop.next_wake(), Some(NOW + 2 * CROWD_PAUSE));
+}
+
+#[test]
+fn a_turn_that_has_another_reason_collects_them_without_a_pause() {
+    let (mut event_loop, mut turn) = behind(CROWD);
+    event_loop
+        .turn(NOW + 10, Some(Duration::ZERO), &mut turn)
+        .unwrap();
+    assert_eq!(turn.due, [TimerId(1_000)]);
+}
