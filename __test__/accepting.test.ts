@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { addAcceptHandler, bindSockets, bindUnixSocket, Socket, type Address } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { testWith } from './helpers/fds.js';
-import { portOf } from '#internal/net/bind.js';
+import { portOf } from '#internal';
 import { countTurns, takeReports, withLoop } from './helpers/loop.js';
 
 function folder(t: ExecutionContext): string {

@@ -1,8 +1,14 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import test from 'ava';
 import * as fc from 'fast-check';
-import { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from '#internal/address.js';
-import { formatIPv6, parseIPv6 } from '#internal/ip-address.js';
+import {
+  ADDRESS_BYTES,
+  decodeAddress,
+  encodeAddress,
+  formatIPv6,
+  parseIPv6,
+  type Family,
+} from '#internal';
 
 function roundTrip(address: Parameters<typeof encodeAddress>[0], family: Family): unknown {
   return decodeAddress(encodeAddress(address, family, false));

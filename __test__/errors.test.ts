@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import test from 'ava';
-import * as errors from '#internal/errors.js';
-import { table } from '#internal/error-table.js';
+import { errors, table } from '#internal';
 import { IOLoopError, TimeoutError } from 'ioloop';
 
 const { EPERM, EBADF, ECONNREFUSED, EADDRINUSE } = constants.errno;

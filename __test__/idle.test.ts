@@ -68,7 +68,7 @@ function timeOf(line: string): number {
 }
 
 (HAS_PROC ? test : test.skip)(
-  'an idle running loop wakes neither its thread nor another',
+  'an idle running loop wakes neither its thread nor another (needs /proc)',
   async (t) => {
     const child = startChild(IDLE);
     await child.wrote('begin of idling');

@@ -4,7 +4,7 @@ import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import * as undrained from '#internal/undrained.js';
+import { undrained } from '#internal';
 import { IOLoop, Socket, type Address, type SystemError } from 'ioloop';
 
 const LOOPBACK = '127.0.0.1';

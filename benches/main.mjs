@@ -3,22 +3,26 @@
 //   npm run bench                        everything, at least five interleaved repetitions
 //   npm run bench -- --quick             a first look, within 90 s
 //   npm run bench -- --only echo,timers  some of the questions
-//   npm run bench -- --peers tokio,mio   echo servers besides ours, node:net and bare epoll
+//   npm run bench -- --peers tokio,Bun   who else than ours, Node and bare epoll
 //   npm run bench -- --out DIR           where the report goes
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
 import { column } from './lib/compare.mjs';
-import { ECHO_PEERS, prepare } from './lib/peers.mjs';
+import { ECHO_PEERS, prepare, programOf, RUNTIMES, SINGLE } from './lib/peers.mjs';
 import { interleave } from './lib/run.mjs';
 import { median } from './lib/statistics.mjs';
 import { head, line } from './lib/table.mjs';
+import { bulk } from './questions/bulk.mjs';
 import { callbacks, turns } from './questions/callbacks.mjs';
-import { connections } from './questions/connections.mjs';
-import { bulk, echo, latency } from './questions/echo.mjs';
+import { accept, connections, slow } from './questions/connections.mjs';
+import { echo } from './questions/echo.mjs';
 import { idle } from './questions/idle.mjs';
-import { lines, redis } from './questions/protocols.mjs';
-import { timers } from './questions/timers.mjs';
+import { latency } from './questions/latency.mjs';
+import { size } from './questions/package.mjs';
+import { http, lines, redis } from './questions/protocols.mjs';
+import { readiness } from './questions/readiness.mjs';
+import { fire, timers } from './questions/timers.mjs';
 import { root } from '../scripts/lib/process.mjs';
 import { writeReport } from './report/report.mjs';
 
@@ -28,17 +32,25 @@ const questions = {
   latency,
   lines,
   redis,
+  http,
+  accept,
+  slow,
   connections,
   timers,
+  fire,
   callbacks,
   turns,
+  readiness,
   idle,
+  package: size,
 };
 /** What a first look asks. */
-const QUICK = ['echo', 'lines', 'timers', 'callbacks'];
+const QUICK = ['echo', 'lines', 'timers', 'fire', 'callbacks', 'readiness', 'package'];
 /** Part of the time that the load generator may have work. */
 const AT_LIMIT = 0.9;
+/** Who is measured in any case. */
 const ALWAYS = ['streams', 'handlers', 'node:net', 'bare epoll'];
+const ALWAYS_RUN = ['ioloop', 'node'];
 
 const { values } = parseArgs({
   options: {
@@ -57,17 +69,30 @@ const names = among(
   Object.keys(questions),
   quick ? QUICK : Object.keys(questions),
 );
-const wanted = among('peers', values.peers, ECHO_PEERS, quick ? ALWAYS : ECHO_PEERS);
+const wanted = among(
+  'peers',
+  values.peers,
+  [...new Set([...ECHO_PEERS, ...RUNTIMES])],
+  quick ? [] : [...ECHO_PEERS, ...RUNTIMES],
+);
 
 console.log('Getting the peers ready …');
-const { ready, missing } = prepare([...new Set([...ALWAYS, ...wanted])]);
+const servers = prepare(ECHO_PEERS.filter(isWanted(ALWAYS)));
+const runtimes = prepare(RUNTIMES.filter(isWanted(ALWAYS_RUN)), (name) => {
+  programOf(name, 'timers');
+  programOf(name, 'callbacks');
+});
+const others = prepare(SINGLE, programOf);
+const missing = new Map([...servers.missing, ...runtimes.missing, ...others.missing]);
 for (const [name, reason] of missing) console.log(`${name} is left out: ${reason}`);
 
 const options = {
   quick,
   repetitions: Number(values.repetitions ?? (quick ? 3 : 5)),
-  seconds: Number(values.seconds ?? (quick ? 0.5 : 2)),
-  peers: ready,
+  seconds: Number(values.seconds ?? (quick ? 0.4 : 1.5)),
+  peers: servers.ready,
+  runtimes: runtimes.ready,
+  others: others.ready,
 };
 const asked = names
   .map((name) => /** @type {Record<string, typeof echo>} */ (questions)[name]?.(options))
@@ -116,6 +141,11 @@ const limited = answers.flatMap(({ samples }) =>
 if (limited.length > 0) console.log(`\nthe load generator was at its limit: ${limited.join('; ')}`);
 const files = writeReport(values.out, { answers, options, missing });
 console.log(`\nreport: ${files.join(', ')}`);
+
+/** @param {readonly string[]} always @returns {(name: string) => boolean} */
+function isWanted(always) {
+  return (name) => always.includes(name) || wanted.includes(name);
+}
 
 /**
  * Where the generator was busy all the time, a faster server would not have shown.

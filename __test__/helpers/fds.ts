@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
-import { native } from '#internal/native.js';
+import { native } from '#internal';
 import { Socket } from 'ioloop';
 
 /** A pipe, non-blocking at both ends. */

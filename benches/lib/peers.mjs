@@ -1,49 +1,82 @@
 // Who is measured. Each peer knows how to get ready (build, fetch) and how it is started; one that
 // cannot be had here is named and left out.
-import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Hint, root, run } from '../../scripts/lib/process.mjs';
+import { Hint, root } from '../../scripts/lib/process.mjs';
 import { nodeBinary, otherRuntime } from '../../scripts/lib/runtimes.mjs';
+import { compiledC, compiledGo, npmPackage, peerFile, python, rust } from './build.mjs';
 
-const cache = join(root, '.cache', 'bench');
-const peers = join(root, 'benches', 'peers');
-
-/** A command line, and what is added to the environment. @typedef {{ command: string[], env?: Record<string, string> }} Start */
+/** @typedef {import('./build.mjs').Start} Start */
 
 /** Echo servers by name. The first two are ours. @type {Record<string, () => Start>} */
 const echo = {
-  streams: () => ours('echo-streams'),
-  handlers: () => ours('echo-handlers'),
-  'node:net': () => ours('echo-node'),
-  'node:net 22': () => ours('echo-node', nodeBinary('22')),
-  'node:net 24': () => ours('echo-node', nodeBinary('24')),
-  'node:net 26': () => ours('echo-node', nodeBinary('26')),
+  streams: () => server('echo-streams'),
+  handlers: () => server('echo-handlers'),
+  'node:net': () => server('echo-node'),
+  'node:net 22': () => server('echo-node', nodeBinary('22')),
+  'node:net 24': () => server('echo-node', nodeBinary('24')),
+  'node:net 26': () => server('echo-node', nodeBinary('26')),
   'bare epoll': () => ({ command: [compiledC('epoll.c')] }),
   mio: () => ({ command: [rust('mio-echo')] }),
   tokio: () => ({ command: [rust('tokio-echo')] }),
   'Go net': () => ({ command: [compiledGo('go-net.go')] }),
-  'Bun.listen': () => ({ command: [...otherRuntime('bun'), join(peers, 'bun-listen.mjs')] }),
-  'Deno.listen': () => ({ command: [...otherRuntime('deno'), join(peers, 'deno-listen.mjs')] }),
-  'Tornado IOStream': () => python('tornado-echo.py', 'stream', 'tornado'),
-  'Tornado add_handler': () => python('tornado-echo.py', 'handler', 'tornado'),
-  asyncio: () => python('asyncio-echo.py', 'asyncio'),
-  uvloop: () => python('asyncio-echo.py', 'uvloop', 'uvloop'),
+  'Bun.listen': () => ({ command: [...otherRuntime('bun'), peerFile('bun-listen.mjs')] }),
+  'Deno.listen': () => ({ command: [...otherRuntime('deno'), peerFile('deno-listen.mjs')] }),
+  'Tornado IOStream': () => python('tornado-echo.py', ['stream'], 'tornado'),
+  'Tornado add_handler': () => python('tornado-echo.py', ['handler'], 'tornado'),
+  asyncio: () => python('asyncio-echo.py', ['asyncio']),
+  uvloop: () => python('asyncio-echo.py', ['uvloop'], 'uvloop'),
 };
 
-/** Servers of other protocols: ours and what one would write on `node:net`. @type {Record<string, () => Start>} */
+/** Servers of other protocols: ours and what one would write on Node. @type {Record<string, () => Start>} */
 const others = {
-  'lines streams': () => ours('lines-streams'),
-  'lines node:net': () => ours('lines-node'),
-  'lines node:net, corked': () => ours('lines-corked-node'),
+  'lines streams': () => server('lines-streams'),
+  'lines node:net': () => server('lines-node'),
+  'lines node:net, corked': () => server('lines-corked-node'),
   'redis streams': () => node('examples/redis/server.mjs', '0'),
   'redis node:net': () => node('benches/workloads/redis-node.mjs'),
   'redis node:net, corked': () => node('benches/workloads/redis-node.mjs', 'corked'),
-  'http streams': () => ours('http-streams'),
-  'http node': () => ours('http-node'),
+  'http streams': () => server('http-streams'),
+  'http node': () => server('http-node'),
+};
+
+/**
+ * Runtimes with timers and callbacks: each runs the same work, `timers` or `callbacks`.
+ * @type {Record<string, (work: string, args: readonly string[]) => Start>}
+ */
+const programs = {
+  ioloop: (work, args) => node(`benches/workloads/${work}.mjs`, 'ioloop', ...args),
+  node: (work, args) => node(`benches/workloads/${work}.mjs`, 'runtime', ...args),
+  Bun: (work, args) => ({ command: [...otherRuntime('bun'), ...script(work, args)] }),
+  Deno: (work, args) => ({
+    command: [...otherRuntime('deno'), '--v8-flags=--expose-gc', ...script(work, args)],
+  }),
+  asyncio: (work, args) => python(`asyncio-${work}.py`, ['asyncio', ...args]),
+  uvloop: (work, args) => python(`asyncio-${work}.py`, ['uvloop', ...args], 'uvloop'),
+  tokio: (work, args) => ({ command: [rust(`tokio-${work}`), ...args] }),
+};
+
+/**
+ * What only one or two can be asked: the least that could do it, or a package that does it.
+ * @type {Record<string, () => Start>}
+ */
+const single = {
+  'plain array': () => node('benches/workloads/callbacks.mjs', 'array'),
+  'readiness ioloop': () => node('benches/workloads/readiness.mjs', 'ioloop'),
+  'readiness npm epoll': () =>
+    node('benches/workloads/readiness.mjs', join(npmPackage('epoll'), 'epoll.js')),
+  'turn, nothing': () => node('benches/workloads/turns.mjs', 'nothing'),
+  'turn, timer': () => node('benches/workloads/turns.mjs', 'timer'),
+  'turn, source': () => node('benches/workloads/turns.mjs', 'source'),
+  import: () => node('benches/workloads/import.mjs'),
+  boundary: () => node('benches/workloads/boundary.mjs'),
 };
 
 /** The names of all echo servers. */
 export const ECHO_PEERS = Object.keys(echo);
+/** The names of all runtimes with timers. */
+export const RUNTIMES = Object.keys(programs);
+/** The names of those with nobody of their kind. */
+export const SINGLE = Object.keys(single);
 
 /**
  * The command of a server. What it needs is built or fetched the first time.
@@ -51,24 +84,36 @@ export const ECHO_PEERS = Object.keys(echo);
  * @returns {Start}
  */
 export function startOf(name, { size = 0 } = {}) {
-  if (name === 'bulk streams') return ours('bulk-streams', process.execPath, String(size));
+  if (name === 'bulk streams') return server('bulk-streams', process.execPath, String(size));
   const start = echo[name] ?? others[name];
   if (start === undefined) throw new Hint(`There is no peer ${name}.`);
   return start();
 }
 
 /**
- * Gets peers ready: those that can run here, and why the others cannot.
- * @param {readonly string[]} names
+ * The command of a program that measures itself.
+ * @param {string} name @param {string} [work] @param {readonly string[]} [args] @returns {Start}
  */
-export function prepare(names) {
+export function programOf(name, work = '', args = []) {
+  const start = programs[name];
+  if (start !== undefined) return start(work, args);
+  const other = single[name];
+  if (other === undefined) throw new Hint(`There is no peer ${name}.`);
+  return other();
+}
+
+/**
+ * Gets peers ready: those that can run here, and why the others cannot.
+ * @param {readonly string[]} names @param {(name: string) => unknown} [getReady]
+ */
+export function prepare(names, getReady = startOf) {
   /** @type {string[]} */
   const ready = [];
   /** @type {Map<string, string>} */
   const missing = new Map();
   for (const name of names) {
     try {
-      startOf(name);
+      getReady(name);
       ready.push(name);
     } catch (error) {
       if (!(error instanceof Hint)) throw error;
@@ -79,63 +124,17 @@ export function prepare(names) {
 }
 
 /** @param {string} kind @param {string} [binary] @param {string[]} args @returns {Start} */
-function ours(kind, binary = process.execPath, ...args) {
+function server(kind, binary = process.execPath, ...args) {
   const file = join(root, 'benches/workloads/server.mjs');
-  return { command: [binary, '--expose-gc', file, kind, ...args] };
+  return { command: [binary, '--expose-gc', file, kind, ...args], collects: true };
 }
 
 /** @param {string} file @param {string[]} args @returns {Start} */
 function node(file, ...args) {
-  return { command: [process.execPath, join(root, file), ...args] };
+  return { command: [process.execPath, '--expose-gc', join(root, file), ...args] };
 }
 
-/** @param {string} source */
-function compiledC(source) {
-  return built(source.replace(/\.c$/, ''), (binary) =>
-    run('cc', ['-O2', '-o', binary, join(peers, source)]),
-  );
-}
-
-/** @param {string} source */
-function compiledGo(source) {
-  return built(source.replace(/\.go$/, ''), (binary) =>
-    run('go', ['build', '-o', binary, join(peers, source)]),
-  );
-}
-
-/** @param {string} name */
-function rust(name) {
-  const target = join(cache, 'rust');
-  const binary = join(target, 'release', name);
-  if (!existsSync(binary)) {
-    const manifest = join(peers, 'rust', 'Cargo.toml');
-    const flags = ['--release', '--quiet', '--manifest-path', manifest, '--target-dir', target];
-    run('cargo', ['build', ...flags]);
-  }
-  return binary;
-}
-
-/**
- * Built anew each time: it takes no time, and the source may have changed.
- * @param {string} name @param {(binary: string) => void} build
- */
-function built(name, build) {
-  mkdirSync(cache, { recursive: true });
-  const binary = join(cache, name);
-  if (!done.has(binary)) build(binary);
-  done.add(binary);
-  return binary;
-}
-
-/** @type {Set<string>} */
-const done = new Set();
-
-/** @param {string} file @param {string} mode @param {string} [library] From PyPI. @returns {Start} */
-function python(file, mode, library) {
-  const folder = join(cache, 'python');
-  if (library !== undefined && !existsSync(join(folder, library))) {
-    run('python3', ['-m', 'pip', 'install', '--quiet', '--target', folder, library]);
-  }
-  run('python3', ['--version']);
-  return { command: ['python3', join(peers, file), mode], env: { PYTHONPATH: folder } };
+/** @param {string} work @param {readonly string[]} args */
+function script(work, args) {
+  return [join(root, `benches/workloads/${work}.mjs`), 'runtime', ...args];
 }

@@ -1,14 +1,17 @@
 // Runs questions: every case with all its peers, interleaved, in processes of their own.
 import { execFile, execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { programOf } from './peers.mjs';
 
 const start = promisify(execFile);
 
-/** The core of what is measured; the load has the other one. */
-export const SERVER_CORE = 0;
-export const LOAD_CORE = 1;
+/**
+ * The core of what is measured, and those of the load: one more where there are four, so that it
+ * is not the load that limits.
+ */
+export const SERVER_CORE = '0';
+export const LOAD_CORES = availableParallelism() >= 4 ? '1,2' : '1';
 
 const canPin = hasTaskset() && availableParallelism() > 1;
 
@@ -27,27 +30,42 @@ const canPin = hasTaskset() && availableParallelism() > 1;
  *   plots?: (samples: Map<string, Samples>) => import('../report/plots.mjs').Plot[],
  * }} Question
  */
-/** How thorough to be. @typedef {{ quick: boolean, repetitions: number, seconds: number, peers: readonly string[] }} Options */
+/**
+ * How thorough to be, and who can be asked: `peers` are echo servers, `runtimes` have timers and
+ * callbacks, `others` are what only one or two do.
+ * @typedef {{
+ *   quick: boolean, repetitions: number, seconds: number,
+ *   peers: readonly string[], runtimes: readonly string[], others: readonly string[],
+ * }} Options
+ */
 
 /**
- * A command line that runs on one core, where the system can do that.
- * @param {number} core @param {readonly string[]} command
+ * A command line that runs on some cores, where the system can do that.
+ * @param {string} cores @param {readonly string[]} command
  */
-export function pinned(core, command) {
-  return canPin ? ['taskset', '-c', String(core), ...command] : [...command];
+export function pinned(cores, command) {
+  return canPin ? ['taskset', '-c', cores, ...command] : [...command];
 }
 
 /**
- * Runs a workload file once and parses the line of JSON it prints.
- * @param {string} file Relative to `benches/workloads`.
- * @param {string[]} args
+ * Runs a program once, which measures itself and prints a line of JSON.
+ * @param {string} name @param {string} [work] @param {readonly (string | number)[]} [args]
  * @returns {Promise<Sample>}
  */
-export async function runWorkload(file, args) {
-  const path = fileURLToPath(new URL(`../workloads/${file}`, import.meta.url));
-  const flags = ['--expose-gc'];
-  const line = pinned(SERVER_CORE, [process.execPath, ...flags, path, ...args]);
-  const { stdout } = await start(line[0] ?? '', line.slice(1), { maxBuffer: 16 << 20 });
+export function runProgram(name, work = '', args = []) {
+  const { command, env } = programOf(name, work, args.map(String));
+  return sampleOf(command, env);
+}
+
+/**
+ * The last line that a command prints, as JSON.
+ * @param {readonly string[]} command @param {Record<string, string>} [env]
+ * @returns {Promise<Sample>}
+ */
+export async function sampleOf(command, env = {}) {
+  const [file = '', ...rest] = pinned(SERVER_CORE, command);
+  const options = { maxBuffer: 16 << 20, env: { ...process.env, ...env } };
+  const { stdout } = await start(file, rest, options);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 }
 

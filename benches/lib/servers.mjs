@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { startOf } from './peers.mjs';
-import { LOAD_CORE, pinned, SERVER_CORE } from './run.mjs';
+import { LOAD_CORES, pinned, SERVER_CORE } from './run.mjs';
 
 const start = promisify(execFile);
 
@@ -23,15 +23,23 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const loadgen = join(root, 'target/release/loadgen');
 
 /** @typedef {{ user: number, system: number }} CpuTimes Microseconds. */
-/** @typedef {{ pid: number, port: number, usage(): CpuTimes, settledRss(): Promise<number>, stop(): void }} Server */
-/** @typedef {{ messages: number, seconds: number, lost: number, p50: number, p99: number, p999: number, busy: number }} Load */
+/** @typedef {{ pid: number, port: number, usage(): CpuTimes, settledRss(): Promise<number>, peakRss(): number, stop(): void }} Server */
+/**
+ * What the load generator tells: latencies in microseconds.
+ * @typedef {{
+ *   messages: number, offered: number, seconds: number, lost: number, busy: number, swallowed: number,
+ *   p10: number, p50: number, p75: number, p90: number, p95: number, p99: number, p999: number,
+ *   p9999: number, max: number,
+ * }} Load
+ */
+/** Options of the load generator; `true` for those without a value. @typedef {Record<string, number | string | true>} Flags */
 
 /**
  * Starts a server on a core of its own, and waits until it listens.
  * @param {string} name @param {{ size?: number }} [options] @returns {Promise<Server>}
  */
 export async function startServer(name, { size = 0 } = {}) {
-  const { command: line, env } = startOf(name, { size });
+  const { command: line, env, collects = false } = startOf(name, { size });
   const [command, ...args] = pinned(SERVER_CORE, line);
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -46,10 +54,11 @@ export async function startServer(name, { size = 0 } = {}) {
     port,
     usage: () => usageOf(pid),
     settledRss: async () => {
-      child.kill('SIGUSR2');
+      if (collects) child.kill('SIGUSR2');
       await sleep(200);
-      return rssOf(pid);
+      return memoryOf(pid, 'VmRSS');
     },
+    peakRss: () => memoryOf(pid, 'VmHWM'),
     stop: () => {
       children.delete(child);
       child.kill('SIGKILL');
@@ -59,13 +68,15 @@ export async function startServer(name, { size = 0 } = {}) {
 
 /**
  * Runs the load generator; fails when anything was lost.
- * @param {Record<string, number>} flags
+ * @param {Flags} flags
  * @param {(line: { idle: number }) => void} [onIdle] Called when the idle connections are open.
  * @returns {Promise<Load>}
  */
 export async function load(flags, onIdle) {
-  const list = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const [command, ...args] = pinned(LOAD_CORE, [loadgen, ...list]);
+  const list = Object.entries(flags).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  );
+  const [command, ...args] = pinned(LOAD_CORES, [loadgen, ...list]);
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   let result = null;
   for await (const line of createInterface({ input: child.stdout })) {
@@ -84,7 +95,7 @@ export async function load(flags, onIdle) {
 
 /**
  * Load on a server that is warm, with what each message cost it.
- * @param {Server} server @param {Record<string, number>} flags @param {number} seconds
+ * @param {Server} server @param {Flags} flags @param {number} seconds
  */
 export async function underLoad(server, flags, seconds) {
   await load({ port: server.port, ...flags, seconds: 0.1, warmup: 0.5 });
@@ -103,10 +114,10 @@ function usageOf(pid) {
   return { user: Number(fields[11]) * 1e4, system: Number(fields[12]) * 1e4 };
 }
 
-/** Resident memory in bytes. @param {number} pid */
-function rssOf(pid) {
+/** Resident memory in bytes: now, or the most there was. @param {number} pid @param {'VmRSS' | 'VmHWM'} what */
+function memoryOf(pid, what) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+  return Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status)?.[1]) * 1024;
 }
 
 /**
@@ -115,8 +126,21 @@ function rssOf(pid) {
  */
 export async function redisBenchmark(port, { tests, requests, pipeline }) {
   const flags = ['-p', port, '-t', tests, '-n', requests, '-P', pipeline, '-c', 50, '--csv'];
-  const [command, ...args] = pinned(LOAD_CORE, ['redis-benchmark', ...flags.map(String)]);
+  const [command, ...args] = pinned(LOAD_CORES, ['redis-benchmark', ...flags.map(String)]);
   const { stdout } = await start(command, args, { maxBuffer: 16 << 20 });
   const rows = [...stdout.matchAll(/^"([A-Z_]+)[^"]*","([\d.]+)"/gm)];
   return new Map(rows.map(([, name, rate]) => [name, Number(rate)]));
+}
+
+/**
+ * A server under load, from its start to its end.
+ * @param {string} name @param {Flags & { size?: number }} flags @param {number} seconds
+ */
+export async function measureServer(name, flags, seconds) {
+  const server = await startServer(name, flags);
+  try {
+    return await underLoad(server, flags, seconds);
+  } finally {
+    server.stop();
+  }
 }

@@ -22,27 +22,43 @@ export function head() {
 export function line(row) {
   const { name, unit, ours, peer, against } = row;
   const other = peer === undefined ? '–' : `${against} ${cell(peer.median, unit)}`;
-  const cells = [name.padEnd(62), cell(ours.median, unit).padStart(12), other.padStart(30)];
-  return [...cells, spreadOf(row.ratio).padStart(22), `  ${verdict(row)}`].join(' ');
+  const words = [name.padEnd(62), cell(ours.median, unit).padStart(12), other.padStart(30)];
+  return [...words, (ratioOf(row) || '–').padStart(22), `  ${verdict(row)}`].join(' ');
 }
 
-/** The table as Markdown. @param {readonly Row[]} rows */
-export function markdown(rows) {
-  const lines = rows.map((row) => {
-    const { name, unit, ours, peer, against } = row;
-    const other = peer === undefined ? '' : `${against}: ${cell(peer.median, unit)}`;
-    return `| ${[name, cell(ours.median, unit), other, spreadOf(row.ratio), verdict(row)].join(' | ')} |`;
-  });
-  return [
-    '| question | ioloop | against | times better (min–max) | target |',
-    '| --- | --- | --- | --- | --- |',
-    ...lines,
-  ].join('\n');
+/** What was to be reached, by its number. @param {readonly Row[]} rows */
+export function targetsTable(rows) {
+  const found = rows.filter(({ target }) => target !== undefined);
+  found.sort((a, b) => (a.target?.number ?? 0) - (b.target?.number ?? 0));
+  const lines = found.map((row) => [String(row.target?.number), ...cells(row), verdict(row)]);
+  return markdown(
+    ['#', 'question', 'ioloop', 'against', 'times better (min–max)', 'target'],
+    lines,
+  );
 }
 
-/** @param {Spread | undefined} ratio */
-function spreadOf(ratio) {
-  if (ratio === undefined) return '–';
+/** All rows. @param {readonly Row[]} rows */
+export function figuresTable(rows) {
+  return markdown(['question', 'ioloop', 'against', 'times better (min–max)'], rows.map(cells));
+}
+
+/** @param {Row} row */
+function cells(row) {
+  const { name, unit, ours, peer, against } = row;
+  const own = ratioOf(row) === '' ? ` (${cell(ours.min, '')}–${cell(ours.max, '')})` : '';
+  const other = peer === undefined ? '' : `${against}: ${cell(peer.median, unit)}`;
+  return [name, `${cell(ours.median, unit)}${own}`, other, ratioOf(row)];
+}
+
+/** @param {readonly string[]} titles @param {readonly (readonly string[])[]} lines */
+function markdown(titles, lines) {
+  const all = [titles, titles.map(() => '---'), ...lines];
+  return all.map((words) => `| ${words.join(' | ')} |`).join('\n');
+}
+
+/** @param {Row} row */
+function ratioOf({ ratio }) {
+  if (ratio === undefined) return '';
   return `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
 }
 

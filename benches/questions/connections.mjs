@@ -1,58 +1,131 @@
 // What does a connection cost that does nothing, and does it slow down those that do something?
+// How fast do they come and go, and what do those cost that do not read?
 import { setTimeout as sleep } from 'node:timers/promises';
-import { column, compare } from '../lib/compare.mjs';
-import { load, startServer } from '../lib/servers.mjs';
+import { atLeast, column, compare, compareColumns } from '../lib/compare.mjs';
+import { load, measureServer, startServer } from '../lib/servers.mjs';
+import { median } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/servers.mjs').Server} Server */
 
 const ACTIVE = 100;
+/** Who can be told to collect its garbage, or has none. */
+const MEASURED = ['streams', 'handlers', 'node:net', 'tokio', 'bare epoll'];
+const FOUR = ['streams', 'handlers', 'node:net', 'bare epoll'];
 
 /** @param {Options} options @returns {Question} */
-export function connections({ quick, seconds }) {
+export function connections({ quick, seconds, peers }) {
   // As many as 20,000 descriptors for each side allow.
   const idle = quick ? 5000 : 18_000;
+  const asked = MEASURED.filter((peer) => peers.includes(peer));
+  const memory = { unit: 'B', against: 'node:net', value: 'bytes', less: true };
   return {
     name: 'connections',
-    cases: [
-      {
-        key: 'connections',
-        peers: ['streams', 'handlers', 'node:net'],
-        measure: (peer) => measure(peer, idle, seconds),
-      },
-    ],
-    rows: (samples) => {
-      const found = samples.get('connections');
-      const name = `memory of an idle connection, of ${idle}`;
-      const peer = column(found, 'node:net', 'bytes');
-      const memory = { unit: 'B', against: 'node:net', peer, less: true, target: 4 };
-      return [
-        ...compare({
+    cases: [{ key: 'idle', peers: asked, measure: (peer) => measureIdle(peer, idle, seconds) }],
+    rows: (samples) => [
+      ...['streams', 'handlers'].flatMap((ours) =>
+        compare(samples.get('idle'), {
           ...memory,
-          name: `${name}, streams`,
-          ours: column(found, 'streams', 'bytes'),
+          name: `memory of an idle connection, of ${idle}, ${ours}`,
+          ours,
+          target: ours === 'streams' ? atLeast(12, 4) : undefined,
         }),
-        ...compare({
-          ...memory,
-          name: `${name}, handlers`,
-          ours: column(found, 'handlers', 'bytes'),
-        }),
-        ...compare({
+      ),
+      ...compareColumns(
+        column(samples.get('idle'), 'streams', 'crowded'),
+        column(samples.get('idle'), 'streams', 'alone'),
+        {
           name: `CPU a message of ${ACTIVE} connections, beside ${idle} idle ones`,
           unit: 'µs',
           against: 'without them',
-          ours: column(found, 'streams', 'crowded'),
-          peer: column(found, 'streams', 'alone'),
           less: true,
-          target: 0.77,
-        }),
-      ];
-    },
+        },
+      ),
+    ],
+    plots: (samples) => [
+      {
+        id: 'memory-connection',
+        title: `Resident memory of an idle connection, of ${idle.toLocaleString('en-US')}`,
+        kind: 'bar',
+        unit: 'B',
+        categories: asked,
+        series: [
+          {
+            name: 'memory',
+            data: asked.map((peer) => median(column(samples.get('idle'), peer, 'bytes'))),
+          },
+        ],
+      },
+    ],
   };
 }
 
+/** Each connection ends with its first answer. @param {Options} options @returns {Question} */
+export function accept({ seconds }) {
+  const flags = { connections: 50, size: 64, cycle: /** @type {const} */ (true) };
+  return {
+    name: 'accept',
+    cases: [{ key: 'accept', peers: FOUR, measure: (peer) => measureServer(peer, flags, seconds) }],
+    rows: (samples) =>
+      ['streams', 'handlers'].flatMap((ours) =>
+        ['node:net', 'bare epoll'].flatMap((against) =>
+          compare(samples.get('accept'), {
+            name: `connections that come and go, ${ours}`,
+            unit: '/s',
+            ours,
+            against,
+            value: 'rate',
+          }),
+        ),
+      ),
+  };
+}
+
+/** Connections that send and do not read, beside others. @param {Options} options @returns {Question} */
+export function slow({ seconds }) {
+  const peers = ['streams', 'node:net', 'bare epoll'];
+  const measure = (/** @type {string} */ peer) => measureSlow(peer, seconds);
+  return {
+    name: 'slow',
+    cases: [{ key: 'slow', peers, measure }],
+    rows: (samples) => [
+      ...compare(samples.get('slow'), {
+        name: '50 connections beside 100 that send and do not read: messages',
+        unit: '/s',
+        ours: 'streams',
+        against: 'node:net',
+        value: 'rate',
+      }),
+      ...compare(samples.get('slow'), {
+        name: 'memory that one of those 100 has taken',
+        unit: 'KiB',
+        ours: 'streams',
+        against: 'node:net',
+        value: 'kibibytes',
+        less: true,
+      }),
+    ],
+  };
+}
+
+/** @param {string} peer @param {number} seconds */
+async function measureSlow(peer, seconds) {
+  const server = await startServer(peer);
+  const flags = { port: server.port, connections: 50, size: 4096, warmup: 0.3 };
+  try {
+    await load({ ...flags, seconds: 0.3 });
+    const before = await server.settledRss();
+    const result = await load({ ...flags, slow: 100, seconds });
+    const grown = (server.peakRss() - before) / 100 / 1024;
+    return { rate: result.messages / result.seconds, kibibytes: Math.max(0, grown) };
+  } finally {
+    server.stop();
+  }
+}
+
 /** @param {string} peer @param {number} idle @param {number} seconds */
-async function measure(peer, idle, seconds) {
+async function measureIdle(peer, idle, seconds) {
   const server = await startServer(peer);
   const flags = { port: server.port, connections: ACTIVE, size: 64, warmup: 0.5 };
   try {
@@ -71,8 +144,7 @@ async function measure(peer, idle, seconds) {
 
 /**
  * Counted from when the idle ones are open.
- * @param {import('../lib/servers.mjs').Server} server
- * @param {{ warmup: number, seconds: number } & Record<string, number>} flags
+ * @param {Server} server @param {{ warmup: number, seconds: number } & Record<string, number>} flags
  * @param {() => Promise<void>} [onIdle]
  */
 async function cpuPerMessage(server, flags, onIdle) {

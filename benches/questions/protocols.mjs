@@ -1,29 +1,31 @@
-// What do many small messages in one packet cost: lines, and commands of Redis?
+// What do protocols cost: many lines or commands of Redis in a packet, requests of HTTP?
 import { execFileSync } from 'node:child_process';
-import { column, compare } from '../lib/compare.mjs';
-import { redisBenchmark, startServer, underLoad } from '../lib/servers.mjs';
+import { atLeast, compare } from '../lib/compare.mjs';
+import { measureServer, redisBenchmark, startServer } from '../lib/servers.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/run.mjs').Question} Question */
 
 const LINES = { connections: 50, size: 512, lines: 16 };
+const HTTP = { connections: 50, http: /** @type {const} */ (true) };
 
 /** 16 lines a packet, each echoed. @param {Options} options @returns {Question} */
 export function lines({ seconds }) {
   const peers = ['lines streams', 'lines node:net', 'lines node:net, corked'];
   return {
     name: 'lines',
-    cases: [{ key: 'lines', peers, measure: (peer) => measureLines(peer, seconds) }],
+    cases: [{ key: 'lines', peers, measure: (peer) => measureServer(peer, LINES, seconds) }],
     rows: (samples) =>
-      peers.slice(1).flatMap((against, at) =>
-        compare({
+      peers.slice(1).flatMap((peer, at) =>
+        compare(samples.get('lines'), {
           name: '16 lines of 32 B a packet: CPU a packet',
           unit: 'µs',
-          against: against.replace('lines ', ''),
-          ours: column(samples.get('lines'), 'lines streams', 'cpu'),
-          peer: column(samples.get('lines'), against, 'cpu'),
+          ours: 'lines streams',
+          peer,
+          against: peer.replace('lines ', ''),
+          value: 'cpu',
           less: true,
-          target: at === 0 ? 3 : undefined,
+          target: at === 0 ? atLeast(6, 3) : undefined,
         }),
       ),
   };
@@ -39,38 +41,57 @@ export function redis({ quick }) {
       ? [{ key: 'redis', peers, measure: (peer) => measureRedis(peer, requests) }]
       : [],
     rows: (samples) =>
-      ['SET', 'GET'].flatMap((command) =>
-        peers.slice(1).flatMap((against, at) =>
-          compare({
-            name: `redis-benchmark -P 16, ${command}`,
-            unit: '/s',
-            against: against.replace('redis ', ''),
-            ours: column(samples.get('redis'), 'redis streams', command),
-            peer: column(samples.get('redis'), against, command),
-            target: at === 0 ? 3 : undefined,
+      ['set', 'get'].flatMap((command) =>
+        peers.slice(1).flatMap((peer, at) =>
+          compare(samples.get('redis'), {
+            name: `redis-benchmark -P 16, ${command}: CPU a request`,
+            unit: 'µs',
+            ours: 'redis streams',
+            peer,
+            against: peer.replace('redis ', ''),
+            value: command,
+            less: true,
+            target: at === 0 ? atLeast(6, 3) : undefined,
           }),
         ),
       ),
   };
 }
 
-/** @param {string} peer @param {number} seconds */
-async function measureLines(peer, seconds) {
-  const server = await startServer(peer);
-  try {
-    return await underLoad(server, LINES, seconds);
-  } finally {
-    server.stop();
-  }
+/** Node's http server on our streams, and on its own. @param {Options} options @returns {Question} */
+export function http({ seconds }) {
+  const peers = ['http streams', 'http node'];
+  return {
+    name: 'http',
+    cases: [{ key: 'http', peers, measure: (peer) => measureServer(peer, HTTP, seconds) }],
+    rows: (samples) => [
+      ...compare(samples.get('http'), {
+        name: 'HTTP by node:http on streams, 50 connections: requests',
+        unit: '/s',
+        ours: 'http streams',
+        peer: 'http node',
+        against: 'on its own',
+        value: 'rate',
+      }),
+    ],
+  };
 }
 
-/** @param {string} peer @param {number} requests */
+/** CPU microseconds a request, by command. @param {string} peer @param {number} requests */
 async function measureRedis(peer, requests) {
   const server = await startServer(peer);
+  /** @type {Record<string, number>} */
+  const result = {};
   try {
-    await redisBenchmark(server.port, { tests: 'set,get', requests: requests / 5, pipeline: 16 });
-    const options = { tests: 'set,get', requests, pipeline: 16 };
-    return Object.fromEntries(await redisBenchmark(server.port, options));
+    for (const command of ['set', 'get']) {
+      const options = { tests: command, pipeline: 16 };
+      await redisBenchmark(server.port, { ...options, requests: requests / 5 });
+      const before = server.usage();
+      await redisBenchmark(server.port, { ...options, requests });
+      const after = server.usage();
+      result[command] = (after.user + after.system - before.user - before.system) / requests;
+    }
+    return result;
   } finally {
     server.stop();
   }

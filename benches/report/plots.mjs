@@ -4,6 +4,7 @@ import { init } from 'echarts';
 /**
  * @typedef {{
  *   id: string, title: string, kind: 'bar' | 'line', unit: string, axis?: string,
+ *   logarithmic?: boolean, stacked?: boolean,
  *   categories: readonly string[],
  *   series: readonly { name: string, data: readonly number[] }[],
  * }} Plot
@@ -24,7 +25,8 @@ const COLOURS = [
 
 /** @param {Plot} plot @returns {string} */
 export function svg(plot) {
-  const height = plot.kind === 'bar' ? 120 + 34 * plot.categories.length : 440;
+  const perBar = plot.stacked === false ? 48 : 34;
+  const height = plot.kind === 'bar' ? 120 + perBar * plot.categories.length : 440;
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: 860, height });
   chart.setOption(plot.kind === 'bar' ? bars(plot) : lines(plot));
   const text = chart.renderToSVGString();
@@ -33,7 +35,7 @@ export function svg(plot) {
 }
 
 /** Lying bars, stacked: names stay readable. @param {Plot} plot @returns {import('echarts').EChartsOption} */
-function bars({ title, unit, categories, series }) {
+function bars({ title, unit, categories, series, stacked = true }) {
   return {
     ...common(title),
     grid: { left: 150, right: 40, top: 80, bottom: 50 },
@@ -42,14 +44,14 @@ function bars({ title, unit, categories, series }) {
     series: series.map(({ name, data }) => ({
       name,
       type: 'bar',
-      stack: 'all',
+      ...(stacked ? { stack: 'all' } : {}),
       data: data.map(rounded),
     })),
   };
 }
 
 /** @param {Plot} plot @returns {import('echarts').EChartsOption} */
-function lines({ title, unit, axis: below, categories, series }) {
+function lines({ title, unit, axis: below, categories, series, logarithmic = false }) {
   return {
     ...common(title),
     grid: { left: 90, right: 40, top: 110, bottom: 60 },
@@ -61,7 +63,7 @@ function lines({ title, unit, axis: below, categories, series }) {
       data: [...categories],
       ...axis(),
     },
-    yAxis: { type: 'value', name: unit, ...axis() },
+    yAxis: { type: logarithmic ? 'log' : 'value', name: unit, ...axis() },
     series: series.map(({ name, data }) => ({
       name,
       type: 'line',

@@ -4,10 +4,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { root } from '../../scripts/lib/process.mjs';
-import { markdown } from '../lib/table.mjs';
+import { figuresTable, targetsTable } from '../lib/table.mjs';
 import { svg } from './plots.mjs';
 
 /** @typedef {import('../lib/run.mjs').Samples} Samples */
+/** @typedef {import('../lib/compare.mjs').Row} Row */
+/** @typedef {ReturnType<typeof machine> & import('../lib/run.mjs').Options} About */
 /** @typedef {{ question: import('../lib/run.mjs').Question, samples: Map<string, Samples> }} Answer */
 
 /**
@@ -30,8 +32,12 @@ export function writeReport(folder, { answers, options, missing }) {
   const images = plots.map((plot) => /** @type {const} */ ([plot, svg(plot)]));
   const files = {
     'results.json': `${JSON.stringify({ about, rows, measured }, null, 1)}\n`,
-    'results.md': `${summary(about)}\n\n${markdown(rows)}\n\n${images.map(([{ id, title }]) => `![${title}](${id}.svg)`).join('\n\n')}\n`,
-    'index.html': page(
+    'results.md': asMarkdown(
+      about,
+      rows,
+      images.map(([plot]) => plot),
+    ),
+    'index.html': asPage(
       about,
       rows,
       images.map(([, image]) => image),
@@ -67,47 +73,52 @@ function commit() {
   }
 }
 
-/** @param {ReturnType<typeof machine> & import('../lib/run.mjs').Options} about */
+/** @param {About} about */
 function summary({ date, commit: version, node, system, cpu, repetitions, seconds, quick }) {
   const how = `${quick ? 'A quick look: ' : ''}${repetitions} interleaved repetitions of ${seconds} s, medians, ratios of runs that followed each other.`;
   return `${date}, commit ${version}, Node ${node}, ${system}, ${cpu}. ${how}`;
 }
 
 /**
- * @param {ReturnType<typeof machine> & import('../lib/run.mjs').Options} about
- * @param {readonly import('../lib/compare.mjs').Row[]} rows @param {readonly string[]} images
+ * @param {About} about @param {readonly Row[]} rows
+ * @param {readonly import('./plots.mjs').Plot[]} plots
  */
-function page(about, rows, images) {
-  const cells = markdown(rows)
-    .split('\n')
-    .filter((_, index) => index !== 1)
-    .map((text) => text.slice(2, -2).split(' | '));
-  const table = cells
-    .map((row, index) => {
-      const tag = index === 0 ? 'th' : 'td';
-      return `<tr>${row.map((text) => `<${tag}>${escaped(text)}</${tag}>`).join('')}</tr>`;
-    })
-    .join('\n');
+function asMarkdown(about, rows, plots) {
+  const images = plots.map(({ id, title }) => `![${title}](${id}.svg)`);
+  const parts = [summary(about), '## Targets', targetsTable(rows), '## All figures'];
+  return `${[...parts, figuresTable(rows), ...images].join('\n\n')}\n`;
+}
+
+/** @param {About} about @param {readonly Row[]} rows @param {readonly string[]} images */
+function asPage(about, rows, images) {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>ioloop benchmarks</title>
 <style>
 :root { color-scheme: light dark; font: 15px/1.5 sans-serif; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; }
 td, th { padding: 0.2rem 0.8rem; border-bottom: 1px solid #8884; text-align: left; }
-td:nth-child(2), td:nth-child(4) { text-align: right; white-space: nowrap; }
 svg { max-width: 100%; height: auto; margin: 1.5rem 0; }
 </style>
 <h1>ioloop benchmarks</h1>
 <p>${escaped(summary(about))}</p>
-<table>
-${table}
-</table>
 ${images.join('\n')}
+<h2>Targets</h2>
+${table(targetsTable(rows))}
+<h2>All figures</h2>
+${table(figuresTable(rows))}
 </html>
 `;
+}
+
+/** A table of Markdown as one of HTML. @param {string} text */
+function table(text) {
+  const [titles, , ...lines] = text.split('\n').map((line) => line.slice(2, -2).split(' | '));
+  const row = (/** @type {string[]} */ words, /** @type {string} */ tag) =>
+    `<tr>${words.map((word) => `<${tag}>${escaped(word)}</${tag}>`).join('')}</tr>`;
+  return `<table>\n${[row(titles ?? [], 'th'), ...lines.map((words) => row(words, 'td'))].join('\n')}\n</table>`;
 }
 
 /** @param {string} text */

@@ -19,7 +19,7 @@ const result = {
   storage: await new AsyncLocalStorage().run({}, () => time(batch, BATCH)),
 };
 console.log(JSON.stringify(result));
-process.exit();
+setImmediate(() => process.exit());
 
 /** Median nanoseconds for each callback. */
 async function time(round, count) {

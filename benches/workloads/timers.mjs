@@ -48,7 +48,7 @@ function time(step) {
     for (let index = 0; index < PAIRS; index += 1) step(index);
     return ((performance.now() - start) * 1e6) / PAIRS;
   });
-  return rounds.sort((a, b) => a - b)[ROUNDS >> 1];
+  return rounds.toSorted((a, b) => a - b)[ROUNDS >> 1];
 }
 
 /** The last of some rounds: by then the code is compiled. */
@@ -64,7 +64,7 @@ async function fireAll(count) {
   const late = new Float64Array(count);
   let fired = 0;
   let isDone = () => {};
-  const done = new Promise((resolve) => (isDone = resolve));
+  const done = new Promise((resolve) => (isDone = () => resolve(null)));
   const onTime = (deadline) => {
     late[fired] = performance.now() - deadline;
     fired += 1;

@@ -27,9 +27,8 @@ export function setUp() {
   upToDate({
     name: 'dist',
     from: ['ts', 'tsconfig.json', 'native/binding.d.ts', 'package-lock.json'],
-    gives: ['dist/index.js'],
-    make: () =>
-      step('compiling TypeScript', 'node', ['scripts/build-ts.mjs', 'tsconfig.json', 'dist']),
+    gives: ['dist/index.js', 'dist/index.d.ts'],
+    make: () => step('compiling TypeScript', 'node', ['scripts/build-dist.mjs']),
   });
 }
 
@@ -39,8 +38,7 @@ export function setUpTests() {
     name: 'tests',
     from: ['__test__', 'ts', 'tsconfig.json', 'tsconfig.test.json', 'package-lock.json'],
     gives: ['build/__test__'],
-    make: () =>
-      step('compiling the tests', 'node', ['scripts/build-ts.mjs', 'tsconfig.test.json', 'build']),
+    make: () => step('compiling the tests', 'node', ['scripts/build-tests.mjs']),
   });
 }
 

@@ -1,5 +1,4 @@
 /** Connecting to a name. */
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { IOLoop } from '../ioloop.js';
@@ -199,6 +198,7 @@ const HEAD_START = 0.3;
 async function resolve(host: string, family: 4 | 6 | undefined): Promise<HostAddress[]> {
   const literal = isIP(host);
   if (literal !== 0) return [{ address: host, family: literal as 4 | 6 }];
+  const { lookup } = process.getBuiltinModule('node:dns/promises');
   const found = await lookup(host, { all: true, verbatim: true, family: family ?? 0 });
   return found as HostAddress[];
 }

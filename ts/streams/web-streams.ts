@@ -1,5 +1,5 @@
 /** A stream of the loop as a pair of web streams. */
-import { ReadableStream, WritableStream, type ReadableByteStreamController } from 'node:stream/web';
+import type { ReadableByteStreamController, ReadableStream, WritableStream } from 'node:stream/web';
 import { invalidArgType, StreamClosedError } from '../errors.js';
 import type { IOStream } from './iostream.js';
 
@@ -16,9 +16,10 @@ export interface WebStreamPair {
  * itself. Nothing is read ahead of demand.
  */
 export function toWeb(stream: IOStream): WebStreamPair {
+  const web = process.getBuiltinModule('node:stream/web');
   let cancelled = false;
   let ended = false;
-  const readable = new ReadableStream(
+  const readable = new web.ReadableStream(
     {
       type: 'bytes',
       pull: (controller) => pull(stream, controller),
@@ -29,7 +30,7 @@ export function toWeb(stream: IOStream): WebStreamPair {
     },
     { highWaterMark: 0 },
   );
-  const writable = new WritableStream<Uint8Array | string>({
+  const writable = new web.WritableStream<Uint8Array | string>({
     write: (chunk) => stream.write(checkChunk(chunk)),
     close: async () => {
       ended = true;

@@ -22,5 +22,5 @@ pub mod remote;
 pub mod timer;
 
 pub use error::{Error, Result};
-pub use event_loop::{CROWD, CROWD_PAUSE, EventLoop, Turn};
+pub use event_loop::{EventLoop, Turn};
 pub use remote::LoopHandle;

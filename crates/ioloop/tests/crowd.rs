@@ -3,8 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use ioloop::event_loop::{CROWD, CROWD_PAUSE};
 use ioloop::timer::TimerId;
-use ioloop::{CROWD, CROWD_PAUSE, EventLoop, Turn};
+use ioloop::{EventLoop, Turn};
 
 const NOW: u64 = 5_000_000;
 

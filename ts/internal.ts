@@ -1,0 +1,13 @@
+/**
+ * What the tests and benchmarks of this repository need beside the public names, as
+ * `#internal`; it is part of the same bundle, so that there is one of everything. It imports all of
+ * the package: what both reach goes into few files, each of which would take time to import.
+ */
+export * from './index.js';
+export { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from './address.js';
+export * as errors from './errors.js';
+export { table } from './error-table.js';
+export { formatIPv6, parseIPv6 } from './ip-address.js';
+export { native } from './native.js';
+export { portOf } from './net/bind.js';
+export * as undrained from './undrained.js';
