@@ -20,7 +20,6 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20',
   sourcemap: true,
-  keepNames: false,
   // Beside `dist`, in the package as here: the loader of the binary.
   external: ['../native/*'],
   metafile: true,

@@ -67,7 +67,8 @@ const single = {
   'turn, nothing': () => node('benches/workloads/turns.mjs', 'nothing'),
   'turn, timer': () => node('benches/workloads/turns.mjs', 'timer'),
   'turn, source': () => node('benches/workloads/turns.mjs', 'source'),
-  import: () => node('benches/workloads/import.mjs'),
+  // No flags: with any, V8 compiles what Node has brought along compiled.
+  import: () => ({ command: [process.execPath, join(root, 'benches/workloads/import.mjs')] }),
   boundary: () => node('benches/workloads/boundary.mjs'),
 };
 

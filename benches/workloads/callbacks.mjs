@@ -8,7 +8,7 @@ import process from 'node:process';
 
 const BATCH = 200_000;
 const CHAIN = 100_000;
-const ROUNDS = 9;
+const ROUNDS = 5;
 const api = await { ioloop, runtime, array }[process.argv[2]]();
 
 // The storage comes last: whoever has seen one takes care of contexts from then on.

@@ -10,7 +10,7 @@ import { IOLoop, Socket } from 'ioloop';
 
 const PAIRS = 64;
 const UNDER_WAY = 16;
-const MILLISECONDS = 700;
+const MILLISECONDS = 500;
 const pairs = Array.from({ length: PAIRS }, () => Socket.pair());
 const api = process.argv[2] === 'ioloop' ? ioloop() : npmEpoll(process.argv[2]);
 const byte = Buffer.alloc(1);

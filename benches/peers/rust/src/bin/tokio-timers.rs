@@ -77,18 +77,17 @@ fn pending(count: usize) {
 }
 
 async fn fire(count: usize) {
-    let late = Rc::new(RefCell::new(Vec::with_capacity(count)));
+    let cpu = counted(count).await;
+    let late = timed(count).await;
+    let (late50, late99) = (late[count / 2], late[count * 99 / 100]);
+    println!(r#"{{"cpu":{cpu},"late50":{late50},"late99":{late99},"early":0}}"#);
+}
+
+/// CPU microseconds for each timer; the tasks do nothing that would cost its own.
+async fn counted(count: usize) -> f64 {
     let first = tokio::time::Instant::now() + Duration::from_secs(1);
     let tasks: Vec<_> = (0..count)
-        .map(|index| {
-            let deadline = first + SPAN.mul_f64(delay(index).as_secs_f64() / 1e3);
-            let late = Rc::clone(&late);
-            tokio::task::spawn_local(async move {
-                sleep_until(deadline).await;
-                late.borrow_mut()
-                    .push(deadline.elapsed().as_secs_f64() * 1e3);
-            })
-        })
+        .map(|index| tokio::task::spawn_local(sleep_until(first + within_span(index))))
         .collect();
     // They are in the wheel when each of them has been polled.
     tokio::task::yield_now().await;
@@ -97,11 +96,34 @@ async fn fire(count: usize) {
     for task in tasks {
         task.await.expect("it does not panic");
     }
-    let cpu = (cpu_time() - before).as_secs_f64() * 1e6 / count as f64;
-    let mut late = late.borrow_mut();
+    (cpu_time() - before).as_secs_f64() * 1e6 / count as f64
+}
+
+/// How late they are, in milliseconds, in order.
+async fn timed(count: usize) -> Vec<f64> {
+    let late = Rc::new(RefCell::new(Vec::with_capacity(count)));
+    let first = tokio::time::Instant::now() + Duration::from_secs(1);
+    let tasks: Vec<_> = (0..count)
+        .map(|index| {
+            let deadline = first + within_span(index);
+            let late = Rc::clone(&late);
+            tokio::task::spawn_local(async move {
+                sleep_until(deadline).await;
+                late.borrow_mut()
+                    .push(deadline.elapsed().as_secs_f64() * 1e3);
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("it does not panic");
+    }
+    let mut late = late.take();
     late.sort_by(f64::total_cmp);
-    let (late50, late99) = (late[count / 2], late[count * 99 / 100]);
-    println!(r#"{{"cpu":{cpu},"late50":{late50},"late99":{late99},"early":0}}"#);
+    late
+}
+
+fn within_span(index: usize) -> Duration {
+    SPAN.mul_f64(delay(index).as_secs_f64() / 1e3)
 }
 
 fn nanos(start: Instant, count: usize) -> f64 {
