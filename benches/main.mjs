@@ -45,7 +45,7 @@ const questions = {
   package: size,
 };
 /** What a first look asks. */
-const QUICK = ['echo', 'lines', 'timers', 'fire', 'callbacks', 'readiness', 'package'];
+const QUICK = ['echo', 'lines', 'timers', 'callbacks', 'package'];
 /** Part of the time that the load generator may have work. */
 const AT_LIMIT = 0.9;
 /** Who is measured in any case. */

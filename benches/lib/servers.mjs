@@ -98,7 +98,7 @@ export async function load(flags, onIdle) {
  * @param {Server} server @param {Flags} flags @param {number} seconds
  */
 export async function underLoad(server, flags, seconds) {
-  await load({ port: server.port, ...flags, seconds: 0.1, warmup: 0.5 });
+  await load({ port: server.port, ...flags, seconds: 0.1, warmup: Math.min(0.5, seconds / 2) });
   const before = server.usage();
   const result = await load({ port: server.port, ...flags, seconds, warmup: 0 });
   const after = server.usage();

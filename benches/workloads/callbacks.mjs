@@ -6,10 +6,31 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 
+/** The least that keeps what a callback is promised: its context, and what it adds runs later. */
+class PlainQueue {
+  queue = [];
+
+  add(callback, a, b) {
+    if (this.queue.length === 0) setImmediate(() => this.drain());
+    this.queue.push({ callback, a, b, resource: new AsyncResource('Callback') });
+  }
+
+  drain() {
+    const { queue } = this;
+    this.queue = [];
+    for (const { callback, a, b, resource } of queue)
+      resource.runInAsyncScope(callback, null, a, b);
+  }
+
+  run(round) {
+    return new Promise((resolve) => round(resolve));
+  }
+}
+
 const BATCH = 200_000;
-const CHAIN = 100_000;
-const ROUNDS = 5;
-const api = await { ioloop, runtime, array }[process.argv[2]]();
+const CHAIN = 50_000;
+const ROUNDS = 9;
+const api = await { ioloop, runtime, array: () => new PlainQueue() }[process.argv[2]]();
 
 // The storage comes last: whoever has seen one takes care of contexts from then on.
 const result = {
@@ -80,23 +101,4 @@ function runtime() {
       a === undefined ? setImmediate(callback) : setImmediate(callback, a, b),
     run: (round) => new Promise((resolve) => round(resolve)),
   };
-}
-
-/** The least that keeps what a callback is promised: its context, and what it adds runs later. */
-function array() {
-  let queue = [];
-  return {
-    add: (callback, a, b) => {
-      if (queue.length === 0) setImmediate(drain);
-      queue.push({ callback, a, b, resource: new AsyncResource('Callback') });
-    },
-    run: (round) => new Promise((resolve) => round(resolve)),
-  };
-
-  function drain() {
-    const queued = queue;
-    queue = [];
-    for (const { callback, a, b, resource } of queued)
-      resource.runInAsyncScope(callback, null, a, b);
-  }
 }
