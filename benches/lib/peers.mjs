@@ -29,6 +29,7 @@ const echo = {
 
 /** Servers of other protocols: ours and what one would write on Node. @type {Record<string, () => Start>} */
 const others = {
+  'node:net, piped': () => server('echo-piped-node'),
   'lines streams': () => server('lines-streams'),
   'lines node:net': () => server('lines-node'),
   'lines node:net, corked': () => server('lines-corked-node'),

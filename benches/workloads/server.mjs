@@ -62,6 +62,12 @@ const servers = {
       socket.on('data', (data) => socket.write(data));
     }),
 
+  /** With back-pressure: nothing is read while the peer does not read. */
+  'echo-piped-node': () =>
+    net((socket) => {
+      socket.pipe(socket);
+    }),
+
   'lines-streams': () =>
     streams(async (stream) => {
       for (;;) void stream.write(await stream.readUntil('\n', LINE));
