@@ -115,6 +115,8 @@ process.on('SIGINT', () => {
 process.on('SIGTERM', () => process.exit(143));
 
 bar.start(steps * options.repetitions, 0, { what: '' });
+/** What lost something, and what it was. @type {string[]} */
+const failures = [];
 /** @type {import('./report/report.mjs').Answer[]} */
 const answers = [];
 for (const question of asked) {
@@ -122,7 +124,11 @@ for (const question of asked) {
   const samples = new Map();
   for (const item of question.cases) {
     bar.update({ what: item.key });
-    samples.set(item.key, await interleave(item, options.repetitions, () => bar.increment()));
+    const found = await interleave(item, options.repetitions, (failed) => {
+      bar.increment();
+      if (failed !== undefined) failures.push(`${item.key}, ${failed.peer}: ${failed.reason}`);
+    });
+    samples.set(item.key, found);
   }
   answers.push({ question, samples });
 }
@@ -139,6 +145,8 @@ const limited = answers.flatMap(({ samples }) =>
   [...samples].flatMap(([key, found]) => atLimit(key, found)),
 );
 if (limited.length > 0) console.log(`\nthe load generator was at its limit: ${limited.join('; ')}`);
+for (const failure of failures) console.log(`\nno figure of ${failure}`);
+if (failures.length > 0) process.exitCode = 1;
 const files = writeReport(values.out, { answers, options, missing });
 console.log(`\nreport: ${files.join(', ')}`);
 

@@ -2,6 +2,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
+import { tracked } from './children.mjs';
 import { programOf } from './peers.mjs';
 
 const start = promisify(execFile);
@@ -65,14 +66,17 @@ export function runProgram(name, work = '', args = []) {
 export async function sampleOf(command, env = {}) {
   const [file = '', ...rest] = pinned(SERVER_CORE, command);
   const options = { maxBuffer: 16 << 20, env: { ...process.env, ...env } };
-  const { stdout } = await start(file, rest, options);
+  const running = start(file, rest, options);
+  tracked(running.child);
+  const { stdout } = await running;
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 }
 
 /**
  * Measures the peers of a case against each other: A B A B …, so that what disturbs the machine
- * meets all of them.
- * @param {Case} item @param {number} repetitions @param {() => void} onStep
+ * meets all of them. Of a peer that has lost something there is no figure at all.
+ * @param {Case} item @param {number} repetitions
+ * @param {(failed?: { peer: string, reason: string }) => void} onStep
  * @returns {Promise<Samples>}
  */
 export async function interleave({ peers, measure }, repetitions, onStep) {
@@ -80,8 +84,14 @@ export async function interleave({ peers, measure }, repetitions, onStep) {
   const samples = new Map(peers.map((peer) => [peer, []]));
   for (let repetition = 0; repetition < repetitions; repetition += 1) {
     for (const peer of peers) {
-      samples.get(peer)?.push(await measure(peer));
-      onStep();
+      try {
+        const sample = samples.has(peer) ? await measure(peer) : null;
+        if (sample !== null) samples.get(peer)?.push(sample);
+        onStep();
+      } catch (error) {
+        samples.delete(peer);
+        onStep({ peer, reason: /** @type {Error} */ (error).message });
+      }
     }
   }
   return samples;

@@ -8,16 +8,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { tracked } from './children.mjs';
 import { startOf } from './peers.mjs';
 import { LOAD_CORES, pinned, SERVER_CORE } from './run.mjs';
 
 const start = promisify(execFile);
-
-/** Nothing outlives the harness, however it ends. @type {Set<import('node:child_process').ChildProcess>} */
-const children = new Set();
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const loadgen = join(root, 'target/release/loadgen');
@@ -41,11 +36,12 @@ const loadgen = join(root, 'target/release/loadgen');
 export async function startServer(name, { size = 0 } = {}) {
   const { command: line, env, collects = false } = startOf(name, { size });
   const [command, ...args] = pinned(SERVER_CORE, line);
-  const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  children.add(child);
+  const child = tracked(
+    spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    }),
+  );
   const [first] = await once(createInterface({ input: child.stdout }), 'line');
   const port = Number(/(\d+)\D*$/.exec(first)?.[1]);
   const { pid = 0 } = child;
@@ -60,7 +56,6 @@ export async function startServer(name, { size = 0 } = {}) {
     },
     peakRss: () => memoryOf(pid, 'VmHWM'),
     stop: () => {
-      children.delete(child);
       child.kill('SIGKILL');
     },
   };
@@ -77,7 +72,7 @@ export async function load(flags, onIdle) {
     value === true ? [`--${name}`] : [`--${name}`, String(value)],
   );
   const [command, ...args] = pinned(LOAD_CORES, [loadgen, ...list]);
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = tracked(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
   let result = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const parsed = JSON.parse(line);
@@ -127,7 +122,9 @@ function memoryOf(pid, what) {
 export async function redisBenchmark(port, { tests, requests, pipeline }) {
   const flags = ['-p', port, '-t', tests, '-n', requests, '-P', pipeline, '-c', 50, '--csv'];
   const [command, ...args] = pinned(LOAD_CORES, ['redis-benchmark', ...flags.map(String)]);
-  const { stdout } = await start(command, args, { maxBuffer: 16 << 20 });
+  const running = start(command, args, { maxBuffer: 16 << 20 });
+  tracked(running.child);
+  const { stdout } = await running;
   const rows = [...stdout.matchAll(/^"([A-Z_]+)[^"]*","([\d.]+)"/gm)];
   return new Map(rows.map(([, name, rate]) => [name, Number(rate)]));
 }

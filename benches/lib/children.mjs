@@ -1,0 +1,14 @@
+// Nothing outlives the harness, however it ends.
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+/** Stops it with the harness, if it has not ended before. @template {import('node:child_process').ChildProcess} T @param {T} child @returns {T} */
+export function tracked(child) {
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
