@@ -1,5 +1,5 @@
 // From the samples of two peers to a row of the table.
-import { pairedRatio, spread } from './statistics.mjs';
+import { median, pairedRatio, spread } from './statistics.mjs';
 
 /** @typedef {import('./statistics.mjs').Spread} Spread */
 /** @typedef {import('./run.mjs').Samples} Samples */
@@ -66,3 +66,18 @@ export function isMet({ ours, ratio, target }) {
   if (target?.ratioAtLeast !== undefined) return (ratio?.median ?? 0) >= target.ratioAtLeast;
   return target?.oursAtMost === undefined ? null : ours.median <= target.oursAtMost;
 }
+
+/**
+ * Where the generator was busy all the time: a faster server would not have shown.
+ * @param {Map<string, Samples>} samples By case.
+ */
+export function atLimit(samples) {
+  return [...samples].flatMap(([key, found]) =>
+    [...found.keys()]
+      .filter((peer) => median(column(found, peer, 'busy')) > AT_LIMIT)
+      .map((peer) => `${key}, ${peer}`),
+  );
+}
+
+/** Part of the time that the load generator may have work. */
+const AT_LIMIT = 0.9;

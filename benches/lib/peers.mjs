@@ -77,8 +77,8 @@ const single = {
 export const ECHO_PEERS = Object.keys(echo);
 /** The names of all runtimes with timers. */
 export const RUNTIMES = Object.keys(programs);
-/** The names of those with nobody of their kind. */
-export const SINGLE = Object.keys(single);
+/** Who can watch the descriptors of others. */
+export const WATCHERS = ['readiness ioloop', 'readiness npm epoll'];
 
 /**
  * The command of a server. What it needs is built or fetched the first time.

@@ -33,10 +33,10 @@ const canPin = hasTaskset() && availableParallelism() > 1;
  */
 /**
  * How thorough to be, and who can be asked: `peers` are echo servers, `runtimes` have timers and
- * callbacks, `others` are what only one or two do.
+ * callbacks, `watchers` watch descriptors of others.
  * @typedef {{
  *   quick: boolean, repetitions: number, seconds: number,
- *   peers: readonly string[], runtimes: readonly string[], others: readonly string[],
+ *   peers: readonly string[], runtimes: readonly string[], watchers: readonly string[],
  * }} Options
  */
 

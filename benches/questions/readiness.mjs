@@ -3,8 +3,7 @@ import { atLeast, compare } from '../lib/compare.mjs';
 import { runProgram } from '../lib/run.mjs';
 
 /** Nothing where `epoll` cannot be installed. @param {import('../lib/run.mjs').Options} options @returns {import('../lib/run.mjs').Question} */
-export function readiness({ others }) {
-  const peers = ['readiness ioloop', 'readiness npm epoll'].filter((name) => others.includes(name));
+export function readiness({ watchers: peers }) {
   const look = { unit: '', ours: 'readiness ioloop', peer: 'readiness npm epoll' };
   return {
     name: 'readiness',

@@ -1,44 +1,37 @@
 // The report: figures as JSON, a table as Markdown, plots as SVG, and a page with all of it.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { root } from '../../scripts/lib/process.mjs';
+import { atLimit } from '../lib/compare.mjs';
 import { figuresTable, targetsTable } from '../lib/table.mjs';
+import { questionsOf } from '../questions/index.mjs';
+import { machine, versionsOf } from './machine.mjs';
 import { svg } from './plots.mjs';
 
 /** @typedef {import('../lib/run.mjs').Samples} Samples */
 /** @typedef {import('../lib/compare.mjs').Row} Row */
-/** @typedef {ReturnType<typeof machine> & import('../lib/run.mjs').Options} About */
-/** @typedef {{ question: import('../lib/run.mjs').Question, samples: Map<string, Samples> }} Answer */
+/** @typedef {import('../lib/measure.mjs').Answer} Answer */
+/** @typedef {import('../lib/run.mjs').Options & { missing: Record<string, string>, failures: readonly string[] }} Asked */
+/** @typedef {ReturnType<typeof about>} About */
+/** @typedef {{ answers: readonly Answer[], about: About }} Results */
 
-/**
- * @param {string} folder
- * @param {{ answers: readonly Answer[], options: import('../lib/run.mjs').Options, missing: Map<string, string> }} results
- * @returns {string[]} The files.
- */
-export function writeReport(folder, { answers, options, missing }) {
+/** What was measured, where and how. @param {Asked} asked */
+export function about(asked) {
+  const versions = versionsOf([...new Set([...asked.peers, ...asked.runtimes])]);
+  return { ...machine(), ...asked, versions };
+}
+
+/** @param {string} folder @param {Results} results @returns {string[]} The files. */
+export function writeReport(folder, results) {
   mkdirSync(folder, { recursive: true });
+  const { answers } = results;
   const rows = answers.flatMap(({ question, samples }) => question.rows(samples));
   const plots = answers.flatMap(({ question, samples }) => question.plots?.(samples) ?? []);
-  const about = { ...machine(), ...options, missing: Object.fromEntries(missing) };
-  const measured = answers.flatMap(({ question, samples }) =>
-    [...samples].map(([key, found]) => ({
-      question: question.name,
-      key,
-      samples: Object.fromEntries(found),
-    })),
-  );
   const images = plots.map((plot) => /** @type {const} */ ([plot, svg(plot)]));
   const files = {
-    'results.json': `${JSON.stringify({ about, rows, measured }, null, 1)}\n`,
-    'results.md': asMarkdown(
-      about,
-      rows,
-      images.map(([plot]) => plot),
-    ),
+    'results.json': asJson(results, rows),
+    'results.md': asMarkdown(results, rows, plots),
     'index.html': asPage(
-      about,
+      results,
       rows,
       images.map(([, image]) => image),
     ),
@@ -51,46 +44,74 @@ export function writeReport(folder, { answers, options, missing }) {
   });
 }
 
-function machine() {
-  const [cpu] = cpus();
+/** What {@link writeReport} has written as JSON. @param {string} file @returns {Results} */
+export function readResults(file) {
+  const { about: found, measured } = JSON.parse(readFileSync(file, 'utf8'));
+  /** @type {Map<string, Map<string, Samples>>} */
+  const samples = new Map();
+  for (const { question, key, samples: peers } of measured) {
+    if (!samples.has(question)) samples.set(question, new Map());
+    samples.get(question)?.set(key, new Map(Object.entries(peers)));
+  }
+  const questions = questionsOf([...samples.keys()], found);
   return {
-    date: new Date().toISOString().slice(0, 10),
-    commit: commit(),
-    node: process.versions.node,
-    system: `${platform()} ${release()} ${arch()}`,
-    cpu: `${cpu?.model ?? 'unknown'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB`,
+    about: found,
+    answers: questions.map((question) => ({
+      question,
+      samples: samples.get(question.name) ?? new Map(),
+    })),
   };
 }
 
-function commit() {
-  try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], {
-      cwd: root,
-      encoding: 'utf8',
-    }).trim();
-  } catch {
-    return 'unknown';
-  }
+/** @param {About} about */
+function summary({ date, commit, node, system, cpu, repetitions, seconds, quick }) {
+  const how = `${quick ? 'A quick look: ' : ''}${repetitions} interleaved repetitions of ${seconds} s, medians, ratios of runs that followed each other.`;
+  return `${date}, commit ${commit}, Node ${node}, ${system}, ${cpu}. ${how}`;
 }
 
-/** @param {About} about */
-function summary({ date, commit: version, node, system, cpu, repetitions, seconds, quick }) {
-  const how = `${quick ? 'A quick look: ' : ''}${repetitions} interleaved repetitions of ${seconds} s, medians, ratios of runs that followed each other.`;
-  return `${date}, commit ${version}, Node ${node}, ${system}, ${cpu}. ${how}`;
+/** What the tables do not say. @param {Results} results */
+function notes({ answers, about: { versions, missing, failures } }) {
+  const list = (/** @type {Record<string, string>} */ words) =>
+    Object.entries(words).map(([name, text]) => `${name}: ${text}`);
+  const limited = answers.flatMap(({ samples }) => atLimit(samples));
+  const parts = [
+    ['Versions', list(versions)],
+    ['The load generator was at its limit, so that a faster server would not have shown', limited],
+    ['Left out', list(missing)],
+    ['Something was lost, so that there is no figure', failures],
+  ];
+  return parts
+    .filter(([, found]) => found?.length)
+    .map(([title, found]) => `${title}: ${/** @type {string[]} */ (found).join('; ')}.`);
+}
+
+/** Numbers with the digits that mean something. @param {Results} results @param {readonly Row[]} rows */
+function asJson({ answers, about: asked }, rows) {
+  const measured = answers.flatMap(({ question, samples }) =>
+    [...samples].map(([key, found]) => ({
+      question: question.name,
+      key,
+      samples: Object.fromEntries(found),
+    })),
+  );
+  const rounded = (/** @type {string} */ _, /** @type {unknown} */ value) =>
+    typeof value === 'number' ? Number(value.toPrecision(6)) : value;
+  return `${JSON.stringify({ about: asked, rows, measured }, rounded, 1)}\n`;
 }
 
 /**
- * @param {About} about @param {readonly Row[]} rows
+ * @param {Results} results @param {readonly Row[]} rows
  * @param {readonly import('./plots.mjs').Plot[]} plots
  */
-function asMarkdown(about, rows, plots) {
+function asMarkdown(results, rows, plots) {
   const images = plots.map(({ id, title }) => `![${title}](${id}.svg)`);
-  const parts = [summary(about), '## Targets', targetsTable(rows), '## All figures'];
-  return `${[...parts, figuresTable(rows), ...images].join('\n\n')}\n`;
+  const parts = ['# Benchmarks', summary(results.about), '## Targets', targetsTable(rows)];
+  const all = ['## All figures', figuresTable(rows), ...images, ...notes(results)];
+  return `${[...parts, ...all].join('\n\n')}\n`;
 }
 
-/** @param {About} about @param {readonly Row[]} rows @param {readonly string[]} images */
-function asPage(about, rows, images) {
+/** @param {Results} results @param {readonly Row[]} rows @param {readonly string[]} images */
+function asPage(results, rows, images) {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -103,12 +124,15 @@ td, th { padding: 0.2rem 0.8rem; border-bottom: 1px solid #8884; text-align: lef
 svg { max-width: 100%; height: auto; margin: 1.5rem 0; }
 </style>
 <h1>ioloop benchmarks</h1>
-<p>${escaped(summary(about))}</p>
+<p>${escaped(summary(results.about))}</p>
 ${images.join('\n')}
 <h2>Targets</h2>
 ${table(targetsTable(rows))}
 <h2>All figures</h2>
 ${table(figuresTable(rows))}
+${notes(results)
+  .map((text) => `<p>${escaped(text)}</p>`)
+  .join('\n')}
 </html>
 `;
 }
