@@ -1,4 +1,5 @@
 /** Runs user code so that nothing it throws or rejects with reaches the loop. */
+import type { AsyncResource } from 'node:async_hooks';
 import { outside, storagesExist, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 
@@ -17,10 +18,8 @@ export class Isolation {
   /** Runs a callback or a timeout. */
   readonly run = (callback: Callback, args: readonly unknown[], context: Context): void => {
     try {
-      const call = callback as (...args: readonly unknown[]) => unknown;
       const scope = context ?? (storagesExist ? outside() : null);
-      const result =
-        scope === null ? call(...args) : scope.runInAsyncScope(call, undefined, ...args);
+      const result = scope === null ? callWith(callback, args) : runIn(scope, callback, args);
       if (isThenable(result)) this.#watch(callback, result);
     } catch (error) {
       this.report(callback, error);
@@ -81,6 +80,20 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
     value !== null &&
     typeof (value as { then?: unknown }).then === 'function'
   );
+}
+
+/** Most have no arguments or few, and a spread costs as much as the call. */
+function callWith(callback: Callback, args: readonly unknown[]): unknown {
+  const call = callback as (...args: readonly unknown[]) => unknown;
+  const { length } = args;
+  if (length === 0) return call();
+  if (length === 1) return call(args[0]);
+  return length === 2 ? call(args[0], args[1]) : call(...args);
+}
+
+function runIn(scope: AsyncResource, callback: Callback, args: readonly unknown[]): unknown {
+  const call = callback as (...args: readonly unknown[]) => unknown;
+  return scope.runInAsyncScope(call, undefined, ...args);
 }
 
 function never(): boolean {

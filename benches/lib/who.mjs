@@ -15,8 +15,7 @@ export const PEERS = [...new Set([...ECHO_PEERS, ...RUNTIMES])];
 export function getReady(names, wanted) {
   const isWanted = (/** @type {readonly string[]} */ askers) => {
     const isAsked = names.some((name) => askers.includes(name));
-    return (/** @type {string} */ peer) =>
-      ALWAYS.has(peer) || (isAsked && wanted.includes(peer));
+    return (/** @type {string} */ peer) => ALWAYS.has(peer) || (isAsked && wanted.includes(peer));
   };
   const servers = prepare(ECHO_PEERS.filter(isWanted(ASK_SERVERS)));
   const runtimes = prepare(RUNTIMES.filter(isWanted(ASK_RUNTIMES)), (name) => {
