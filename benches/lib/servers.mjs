@@ -93,7 +93,8 @@ export async function load(flags, onIdle) {
  * @param {Server} server @param {Flags} flags @param {number} seconds
  */
 export async function underLoad(server, flags, seconds) {
-  await warmUp(server, flags, seconds);
+  const warmup = Math.min(0.5, seconds / 2);
+  await load({ port: server.port, ...flags, seconds: 0.1, warmup });
   const before = server.usage();
   const result = await load({ port: server.port, ...flags, seconds, warmup: 0 });
   const after = server.usage();
@@ -101,19 +102,6 @@ export async function underLoad(server, flags, seconds) {
   const system = (after.system - before.system) / result.messages;
   return { ...result, user, system, cpu: user + system, rate: result.messages / result.seconds };
 }
-
-/**
- * As fast as it goes and on some connections, also where the load is light: code that is called
- * seldom would be compiled while it is measured.
- * @param {Server} server @param {Flags} flags @param {number} seconds
- */
-function warmUp({ port }, flags, seconds) {
-  const connections = Math.max(Number(flags['connections'] ?? 0), WARM_CONNECTIONS);
-  const warmup = Math.min(0.5, seconds / 2);
-  return load({ port, ...flags, rate: 0, connections, seconds: 0.1, warmup });
-}
-
-const WARM_CONNECTIONS = 50;
 
 /** CPU time of a process, all its threads. @param {number} pid @returns {CpuTimes} */
 function usageOf(pid) {

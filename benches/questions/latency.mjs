@@ -1,6 +1,6 @@
 // How long does a message take: alone, and at a fixed rate that does not wait for answers?
 import { atLeast, column, compare } from '../lib/compare.mjs';
-import { measureServer } from '../lib/servers.mjs';
+import { load, startServer } from '../lib/servers.mjs';
 import { median } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
@@ -27,12 +27,12 @@ export function latency({ seconds, peers }) {
   return {
     name: 'latency',
     cases: [
-      { key: 'alone', peers: asked, measure: (peer) => measureServer(peer, ALONE, seconds) },
+      { key: 'alone', peers: asked, measure: (peer) => measure(peer, ALONE, seconds) },
       ...RATES.map((rate) => ({
         key: title(rate),
         peers: asked,
         measure: (/** @type {string} */ peer) =>
-          measureServer(peer, { connections: 50, size: 64, rate }, seconds),
+          measure(peer, { connections: 50, size: 64, rate }, seconds),
       })),
     ],
     rows: (samples) => [
@@ -80,6 +80,24 @@ export function latency({ seconds, peers }) {
       })),
   };
 }
+
+/**
+ * First as fast as it goes, then for some seconds the load itself: a runtime compiles what is
+ * called often, and again when it is called in another way, on the one core that there is.
+ * @param {string} peer @param {import('../lib/servers.mjs').Flags} flags @param {number} seconds
+ */
+async function measure(peer, flags, seconds) {
+  const server = await startServer(peer);
+  const { port } = server;
+  try {
+    await load({ port, connections: 50, size: 64, warmup: 0.5, seconds: 0.1 });
+    return await load({ port, ...flags, warmup: SETTLE, seconds });
+  } finally {
+    server.stop();
+  }
+}
+
+const SETTLE = 3;
 
 /** @param {number} rate */
 function title(rate) {

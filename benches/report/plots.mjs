@@ -37,7 +37,7 @@ export function svg(plot) {
 /** Lying bars, stacked: names stay readable. @param {Plot} plot @returns {import('echarts').EChartsOption} */
 function bars({ title, unit, categories, series, stacked = true }) {
   return {
-    ...common(title),
+    ...common(title, series.length > 1),
     grid: { left: 150, right: 40, top: 80, bottom: 50 },
     xAxis: { type: 'value', name: unit, nameLocation: 'middle', nameGap: 28, ...axis() },
     yAxis: { type: 'category', data: [...categories], inverse: true, ...axis() },
@@ -53,7 +53,7 @@ function bars({ title, unit, categories, series, stacked = true }) {
 /** @param {Plot} plot @returns {import('echarts').EChartsOption} */
 function lines({ title, unit, axis: below, categories, series, logarithmic = false }) {
   return {
-    ...common(title),
+    ...common(title, true),
     grid: { left: 90, right: 40, top: 110, bottom: 60 },
     xAxis: {
       type: 'category',
@@ -72,14 +72,21 @@ function lines({ title, unit, axis: below, categories, series, logarithmic = fal
   };
 }
 
-/** @param {string} title @returns {import('echarts').EChartsOption} */
-function common(title) {
+/** @param {string} title @param {boolean} hasLegend @returns {import('echarts').EChartsOption} */
+function common(title, hasLegend) {
   return {
     animation: false,
     color: COLOURS,
     textStyle: { color: INK, fontFamily: 'sans-serif' },
     title: { text: title, left: 10, textStyle: { color: INK, fontSize: 15, fontWeight: 'normal' } },
-    legend: { top: 38, left: 10, right: 10, textStyle: { color: INK } },
+    legend: {
+      show: hasLegend,
+      top: 38,
+      left: 10,
+      right: 10,
+      itemGap: 24,
+      textStyle: { color: INK },
+    },
   };
 }
 
