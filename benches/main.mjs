@@ -1,6 +1,6 @@
 // The benchmarks: each question with its peers, as a table of ratios and a report.
 //
-//   npm run bench                        everything, five interleaved repetitions: 50 minutes
+//   npm run bench                        everything, five interleaved repetitions: 45 minutes
 //   npm run bench -- --quick             a first look, within 90 s
 //   npm run bench -- --only echo,timers  some of the questions
 //   npm run bench -- --peers tokio,Bun   who else than ours, Node and bare epoll
