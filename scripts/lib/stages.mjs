@@ -26,7 +26,7 @@ export const drivers = ['libuv', 'thread'];
 export function checks() {
   return [
     check('generated files', 'git', ['diff', '--exit-code', '--', 'native', 'Cargo.lock']),
-    check('types of tests', 'node', ['scripts/build-ts.mjs', 'tsconfig.test.json', 'build']),
+    check('types of tests', 'node', ['scripts/build-tests.mjs']),
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
     check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
     check('prettier', bin('prettier'), ['--check', '.']),
