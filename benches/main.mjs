@@ -51,8 +51,8 @@ async function ask() {
     console.log(`${name} is left out: ${reason}`);
   const options = {
     quick,
-    repetitions: Number(values.repetitions ?? (quick ? 3 : 5)),
-    seconds: Number(values.seconds ?? (quick ? 0.4 : 1.5)),
+    repetitions: Math.ceil(above0('repetitions', values.repetitions, quick ? 3 : 5)),
+    seconds: above0('seconds', values.seconds, quick ? 0.4 : 1.5),
     ...ready,
   };
   const found = await measure(questionsOf(names, options), options.repetitions);
@@ -60,6 +60,17 @@ async function ask() {
     answers: found.answers,
     about: about({ ...options, missing, failures: found.failures }),
   };
+}
+
+/**
+ * A number on the command line. @param {string} option @param {string | undefined} value
+ * @param {number} otherwise
+ */
+function above0(option, value, otherwise) {
+  const number = value === undefined ? otherwise : Number(value);
+  if (Number.isFinite(number) && number > 0) return number;
+  console.error(`--${option} has to be a number above 0, and is ${value}.`);
+  process.exit(1);
 }
 
 /**

@@ -26,7 +26,7 @@ export function setUp() {
   });
   upToDate({
     name: 'dist',
-    from: ['ts', 'tsconfig.json', 'native/binding.d.ts', 'package-lock.json'],
+    from: ['ts', 'tsconfig.json', 'native/binding.d.ts', 'package-lock.json', ...builders],
     gives: ['dist/index.js', 'dist/index.d.ts'],
     make: () => step('compiling TypeScript', 'node', ['scripts/build-dist.mjs']),
   });
@@ -36,11 +36,21 @@ export function setUp() {
 export function setUpTests() {
   upToDate({
     name: 'tests',
-    from: ['__test__', 'ts', 'tsconfig.json', 'tsconfig.test.json', 'package-lock.json'],
+    from: [
+      '__test__',
+      'ts',
+      'tsconfig.json',
+      'tsconfig.test.json',
+      'package-lock.json',
+      ...builders,
+    ],
     gives: ['build/__test__'],
     make: () => step('compiling the tests', 'node', ['scripts/build-tests.mjs']),
   });
 }
+
+/** What makes `dist` and `build`: when it changes, they are made again. */
+const builders = ['scripts/build-dist.mjs', 'scripts/build-tests.mjs', 'scripts/lib/compile.mjs'];
 
 /** The name that napi-rs gives the binary of this machine. */
 function binaryName() {

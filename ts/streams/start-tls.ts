@@ -1,5 +1,5 @@
 /** From a stream to one with TLS. */
-import type * as Tls from 'node:tls';
+import * as tls from 'node:tls';
 import { invalidArgValue } from '../errors.js';
 import { IOStreamDuplex } from './duplex.js';
 import { coreOf, IOStream } from './iostream.js';
@@ -56,24 +56,18 @@ export async function startTls(stream: IOStream, options: StartTlsOptions): Prom
   return result;
 }
 
-function serve(below: IOStream, options: StartTlsOptions): Tls.TLSSocket {
-  const tls = tlsOfNode();
-  const settings = { ...options.tls } as Tls.TLSSocketOptions;
-  settings.secureContext ??= tls.createSecureContext(settings as Tls.SecureContextOptions);
+function serve(below: IOStream, options: StartTlsOptions): tls.TLSSocket {
+  const settings = { ...options.tls } as tls.TLSSocketOptions;
+  settings.secureContext ??= tls.createSecureContext(settings as tls.SecureContextOptions);
   return new tls.TLSSocket(new IOStreamDuplex(below) as never, { ...settings, isServer: true });
 }
 
-function connect(below: IOStream, { hostname, tls: settings }: StartTlsOptions): Tls.TLSSocket {
+function connect(below: IOStream, { hostname, tls: settings }: StartTlsOptions): tls.TLSSocket {
   const isName = hostname !== undefined && !/^[\d.]+$|:/.test(hostname);
-  return tlsOfNode().connect({
-    ...(settings as Tls.ConnectionOptions | undefined),
+  return tls.connect({
+    ...(settings as tls.ConnectionOptions | undefined),
     socket: new IOStreamDuplex(below),
     ...(hostname === undefined ? {} : { host: hostname }),
     ...(isName ? { servername: hostname } : {}),
   });
-}
-
-/** Loaded with the first stream that needs it: it would be a quarter of the time to import. */
-function tlsOfNode(): typeof Tls {
-  return process.getBuiltinModule('node:tls');
 }
