@@ -31,8 +31,8 @@ export declare function backend(): string
  */
 export declare function closeAtEnd(): void
 
-/** The `Int32Array` of completions has to hold this many words. */
-export declare const COMPLETION_CAPACITY: number
+/** Words of the `Int32Array` of completions of a loop that was opened with these budgets. */
+export declare function completionCapacity(timers: number, events: number): number
 
 /**
  * Takes over a descriptor that was opened elsewhere: it becomes non-blocking, and is closed with
@@ -61,8 +61,11 @@ export declare function loopClose(handle: ExternalObject<NativeLoop>): void
 /** Ends a registration. Never fails. */
 export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index: number): void
 
-/** A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`. */
-export declare function loopOpen(driver: string, now: number): ExternalObject<NativeLoop>
+/**
+ * A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`. A turn fires `timers`
+ * timers, takes `events` events, and receives `receive_bytes` bytes from a stream, at most.
+ */
+export declare function loopOpen(driver: string, now: number, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop>
 
 /** Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno. */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
@@ -109,9 +112,6 @@ export declare const NOT_RECEIVED: number
 
 /** Writes the descriptors of a pipe to `ends`: the reading and the writing one. */
 export declare function pipeOpen(ends: Int32Array): number
-
-/** Most bytes that a turn receives from a source. One that had so many may have more. */
-export declare const RECEIVE_BYTES: number
 
 /** Words of a record. */
 export declare const RECORD_WORDS: number

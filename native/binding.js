@@ -773,11 +773,11 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, closeAtEnd, COMPLETION_CAPACITY, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, INTEREST_EDGE, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, RECEIVE_BYTES, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
+const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, INTEREST_EDGE, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
 export { ADDRESS_BYTES }
 export { backend }
 export { closeAtEnd }
-export { COMPLETION_CAPACITY }
+export { completionCapacity }
 export { fdAdopt }
 export { fdClose }
 export { fdRead }
@@ -799,7 +799,6 @@ export { MODE_RECEIVE }
 export { MODE_STREAM }
 export { NOT_RECEIVED }
 export { pipeOpen }
-export { RECEIVE_BYTES }
 export { RECORD_WORDS }
 export { SEND_ALL_BUFFERS }
 export { sendAll }

@@ -4,6 +4,7 @@
  */
 import { noticeStorages, turnScope, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
+import { capacities } from './capacities.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
 import type { Isolation } from './isolation.js';
@@ -40,7 +41,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #native: NativeHandle;
   readonly #submissions: Submissions;
-  readonly #completions = new Int32Array(native.COMPLETION_CAPACITY);
+  readonly #completions: Int32Array;
   /** The thread driver watches only while the loop sleeps, and has to be told when it does. */
   readonly #mustAsk: boolean;
   #phase: Phase = 'stopped';
@@ -60,8 +61,10 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#mustAsk = options.driver === 'thread';
-    this.#native = native.loopOpen(options.driver, options.time());
-    this.#submissions = new Submissions(() => this.#submit());
+    const { timers, events, receiveBytes, submissions } = capacities;
+    this.#native = native.loopOpen(options.driver, options.time(), timers, events, receiveBytes);
+    this.#completions = new Int32Array(native.completionCapacity(timers, events));
+    this.#submissions = new Submissions(submissions, () => this.#submit());
     this.timeouts = new TimeoutTable(this.#submissions);
     this.handlers = new HandlerTable(this.#native, this.#submissions, (index) => {
       this.channels.displace(index);

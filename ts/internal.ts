@@ -4,6 +4,7 @@
  * the package: what both reach goes into few files, each of which would take time to import.
  */
 export * from './index.js';
+export { capacities, setCapacities, type Capacities } from './capacities.js';
 export { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from './address.js';
 export * as errors from './errors.js';
 export { table } from './error-table.js';

@@ -4,12 +4,11 @@
  *
  * One per thread, used between two lines of JavaScript: nothing runs meanwhile.
  */
+import { capacities } from './capacities.js';
 import { markAsUntransferable } from 'node:worker_threads';
 
 /** Reads up to this size go into blocks; larger ones into memory of their own. */
 export const LARGEST_READ = 64 * 1024;
-
-const BLOCK_BYTES = 2 * LARGEST_READ;
 
 /** Memory with what it takes to make views of it: asking a buffer for its memory is a call. */
 export class Block {
@@ -39,24 +38,23 @@ class ReceiveBlocks {
   offset = 0;
 
   /**
-   * Makes room for a read of up to `size` bytes, at most {@link LARGEST_READ}; gives how many it
-   * may bring. That is less than `size` only at the end of a block, and then still half of
-   * {@link LARGEST_READ}.
+   * Makes room for a read of up to `size` bytes; gives how many it may bring. That is less than
+   * `size` only at the end of a block, and then still a quarter of the block.
    */
   reserve(size: number): number {
+    if (this.block.bytes.length !== capacities.receiveBlock) this.#renew();
     const room = this.block.bytes.length - this.offset;
     if (room >= size) return size;
-    if (room >= LARGEST_READ / 2) return room;
-    this.block = new Block(newBlock());
-    this.offset = 0;
-    return size;
+    if (room >= capacities.receiveBlock / 4) return room;
+    this.#renew();
+    return Math.min(size, this.block.bytes.length);
   }
 
-  /** Makes room for the reads of a whole turn: at least {@link LARGEST_READ} bytes. */
+  /** Makes room for the reads of a whole turn: at least half a block. */
   reserveTurn(): void {
-    if (this.block.bytes.length - this.offset >= LARGEST_READ) return;
-    this.block = new Block(newBlock());
-    this.offset = 0;
+    const { length } = this.block.bytes;
+    const half = capacities.receiveBlock / 2;
+    if (length !== 2 * half || length - this.offset < half) this.#renew();
   }
 
   /** The `count` bytes that were read. */
@@ -64,6 +62,11 @@ class ReceiveBlocks {
     const { offset } = this;
     this.offset = offset + count;
     return this.block.view(offset, this.offset);
+  }
+
+  #renew(): void {
+    this.block = new Block(newBlock());
+    this.offset = 0;
   }
 }
 
@@ -88,7 +91,7 @@ function bufferFrom(memory: ArrayBuffer, offset: number, length: number): Buffer
 
 /** Whoever transferred one result of a block would empty all the others, as in Node's own pool. */
 function newBlock(): Buffer {
-  const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  const block = Buffer.allocUnsafeSlow(capacities.receiveBlock);
   markAsUntransferable(block.buffer);
   return block;
 }

@@ -6,12 +6,11 @@
  */
 import { native } from './native.js';
 
-const CAPACITY = 2 * 2048;
 const { SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED } = native;
 
 /** An array of submissions and how far it is filled. */
 export class Submissions {
-  readonly words = new Float64Array(CAPACITY);
+  readonly words: Float64Array;
   /** Words in use. */
   length = 0;
   /** Whether a timer was armed: before the loop sleeps, the core has to know. */
@@ -19,8 +18,9 @@ export class Submissions {
 
   readonly #flush: () => void;
 
-  /** `flush` hands the words to the core and calls {@link clear}. */
-  constructor(flush: () => void) {
+  /** Holds `capacity` submissions; `flush` hands them to the core and calls {@link clear}. */
+  constructor(capacity: number, flush: () => void) {
+    this.words = new Float64Array(2 * capacity);
     this.#flush = flush;
   }
 
@@ -50,7 +50,7 @@ export class Submissions {
   }
 
   #push(word: number, operand: number): void {
-    if (this.length === CAPACITY) this.#flush();
+    if (this.length === this.words.length) this.#flush();
     const { words, length } = this;
     words[length] = word;
     words[length + 1] = operand;

@@ -1,5 +1,8 @@
 /** Loops for tests: made, driven turn by turn, and closed again. */
 import { IOLoop, type Callback, type IOLoopOptions } from 'ioloop';
+import { restoreCapacities } from './capacities.js';
+
+restoreCapacities();
 
 /** An error that a loop reported, and the callback it came from. */
 export interface Report {

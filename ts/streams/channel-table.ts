@@ -1,4 +1,5 @@
 /** The streams of one loop: what a turn brought them, and what they want sent. */
+import { capacities } from '../capacities.js';
 import { native, type NativeHandle } from '../native.js';
 import { receiveBlocks } from '../receive-blocks.js';
 import type { Channel } from './channel.js';
@@ -53,7 +54,7 @@ export class ChannelTable {
 
   /** The batch that is sent when the running code and its microtasks are done. */
   get batch(): SendBatch {
-    return (this.#batch ??= new SendBatch());
+    return (this.#batch ??= new SendBatch(capacities.sendBytes, capacities.sendRecords));
   }
 
   /** Watches a channel: its index, or a negative errno. */

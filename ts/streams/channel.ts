@@ -1,12 +1,13 @@
 /** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
 import { constants } from 'node:os';
+import { capacities } from '../capacities.js';
 import { systemError } from '../errors.js';
 import { native } from '../native.js';
 import type { Block } from '../receive-blocks.js';
 import type { ChannelTable } from './channel-table.js';
 import { RECEIVE, type Demand, type Source, type SourceEvents } from './transport.js';
 
-const { NOT_RECEIVED, RECEIVE_BYTES, MODE_STREAM, MODE_FILE } = native;
+const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
 
 /** What a channel tells the writing side. */
 export interface WritableEvents {
@@ -119,7 +120,7 @@ export class Channel implements Source {
         this.reader.onReadable();
       }
     } else if (result > 0) {
-      this.readable = result === RECEIVE_BYTES || this.peerClosed;
+      this.readable = result >= capacities.receiveBytes || this.peerClosed;
       this.reader.onReceived(block, start, start + result);
     } else {
       this.readable = false;

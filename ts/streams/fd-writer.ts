@@ -1,12 +1,13 @@
 /** The writing side of a stream on a descriptor. */
 import { constants } from 'node:os';
+import { capacities } from '../capacities.js';
 import { bufferFull, invalidArgType } from '../errors.js';
 import { native } from '../native.js';
 import { BaseWriter } from './base-writer.js';
 import type { Channel, WritableEvents } from './channel.js';
 import type { ChannelTable } from './channel-table.js';
 import { Deferred } from './deferred.js';
-import { SMALL_PIECE, type Sender } from './send-batch.js';
+import type { Sender } from './send-batch.js';
 import type { Data, WriterLimits, WriterOwner } from './transport.js';
 
 /** Bytes that did not fit, and who waits for them. */
@@ -130,7 +131,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   #writeString(text: string): Promise<void> {
     // A character of UTF-16 takes at most three bytes.
     const most = 3 * text.length;
-    if (most > Math.min(SMALL_PIECE, this.#headroom()) || !this.#canStage(most)) {
+    if (most > Math.min(this.#table.batch.smallPiece, this.#headroom()) || !this.#canStage(most)) {
       return this.#writeBytes(Buffer.from(text));
     }
     const { batch } = this.#table;
@@ -140,7 +141,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   #writeBytes(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;
     this.#checkRoom(length);
-    if (length > SMALL_PIECE) return this.#enqueue(bytes);
+    if (length > this.#table.batch.smallPiece) return this.#enqueue(bytes);
     if (!this.#canStage(length)) return this.#enqueue(Buffer.from(bytes));
     const { batch } = this.#table;
     batch.slab.set(bytes, batch.used);
@@ -154,7 +155,8 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     const pieces = list.map(bytesOf);
     this.#checkRoom(pieces.reduce((sum, { length }) => sum + length, 0));
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (total <= SMALL_PIECE) return this.#writeBytes(Buffer.concat(pieces, total));
+    if (total <= this.#table.batch.smallPiece)
+      return this.#writeBytes(Buffer.concat(pieces, total));
     // All or nothing was checked; the promise of the last is that of them all.
     return pieces.reduce((_, piece) => this.#enqueue(piece), Promise.resolve());
   }
@@ -221,7 +223,10 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   /** Sends what is queued, until the kernel is full or others are to have their turn. */
   #pump(): void {
     this.flush();
-    for (let budget = TURN_BUDGET; !this.#blocked && this.#queueStart < this.#queue.length;) {
+    for (
+      let budget = capacities.sendBudget;
+      !this.#blocked && this.#queueStart < this.#queue.length;
+    ) {
       if (budget <= 0) {
         this.#channel.continueLater();
         break;
@@ -245,8 +250,8 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     const { fd, mode, isFile } = this.#channel;
     const queue = this.#queue;
     const first = queue[this.#queueStart] as Pending;
-    const length = Math.min(first.bytes.length - this.#sent, TURN_BUDGET);
-    const several = this.#queueStart + 1 < queue.length && length < TURN_BUDGET;
+    const length = Math.min(first.bytes.length - this.#sent, capacities.sendBudget);
+    const several = this.#queueStart + 1 < queue.length && length < capacities.sendBudget;
     if (!several) {
       if (length === 0) return [0, 0];
       const send = isFile ? native.fdWrite : native.socketSend;
@@ -256,7 +261,11 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     let wanted = length;
     for (let at = this.#queueStart + 1; at < queue.length; at += 1) {
       const { bytes } = queue[at] as Pending;
-      if (buffers.length === native.SEND_ALL_BUFFERS || wanted + bytes.length > TURN_BUDGET) break;
+      if (
+        buffers.length === native.SEND_ALL_BUFFERS ||
+        wanted + bytes.length > capacities.sendBudget
+      )
+        break;
       buffers.push(bytes);
       wanted += bytes.length;
     }
@@ -299,9 +308,6 @@ const { EAGAIN } = constants.errno;
 const NONE = -1;
 /** The queue of all streams that have none: most of them, most of the time. */
 const NOTHING: Pending[] = [];
-
-/** Bytes that one stream may send at a time. */
-const TURN_BUDGET = 512 * 1024;
 
 /** Sent entries that are put up with at the front of the queue. */
 const MANY = 256;

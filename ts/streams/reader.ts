@@ -1,5 +1,6 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
+import { capacities } from '../capacities.js';
 import { alreadyReading, bufferFull, closedLoop } from '../errors.js';
 import { receiveBlocks, type Block } from '../receive-blocks.js';
 import { Deferred } from './deferred.js';
@@ -164,7 +165,7 @@ export class Reader implements SourceEvents {
 
   /** The result of a read, from the buffer and as much of the source as its budget allows. */
   #attempt<T>(read: Read<T>): T | undefined {
-    for (let budget = TURN_BUDGET; ;) {
+    for (let budget = capacities.readBudget; ;) {
       const value = this.#take(read);
       if (value !== undefined || this.#ended) return value;
       if (!this.#source.readable || budget <= 0) return undefined;
@@ -213,7 +214,7 @@ export class Reader implements SourceEvents {
 
   #pullInto(target: Target): number {
     const { bytes, filled } = target;
-    const size = Math.min(bytes.length - filled, TURN_BUDGET);
+    const size = Math.min(bytes.length - filled, capacities.readBudget);
     const count = this.#source.read(bytes, filled, size);
     if (count > 0) target.filled += count;
     return count;
@@ -282,9 +283,6 @@ export class Reader implements SourceEvents {
 }
 
 const { EAGAIN } = constants.errno;
-
-/** Bytes that one stream may read in one turn, so that a fast peer starves nobody. */
-const TURN_BUDGET = 256 * 1024;
 
 /** A stream that reads less at a time does its own reads. */
 const SMALL_CHUNK = 8 * 1024;

@@ -8,11 +8,6 @@
 import { native } from '../native.js';
 
 const { RECORD_WORDS } = native;
-const SLAB_BYTES = 256 * 1024;
-const MAX_RECORDS = 2048;
-
-/** Pieces up to this size are copied; larger ones are sent from where they are. */
-export const SMALL_PIECE = 4 * 1024;
 
 /** Who wrote a record. */
 export interface Sender {
@@ -24,8 +19,11 @@ export interface Sender {
 
 /** The pieces that wait, and the slab they lie in. */
 export class SendBatch {
-  readonly slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  readonly records = new Int32Array(RECORD_WORDS * MAX_RECORDS);
+  readonly slab: Buffer;
+  readonly records: Int32Array;
+  /** Pieces up to this size are copied; larger ones are sent from where they are. */
+  readonly smallPiece: number;
+  readonly #maxRecords: number;
   readonly #senders: (Sender | null)[] = [];
   /** Bytes of the slab in use. */
   used = 0;
@@ -33,9 +31,17 @@ export class SendBatch {
   count = 0;
   #flushing = false;
 
+  /** Holds `bytes` bytes in at most `records` records. */
+  constructor(bytes: number, records: number) {
+    this.slab = Buffer.allocUnsafeSlow(bytes);
+    this.smallPiece = Math.floor(bytes / 64);
+    this.records = new Int32Array(RECORD_WORDS * records);
+    this.#maxRecords = records;
+  }
+
   /** Whether a piece of this size fits; {@link flush} makes room. */
   hasRoom(length: number): boolean {
-    return this.used + length <= SLAB_BYTES && this.count < MAX_RECORDS;
+    return this.used + length <= this.slab.length && this.count < this.#maxRecords;
   }
 
   /**

@@ -7,7 +7,7 @@
 //! sources, the ids of the due timers in firing order, then three words per source: index,
 //! readiness, and what was received from it (see `receive.rs`).
 
-use ioloop::event_loop::{READY_BUDGET, TIMER_BUDGET};
+use ioloop::event_loop::Budgets;
 use ioloop::reactor::Readiness;
 use ioloop::timer::TimerId;
 use ioloop::{EventLoop, Turn, clock::Timeline};
@@ -27,10 +27,21 @@ pub(crate) enum Submission {
     Drained(usize, Readiness),
 }
 
-/// The `Int32Array` of completions has to hold this many words.
+/// Words of the `Int32Array` of completions of a loop that was opened with these budgets.
 #[napi]
-#[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
-pub const COMPLETION_CAPACITY: u32 = (HEADER + TIMER_BUDGET + 3 * READY_BUDGET) as u32;
+#[must_use]
+pub fn completion_capacity(timers: u32, events: u32) -> u32 {
+    let budgets = budgets(timers, events);
+    u32::try_from(HEADER + budgets.timers + 3 * budgets.ready()).unwrap_or(u32::MAX)
+}
+
+/// The bounds of a turn, as JavaScript names them.
+pub(crate) fn budgets(timers: u32, events: u32) -> Budgets {
+    Budgets {
+        timers: timers.max(1) as usize,
+        events: events.max(1) as usize,
+    }
+}
 
 /// Operation code of a submission: arm timer `id` at the operand, a deadline in seconds.
 #[napi]
@@ -79,7 +90,7 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
 }
 
 /// Writes what the turn brought, and receives on the way what `receiver` is to receive; false when
-/// the array is smaller than [`COMPLETION_CAPACITY`].
+/// the array is smaller than [`completion_capacity`].
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,

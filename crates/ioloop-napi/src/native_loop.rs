@@ -9,7 +9,7 @@ use ioloop::{Error, EventLoop, Turn, reactor};
 use napi::bindgen_prelude::{Env, External, Function};
 use napi_derive::napi;
 
-use crate::batch::{Submission, complete, submissions};
+use crate::batch::{Submission, budgets, complete, submissions};
 use crate::driver::{Driver, Kind};
 use crate::fd::JsFd;
 use crate::receive::Receiver;
@@ -25,16 +25,25 @@ pub struct NativeLoop {
     timeline: Timeline,
     /// Tokens by their index: JavaScript names a registration by its index alone.
     tokens: Vec<Option<Token>>,
+    /// Most bytes that a turn receives from a source.
+    receive_bytes: usize,
     turn: Turn<()>,
 }
 
-/// A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`.
+/// A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`. A turn fires `timers`
+/// timers, takes `events` events, and receives `receive_bytes` bytes from a stream, at most.
 #[napi(catch_unwind)]
-pub fn loop_open(driver: String, now: f64) -> napi::Result<External<NativeLoop>> {
+pub fn loop_open(
+    driver: String,
+    now: f64,
+    timers: u32,
+    events: u32,
+    receive_bytes: u32,
+) -> napi::Result<External<NativeLoop>> {
     let kind = Kind::parse(&driver)?;
     let timeline = Timeline::new(now);
     let mut turn = Turn::default();
-    let (mut core, _handle) = EventLoop::new().map_err(failed)?;
+    let (mut core, _handle) = EventLoop::with_budgets(budgets(timers, events)).map_err(failed)?;
     // Brings the wheel to the present, so that timers go to the right level at once.
     core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn)
         .map_err(failed)?;
@@ -44,6 +53,7 @@ pub fn loop_open(driver: String, now: f64) -> napi::Result<External<NativeLoop>>
         core: Some(core),
         timeline,
         tokens: Vec::new(),
+        receive_bytes: receive_bytes as usize,
         turn,
     }))
 }
@@ -136,6 +146,7 @@ pub fn loop_turn(
     let NativeLoop {
         core: Some(core),
         timeline,
+        receive_bytes,
         turn,
         ..
     } = &mut **handle
@@ -145,7 +156,7 @@ pub fn loop_turn(
     if let Err(error) = core.turn(timeline.tick(now), Some(Duration::ZERO), turn) {
         return -error.errno();
     }
-    let mut receiver = Receiver::new(modes, slab, used);
+    let mut receiver = Receiver::new(modes, slab, used, *receive_bytes);
     if !complete(core, turn, &mut receiver, completions) {
         return INVALID;
     }

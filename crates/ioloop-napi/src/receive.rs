@@ -25,10 +25,6 @@ pub const MODE_RECEIVE: u8 = 2;
 #[napi]
 pub const MODE_FILE: u8 = 4;
 
-/// Most bytes that a turn receives from a source. One that had so many may have more.
-#[napi]
-pub const RECEIVE_BYTES: u32 = 8 * 1024;
-
 /// In the place of a number of bytes: nothing was received, as nobody waits or there is no room.
 #[napi]
 pub const NOT_RECEIVED: i32 = i32::MIN;
@@ -38,13 +34,15 @@ pub(crate) struct Receiver<'a> {
     modes: &'a [u8],
     /// What is left of the slab.
     room: &'a mut [u8],
+    /// Most bytes that the turn receives from a source. One that had so many may have more.
+    most: usize,
 }
 
 impl<'a> Receiver<'a> {
-    /// Receives to `slab`, from `used` on.
-    pub(crate) fn new(modes: &'a [u8], slab: &'a mut [u8], used: u32) -> Self {
+    /// Receives to `slab`, from `used` on, at most `most` bytes from each source.
+    pub(crate) fn new(modes: &'a [u8], slab: &'a mut [u8], used: u32, most: usize) -> Self {
         let room = slab.get_mut(used as usize..).unwrap_or_default();
-        Self { modes, room }
+        Self { modes, room, most }
     }
 
     /// Bytes received from the source of this event: 0 at the end of the stream, a negative errno,
@@ -55,7 +53,7 @@ impl<'a> Receiver<'a> {
         if mode & MODE_RECEIVE == 0 || !readable {
             return NOT_RECEIVED;
         }
-        let Some(room) = self.room.get_mut(..RECEIVE_BYTES as usize) else {
+        let Some(room) = self.room.get_mut(..self.most) else {
             return NOT_RECEIVED;
         };
         let Some(&fd) = core.source(event.token) else {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::Result;
-use crate::reactor::{Alarm, EVENT_BUDGET, Event, Interest, Reactor, Readiness, Token, WAKE};
+use crate::reactor::{self, Alarm, Event, Interest, Reactor, Readiness, Token, WAKE};
 use crate::remote::{self, Inbox, LoopHandle};
 use crate::timer::{TimerId, Wheel};
 
@@ -27,6 +27,7 @@ use crate::timer::{TimerId, Wheel};
 /// # Ok::<(), ioloop::Error>(())
 /// ```
 pub struct EventLoop<S, C> {
+    budgets: Budgets,
     inbox: Inbox<C>,
     wheel: Wheel,
     alarm: Alarm,
@@ -70,11 +71,21 @@ impl<S: AsFd, C> EventLoop<S, C> {
     ///
     /// `EMFILE` and the like: it needs three descriptors.
     pub fn new() -> Result<(Self, LoopHandle<C>)> {
-        let reactor = Reactor::new()?;
+        Self::with_budgets(Budgets::default())
+    }
+
+    /// [`new`](Self::new) with bounds of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_budgets(budgets: Budgets) -> Result<(Self, LoopHandle<C>)> {
+        let reactor = Reactor::with_event_budget(budgets.events)?;
         let (handle, inbox) = remote::channel(mio::Waker::new(reactor.registry(), WAKE)?);
         let alarm = Alarm::new(reactor.registry())?;
         Ok((
             Self {
+                budgets,
                 inbox,
                 wheel: Wheel::new(),
                 alarm,
@@ -172,7 +183,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
 
     fn collect_due(&mut self, now: u64, turn: &mut Turn<C>) {
         turn.due.clear();
-        self.wheel.expire(now, TIMER_BUDGET, &mut turn.due);
+        self.wheel.expire(now, self.budgets.timers, &mut turn.due);
         if turn.due.len() >= CROWD {
             self.patience = now.saturating_add(CROWD_PAUSE);
         }
@@ -194,7 +205,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
         if signals.alarm {
             self.alarm.rang();
         }
-        turn.more = signals.more || turn.due.len() == TIMER_BUDGET;
+        turn.more = signals.more || turn.due.len() == self.budgets.timers;
         Ok(())
     }
 
@@ -234,8 +245,31 @@ impl<S, C> AsRawFd for EventLoop<S, C> {
     }
 }
 
-/// Most timers that fire in one turn: a storm of them shares the thread with everybody else.
-pub const TIMER_BUDGET: usize = 4096;
+/// How much one turn collects: a storm of timers or events shares the thread with everybody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// Most timers that fire in one turn, at least 1.
+    pub timers: usize,
+    /// Most events taken from the selector, and most sources of the ready list asked again.
+    pub events: usize,
+}
+
+impl Budgets {
+    /// Most sources that one turn reports.
+    #[must_use]
+    pub const fn ready(self) -> usize {
+        2 * self.events
+    }
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            timers: 4096,
+            events: reactor::EVENT_BUDGET,
+        }
+    }
+}
 
 /// As many timers in one turn are a crowd: the turns that they cause are kept apart, or a hundred
 /// thousand timers of the next moments would cause a turn every few microseconds.
@@ -247,6 +281,3 @@ pub const CROWD_PAUSE: u64 = 1_000_000;
 /// Whether the set can wake at a deadline by itself; if not, who watches it has to do that at
 /// [`EventLoop::next_wake`].
 pub const HAS_ALARM: bool = Alarm::EXISTS;
-
-/// Most sources that one turn reports.
-pub const READY_BUDGET: usize = 2 * EVENT_BUDGET;

@@ -50,6 +50,7 @@ pub struct Event {
 pub struct Reactor<S> {
     poll: mio::Poll,
     events: mio::Events,
+    event_budget: usize,
     entries: Slab<Entry<S>>,
     /// Which entry a descriptor number belongs to: one registration per number.
     by_fd: HashMap<RawFd, u32>,
@@ -94,9 +95,19 @@ impl<S: AsFd> Reactor<S> {
     ///
     /// What `epoll_create1(2)` or `kqueue(2)` says, as a rule `EMFILE`.
     pub fn new() -> Result<Self> {
+        Self::with_event_budget(EVENT_BUDGET)
+    }
+
+    /// [`new`](Self::new) with another bound than [`EVENT_BUDGET`], at least 1.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_event_budget(event_budget: usize) -> Result<Self> {
         Ok(Self {
             poll: mio::Poll::new()?,
-            events: mio::Events::with_capacity(EVENT_BUDGET),
+            events: mio::Events::with_capacity(event_budget),
+            event_budget,
             entries: Slab::new(),
             by_fd: HashMap::new(),
             ready: ReadyList::default(),
@@ -281,7 +292,7 @@ impl<S: AsFd> Reactor<S> {
     }
 
     fn recheck(&mut self, events: &mut Vec<Event>) -> Result<()> {
-        for found in self.ready.recheck(&mut self.entries, EVENT_BUDGET)? {
+        for found in self.ready.recheck(&mut self.entries, self.event_budget)? {
             if found.closed || !self.is_current(found.token) {
                 self.remove(found.token);
                 continue;
@@ -470,7 +481,7 @@ fn to_index(index: usize) -> u32 {
 /// Most events taken from the kernel in one poll, and most sources of the ready list asked again:
 /// more wait in the set, which stays readable, or on the list. One poll so reports at most twice
 /// as many.
-pub(crate) const EVENT_BUDGET: usize = 1024;
+pub const EVENT_BUDGET: usize = 1024;
 
 /// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
 const ORPHAN_LIMIT: u32 = 16;

@@ -1,0 +1,36 @@
+/** Capacities for tests: what takes thousands by default is reached by a few. */
+import { setCapacities, type Capacities } from '#internal';
+
+/** Each boundary is crossed by two or three of anything. */
+export const TINY: Readonly<Capacities> = {
+  submissions: 2,
+  timers: 2,
+  events: 2,
+  receiveBytes: 16,
+  receiveBlock: 64,
+  sendRecords: 2,
+  sendBytes: 1024,
+  readBudget: 64,
+  sendBudget: 64,
+};
+
+/** Runs `body` with other capacities; loops that it makes have them. */
+export async function withCapacities<T>(
+  changed: Partial<Capacities>,
+  body: () => T | PromiseLike<T>,
+): Promise<T> {
+  setCapacities({ ...(isTiny ? TINY : {}), ...changed });
+  try {
+    return await body();
+  } finally {
+    restoreCapacities();
+  }
+}
+
+/** `IOLOOP_TEST_CAPACITIES=tiny` runs any test file with {@link TINY} capacities. */
+const isTiny = process.env['IOLOOP_TEST_CAPACITIES'] === 'tiny';
+
+/** Back to what `IOLOOP_TEST_CAPACITIES` says. */
+export function restoreCapacities(): void {
+  setCapacities(isTiny ? TINY : {});
+}

@@ -1,0 +1,49 @@
+/**
+ * How much one turn, one batch and one array hold. A full one is a bound, not an error: the rest
+ * comes with the next.
+ */
+
+/** The capacities of a loop and its streams. Each is at least 1. */
+export interface Capacities {
+  /** Submissions that one crossing carries; more make another crossing. */
+  submissions: number;
+  /** Timers that fire in one turn. */
+  timers: number;
+  /** Events that a turn takes from the selector, and sources of the ready list that it rechecks. */
+  events: number;
+  /** Bytes that a turn receives from one stream. */
+  receiveBytes: number;
+  /** Bytes of the block that small reads of this thread go into. */
+  receiveBlock: number;
+  /** Records of a send batch: pieces of writes that do not continue the piece before. */
+  sendRecords: number;
+  /** Bytes of a send batch. A piece of a write is copied there if it fits into a 64th of it. */
+  sendBytes: number;
+  /** Bytes that one stream reads in one turn. */
+  readBudget: number;
+  /** Bytes that one stream sends in one turn from its queue. */
+  sendBudget: number;
+}
+
+const DEFAULTS: Readonly<Capacities> = {
+  submissions: 2048,
+  timers: 4096,
+  events: 1024,
+  receiveBytes: 8 * 1024,
+  receiveBlock: 128 * 1024,
+  sendRecords: 2048,
+  sendBytes: 256 * 1024,
+  readBudget: 256 * 1024,
+  sendBudget: 512 * 1024,
+};
+
+/** What the loops of this thread are made with. */
+export const capacities: Capacities = { ...DEFAULTS };
+
+/**
+ * Changes the capacities of loops that are made from now on, and of this thread's receive blocks;
+ * without an argument, back to the defaults. For tests: a small capacity is reached by little work.
+ */
+export function setCapacities(changed: Partial<Capacities> = {}): void {
+  Object.assign(capacities, DEFAULTS, changed);
+}
