@@ -1,5 +1,6 @@
 /** Runs user code so that nothing it throws or rejects with reaches the loop. */
 import type { AsyncResource } from 'node:async_hooks';
+import { isAbortReason } from './abort-signal.js';
 import { outside, storagesExist, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 
@@ -60,7 +61,10 @@ export class Isolation {
     }
   }
 
-  /** A promise is watched, so that its rejection is reported and not unhandled. */
+  /**
+   * A promise is watched, so that its rejection is reported and not unhandled. One that the program
+   * has cancelled by its own signal is not a failure, as a cancelled coroutine of Tornado's is not.
+   */
   #watch(
     callback: Callback,
     result: PromiseLike<unknown>,
@@ -68,7 +72,7 @@ export class Isolation {
   ): void {
     // A foreign thenable may reject twice, or throw after; a promise does so once.
     Promise.resolve(result).then(undefined, (error: unknown) => {
-      if (!isExpected(error)) this.report(callback, error);
+      if (!isExpected(error) && !isAbortReason(error)) this.report(callback, error);
     });
   }
 }

@@ -1,22 +1,26 @@
 /** How long one waits for something: a timeout, an `AbortSignal`, or both. */
+import { throwIfAborted, unwatchSignal, watchSignal, type Abortable } from '../abort-signal.js';
 import { secondsOf, type Duration } from '../duration.js';
 import { invalidArgType, TimeoutError } from '../errors.js';
 import type { IOLoop } from '../ioloop.js';
 import type { Timeout } from '../timeouts.js';
 
-/** What every call that waits may be told. */
+/** Options of every call that waits. */
 export interface WaitOptions {
   /**
-   * The longest to wait, in seconds or as a duration; then a `TimeoutError`. By default for ever.
+   * The longest to wait, in seconds or as a duration; then a `TimeoutError`. By default unlimited.
    * It passes on the loop's clock, while the loop runs.
    */
   readonly timeout?: number | Duration | undefined;
-  /** Aborting it gives up the wait, with its reason. */
+  /**
+   * Aborting it gives up the wait, with its reason. One signal may be given to any number of calls:
+   * it has one listener while there are waits, and none afterwards.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** One limited wait: calls `expire` at most once, unless {@link done} comes first. */
-export class Wait {
+export class Wait implements Abortable {
   readonly #loop: IOLoop;
   readonly #signal: AbortSignal | undefined;
   #expire: ((error: unknown) => void) | null;
@@ -25,16 +29,16 @@ export class Wait {
   /**
    * `what` begins the message of the error.
    *
-   * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that is aborted already.
+   * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that has aborted already.
    */
   constructor(loop: IOLoop, options: WaitOptions, what: string, expire: (error: unknown) => void) {
     const { signal } = options;
     const seconds = checkWait(options);
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     this.#loop = loop;
     this.#signal = signal;
     this.#expire = expire;
-    signal?.addEventListener('abort', this.#onAbort);
+    if (signal !== undefined) watchSignal(signal, this);
     if (seconds !== Infinity) {
       this.#timeout = loop.callLater(seconds, () => {
         this.#end(new TimeoutError(`${what} timed out after ${seconds} seconds`));
@@ -47,12 +51,12 @@ export class Wait {
     this.#expire = null;
     if (this.#timeout !== null) this.#loop.removeTimeout(this.#timeout);
     this.#timeout = null;
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#signal !== undefined) unwatchSignal(this.#signal, this);
   }
 
-  readonly #onAbort = (): void => {
-    this.#end(this.#signal?.reason);
-  };
+  onAbort(reason: unknown): void {
+    this.#end(reason);
+  }
 
   #end(error: unknown): void {
     const expire = this.#expire;
@@ -99,8 +103,14 @@ export function limited<T>(
  */
 export function checkWait({ timeout, signal }: WaitOptions): number {
   const seconds = timeout === undefined ? Infinity : secondsOf(timeout, 'timeout');
-  if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw invalidArgType('signal', signal, 'an AbortSignal');
   }
   return seconds;
+}
+
+/** As Node checks one: it need not be of this realm. */
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) return false;
+  return typeof (value as Partial<AbortSignal>).addEventListener === 'function';
 }

@@ -1,0 +1,171 @@
+/** One AbortSignal for many waits, and what its abort is: no failure, and no news. */
+import { getEventListeners } from 'node:events';
+import test from 'ava';
+import { TCPClient, TCPServer, type IOStream } from 'ioloop';
+import { runChild } from './helpers/child.js';
+import { takeReports, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { addressOf, connectTo, portOf } from './helpers/net.js';
+import { failureOf, PATIENCE, turns, withPair } from './helpers/streams.js';
+
+const CONNECTIONS = 5;
+
+/** Listeners of ours on a signal. */
+function listeners(signal: AbortSignal): number {
+  return getEventListeners(signal, 'abort').length;
+}
+
+test('a hundred waits on one signal have one listener, and end together', async (t) => {
+  const { signal, ...controller } = split(new AbortController());
+  const reason = new Error('enough');
+  await withPair(async (near, far) => {
+    const drains = Array.from({ length: 100 }, () => near.drain({ signal }));
+    await Promise.all(drains);
+    t.is(listeners(signal), 0);
+    const reads = [near, far].map((stream) => failureOf(stream.readBytes(1, { signal })));
+    t.is(listeners(signal), 1);
+    controller.abort(reason);
+    t.deepEqual(await Promise.all(reads), [reason, reason]);
+    t.is(listeners(signal), 0);
+  });
+});
+
+test('a signal of the whole program: no warning for ten thousand reads at a time', async (t) => {
+  const { code, stderr, stdout } = await runChild(`
+    import { getEventListeners } from 'node:events';
+    import { IOLoop, IOStream, Socket } from 'ioloop';
+    const { signal } = new AbortController();
+    await IOLoop.current().runSync(async () => {
+      const pairs = Array.from({ length: 50 }, () => Socket.pair().map((socket) => new IOStream(socket)));
+      for (let round = 0; round < 200; round += 1) {
+        const reads = pairs.map(([near]) => near.readBytes(4, { signal }));
+        for (const [, far] of pairs) far.write('ping', { signal });
+        await Promise.all(reads);
+      }
+      console.log(getEventListeners(signal, 'abort').length);
+    });
+  `);
+  t.is(code, 0);
+  t.is(stdout, '0\n');
+  t.is(stderr, '');
+});
+
+/** What `handle` does on each of several connections ends by `abort`; what was reported. */
+async function reportsOf(
+  handle: (stream: IOStream, signal: AbortSignal) => Promise<unknown>,
+  abort: (controller: AbortController) => void,
+): Promise<unknown[]> {
+  return withLoop((loop) =>
+    loop.runSync(async () => {
+      const controller = new AbortController();
+      const handleStream = (stream: IOStream): unknown => handle(stream, controller.signal);
+      const server = new TCPServer({ loop, handleStream });
+      server.listen(0, '127.0.0.1');
+      const clients: IOStream[] = [];
+      for (let count = 0; count < CONNECTIONS; count += 1) {
+        clients.push(await connectTo(loop, addressOf(server)));
+      }
+      while (server.connections < CONNECTIONS) await turns(clients[0] as IOStream);
+      await turns(clients[0] as IOStream);
+      abort(controller);
+      await server.stop({ drain: true });
+      await turns(clients[0] as IOStream);
+      for (const client of clients) client.close();
+      return takeReports(loop as ReportingLoop).map(({ error }) => error);
+    }, PATIENCE),
+  ) as Promise<unknown[]>;
+}
+
+const readLines = async (stream: IOStream, signal: AbortSignal): Promise<void> => {
+  for (;;) await stream.readUntil('\n', { signal });
+};
+
+const readChunks = async (stream: IOStream, signal: AbortSignal): Promise<void> => {
+  for await (const chunk of stream.chunks({ signal })) await stream.write(chunk);
+};
+
+for (const [kind, reason] of [
+  ['none', undefined],
+  ['an error', new Error('SIGINT')],
+  ['a string', 'SIGINT'],
+] as const) {
+  test(`a handler that ends by a signal of the program is not reported; its reason: ${kind}`, async (t) => {
+    const abort = (controller: AbortController): void => {
+      controller.abort(reason);
+    };
+    t.deepEqual(await reportsOf(readLines, abort), []);
+    t.deepEqual(await reportsOf(readChunks, abort), []);
+  });
+}
+
+const aborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', resolve);
+  });
+
+test('a signal that has aborted before a read is not reported either', async (t) => {
+  const handle = async (stream: IOStream, signal: AbortSignal): Promise<void> => {
+    await aborted(signal);
+    await stream.readBytes(1, { signal });
+  };
+  t.deepEqual(await reportsOf(handle, (controller) => controller.abort()), []);
+});
+
+test('an error that is not the reason of a signal is reported, as is a deadline', async (t) => {
+  const own = new Error('own');
+  const handle = (stream: IOStream, signal: AbortSignal): Promise<void> =>
+    readLines(stream, signal).catch(() => {
+      throw own;
+    });
+  const abort = (controller: AbortController): void => {
+    controller.abort();
+  };
+  t.deepEqual(await reportsOf(handle, abort), Array<Error>(CONNECTIONS).fill(own));
+  const late = async (stream: IOStream, signal: AbortSignal): Promise<void> => {
+    await aborted(signal);
+    await stream.readBytes(1, { signal: AbortSignal.timeout(1) });
+  };
+  const names = (await reportsOf(late, abort)).map((error) => (error as Error).name);
+  t.deepEqual(names, Array<string>(CONNECTIONS).fill('TimeoutError'));
+});
+
+test('a callback that ends by a signal of the program is not reported', async (t) => {
+  await withPair(async (near, _far, loop) => {
+    const controller = new AbortController();
+    loop.addCallback(() => near.readBytes(1, { signal: controller.signal }));
+    await turns(near);
+    t.true(near.reading);
+    controller.abort();
+    await turns(near);
+    t.false(near.reading);
+    t.deepEqual(loop.reports, []);
+  });
+});
+
+test('connecting, TLS and stopping take the same signal and leave no listener', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const { signal } = new AbortController();
+      const server = new TCPServer({ loop, handleStream: (stream) => stream.end({ signal }) });
+      server.listen(0, '127.0.0.1');
+      for (let count = 0; count < 20; count += 1) {
+        const stream = await new TCPClient().connect('127.0.0.1', portOf(server), { loop, signal });
+        t.is(String(await stream.readUntilClose({ signal })), '');
+      }
+      await server.stop({ drain: true, signal });
+      t.is(listeners(signal), 0);
+    }, PATIENCE),
+  );
+});
+
+/** A controller's method apart from it. */
+function split(controller: AbortController): {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+} {
+  return {
+    signal: controller.signal,
+    abort: (reason) => {
+      controller.abort(reason);
+    },
+  };
+}
