@@ -36,6 +36,8 @@ test('every error is of the class that the table names', (t) => {
     errors.streamBusy('startTls()', 'a read waits'),
     errors.serverState('The server was stopped'),
     errors.streamClosed(null),
+    errors.streamEnded(true),
+    errors.streamEnded(false),
     new TimeoutError('Operation timed out after 1 seconds'),
   ];
   for (const error of made) {
@@ -88,6 +90,20 @@ test('a TimeoutError has its code, its cause and its name', (t) => {
   t.is(error.name, 'TimeoutError');
   t.true(error instanceof IOLoopError);
   t.false('cause' in new TimeoutError('late'));
+});
+
+test('a stream that an error of OpenSSL has closed names the reason and its code', (t) => {
+  const alert = Object.assign(
+    new Error('80DC:error:0A00045C:SSL routines:ssl3_read_bytes:…:907:'),
+    {
+      code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+      reason: 'tlsv13 alert certificate required',
+    },
+  );
+  t.is(
+    errors.streamClosed(alert).message,
+    'Stream is closed: tlsv13 alert certificate required (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED)',
+  );
 });
 
 test('a system error has the form of those of Node', (t) => {

@@ -142,11 +142,20 @@ test('an address that is none is refused, and the stream can still connect', asy
       t.true(code?.startsWith('ERR_'), `${JSON.stringify(address)}: ${code}`);
       t.false(stream.closed);
     }
-    const aborted = { signal: AbortSignal.abort() };
-    t.is((await failureOf(stream.connect(server.localAddress, aborted))).name, 'AbortError');
-    t.false(stream.closed);
     t.is(await stream.connect(server.localAddress), stream);
     stream.close();
+  });
+});
+
+test('a signal that has aborted before closes the stream, as one that aborts later does', async (t) => {
+  await onLoop(async (loop) => {
+    using server = listener();
+    const reason = new Error('not today');
+    const stream = new IOStream(Socket.tcp(), { loop });
+    const options = { signal: AbortSignal.abort(reason) };
+    t.is(await closedBy(stream.connect(server.localAddress, options)), reason);
+    t.true(stream.closed);
+    t.is(stream.error, reason);
   });
 });
 

@@ -67,7 +67,12 @@ export const table = {
   ERR_IOLOOP_STREAM_CLOSED: {
     base: 'StreamClosedError',
     message: (realError: Error | null) =>
-      realError === null ? 'Stream is closed' : `Stream is closed: ${realError.message}`,
+      realError === null ? 'Stream is closed' : `Stream is closed: ${reasonOf(realError)}`,
+  },
+  ERR_IOLOOP_STREAM_ENDED: {
+    base: 'StreamClosedError',
+    message: () =>
+      'End of stream: the peer has ended its side, and no more bytes will come. The stream can still be written',
   },
   ERR_IOLOOP_SUBCLASS: {
     base: 'IOLoopError',
@@ -102,6 +107,14 @@ interface Entry {
 }
 
 const MAX_SHOWN = 80;
+
+/** OpenSSL's errors have a line of its source code as their message, and the reason apart. */
+function reasonOf(error: Error): string {
+  const { code, reason } = error as { code?: unknown; reason?: unknown };
+  return typeof reason === 'string' && typeof code === 'string'
+    ? `${reason} (${code})`
+    : error.message;
+}
 
 function argumentMessage(name: string, value: unknown, expected: string): string {
   return `"${name}" must be ${expected}. Received ${show(value)}`;

@@ -31,7 +31,10 @@ export class TimeoutError extends IOLoopError {
   }
 }
 
-/** The stream is closed. `code` is `ERR_IOLOOP_STREAM_CLOSED`. */
+/**
+ * The stream is closed, and `code` is `ERR_IOLOOP_STREAM_CLOSED`; or a read has found EOF on a stream
+ * that stays open for writing (`allowHalfOpen`), and `code` is `ERR_IOLOOP_STREAM_ENDED`.
+ */
 export class StreamClosedError extends IOLoopError {
   static {
     this.prototype.name = 'StreamClosedError';
@@ -41,11 +44,14 @@ export class StreamClosedError extends IOLoopError {
   declare readonly partial?: Buffer;
 
   /** @internal */
-  constructor(realError: Error | null, partial?: Buffer) {
-    const message = table.ERR_IOLOOP_STREAM_CLOSED.message(realError);
-    const options = realError === null ? undefined : { cause: realError };
-    super('ERR_IOLOOP_STREAM_CLOSED', message, options);
-    // Not among what is printed: it may be long, and is somebody's data.
+  constructor(
+    code: 'ERR_IOLOOP_STREAM_CLOSED' | 'ERR_IOLOOP_STREAM_ENDED',
+    message: string,
+    realError: Error | null,
+    partial?: Buffer,
+  ) {
+    super(code, message, realError === null ? undefined : { cause: realError });
+    // Not enumerable, so that it is not printed: it may be long.
     if (partial !== undefined) Object.defineProperty(this, 'partial', { value: partial });
   }
 
@@ -154,7 +160,17 @@ export function invalidSubclass(value: unknown): IOLoopError {
 
 /** A stream that is closed, for `realError`, if any; with what a read had got. */
 export function streamClosed(realError: Error | null, partial?: Buffer): StreamClosedError {
-  return new StreamClosedError(realError, partial);
+  const message = table.ERR_IOLOOP_STREAM_CLOSED.message(realError);
+  return new StreamClosedError('ERR_IOLOOP_STREAM_CLOSED', message, realError, partial);
+}
+
+/** A read that has found EOF: the peer has ended. `isOpen` if the stream can still be written. */
+export function streamEnded(isOpen: boolean): StreamClosedError {
+  const code = isOpen ? 'ERR_IOLOOP_STREAM_ENDED' : 'ERR_IOLOOP_STREAM_CLOSED';
+  const message = isOpen
+    ? table.ERR_IOLOOP_STREAM_ENDED.message()
+    : `${table.ERR_IOLOOP_STREAM_CLOSED.message(null)}: its peer has ended it (EOF)`;
+  return new StreamClosedError(code, message, null);
 }
 
 /** A second read while one waits. */

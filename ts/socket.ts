@@ -162,7 +162,8 @@ export class Socket {
       return null;
     }
     this.#connecting = null;
-    if (address === null) return systemError(result, 'socket', { fd });
+    // The kernel reports here what has failed since the last system call: sending, or else receiving.
+    if (address === null) return systemError(result, result === -EPIPE ? 'write' : 'read');
     return systemError(result, 'connect', { fd, ...addressDetails(address) });
   }
 
@@ -281,7 +282,7 @@ export class Socket {
   }
 }
 
-const { EAGAIN, EBADF, EINVAL, ENOTCONN } = constants.errno;
+const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
 const UNIX = 1;
 const CLOSED = -1;
 const CONNECTED = 0;

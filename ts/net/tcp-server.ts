@@ -1,5 +1,6 @@
 /** Servers: a stream for each connection. */
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import { isAbortReason } from '../abort-signal.js';
 import type { Address } from '../address.js';
 import { invalidArgType, serverState, StreamClosedError, unsupported } from '../errors.js';
 import { IOLoop, reportError } from '../ioloop.js';
@@ -44,7 +45,8 @@ export interface StopOptions extends WaitOptions {
  * ```
  *
  * A `handleStream` that throws or rejects has its stream closed, and is reported to the loop, unless
- * all it says is that its stream is closed: the peer has gone, or has sent more than was allowed.
+ * it is with the `StreamClosedError` of its own stream (the peer has ended or gone, or has sent more
+ * than was allowed) or with the reason of a signal that the program has aborted.
  * Otherwise the stream is left as it is when it returns.
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
@@ -102,13 +104,13 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   /** Listens on `port`, at once; see {@link bindSockets}. May be called several times. */
-  listen(port: number, address: string | null = null, options: BindOptions = {}): void {
+  listen(port: number | string, address: string | null = null, options: BindOptions = {}): void {
     this.#assertNotStopped();
     this.addSockets(bindSockets(port, address, options));
   }
 
   /** Binds like {@link listen}, and accepts from {@link start} on. */
-  bind(port: number, address: string | null = null, options: BindOptions = {}): void {
+  bind(port: number | string, address: string | null = null, options: BindOptions = {}): void {
     this.#assertNotStopped();
     this.#bound.push(...bindSockets(port, address, options));
   }
@@ -225,10 +227,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   #onFailure(stream: IOStream, error: unknown): void {
-    // That the stream was closed, and for what, is no news: its own reads and writes say no more.
-    const isKnown =
-      stream.closed && error instanceof StreamClosedError && error.realError === stream.error;
-    if (!isKnown) reportError(this.loop, this.#options.handleStream ?? null, error);
+    if (!isExpected(stream, error))
+      reportError(this.loop, this.#options.handleStream ?? null, error);
     stream.close(error);
   }
 
@@ -286,6 +286,15 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   #assertNotStopped(): void {
     if (this.#stopped) throw serverState('The server was stopped. Make another one');
   }
+}
+
+/**
+ * True if a handler ends with what it need not handle: its stream has ended, or was closed (by whom
+ * and for what, the stream says), or the program has aborted a signal that the handler waits by.
+ */
+function isExpected(stream: IOStream, error: unknown): boolean {
+  if (!(error instanceof StreamClosedError)) return isAbortReason(error);
+  return (stream.closed || stream.ended) && error.realError === stream.error;
 }
 
 const LARGEST = 2 ** 31 - 1;

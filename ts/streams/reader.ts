@@ -21,6 +21,8 @@ export interface ReaderOwner {
   onFailure(error: Error): void;
   /** The error of reads that find the stream closed. */
   closedError(partial?: Buffer): Error;
+  /** The error of reads that find the peer's end. */
+  endedError(partial?: Buffer): Error;
 }
 
 /** How much a reader holds and asks for. */
@@ -274,7 +276,8 @@ export class Reader implements SourceEvents {
   }
 
   #closedError(read: Read<unknown>): Error {
-    return this.#owner.closedError(this.#partial(read));
+    const partial = this.#partial(read);
+    return this.#endedByPeer ? this.#owner.endedError(partial) : this.#owner.closedError(partial);
   }
 
   #partial(read: Read<unknown>): Buffer | undefined {

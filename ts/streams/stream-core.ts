@@ -1,6 +1,13 @@
 /** What an `IOStream` does inside: its two sides on an endpoint, and how they begin and end. */
+import { throwIfAborted } from '../abort-signal.js';
 import type { Address } from '../address.js';
-import { streamBusy, streamClosed, systemError, type StreamClosedError } from '../errors.js';
+import {
+  streamBusy,
+  streamClosed,
+  streamEnded,
+  systemError,
+  type StreamClosedError,
+} from '../errors.js';
 import type { IOLoop } from '../ioloop.js';
 import { Deferred } from './deferred.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
@@ -8,7 +15,7 @@ import { checkOptions, type StreamLimits } from './options.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Read } from './reads.js';
 import type { Writer, WriterOwner } from './transport.js';
-import { isLimited, Wait, type WaitOptions } from './wait.js';
+import { checkWait, isLimited, Wait, type WaitOptions } from './wait.js';
 
 /** Called with what closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
@@ -61,7 +68,7 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     const expire = (error: unknown): void => {
       this.close(toError(error));
     };
-    const wait = isLimited(options) ? new Wait(this.loop, options, 'connect', expire) : null;
+    const wait = isLimited(options) ? this.#connectWait(options, expire) : null;
     const done = new Deferred<T>();
     const stand = (): void => {
       done.resolve(stream);
@@ -76,6 +83,18 @@ export class StreamCore implements ReaderOwner, WriterOwner {
       if (!this.closed) throw error;
     }
     return done.promise;
+  }
+
+  /** A signal that has aborted before closes the stream, as one that aborts later does. */
+  #connectWait(options: WaitOptions, expire: (error: unknown) => void): Wait {
+    checkWait(options);
+    try {
+      throwIfAborted(options.signal);
+    } catch (reason) {
+      expire(reason);
+      throw this.closedError();
+    }
+    return new Wait(this.loop, options, 'connect', expire);
   }
 
   /** Starts a read that may be given up. */
@@ -138,6 +157,12 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     return streamClosed(this.error, partial);
   }
 
+  endedError(partial?: Buffer): StreamClosedError {
+    const staysOpen = this.allowHalfOpen && !this.#writeEnded;
+    if (this.closed && (this.error !== null || staysOpen)) return this.closedError(partial);
+    return streamEnded(staysOpen);
+  }
+
   onEnd(): void {
     if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
     if (this.writer.buffered === 0) {
@@ -159,11 +184,11 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   }
 
   onReadError(errno: number): void {
-    this.close(systemError(errno, 'read', { fd: this.endpoint.fd }));
+    this.close(systemError(errno, 'read'));
   }
 
   onWriteError(errno: number): void {
-    this.close(systemError(errno, 'write', { fd: this.endpoint.fd }));
+    this.close(systemError(errno, 'write'));
   }
 
   onFailure(error: Error): void {
