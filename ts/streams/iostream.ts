@@ -188,12 +188,15 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Fills `buffer`, or with `partial` at least one byte of it: resolves to how many. The memory is
-   * the stream's until then. Of a read that is given up the bytes stay for the next one.
+   * Fills `buffer`, or with `partial` at least one byte of it: resolves to the number of bytes. Any
+   * typed array and a `DataView` will do; they are filled byte by byte. The memory belongs to the
+   * stream until the promise is settled. The bytes of a read that is given up stay for the next one.
    */
-  readInto(buffer: Uint8Array, options?: ReadBytesOptions): Promise<number> {
+  readInto(buffer: NodeJS.ArrayBufferView, options?: ReadBytesOptions): Promise<number> {
     return this.#read(() => {
-      if (!(buffer instanceof Uint8Array)) throw invalidArgType('buffer', buffer, 'a Uint8Array');
+      if (!ArrayBuffer.isView(buffer)) {
+        throw invalidArgType('buffer', buffer, 'a Buffer, a typed array or a DataView');
+      }
       return new ReadInto(buffer, isPartial(options));
     }, options);
   }
@@ -241,25 +244,36 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * The chunks as they come, until the peer has ended. A connection that breaks throws. Leaving
-   * the loop early leaves the stream open, and loses nothing.
+   * Iterates over the chunks as they arrive, of up to `readChunkSize` bytes, until EOF. `timeout` is
+   * the longest to wait for each chunk; time that the loop's body takes does not count. A connection
+   * that breaks, a timeout and an aborted signal throw out of the iteration.
+   *
+   * Leaving the iteration, in whatever way, leaves the stream open and loses no byte.
+   *
+   * ```js
+   * for await (const chunk of stream.chunks({ timeout: 30, signal })) consume(chunk);
+   * ```
    */
-  async *[Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+  async *chunks(options?: WaitOptions): AsyncGenerator<Buffer, undefined, undefined> {
+    checkOptions(options);
+    const { limits, reader } = this.#core;
+    const read = isLimited(options) ? { ...waitOf(options), partial: true } : PARTIAL;
     for (;;) {
       let chunk: Buffer;
       try {
-        chunk = await this.readBytes(this.#core.limits.readChunkSize, PARTIAL);
+        chunk = await this.readBytes(limits.readChunkSize, read);
       } catch (error) {
-        if (
-          this.#core.reader.ended &&
-          this.#core.error === null &&
-          error instanceof StreamClosedError
-        )
-          return;
+        const isEnd = error instanceof StreamClosedError && reader.ended;
+        if (isEnd && this.#core.error === null) return undefined;
         throw error;
       }
       yield chunk;
     }
+  }
+
+  /** {@link chunks} without limits. */
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined, undefined> {
+    return this.chunks();
   }
 
   /**
@@ -431,6 +445,10 @@ function isPlain(options: unknown): options is ReadBytesOptions {
   if (typeof options !== 'object' || options === null) return false;
   const { timeout, signal } = options as WaitOptions;
   return timeout === undefined && signal === undefined;
+}
+
+function waitOf({ timeout, signal }: WaitOptions): WaitOptions {
+  return { timeout, signal };
 }
 
 /** A delimiter as bytes. Programs use the same one for every message. */

@@ -77,7 +77,7 @@ export class ReadInto implements Read<number> {
   readonly sparesStream = false;
   readonly #partial: boolean;
 
-  constructor(bytes: Uint8Array, partial: boolean) {
+  constructor(bytes: NodeJS.ArrayBufferView, partial: boolean) {
     const { buffer, byteOffset, byteLength } = bytes;
     const memory = Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, byteLength);
     this.target = { bytes: memory, filled: 0 };
