@@ -1,4 +1,5 @@
 import { isIPv6, SocketAddress } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import test from 'ava';
 import * as fc from 'fast-check';
 import {
@@ -72,12 +73,16 @@ test('an address of the other family is refused by naming the family', (t) => {
   });
 });
 
-test('a scope is a number of 32 bits', (t) => {
-  for (const scope of ['eth0', '4294967296', '1x']) {
-    t.throws(() => encodeAddress({ host: `fe80::1%${scope}`, port: 80 }, 6, true), {
+test('a zone is the index of an interface, or the name of one that exists', (t) => {
+  for (const zone of ['nosuch0', '4294967296', '1x', '../lo', '']) {
+    t.throws(() => encodeAddress({ host: `fe80::1%${zone}`, port: 80 }, 6, true), {
       code: 'ERR_INVALID_ARG_VALUE',
     });
   }
+  const [name = 'lo'] = Object.keys(networkInterfaces());
+  const named = decodeAddress(encodeAddress({ host: `fe80::1%${name}`, port: 80 }, 6, true));
+  t.regex('host' in named ? named.host : '', /^fe80::1%[1-9]\d*$/);
+  t.deepEqual(decodeAddress(encodeAddress(named, 6, true)), named);
 });
 
 test('a port is an integer from 0 to 65535', (t) => {

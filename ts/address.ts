@@ -1,12 +1,13 @@
 /** Addresses of sockets, and the bytes in which they cross the boundary to the core. */
-import { isIPv4, isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
-import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.js';
+import { formatIPv4, formatIPv6, ipFamily, parseIPv4, parseIPv6, zoneIndex } from './ip-address.js';
 
 /**
  * Where a socket is: a numeric host and a port, or the path of a Unix socket. A path that starts
  * with NUL is in Linux' abstract namespace; the empty path is that of an unnamed Unix socket. An
- * IPv6 host may end in a scope, `fe80::1%2`, which is the index of an interface.
+ * IPv6 host may end in a zone, the name or the index of an interface: `fe80::1%eth0`, `fe80::1%2`.
+ * Addresses that the system gives have the index.
  */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -59,6 +60,23 @@ export function addressDetails(address: Address): {
   return { address: address.host, port: address.port };
 }
 
+/**
+ * A port: a number, or its digits, as `URL` and the environment have it.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
+ */
+export function portNumber(name: string, port: unknown): number {
+  const number = typeof port === 'string' && /^\d{1,5}$/.test(port) ? Number(port) : port;
+  if (typeof number !== 'number') {
+    const hint = port === '' ? ' (a URL with the default port of its scheme has none)' : '';
+    throw invalidArgType(name, port, `a number, or a string of digits${hint}`);
+  }
+  if (!Number.isInteger(number) || number < 0 || number > MAX_PORT) {
+    throw outOfRange(name, port, `an integer from 0 to ${MAX_PORT}`);
+  }
+  return number;
+}
+
 const IPV4 = 4;
 const IPV6 = 6;
 const UNIX = 1;
@@ -67,7 +85,6 @@ const SCOPE_AT = HOST_AT + 16;
 /** `sizeof(sockaddr_un.sun_path)` on Linux; macOS has 104 and says `EINVAL` or `ENAMETOOLONG`. */
 const MAX_PATH = 108;
 const MAX_PORT = 65_535;
-const MAX_SCOPE = 0xffff_ffff;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -87,11 +104,9 @@ function fieldsOf(address: unknown): Fields {
 
 function encodePort(port: unknown, bytes: Uint8Array): void {
   if (typeof port !== 'number') throw invalidArgType('address.port', port, 'a number');
-  if (!Number.isInteger(port) || port < 0 || port > MAX_PORT) {
-    throw outOfRange('address.port', port, `an integer from 0 to ${MAX_PORT}`);
-  }
-  bytes[1] = port >> 8;
-  bytes[2] = port & 0xff;
+  const number = portNumber('address.port', port);
+  bytes[1] = number >> 8;
+  bytes[2] = number & 0xff;
 }
 
 function encodeHost(host: unknown, family: 4 | 6, isBind: boolean, bytes: Uint8Array): void {
@@ -99,27 +114,27 @@ function encodeHost(host: unknown, family: 4 | 6, isBind: boolean, bytes: Uint8A
   if (typeof host !== 'string') throw invalidArgType('address.host', host, 'an IP address');
   // All zeros: any address.
   if (host === '' && isBind) return;
-  const isOfFamily = family === IPV4 ? isIPv4(host) : isIPv6(host);
-  if (!isOfFamily) throw invalidArgValue('address.host', host, expectedHost(host, family));
+  if (ipFamily(host) !== family)
+    throw invalidArgValue('address.host', host, expectedHost(host, family));
   if (family === IPV4) {
     bytes.set(parseIPv4(host), HOST_AT);
     return;
   }
-  const [text = '', scope = '0'] = host.split('%');
+  const [text = '', zone = '0'] = host.split('%');
   bytes.set(parseIPv6(text), HOST_AT);
-  if (!/^\d+$/.test(scope) || Number(scope) > MAX_SCOPE) {
+  const index = zoneIndex(zone);
+  if (index === null) {
     throw invalidArgValue(
       'address.host',
       host,
-      'scoped by the index of an interface, as fe80::1%2',
+      `an address whose zone is an interface of this system: ${Object.keys(networkInterfaces()).join(', ')}, or its index`,
     );
   }
-  new DataView(bytes.buffer).setUint32(SCOPE_AT, Number(scope));
+  new DataView(bytes.buffer).setUint32(SCOPE_AT, index);
 }
 
 function expectedHost(host: string, family: 4 | 6): string {
-  const isOtherFamily = isIPv4(host) || isIPv6(host);
-  if (isOtherFamily) return `an IPv${family} address, as the socket is of that family`;
+  if (ipFamily(host) !== 0) return `an IPv${family} address, as the socket is of that family`;
   return `an IPv${family} address: resolve a name first, with dns.promises.lookup()`;
 }
 

@@ -1,4 +1,17 @@
-/** IP addresses: text to bytes and back. The text is checked by `node:net` before. */
+/** IP addresses: text to bytes and back. The text is checked by {@link ipFamily} before. */
+import { readFileSync } from 'node:fs';
+import { isIP, isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+/**
+ * The family of an IP address, 0 for other text. Unlike `net.isIP` it takes every zone: the name of
+ * an interface may have any character but `/` and white space.
+ */
+export function ipFamily(host: string): 0 | 4 | 6 {
+  const at = host.indexOf('%');
+  if (at === -1) return isIP(host) as 0 | 4 | 6;
+  return isIPv6(host.slice(0, at)) && /^[^/\s%]+$/.test(host.slice(at + 1)) ? 6 : 0;
+}
 
 /** The 4 bytes of a dotted quad. */
 export function parseIPv4(text: string): number[] {
@@ -35,6 +48,34 @@ export function formatIPv6(bytes: Uint8Array): string {
   return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}`;
 }
 
+/**
+ * The index of the interface that a zone names, or is: `if_nametoindex(3)`. `null` when there is no
+ * such interface.
+ */
+export function zoneIndex(zone: string): number | null {
+  if (/^\d+$/.test(zone)) return Number(zone) <= MAX_INDEX ? Number(zone) : null;
+  return kernelIndex(zone) ?? listedIndex(zone);
+}
+
+/** Linux lists every interface here, whether it is up or has an address. */
+function kernelIndex(zone: string): number | null {
+  if (process.platform !== 'linux' || zone.includes('/') || zone.startsWith('.')) return null;
+  try {
+    return Number(readFileSync(`/sys/class/net/${zone}/ifindex`, 'latin1'));
+  } catch {
+    return null;
+  }
+}
+
+/** Elsewhere, and without sysfs: interfaces that have a link-local address. */
+function listedIndex(zone: string): number | null {
+  for (const entry of networkInterfaces()[zone] ?? []) {
+    if (entry.family === 'IPv6' && entry.scopeid !== 0) return entry.scopeid;
+  }
+  return null;
+}
+
+const MAX_INDEX = 0xffff_ffff;
 const IPV4_BYTES = 4;
 const IPV6_BYTES = 16;
 const GROUPS = 8;

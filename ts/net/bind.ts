@@ -1,8 +1,9 @@
 /** Listening sockets. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { isIPv4, isIPv6 } from 'node:net';
 import { constants } from 'node:os';
+import { portNumber } from '../address.js';
 import { invalidArgType, invalidArgValue, systemError } from '../errors.js';
+import { ipFamily } from '../ip-address.js';
 import { Socket } from '../socket.js';
 import { checkInteger } from '../streams/options.js';
 
@@ -20,7 +21,7 @@ export interface BindOptions {
 }
 
 /**
- * Listening sockets on `port`: one for each address that `address` stands for, which is an IP
+ * Listening sockets on `port`, a number or its digits: one for each address that `address` stands for, which is an IP
  * address, `'localhost'`, or nothing for all interfaces, IPv4 and IPv6. With port 0 the system
  * chooses one, the same for all. A family that the system does not have is left out.
  *
@@ -28,23 +29,23 @@ export interface BindOptions {
  * which has to be resolved first. No socket is open then.
  */
 export function bindSockets(
-  port: number,
+  port: number | string,
   address: string | null = null,
   options: BindOptions = {},
 ): Socket[] {
-  checkInteger('port', port, 0, 65_535);
+  const number = portNumber('port', port);
   const hosts = hostsOf(address, options.family);
   for (let attempt = 1; ; attempt += 1) {
     const sockets: Socket[] = [];
     try {
-      for (const host of hosts) bindHost(sockets, host, port, options);
+      for (const host of hosts) bindHost(sockets, host, number, options);
       if (sockets.length > 0) return sockets;
-      throw systemError(-EADDRNOTAVAIL, 'bind', { address: String(address), port });
+      throw systemError(-EADDRNOTAVAIL, 'bind', { address: String(address), port: number });
     } catch (error) {
       for (const socket of sockets) socket.close();
       // The port that was free for one family is another's in the next.
       const isTaken = (error as { code?: unknown }).code === 'EADDRINUSE';
-      if (port !== 0 || !isTaken || sockets.length === 0 || attempt === ATTEMPTS) throw error;
+      if (number !== 0 || !isTaken || sockets.length === 0 || attempt === ATTEMPTS) throw error;
     }
   }
 }
@@ -116,8 +117,8 @@ function namesOf(address: string | null): Host[] {
       { host: '::1', family: 6, optional: true },
     ];
   }
-  if (isIPv4(address)) return [{ host: address, family: 4, optional: false }];
-  if (isIPv6(address)) return [{ host: address, family: 6, optional: false }];
+  const literal = ipFamily(address);
+  if (literal !== 0) return [{ host: address, family: literal, optional: false }];
   const expected = "an IP address or 'localhost': resolve a name first, with dns.promises.lookup()";
   throw invalidArgValue('address', address, expected);
 }

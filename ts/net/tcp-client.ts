@@ -1,11 +1,12 @@
 /** Connecting to a name. */
-import { isIP } from 'node:net';
+import { portNumber } from '../address.js';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { IOLoop } from '../ioloop.js';
+import { ipFamily } from '../ip-address.js';
 import { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { IOStream } from '../streams/iostream.js';
-import { checkInteger, type IOStreamOptions } from '../streams/options.js';
+import type { IOStreamOptions } from '../streams/options.js';
 import type { StartTlsOptions } from '../streams/ssl-iostream.js';
 import { isLimited, Wait, type WaitOptions } from '../streams/wait.js';
 
@@ -18,13 +19,13 @@ export interface HostAddress {
 /** Gives the addresses of a host, best first; `family` is what was asked for. */
 export type Resolver = (host: string, family: 4 | 6 | undefined) => Promise<readonly HostAddress[]>;
 
-/** How to make a {@link TCPClient}. */
+/** Options of a {@link TCPClient}. */
 export interface TCPClientOptions {
   /** By default the system's resolver, off the thread (`dns.promises.lookup`). */
   readonly resolver?: Resolver | undefined;
 }
 
-/** How to connect. The options of streams are those of the connection. */
+/** Options of {@link TCPClient.connect}, and of the stream of the connection. */
 export interface ConnectOptions extends IOStreamOptions, WaitOptions {
   /** Only addresses of this family. */
   readonly family?: 4 | 6 | undefined;
@@ -45,19 +46,27 @@ export class TCPClient {
   }
 
   /**
-   * Connects to `host`, a name or an IP address. When there are several addresses, the next one is
+   * Connects to `host`, a name or an IP address, which may be in brackets as in a URL (`[::1]`) and
+   * have a zone (`fe80::1%eth0`). The port may be a string of digits, as `URL` has it. When there are several addresses, the next one is
    * tried when the one before has failed, and beside it after 0.3 s (RFC 8305); families take
    * turns, the first connection wins, the others are closed.
    *
    * The timeout and the signal are for all of it: resolving, connecting and TLS. Rejects with the
    * resolver's error, with the {@link StreamClosedError} of the last attempt, with the error of the
    * TLS handshake, with a `TimeoutError`, or with the signal's reason; nothing stays open then.
+   *
+   * Connections are made while the loop runs: outside of a running loop the promise stays pending.
    */
-  async connect(host: string, port: number, options: ConnectOptions = {}): Promise<IOStream> {
-    if (typeof host !== 'string') throw invalidArgType('host', host, 'a string');
-    checkInteger('port', port, 0, 65_535);
+  async connect(
+    hostOrLiteral: string,
+    port: number | string,
+    options: ConnectOptions = {},
+  ): Promise<IOStream> {
+    if (typeof hostOrLiteral !== 'string') throw invalidArgType('host', hostOrLiteral, 'a string');
+    const host = withoutBrackets(hostOrLiteral);
+    const number = portNumber('port', port);
     checkSource(options);
-    const attempts = new Attempts(port, { ...options, loop: options.loop ?? IOLoop.current() });
+    const attempts = new Attempts(number, { ...options, loop: options.loop ?? IOLoop.current() });
     const wait = isLimited(options)
       ? new Wait(attempts.loop, options, `connect to ${host}:${port}`, (error) => {
           attempts.giveUp(error);
@@ -192,12 +201,18 @@ class Attempts {
   }
 }
 
+/** `[::1]` is how a URL writes the address. */
+function withoutBrackets(host: string): string {
+  const inside = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : '';
+  return ipFamily(inside) === 6 ? inside : host;
+}
+
 /** Seconds that an attempt has before the next one is made beside it. */
 const HEAD_START = 0.3;
 
 async function resolve(host: string, family: 4 | 6 | undefined): Promise<HostAddress[]> {
-  const literal = isIP(host);
-  if (literal !== 0) return [{ address: host, family: literal as 4 | 6 }];
+  const literal = ipFamily(host);
+  if (literal !== 0) return [{ address: host, family: literal }];
   const { lookup } = process.getBuiltinModule('node:dns/promises');
   const found = await lookup(host, { all: true, verbatim: true, family: family ?? 0 });
   return found as HostAddress[];
@@ -216,10 +231,10 @@ function interleaved(addresses: readonly HostAddress[]): HostAddress[] {
 }
 
 function checkSource({ sourceIp, sourcePort }: ConnectOptions): void {
-  if (sourceIp !== undefined && (typeof sourceIp !== 'string' || isIP(sourceIp) === 0)) {
+  if (sourceIp !== undefined && (typeof sourceIp !== 'string' || ipFamily(sourceIp) === 0)) {
     throw invalidArgValue('sourceIp', sourceIp, 'an IP address');
   }
-  if (sourcePort !== undefined) checkInteger('sourcePort', sourcePort, 0, 65_535);
+  if (sourcePort !== undefined) portNumber('sourcePort', sourcePort);
 }
 
 function bindSource(socket: Socket, family: 4 | 6, options: ConnectOptions): void {
