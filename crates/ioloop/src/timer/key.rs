@@ -3,9 +3,14 @@
 /// Names a timer: a number chosen by the caller, free again once the timer fired or was disarmed.
 ///
 /// Ids are expected to be **dense** (0, 1, 2 …, reused): the wheel keeps 16 bytes for every number up
-/// to the largest one ever armed, and does not give them back before it is dropped.
+/// to the largest one armed since it was last empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerId(pub u32);
+
+impl TimerId {
+    /// The largest id that a wheel accepts: its table then takes a gibibyte.
+    pub const MAX: Self = Self((1 << 26) - 1);
+}
 
 /// An armed timer. The order of the fields is the order of firing: by deadline, then insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +132,17 @@ impl Table {
         self.armed
     }
 
+    /// Whether it holds no timer, and memory that is worth giving back.
+    pub(super) fn is_idle(&self) -> bool {
+        self.armed == 0 && self.entries.len() > KEPT_ENTRIES
+    }
+
+    /// Gives its memory back. There must be no items left that it could be asked about.
+    pub(super) fn shrink(&mut self) {
+        debug_assert!(self.armed == 0, "{} timers are armed", self.armed);
+        self.entries = Vec::new();
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()
     }
@@ -153,3 +169,6 @@ fn generation(order: u64) -> u32 {
 }
 
 const DISARMED: u64 = 0;
+
+/// Entries that an empty table keeps: 64 KiB.
+const KEPT_ENTRIES: usize = 4096;

@@ -49,9 +49,12 @@ impl Wheel {
     /// Arms the timer `id` for `deadline`, which may be past: then it is due at once.
     ///
     /// An id that is armed already is armed anew, and counts as inserted now. Memory grows to 16 bytes
-    /// times the largest id: see [`TimerId`].
+    /// times the largest id: see [`TimerId`]. An id above [`TimerId::MAX`] is not armed.
     pub fn arm(&mut self, id: TimerId, deadline: u64) {
-        self.disarm(id);
+        if id > TimerId::MAX {
+            return;
+        }
+        self.forget(id);
         let timer = self.table.arm(id, deadline);
         match Place::of(deadline, self.cursor) {
             Some(place) => self.levels[place.level].push(place.slot, timer.item()),
@@ -61,6 +64,12 @@ impl Wheel {
 
     /// Disarms the timer `id`. Whether it was armed: a timer that fired is not.
     pub fn disarm(&mut self, id: TimerId) -> bool {
+        let was_armed = self.forget(id);
+        self.give_back();
+        was_armed
+    }
+
+    fn forget(&mut self, id: TimerId) -> bool {
         let Some(timer) = self.table.disarm(id) else {
             return false;
         };
@@ -86,6 +95,18 @@ impl Wheel {
             // Also when the budget is spent: `has_due` then has its answer in the front.
             self.refill(now);
         }
+        self.give_back();
+    }
+
+    /// Frees what a crowd of timers needed, once the last of them is gone. Dead items, which refer
+    /// to the table, go with it.
+    fn give_back(&mut self) {
+        if !self.table.is_idle() {
+            return;
+        }
+        *self.levels = std::array::from_fn(|_| Level::new());
+        self.front = Front::default();
+        self.table.shrink();
     }
 
     /// Whether [`Wheel::expire`] at `now` would fire anything. O(1) after a call of it at the same
