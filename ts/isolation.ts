@@ -3,6 +3,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { isAbortReason } from './abort-signal.js';
 import { outside, storagesExist, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
+import { nextTick } from './host.js';
 
 /** Where errors of user code go: `handleCallbackException`. */
 export type Report = (callback: Callback | null, error: unknown) => void;
@@ -55,7 +56,7 @@ export class Isolation {
     } catch (failure) {
       const message = 'handleCallbackException failed while it handled an error';
       const both = new AggregateError([failure, error], message, { cause: failure });
-      process.nextTick(() => {
+      nextTick(() => {
         throw both;
       });
     }
