@@ -62,10 +62,11 @@ export declare function loopClose(handle: ExternalObject<NativeLoop>): void
 export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index: number): void
 
 /**
- * A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`. A turn fires `timers`
- * timers, takes `events` events, and receives `receive_bytes` bytes from a stream, at most.
+ * A loop whose clock shows `now` (seconds), or a negative errno. `driver` is `libuv` or `thread`;
+ * `steady` says that the clock never steps. A turn fires `timers` timers, takes `events` events,
+ * and receives `receive_bytes` bytes from a stream, at most.
  */
-export declare function loopOpen(driver: string, now: number, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop>
+export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
 
 /** Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno. */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
@@ -74,27 +75,32 @@ export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: num
 export declare function loopReregister(handle: ExternalObject<NativeLoop>, index: number, interest: number): number
 
 /**
- * Takes submissions like `loopSubmit` and prepares to wait: the set's alarm is set, the thread
- * driver watches again. Seconds until the host has to wake the loop by itself, or Infinity.
+ * Takes submissions like `loopSubmit` and prepares to wait: the set's alarm is set, the driver
+ * watches again. Seconds until the host has to wake the loop by itself, or Infinity.
+ *
+ * With `paused` nothing is watched until the next call without: for a set that is readable and
+ * cannot be collected. The host has to wake the loop then, at the latest after these seconds.
  */
-export declare function loopSleep(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number): number
+export declare function loopSleep(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, paused: boolean): number
 
 /**
  * Starts to watch the loop's set from Node's loop, which is kept alive: `wake` is called when a
- * turn has something to collect. Called again, it watches the set anew.
+ * turn has something to collect. 0, or a negative errno (`-EBADF` when the loop is closed, be it
+ * by a hook of `async_hooks` in this call); then nothing is watched.
  */
-export declare function loopStart(handle: ExternalObject<NativeLoop>, wake: () => void): void
+export declare function loopStart(handle: ExternalObject<NativeLoop>, wake: () => void): number
 
 /** Stops watching; Node's loop is not kept alive any more. */
 export declare function loopStop(handle: ExternalObject<NativeLoop>): void
 
-/** Takes the first `count` words of `submitted`, outside a turn. */
+/** Takes the first `count` words of `submitted`, outside a turn. Sets no alarm. */
 export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submitted: Float64Array, count: number): void
 
 /**
  * One turn without waiting, at `now` seconds: takes the first `count` words of `submitted`,
  * writes what happened to `completions`, and what was received for the streams among `modes` to
- * `slab`, from `used` on. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative errno.
+ * `slab`, from `used` on. A sum of `TURN_` bits, or a negative errno when the loop is closed. A
+ * system call that failed is among the completions, beside what was collected all the same.
  */
 export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array, modes: Uint8Array, slab: Uint8Array, used: number): number
 
@@ -176,8 +182,11 @@ export declare const SUBMIT_DISARM: number
  */
 export declare const SUBMIT_DRAINED: number
 
+/** Answer of a turn: the set wakes at the next deadline, so of those that were armed before. */
+export declare const TURN_ALARMED: number
+
+/** Answer of a turn: a system call failed, with the errno among the completions. */
+export declare const TURN_FAILED: number
+
 /** Answer of a turn: a budget left work for the next one, which will not have to wait. */
 export declare const TURN_MORE: number
-
-/** Answer of a turn: the loop has another set, `start` has to be called again. */
-export declare const TURN_REBUILT: number

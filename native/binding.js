@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, INTEREST_EDGE, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_MORE, TURN_REBUILT } = nativeBinding
+const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, INTEREST_EDGE, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
 export { ADDRESS_BYTES }
 export { backend }
 export { closeAtEnd }
@@ -819,6 +819,7 @@ export { socketTakeError }
 export { SUBMIT_ARM }
 export { SUBMIT_DISARM }
 export { SUBMIT_DRAINED }
+export { TURN_ALARMED }
+export { TURN_FAILED }
 export { TURN_MORE }
-export { TURN_REBUILT }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -2,14 +2,17 @@
  * The machinery of one loop: when a turn runs, and what it does. `docs/loop-iteration.md` is the
  * specification of {@link Engine.turn}.
  */
+import type { AsyncResource } from 'node:async_hooks';
 import { noticeStorages, turnScope, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import { capacities } from './capacities.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
+import * as host from './host.js';
 import type { Isolation } from './isolation.js';
 import { native, type NativeHandle } from './native.js';
 import { receiveBlocks } from './receive-blocks.js';
+import { ReportGate } from './report-gate.js';
 import { ChannelTable } from './streams/channel-table.js';
 import { Submissions } from './submissions.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
@@ -18,8 +21,10 @@ import { TimeoutTable, type Timeout } from './timeouts.js';
 export interface EngineOptions {
   readonly driver: 'libuv' | 'thread';
   readonly isolation: Isolation;
-  /** Seconds. */
+  /** Seconds. Never throws, and is finite. */
   readonly time: () => number;
+  /** The clock goes at the pace of the system's and never steps. */
+  readonly isSteady: boolean;
   /** Brackets each turn: makes the loop current, gives what undoes that. */
   readonly enter: () => () => void;
 }
@@ -55,14 +60,23 @@ export class Engine {
   #overdue = false;
   /** A microtask will hand the submissions over. */
   #flushQueued = false;
-  /** Wakes the loop where the core has no alarm of its own. */
+  /** Wakes the loop where the core has no alarm of its own, and at the end of a pause. */
   #hostTimer: NodeJS.Timeout | null = null;
+  /** A phase of the running turn has failed. */
+  #failed = false;
+  readonly #failures = new ReportGate();
+  /** Milliseconds of the pause behind a turn that failed; 0 after one that did not. */
+  #backOff = 0;
+  /** When the pause ends that the loop sleeps in, by the host's clock; `null` outside of one. */
+  #resumeAt: number | null = null;
+  /** The driver does not watch, from the first pause until the loop sleeps without one. */
+  #parked = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#mustAsk = options.driver === 'thread';
     const { timers, events, receiveBytes, submissions } = capacities;
-    this.#native = native.loopOpen(options.driver, options.time(), timers, events, receiveBytes);
+    this.#native = open(options, timers, events, receiveBytes);
     this.#completions = new Int32Array(native.completionCapacity(timers, events));
     this.#submissions = new Submissions(submissions, () => this.#submit());
     this.timeouts = new TimeoutTable(this.#submissions);
@@ -83,12 +97,28 @@ export class Engine {
     return this.#phase !== 'stopped';
   }
 
-  /** Runs turns until {@link stop}; `finished` is called after the last one. */
+  /**
+   * Runs turns until {@link stop}; `finished` is called after the last one.
+   *
+   * @throws `EMFILE` and the like, when the driver cannot start; the engine is stopped then.
+   */
   start(finished: () => void): void {
-    native.loopStart(this.#native, this.#wake);
-    this.#finished = finished;
-    this.#woken = true;
-    this.#schedule();
+    // From here on: a hook of `async_hooks` may call anything while the driver starts.
+    this.#phase = 'scheduled';
+    try {
+      const result = native.loopStart(this.#native, this.#wake);
+      if (result < 0) throw systemError(result, 'start');
+      this.#finished = finished;
+      this.#woken = true;
+      this.#parked = false;
+      this.#schedule();
+    } catch (error) {
+      this.#phase = 'stopped';
+      this.#stopping = false;
+      this.#finished = null;
+      native.loopStop(this.#native);
+      throw error;
+    }
   }
 
   /** Ends the loop with the turn that is running, or with one more. */
@@ -97,14 +127,14 @@ export class Engine {
     if (this.#phase === 'sleeping') this.#schedule();
   }
 
-  /** Frees everything. Only a stopped engine may be closed. */
+  /** Frees everything, and reports what fails. Only a stopped engine may be closed. */
   close(): void {
-    this.channels.close();
-    this.callbacks.clear();
-    this.timeouts.clear();
-    this.handlers.clear();
-    this.#submissions.clear();
-    native.loopClose(this.#native);
+    this.#release(() => this.channels.close());
+    this.#release(() => this.callbacks.clear());
+    this.#release(() => this.timeouts.clear());
+    this.#release(() => this.handlers.clear());
+    this.#submissions.taken();
+    this.#release(() => native.loopClose(this.#native));
   }
 
   addCallback(callback: Callback, args: readonly unknown[], context: Context): void {
@@ -124,30 +154,85 @@ export class Engine {
     return timeout;
   }
 
-  /** Collect, then run: what is added while a phase runs waits for the next turn. */
+  /**
+   * Collect, then run: what is added while a phase runs waits for the next turn. A phase that fails
+   * is reported and leaves the others alone, so a turn always ends: in the next, or in sleep.
+   */
   readonly #turn = (): void => {
     const leave = this.#options.enter();
     this.#phase = 'turning';
     this.#overdue = false;
-    const more = this.#collect();
-    this.callbacks.runBatch(this.#options.isolation.run);
-    this.timeouts.fire(this.#options.isolation.run);
-    const left = this.handlers.dispatch(this.#options.isolation.runHandler);
-    this.channels.dispatch();
-    noticeStorages();
+    this.#failed = false;
+    this.#resumeAt = null;
+    const more = this.#attempt(this.#collect);
+    this.#attempt(this.#runCallbacks);
+    this.#attempt(this.#fireTimeouts);
+    const left = this.#attempt(this.#dispatchHandlers);
+    this.#attempt(this.#dispatchChannels);
+    this.#attempt(this.#noticeStorages);
     leave();
-    this.#woken = more;
+    this.#woken = more || this.#failed;
+    if (!this.#failed) this.#backOff = 0;
     if (this.#stopping) this.#finish();
-    else if (more || left || this.#overdue || this.#hasWork()) this.#schedule();
+    else if (this.#overdue || this.#hasWork()) this.#schedule();
+    else if (this.#failed) this.#pause();
+    else if (more || left) this.#schedule();
     else this.#sleep();
   };
+
+  readonly #runCallbacks = (): boolean => {
+    this.callbacks.runBatch(this.#options.isolation.run);
+    return false;
+  };
+
+  readonly #fireTimeouts = (): boolean => {
+    this.timeouts.fire(this.#options.isolation.run);
+    return false;
+  };
+
+  readonly #dispatchHandlers = (): boolean =>
+    this.handlers.dispatch(this.#options.isolation.runHandler);
+
+  readonly #dispatchChannels = (): boolean => {
+    this.channels.dispatch();
+    return false;
+  };
+
+  readonly #noticeStorages = (): boolean => {
+    noticeStorages();
+    return false;
+  };
+
+  /** Runs a phase of a turn; what it answers, and true when it fails. */
+  #attempt(phase: () => boolean): boolean {
+    try {
+      return phase();
+    } catch (error) {
+      this.#fail(error);
+      return true;
+    }
+  }
+
+  /** Something failed in a turn that is not the user's: the next turn comes after a pause. */
+  #fail(error: unknown): void {
+    this.#failed = true;
+    if (this.#failures.opens()) this.#options.isolation.report(null, error);
+  }
+
+  #release(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#options.isolation.report(null, error);
+    }
+  }
 
   #hasWork(): boolean {
     return !this.callbacks.isEmpty || this.channels.isContinuing;
   }
 
   /** One crossing: due timeouts and ready sources. True when a budget left some behind. */
-  #collect(): boolean {
+  readonly #collect = (): boolean => {
     if (this.handlers.settle()) this.#woken = true;
     if (!this.#woken && this.timeouts.size === 0 && !this.#mustAsk) return false;
     this.#now = this.#options.time();
@@ -163,99 +248,165 @@ export class Engine {
       receiveBlocks.block.bytes,
       receiveBlocks.offset,
     );
-    this.#submissions.clear();
-    if (result < 0) {
-      this.#options.isolation.report(null, systemError(result, 'poll'));
-      return false;
-    }
-    const [due = 0, ready = 0] = this.#completions;
+    this.#submissions.taken();
+    if (result < 0) throw systemError(result, 'poll');
+    this.#submissions.armed = (result & TURN_ALARMED) === 0;
+    const [due = 0, ready = 0, errno = 0] = this.#completions;
+    // A failure stands beside what was collected: timers that left the wheel, edges that do not
+    // come again.
+    if ((result & TURN_FAILED) !== 0) this.#fail(systemError(-errno, 'poll'));
     this.timeouts.collect(this.#completions, HEADER, due);
     this.#collectReady(HEADER + due, ready);
-    if ((result & native.TURN_REBUILT) !== 0) native.loopStart(this.#native, this.#wake);
-    return (result & native.TURN_MORE) !== 0;
-  }
+    return (result & TURN_MORE) !== 0;
+  };
 
   /** Ready sources, three words each: index, bits, and what was received if it is a stream's. */
   #collectReady(from: number, count: number): void {
-    const completions = this.#completions;
-    const { modes } = this.channels;
-    for (let at = from; at < from + 3 * count; at += 3) {
-      const index = completions[at] as number;
-      const bits = completions[at + 1] as number;
-      if ((modes[index] ?? 0) === 0) this.handlers.collect(index, bits);
-      else this.channels.collect(index, bits, completions[at + 2] as number);
+    const end = from + 3 * count;
+    let next = from;
+    while (next < end) {
+      try {
+        while (next < end) {
+          const at = next;
+          next = at + 3;
+          this.#collectSource(at);
+        }
+      } catch (error) {
+        // One source lost its report; the others have theirs.
+        this.#fail(error);
+      }
     }
+  }
+
+  #collectSource(at: number): void {
+    const completions = this.#completions;
+    const index = completions[at] as number;
+    const bits = completions[at + 1] as number;
+    if ((this.channels.modes[index] ?? 0) === 0) this.handlers.collect(index, bits);
+    else this.channels.collect(index, bits, completions[at + 2] as number);
   }
 
   /** The next turn comes after Node has had its share of the thread. */
   #schedule(): void {
-    this.#phase = 'scheduled';
     this.#clearHostTimer();
-    setImmediate(this.#enterTurn);
+    // First the effect, then the state: at the end of the stack either may throw.
+    host.setImmediate(this.#enterTurn);
+    this.#phase = 'scheduled';
   }
 
   /** The driver calls: the core has something to collect. */
   readonly #wake = (): void => {
     this.#woken = true;
-    // A scheduled turn is about to run anyway; a stopped loop was woken by a wake-up in flight.
+    // A scheduled turn is about to run anyway; a stopped loop was woken by a wake-up in flight. A
+    // pause ends by its timer: the set is readable all the while.
+    if (this.#phase === 'sleeping' && this.#resumeAt === null) this.#enterTurn();
+  };
+
+  /** The host's timer calls. */
+  readonly #onHostTimer = (): void => {
+    this.#woken = true;
     if (this.#phase === 'sleeping') this.#enterTurn();
   };
 
   readonly #enterTurn = (): void => {
     this.#clearHostTimer();
-    turnScope().runInAsyncScope(this.#turn);
+    let scope: AsyncResource;
+    try {
+      scope = turnScope();
+    } catch (error) {
+      this.#options.isolation.report(null, error);
+      this.#turn();
+      return;
+    }
+    scope.runInAsyncScope(this.#turn);
   };
 
   #sleep(): void {
     this.#phase = 'sleeping';
-    if (this.#submissions.armed || this.#mustAsk || !native.HAS_ALARM) this.#prepareSleep();
+    if (this.#submissions.armed || this.#mustAsk || this.#parked) this.#prepareSleep();
+  }
+
+  /** Sleeps for a while behind a turn that failed, longer each time, and then tries again. */
+  #pause(): void {
+    this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
+    this.#resumeAt = host.monotonic() + this.#backOff;
+    this.#parked = true;
+    this.#phase = 'sleeping';
+    this.#prepareSleep();
   }
 
   /** Hands the submissions over in a microtask, so that many cost one crossing. */
   #flushSoon(): void {
     if (this.#flushQueued) return;
-    this.#flushQueued = true;
-    queueMicrotask(() => {
+    host.queueMicrotask(() => {
       this.#flushQueued = false;
       if (this.#phase === 'sleeping') this.#prepareSleep();
     });
+    this.#flushQueued = true;
   }
 
   #prepareSleep(): void {
     const { words, length } = this.#submissions;
-    const wait = native.loopSleep(this.#native, this.#options.time(), words, length);
-    this.#submissions.clear();
+    const isPaused = this.#resumeAt !== null;
+    let wait: number;
+    try {
+      wait = 1e3 * native.loopSleep(this.#native, this.#options.time(), words, length, isPaused);
+      this.#submissions.taken();
+      this.#submissions.armed = wait !== Number.POSITIVE_INFINITY;
+      if (!isPaused) this.#parked = false;
+    } catch (error) {
+      this.#options.isolation.report(null, error);
+      wait = LONGEST_PAUSE;
+    }
+    if (this.#resumeAt !== null) wait = Math.min(wait, this.#resumeAt - host.monotonic());
     if (wait !== Number.POSITIVE_INFINITY) this.#armHostTimer(wait);
   }
 
   #submit(): void {
     native.loopSubmit(this.#native, this.#submissions.words, this.#submissions.length);
-    this.#submissions.clear();
+    this.#submissions.taken();
   }
 
   #finish(): void {
     this.#phase = 'stopped';
     this.#stopping = false;
-    native.loopStop(this.#native);
+    this.#release(() => native.loopStop(this.#native));
     const finished = this.#finished;
     this.#finished = null;
     finished?.();
   }
 
-  #armHostTimer(seconds: number): void {
+  #armHostTimer(milliseconds: number): void {
     this.#clearHostTimer();
-    const delay = Math.min(Math.max(Math.ceil(seconds * 1e3), 0), LONGEST_HOST_TIMER);
-    this.#hostTimer = setTimeout(this.#wake, delay);
+    const delay = Math.min(Math.max(Math.ceil(milliseconds), 0), LONGEST_HOST_TIMER);
+    this.#hostTimer = host.setTimeout(this.#onHostTimer, delay);
   }
 
   #clearHostTimer(): void {
     if (this.#hostTimer === null) return;
-    clearTimeout(this.#hostTimer);
+    host.clearTimeout(this.#hostTimer);
     this.#hostTimer = null;
   }
 }
 
-const HEADER = 2;
+/** @throws `EMFILE` and the like. */
+function open(
+  { driver, time, isSteady }: EngineOptions,
+  timers: number,
+  events: number,
+  receiveBytes: number,
+): NativeHandle {
+  const opened = native.loopOpen(driver, time(), isSteady, timers, events, receiveBytes);
+  if (typeof opened === 'number') throw systemError(opened, 'new IOLoop');
+  return opened;
+}
+
+const { TURN_MORE, TURN_ALARMED, TURN_FAILED } = native;
+const HEADER = 3;
+
+/** Milliseconds between a turn that failed and the next. */
+const FIRST_PAUSE = 10;
+const LONGEST_PAUSE = 1_000;
 
 /** What setTimeout can take; the loop then looks again. */
 const LONGEST_HOST_TIMER = 0x7fff_ffff;

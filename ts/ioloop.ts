@@ -1,9 +1,8 @@
 /** The event loop, with Tornado's surface and Node's manners. */
-// The global of this name is a getter that costs as much as a reading of the clock.
-import { performance } from 'node:perf_hooks';
 import { argumentsFrom, fewArguments } from './arguments.js';
 import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
+import { epochSeconds, guardedClock } from './clock.js';
 import { CurrentSlot } from './current.js';
 import { secondsOf, type Duration } from './duration.js';
 import { Engine } from './engine.js';
@@ -35,6 +34,11 @@ export interface IOLoopOptions {
   /**
    * The loop's clock, in seconds; the reference point is yours. By default
    * `Date.now() / 1000` as of the start of the process, going on monotonically.
+   *
+   * It may step, in either direction: the loop notices with its next turn, which adding a callback
+   * or a timeout causes. What it throws, or gives that is no finite number, is reported to
+   * `handleCallbackException`, at first once a second and then less often, and the last good time
+   * stands in.
    */
   readonly timeFunc?: (() => number) | undefined;
 }
@@ -98,8 +102,9 @@ export class IOLoop implements AsyncDisposable {
 
   /**
    * @throws `ERR_IOLOOP_CURRENT_EXISTS` when `makeCurrent` is true and there is a current loop;
-   * `ERR_INVALID_ARG_TYPE` for options of a wrong type; `EMFILE` and the like, as a loop needs
-   * three descriptors.
+   * `ERR_INVALID_ARG_TYPE` for options of a wrong type; `ERR_INVALID_ARG_VALUE` when `timeFunc`
+   * gives no finite number, or what it throws; `EMFILE` and the like, as a loop needs three
+   * descriptors. Nothing is left open then.
    */
   constructor(options: IOLoopOptions = {}) {
     const configured = new.target === IOLoop ? IOLoop.#configured : null;
@@ -113,15 +118,19 @@ export class IOLoop implements AsyncDisposable {
     }
     const current = IOLoop.#current.loop;
     if (makeCurrent === true && current !== null) throw currentExists();
-    this.#time = timeFunc;
     this.#driver = chooseDriver();
     this.#isolation = new Isolation((callback, error) => {
       this.handleCallbackException(callback, error);
     });
+    const isSteady = timeFunc === epochSeconds;
+    this.#time = isSteady
+      ? timeFunc
+      : guardedClock(timeFunc, (error) => this.#isolation.report(null, error));
     this.#engine = new Engine({
       driver: this.#driver,
       isolation: this.#isolation,
-      time: timeFunc,
+      time: this.#time,
+      isSteady,
       enter: () => this.#enter(),
     });
     if (makeCurrent ?? current === null) this.makeCurrent();
@@ -219,8 +228,8 @@ export class IOLoop implements AsyncDisposable {
    * current loop; then the one before is current again.
    *
    * Rejects with `ERR_IOLOOP_RUNNING` while it runs, `ERR_IOLOOP_CLOSED` after {@link close}; the
-   * loop is unchanged then. After a {@link stop} that came first it resolves at once and runs
-   * nothing.
+   * loop is unchanged then. Likewise with `EMFILE` and the like: the thread driver needs three
+   * descriptors. After a {@link stop} that came first it resolves at once and runs nothing.
    */
   async start(): Promise<void> {
     this.#assertStartable();
@@ -257,7 +266,8 @@ export class IOLoop implements AsyncDisposable {
   /**
    * Frees what the loop holds; callbacks and timeouts that are left never run. Streams are closed:
    * what waits for them rejects. With `allFds` everything that has a handler is closed too, by
-   * {@link closeFd}. A closed loop is no longer current. Closing again does nothing.
+   * {@link closeFd}. A closed loop is no longer current. Closing again does nothing. What fails
+   * meanwhile is reported to {@link handleCallbackException}, and the rest is closed all the same.
    *
    * @throws `ERR_IOLOOP_RUNNING` while the loop runs: call {@link stop} and await {@link start}
    * first.
@@ -521,12 +531,6 @@ export class IOLoop implements AsyncDisposable {
     this.#assertOpen();
     if (this.#engine.running) throw runningLoop('start');
   }
-}
-
-const { timeOrigin } = performance;
-
-function epochSeconds(): number {
-  return (timeOrigin + performance.now()) / 1e3;
 }
 
 function assertFunction(name: string, value: unknown): void {

@@ -10,7 +10,7 @@ import * as binding from '../native/binding.js';
 export const native: typeof binding = binding;
 
 /** The core of one loop, opaque: the functions of {@link native} take it. */
-export type NativeHandle = ReturnType<typeof binding.loopOpen>;
+export type NativeHandle = Exclude<ReturnType<typeof binding.loopOpen>, number>;
 
 // A worker may be terminated at any moment, with sockets open; the main thread takes the process
 // along.

@@ -13,12 +13,15 @@ export class Submissions {
   readonly words: Float64Array;
   /** Words in use. */
   length = 0;
-  /** Whether a timer was armed: before the loop sleeps, the core has to know. */
+  /**
+   * Whether there may be a deadline that no alarm is set for. Only a crossing that sets the alarm
+   * may clear it, not one that only hands over the words.
+   */
   armed = false;
 
   readonly #flush: () => void;
 
-  /** Holds `capacity` submissions; `flush` hands them to the core and calls {@link clear}. */
+  /** Holds `capacity` submissions; `flush` hands them to the core and calls {@link taken}. */
   constructor(capacity: number, flush: () => void) {
     this.words = new Float64Array(2 * capacity);
     this.#flush = flush;
@@ -26,8 +29,8 @@ export class Submissions {
 
   /** Arm timer `id` at `deadline`, in seconds of the loop's clock. */
   arm(id: number, deadline: number): void {
-    this.armed = true;
     this.#push(id * 4 + SUBMIT_ARM, deadline);
+    this.armed = true;
   }
 
   /** Disarm timer `id`, which may be used again at once. */
@@ -44,9 +47,8 @@ export class Submissions {
   }
 
   /** The core has them. */
-  clear(): void {
+  taken(): void {
     this.length = 0;
-    this.armed = false;
   }
 
   #push(word: number, operand: number): void {

@@ -94,9 +94,10 @@ export class TimeoutTable {
   /** Takes the due ids out of the completions: they are free again, and will run in this order. */
   collect(completions: Int32Array, from: number, count: number): void {
     for (let at = from; at < from + count; at += 1) {
-      // The wheel reports only ids that were armed and not disarmed since.
       const id = completions[at] as number;
-      const timeout = this.#byId[id] as Timeout;
+      const timeout = this.#byId[id];
+      // The wheel reports only ids that were armed and not disarmed since.
+      if (timeout === undefined) continue;
       this.#release(id);
       timeout.id = DUE - this.#due.length;
       this.#due.push(timeout);

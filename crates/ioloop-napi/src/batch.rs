@@ -4,8 +4,9 @@
 //! `id * 4 + operation`; both are integers below 2^53, the operand of ARM is a deadline in seconds.
 //!
 //! Completions (`Int32Array`, the binding writes): the number of due timers, the number of ready
-//! sources, the ids of the due timers in firing order, then three words per source: index,
-//! readiness, and what was received from it (see `receive.rs`).
+//! sources, the errno of the system call that failed or 0, the ids of the due timers in firing
+//! order, then three words per source: index, readiness, and what was received from it (see
+//! `receive.rs`).
 
 use ioloop::event_loop::Budgets;
 use ioloop::reactor::Readiness;
@@ -56,7 +57,7 @@ pub const SUBMIT_DISARM: u32 = 1;
 #[napi]
 pub const SUBMIT_DRAINED: u32 = 2;
 
-const HEADER: usize = 2;
+const HEADER: usize = 3;
 
 /// Reads the submissions; a word that no version of `ts/submissions.ts` writes is skipped.
 pub(crate) fn submissions<'a>(
@@ -100,10 +101,11 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
 pub(crate) fn complete(
     core: &EventLoop<JsFd, ()>,
     turn: &Turn<()>,
+    errno: i32,
     receiver: &mut Receiver<'_>,
     completions: &mut [i32],
 ) -> bool {
-    let [due_count, ready_count, rest @ ..] = completions else {
+    let [due_count, ready_count, failure, rest @ ..] = completions else {
         return false;
     };
     let Some((due, rest)) = rest.split_at_mut_checked(turn.due.len()) else {
@@ -114,6 +116,7 @@ pub(crate) fn complete(
     };
     *due_count = turn.due.len() as i32;
     *ready_count = turn.ready.len() as i32;
+    *failure = errno;
     for (word, id) in due.iter_mut().zip(&turn.due) {
         *word = id.0 as i32;
     }

@@ -10,7 +10,7 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use napi::bindgen_prelude::{External, FromNapiMutRef, FromNapiValue, Object};
+use napi::bindgen_prelude::{External, FromNapiRef, FromNapiValue, Object};
 use napi::{Env, JsValue, Result, sys};
 
 use crate::native_loop::{NativeLoop, loop_turn};
@@ -67,7 +67,7 @@ unsafe extern "C" fn turn(env: sys::napi_env, info: sys::napi_callback_info) -> 
             used,
         ] = arguments;
         // SAFETY: Node-API hands over values of this environment; the external is type-checked.
-        let handle = unsafe { External::<NativeLoop>::from_napi_mut_ref(env, handle) }?;
+        let handle = unsafe { External::<NativeLoop>::from_napi_ref(env, handle) }?;
         let (now, submitted) = (argument(env, now)?, argument(env, submitted)?);
         Ok(loop_turn(
             handle,

@@ -1,22 +1,29 @@
 //! One core loop for one `IOLoop`: arguments in, errno or counts out.
 
+use std::cell::{RefCell, RefMut};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use ioloop::clock::Timeline;
 use ioloop::reactor::{Interest, Token};
 use ioloop::{Error, EventLoop, Turn, reactor};
-use napi::bindgen_prelude::{Env, External, Function};
+use napi::bindgen_prelude::{Either, Env, External, Function};
 use napi_derive::napi;
 
 use crate::batch::{Submission, budgets, complete, submissions};
-use crate::driver::{Driver, Kind};
+use crate::driver::{Driver, Failure, Kind};
 use crate::fd::JsFd;
 use crate::receive::Receiver;
 
 /// The native half of an `IOLoop`. JavaScript holds it as an external value and passes it to free
 /// functions: a method of a wrapped object costs three times as much to call (`docs/design.md`).
+///
+/// Borrowed by each function for as long as no JavaScript can run: a callback may call them all.
 pub struct NativeLoop {
+    state: RefCell<State>,
+}
+
+struct State {
     /// Exists while the loop runs. Before the core in the order of dropping: it watches its set.
     driver: Option<Driver>,
     kind: Kind,
@@ -30,24 +37,33 @@ pub struct NativeLoop {
     turn: Turn<()>,
 }
 
-/// A loop whose clock shows `now` (seconds). `driver` is `libuv` or `thread`. A turn fires `timers`
-/// timers, takes `events` events, and receives `receive_bytes` bytes from a stream, at most.
+/// A loop whose clock shows `now` (seconds), or a negative errno. `driver` is `libuv` or `thread`;
+/// `steady` says that the clock never steps. A turn fires `timers` timers, takes `events` events,
+/// and receives `receive_bytes` bytes from a stream, at most.
 #[napi(catch_unwind)]
 pub fn loop_open(
     driver: String,
     now: f64,
+    steady: bool,
     timers: u32,
     events: u32,
     receive_bytes: u32,
-) -> napi::Result<External<NativeLoop>> {
+) -> napi::Result<Either<External<NativeLoop>, i32>> {
     let kind = Kind::parse(&driver)?;
     let timeline = Timeline::new(now);
     let mut turn = Turn::default();
-    let (mut core, _handle) = EventLoop::with_budgets(budgets(timers, events)).map_err(failed)?;
-    // Brings the wheel to the present, so that timers go to the right level at once.
-    core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn)
-        .map_err(failed)?;
-    Ok(External::new(NativeLoop {
+    let opened =
+        EventLoop::with_budgets(budgets(timers, events)).and_then(|(mut core, _handle)| {
+            core.expect_clock_steps(!steady);
+            // Brings the wheel to the present, so that timers go to the right level at once.
+            core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn)?;
+            Ok(core)
+        });
+    let core = match opened {
+        Ok(core) => core,
+        Err(error) => return Ok(Either::B(-error.errno())),
+    };
+    let state = RefCell::new(State {
         driver: None,
         kind,
         core: Some(core),
@@ -55,58 +71,68 @@ pub fn loop_open(
         tokens: Vec::new(),
         receive_bytes: receive_bytes as usize,
         turn,
-    }))
+    });
+    Ok(Either::A(External::new(NativeLoop { state })))
 }
 
 /// Starts to watch the loop's set from Node's loop, which is kept alive: `wake` is called when a
-/// turn has something to collect. Called again, it watches the set anew.
+/// turn has something to collect. 0, or a negative errno (`-EBADF` when the loop is closed, be it
+/// by a hook of `async_hooks` in this call); then nothing is watched.
 #[napi(catch_unwind)]
 pub fn loop_start(
-    handle: &mut External<NativeLoop>,
+    handle: &External<NativeLoop>,
     env: Env,
     wake: Function<'_, (), ()>,
-) -> napi::Result<()> {
-    let Some(core) = &handle.core else {
-        return Ok(());
-    };
-    handle.driver = Some(Driver::start(handle.kind, env, core.as_raw_fd(), &wake)?);
-    Ok(())
+) -> napi::Result<i32> {
+    let kind = handle.state().kind;
+    let set = || handle.state().core.as_ref().map(AsRawFd::as_raw_fd);
+    match Driver::start(kind, env, &wake, set) {
+        Ok(driver) => {
+            handle.state().driver = Some(driver);
+            Ok(0)
+        }
+        Err(Failure::Errno(errno)) => Ok(-errno),
+        Err(Failure::Other(error)) => Err(error),
+    }
 }
 
 /// Stops watching; Node's loop is not kept alive any more.
 #[napi(catch_unwind)]
-pub fn loop_stop(handle: &mut External<NativeLoop>) {
-    handle.driver = None;
+pub fn loop_stop(handle: &External<NativeLoop>) {
+    handle.state().driver = None;
 }
 
 /// Frees everything. Whatever is called afterwards does nothing and answers `-EBADF`.
 #[napi(catch_unwind)]
-pub fn loop_close(handle: &mut External<NativeLoop>) {
-    handle.driver = None;
-    handle.core = None;
-    handle.tokens = Vec::new();
+pub fn loop_close(handle: &External<NativeLoop>) {
+    let mut state = handle.state();
+    state.driver = None;
+    state.core = None;
+    state.tokens = Vec::new();
 }
 
 /// Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno.
 #[napi(catch_unwind)]
-pub fn loop_register(handle: &mut External<NativeLoop>, fd: i32, interest: u32) -> i32 {
-    let Some(core) = &mut handle.core else {
+pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i32 {
+    let mut state = handle.state();
+    let Some(core) = &mut state.core else {
         return CLOSED;
     };
     let Some(fd) = JsFd::adopt(fd) else {
         return CLOSED;
     };
     match core.register(fd, Interest::from_bits(interest)) {
-        Ok(token) => handle.remember(token),
+        Ok(token) => state.remember(token),
         Err(error) => -error.errno(),
     }
 }
 
 /// Changes the interest of a registration: 0, or a negative errno (`-ENOENT` when it is gone).
 #[napi(catch_unwind)]
-pub fn loop_reregister(handle: &mut External<NativeLoop>, index: u32, interest: u32) -> i32 {
-    let token = handle.token(index as usize);
-    let Some(core) = &mut handle.core else {
+pub fn loop_reregister(handle: &External<NativeLoop>, index: u32, interest: u32) -> i32 {
+    let mut state = handle.state();
+    let token = state.token(index as usize);
+    let Some(core) = &mut state.core else {
         return CLOSED;
     };
     let Some(token) = token else {
@@ -120,20 +146,22 @@ pub fn loop_reregister(handle: &mut External<NativeLoop>, index: u32, interest: 
 
 /// Ends a registration. Never fails.
 #[napi(catch_unwind)]
-pub fn loop_deregister(handle: &mut External<NativeLoop>, index: u32) {
-    let token = handle.tokens.get_mut(index as usize).and_then(Option::take);
-    if let (Some(core), Some(token)) = (&mut handle.core, token) {
+pub fn loop_deregister(handle: &External<NativeLoop>, index: u32) {
+    let mut state = handle.state();
+    let token = state.tokens.get_mut(index as usize).and_then(Option::take);
+    if let (Some(core), Some(token)) = (&mut state.core, token) {
         core.deregister(token);
     }
 }
 
 /// One turn without waiting, at `now` seconds: takes the first `count` words of `submitted`,
 /// writes what happened to `completions`, and what was received for the streams among `modes` to
-/// `slab`, from `used` on. A sum of `TURN_MORE` and `TURN_REBUILT`, or a negative errno.
+/// `slab`, from `used` on. A sum of `TURN_` bits, or a negative errno when the loop is closed. A
+/// system call that failed is among the completions, beside what was collected all the same.
 #[allow(clippy::too_many_arguments, reason = "one crossing for all of a turn")]
 #[napi(catch_unwind)]
 pub fn loop_turn(
-    handle: &mut External<NativeLoop>,
+    handle: &External<NativeLoop>,
     now: f64,
     submitted: &[f64],
     count: u32,
@@ -142,63 +170,89 @@ pub fn loop_turn(
     #[napi(ts_arg_type = "Uint8Array")] slab: Bytes<'_>,
     used: u32,
 ) -> i32 {
-    handle.submit(submitted, count);
-    let NativeLoop {
+    let mut state = handle.state();
+    state.submit(submitted, count);
+    let State {
+        driver,
         core: Some(core),
         timeline,
         receive_bytes,
         turn,
         ..
-    } = &mut **handle
+    } = &mut *state
     else {
         return CLOSED;
     };
-    if let Err(error) = core.turn(timeline.tick(now), Some(Duration::ZERO), turn) {
-        return -error.errno();
-    }
+    let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
+    let errno = collected.map_or_else(|error| error.errno(), |()| 0);
     let mut receiver = Receiver::new(modes, slab, used, *receive_bytes);
-    if !complete(core, turn, &mut receiver, completions) {
+    if !complete(core, turn, errno, &mut receiver, completions) {
         return INVALID;
     }
-    i32::from(turn.more) * TURN_MORE + i32::from(turn.rebuilt) * TURN_REBUILT
+    if core.is_haunted()
+        && let Some(driver) = driver
+    {
+        // Without descriptors for a new set the old one serves on, and this is tried again.
+        let _serves_on = core.rebuild(|set| driver.move_to(set));
+    }
+    i32::from(turn.more) * TURN_MORE
+        + i32::from(turn.alarmed) * TURN_ALARMED
+        + i32::from(errno != 0) * TURN_FAILED
 }
 
-/// Takes the first `count` words of `submitted`, outside a turn.
+/// Takes the first `count` words of `submitted`, outside a turn. Sets no alarm.
 #[napi(catch_unwind)]
-pub fn loop_submit(handle: &mut External<NativeLoop>, submitted: &[f64], count: u32) {
-    handle.submit(submitted, count);
+pub fn loop_submit(handle: &External<NativeLoop>, submitted: &[f64], count: u32) {
+    handle.state().submit(submitted, count);
 }
 
-/// Takes submissions like `loopSubmit` and prepares to wait: the set's alarm is set, the thread
-/// driver watches again. Seconds until the host has to wake the loop by itself, or Infinity.
+/// Takes submissions like `loopSubmit` and prepares to wait: the set's alarm is set, the driver
+/// watches again. Seconds until the host has to wake the loop by itself, or Infinity.
+///
+/// With `paused` nothing is watched until the next call without: for a set that is readable and
+/// cannot be collected. The host has to wake the loop then, at the latest after these seconds.
 #[napi(catch_unwind)]
 pub fn loop_sleep(
-    handle: &mut External<NativeLoop>,
+    handle: &External<NativeLoop>,
     now: f64,
     submitted: &[f64],
     count: u32,
+    paused: bool,
 ) -> f64 {
-    handle.submit(submitted, count);
-    let NativeLoop {
+    let mut state = handle.state();
+    state.submit(submitted, count);
+    let State {
         core: Some(core),
         timeline,
         driver,
         ..
-    } = &mut **handle
+    } = &mut *state
     else {
         return f64::INFINITY;
     };
-    let alarmed = core.set_alarm(timeline.tick(now)).is_ok() && HAS_ALARM;
-    if let Some(driver) = driver {
-        driver.rearm();
+    let tick = timeline.tick(now);
+    let alarmed = HAS_ALARM && !paused && core.set_alarm(tick).is_ok();
+    match driver {
+        Some(driver) if paused => driver.park(),
+        Some(driver) => driver.rearm(),
+        None => {}
     }
-    match core.next_wake() {
+    match core.next_wake(tick) {
         Some(wake) if !alarmed => timeline.seconds(wake) - now,
         _ => f64::INFINITY,
     }
 }
 
 impl NativeLoop {
+    /// # Panics
+    ///
+    /// When it is borrowed: by a function that lets JavaScript run, which none of them does.
+    fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+}
+
+impl State {
     fn submit(&mut self, submitted: &[f64], count: u32) {
         let Self {
             core: Some(core),
@@ -249,9 +303,13 @@ pub const INTEREST_EDGE: u32 = 0x80;
 #[napi]
 pub const TURN_MORE: i32 = 1;
 
-/// Answer of a turn: the loop has another set, `start` has to be called again.
+/// Answer of a turn: the set wakes at the next deadline, so of those that were armed before.
 #[napi]
-pub const TURN_REBUILT: i32 = 2;
+pub const TURN_ALARMED: i32 = 2;
+
+/// Answer of a turn: a system call failed, with the errno among the completions.
+#[napi]
+pub const TURN_FAILED: i32 = 4;
 
 /// Whether the loop's set wakes at the next deadline by itself; if not, the host has to.
 #[napi]
@@ -262,10 +320,6 @@ pub const HAS_ALARM: bool = ioloop::event_loop::HAS_ALARM;
 #[must_use]
 pub fn backend() -> &'static str {
     reactor::backend()
-}
-
-fn failed(error: Error) -> napi::Error {
-    napi::Error::from_reason(error.errno().to_string())
 }
 
 const CLOSED: i32 = -rustix::io::Errno::BADF.raw_os_error();

@@ -1,5 +1,6 @@
 //! The loop: reactor, wheel, alarm and inbox, turned together.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -46,10 +47,11 @@ pub struct Turn<C> {
     pub due: Vec<TimerId>,
     /// Sources that are ready, each once.
     pub ready: Vec<Event>,
-    /// A budget ended the turn early: the next one will find work without waiting.
+    /// A budget or an error ended the turn early: the next one will find work without waiting.
     pub more: bool,
-    /// The set was rebuilt: who watches its descriptor has to watch the new one.
-    pub rebuilt: bool,
+    /// The set wakes at the next deadline. False when the alarm could not be set: who watches the
+    /// set has to begin a turn at [`EventLoop::next_wake`] by itself.
+    pub alarmed: bool,
 }
 
 impl<C> Default for Turn<C> {
@@ -59,7 +61,7 @@ impl<C> Default for Turn<C> {
             due: Vec::new(),
             ready: Vec::new(),
             more: false,
-            rebuilt: false,
+            alarmed: HAS_ALARM,
         }
     }
 }
@@ -102,14 +104,21 @@ impl<S: AsFd, C> EventLoop<S, C> {
     ///
     /// # Errors
     ///
-    /// Of the system calls that wait. What the turn had collected before stays in `turn`.
+    /// Of the system calls that wait. `turn` is valid all the same and has to be dispatched: timers
+    /// in it have left the wheel, edges in it are not reported again. What could not be collected
+    /// is found by a later turn.
     pub fn turn(&mut self, now: u64, max_wait: Option<Duration>, turn: &mut Turn<C>) -> Result<()> {
         self.collect_commands(turn);
         self.collect_due(now, turn);
-        self.collect_ready(now, max_wait, turn)?;
-        self.set_alarm(now)?;
-        self.exorcise(turn);
-        Ok(())
+        let collected = self.collect_ready(now, max_wait, turn);
+        turn.alarmed = HAS_ALARM && self.set_alarm(now).is_ok();
+        collected
+    }
+
+    /// Declares whether `now` may step, forward or back, against the system's monotonic clock. By
+    /// default it does not; for a clock that does, each turn with pending timers sets the alarm.
+    pub fn expect_clock_steps(&mut self, steps: bool) {
+        self.alarm.expect_steps(steps);
     }
 
     /// Arms a timer, or moves it; see [`Wheel::arm`].
@@ -122,11 +131,13 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.wheel.disarm(id)
     }
 
-    /// The tick by which the next turn has to begin for the timers' sake: the earliest deadline,
-    /// or a [`CROWD_PAUSE`] after a turn in which a [`CROWD`] fired.
+    /// The tick by which the next turn has to begin for the timers' sake, seen from `now`: the
+    /// earliest deadline, or a [`CROWD_PAUSE`] after a turn in which a [`CROWD`] fired.
     #[must_use]
-    pub fn next_wake(&self) -> Option<u64> {
-        self.wheel.next_wake().map(|wake| wake.max(self.patience))
+    pub fn next_wake(&self, now: u64) -> Option<u64> {
+        // Never later than a pause from now: the clock may have been set back since.
+        let patience = self.patience.min(now.saturating_add(CROWD_PAUSE));
+        self.wheel.next_wake().map(|wake| wake.max(patience))
     }
 
     /// Makes the set's descriptor readable at the next deadline, seen from `now`, where there is
@@ -134,9 +145,9 @@ impl<S: AsFd, C> EventLoop<S, C> {
     ///
     /// # Errors
     ///
-    /// What `timerfd_settime(2)` says.
+    /// Of `timerfd_settime(2)`. The alarm is as before, and the next call tries again.
     pub fn set_alarm(&mut self, now: u64) -> Result<()> {
-        if let Some(deadline) = self.next_wake() {
+        if let Some(deadline) = self.next_wake(now) {
             self.alarm.set(now, deadline)?;
         }
         Ok(())
@@ -176,6 +187,35 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.reactor.drained(token, readiness);
     }
 
+    /// Whether registrations that are gone keep reporting, each time for an empty turn:
+    /// [`rebuild`](Self::rebuild) gets rid of them. See the module of the reactor.
+    #[must_use]
+    pub fn is_haunted(&self) -> bool {
+        self.reactor.is_haunted()
+    }
+
+    /// Replaces the set by a new one with the same sources, alarm and waker. `watch` gets the
+    /// descriptor of the new set before the old one is closed: who watches the loop moves over.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` and the like, or of `watch`: two descriptors are needed beside what `watch` needs.
+    /// The old set then serves on, and the loop is [haunted](Self::is_haunted) again after a few
+    /// more such reports.
+    pub fn rebuild(&mut self, watch: impl FnOnce(RawFd) -> io::Result<()>) -> Result<()> {
+        let mut waker = None;
+        let alarm = &self.alarm;
+        self.reactor.rebuild(|poll| {
+            alarm.register(poll.registry())?;
+            waker = Some(mio::Waker::new(poll.registry(), WAKE)?);
+            watch(poll.as_raw_fd())
+        })?;
+        if let Some(waker) = waker {
+            self.inbox.replace_waker(waker);
+        }
+        Ok(())
+    }
+
     fn collect_commands(&self, turn: &mut Turn<C>) {
         turn.commands.clear();
         self.inbox.drain(&mut turn.commands);
@@ -201,38 +241,19 @@ impl<S: AsFd, C> EventLoop<S, C> {
         } else {
             self.wait(now, max_wait)
         };
-        let signals = self.reactor.turn(wait, &mut turn.ready)?;
+        let signals = self.reactor.turn(wait, &mut turn.ready);
         if signals.alarm {
             self.alarm.rang();
         }
         turn.more = signals.more || turn.due.len() == self.budgets.timers;
-        Ok(())
+        signals.failure.map_or(Ok(()), Err)
     }
 
     fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {
-        let deadline = self.next_wake().map(|wake| wake.saturating_sub(now));
+        let deadline = self.next_wake(now).map(|wake| wake.saturating_sub(now));
         match (deadline.map(Duration::from_nanos), max_wait) {
             (Some(deadline), Some(max_wait)) => Some(deadline.min(max_wait)),
             (deadline, max_wait) => deadline.or(max_wait),
-        }
-    }
-
-    /// Gets rid of registrations that report although they are gone, by a new set. When no new
-    /// one is to be had (`EMFILE`), the old one serves on and the next orphans try again.
-    fn exorcise(&mut self, turn: &mut Turn<C>) {
-        turn.rebuilt = false;
-        if !self.reactor.is_haunted() {
-            return;
-        }
-        let mut waker = None;
-        let rebuilt = self.reactor.rebuild(|registry| {
-            self.alarm.register(registry)?;
-            waker = Some(mio::Waker::new(registry, WAKE)?);
-            Ok(())
-        });
-        if let (Ok(()), Some(waker)) = (rebuilt, waker) {
-            self.inbox.replace_waker(waker);
-            turn.rebuilt = true;
         }
     }
 }

@@ -25,13 +25,13 @@ fn behind(count: usize) -> (EventLoop<OwnedFd, ()>, Turn<()>) {
 #[test]
 fn behind_a_few_timers_the_next_wake_is_the_next_deadline() {
     let (event_loop, _) = behind(CROWD - 1);
-    assert_eq!(event_loop.next_wake(), Some(NOW + 10));
+    assert_eq!(event_loop.next_wake(NOW), Some(NOW + 10));
 }
 
 #[test]
 fn behind_a_crowd_the_next_wake_is_a_pause_later() {
     let (event_loop, _) = behind(CROWD);
-    assert_eq!(event_loop.next_wake(), Some(NOW + CROWD_PAUSE));
+    assert_eq!(event_loop.next_wake(NOW), Some(NOW + CROWD_PAUSE));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_later_deadline_is_not_moved() {
     let (mut event_loop, _) = behind(CROWD);
     assert!(event_loop.disarm(TimerId(1_000)));
     event_loop.arm(TimerId(1), NOW + 2 * CROWD_PAUSE);
-    assert_eq!(event_loop.next_wake(), Some(NOW + 2 * CROWD_PAUSE));
+    assert_eq!(event_loop.next_wake(NOW), Some(NOW + 2 * CROWD_PAUSE));
 }
 
 #[test]
@@ -49,4 +49,17 @@ fn a_turn_that_has_another_reason_collects_them_without_a_pause() {
         .turn(NOW + 10, Some(Duration::ZERO), &mut turn)
         .unwrap();
     assert_eq!(turn.due, [TimerId(1_000)]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_the_pause_longer() {
+    let (mut event_loop, mut turn) = behind(CROWD);
+    event_loop
+        .turn(NOW + 10, Some(Duration::ZERO), &mut turn)
+        .unwrap();
+    let past = NOW - 4_000_000;
+    event_loop.arm(TimerId(0), past + 10);
+    assert_eq!(event_loop.next_wake(past), Some(past + CROWD_PAUSE));
+    event_loop.arm(TimerId(0), past + 2 * CROWD_PAUSE);
+    assert_eq!(event_loop.next_wake(past), Some(past + 2 * CROWD_PAUSE));
 }

@@ -10,6 +10,7 @@
 use std::alloc::{Layout, handle_alloc_error};
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
+use std::io;
 use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -19,10 +20,13 @@ use libloading::os::unix::Library;
 use napi::bindgen_prelude::{Env, Function};
 use napi::{JsValue, sys};
 
+use super::Failure;
+
 /// A poll handle on a set, with the callback it calls. Dropping it closes the handle; the memory
 /// is freed when libuv says that it has let go.
 pub(crate) struct Watch {
     handle: SharedHandle,
+    parked: Cell<bool>,
 }
 
 /// The handle as long as it is open: whoever closes it, the owner or the end of the environment,
@@ -30,53 +34,126 @@ pub(crate) struct Watch {
 /// finalizers of an environment that is gone.
 type SharedHandle = Rc<Cell<Option<NonNull<c_void>>>>;
 
-/// What the handle's data pointer points to. Owned by the handle: freed in [`on_close`].
+/// What the handle's data pointer points to. Owned by the handle, the last one if there were
+/// several: freed in [`on_close`].
 struct Context {
     env: sys::napi_env,
     scope: sys::napi_async_context,
     callback: sys::napi_ref,
     /// Node waits at its end for a hook that has not been removed.
     hook: sys::napi_async_cleanup_hook_handle,
+    uv_loop: *mut c_void,
     layout: Layout,
     handle: SharedHandle,
 }
 
 impl Watch {
-    pub(crate) fn start(env: Env, set: RawFd, wake: &Function<'_, (), ()>) -> napi::Result<Self> {
+    pub(crate) fn start(
+        env: Env,
+        wake: &Function<'_, (), ()>,
+        set: impl FnOnce() -> Option<RawFd>,
+    ) -> Result<Self, Failure> {
         let uv = Uv::get()?;
         let uv_loop = env.get_uv_event_loop()?.cast::<c_void>();
-        let context = Box::new(Context::new(env.raw(), wake.raw(), uv.handle_layout()?)?);
-        let handle = allocate(context.layout);
-        // SAFETY: the loop is this environment's, the block has the size and alignment of a
-        // uv_poll_t. libuv checks the descriptor.
-        let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), set) };
-        if status < 0 {
-            context.release();
-            // SAFETY: allocated above with this layout; libuv keeps nothing of a failed init.
-            unsafe { std::alloc::dealloc(handle.as_ptr().cast(), context.layout) };
-            return Err(napi::Error::from_reason(format!(
-                "uv_poll_init failed with {status}"
-            )));
-        }
+        let layout = uv.handle_layout()?;
+        let context = Box::new(Context::new(env.raw(), wake.raw(), uv_loop, layout)?);
+        // JavaScript has run and runs no more: what the set is now, it is until the end.
+        let opened = set()
+            .ok_or(Failure::Errno(EBADF))
+            .and_then(|set| Ok(open(uv, uv_loop, layout, set)?));
+        let handle = match opened {
+            Ok(handle) => handle,
+            Err(failure) => {
+                context.release();
+                return Err(failure);
+            }
+        };
         context.handle.set(Some(handle));
         let watch = Self {
             handle: Rc::clone(&context.handle),
+            parked: Cell::new(false),
         };
         let context = Box::into_raw(context);
         // SAFETY: the handle is initialised; the context lives until on_close.
         unsafe { (uv.handle_set_data)(handle.as_ptr(), context.cast()) };
-        // SAFETY: the handle is initialised and not closing.
-        let status = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, on_poll) };
-        if status < 0 {
-            return Err(napi::Error::from_reason(format!(
-                "uv_poll_start failed with {status}"
-            )));
-        }
-        // SAFETY: the context was made a line above and nothing else refers to it now.
-        let context = unsafe { &mut *context };
-        context.add_hook(handle)?;
+        begin(uv, handle)?;
+        // SAFETY: the context was made above and nothing else refers to it now.
+        unsafe { &mut *context }.add_hook()?;
         Ok(watch)
     }
+
+    /// Watches another set, by another handle with the same context.
+    pub(crate) fn move_to(&self, set: RawFd) -> io::Result<()> {
+        let Some(old) = self.handle.get() else {
+            return Ok(());
+        };
+        let uv = Uv::get().map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
+        let context = context_of(uv, old);
+        // SAFETY: the handle is open, so its context is alive; nothing changes it meanwhile.
+        let Context {
+            uv_loop, layout, ..
+        } = *unsafe { &*context };
+        let new = open(uv, uv_loop, layout, set)?;
+        // SAFETY: the handle is initialised; the context lives until on_close of the last handle.
+        unsafe { (uv.handle_set_data)(new.as_ptr(), context.cast()) };
+        if let Err(error) = begin(uv, new) {
+            // SAFETY: initialised above, closed once; nothing else refers to it.
+            unsafe { (uv.close)(new.as_ptr(), on_replaced) };
+            return Err(error);
+        }
+        self.handle.set(Some(new));
+        self.parked.set(false);
+        // SAFETY: initialised in `start` or here before, and replaced above: closed once.
+        unsafe { (uv.close)(old.as_ptr(), on_replaced) };
+        Ok(())
+    }
+
+    /// Stops the calls; the handle stays.
+    pub(crate) fn park(&self) {
+        let (Ok(uv), Some(handle), false) = (Uv::get(), self.handle.get(), self.parked.get())
+        else {
+            return;
+        };
+        // SAFETY: the handle is initialised and not closing.
+        unsafe { (uv.poll_stop)(handle.as_ptr()) };
+        self.parked.set(true);
+    }
+
+    /// Undoes [`park`](Self::park).
+    pub(crate) fn rearm(&self) {
+        if !self.parked.get() {
+            return;
+        }
+        let (Ok(uv), Some(handle)) = (Uv::get(), self.handle.get()) else {
+            return;
+        };
+        // It fails only for a number that another handle has, and ours has none but the set.
+        self.parked.set(begin(uv, handle).is_err());
+    }
+}
+
+/// A new handle on `set`, without data, which polls nothing yet.
+fn open(uv: &Uv, uv_loop: *mut c_void, layout: Layout, set: RawFd) -> io::Result<NonNull<c_void>> {
+    let handle = allocate(layout);
+    // SAFETY: the loop is this environment's, the block has the size and alignment of a uv_poll_t.
+    // libuv checks the descriptor.
+    let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), set) };
+    if status < 0 {
+        // SAFETY: allocated above with this layout; libuv keeps nothing of a failed init.
+        unsafe { std::alloc::dealloc(handle.as_ptr().cast(), layout) };
+        return Err(io::Error::from_raw_os_error(-status));
+    }
+    Ok(handle)
+}
+
+/// Polls; the data of the handle is a context.
+fn begin(uv: &Uv, handle: NonNull<c_void>) -> io::Result<()> {
+    // SAFETY: the handle is initialised and not closing.
+    let status = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, on_poll) };
+    if status < 0 {
+        return Err(io::Error::from_raw_os_error(-status));
+    }
+    Ok(())
 }
 
 impl Drop for Watch {
@@ -88,12 +165,18 @@ impl Drop for Watch {
 }
 
 impl Context {
-    fn new(env: sys::napi_env, wake: sys::napi_value, layout: Layout) -> napi::Result<Self> {
+    fn new(
+        env: sys::napi_env,
+        wake: sys::napi_value,
+        uv_loop: *mut c_void,
+        layout: Layout,
+    ) -> napi::Result<Self> {
         let mut context = Self {
             env,
             scope: ptr::null_mut(),
             callback: ptr::null_mut(),
             hook: ptr::null_mut(),
+            uv_loop,
             layout,
             handle: SharedHandle::default(),
         };
@@ -114,15 +197,18 @@ impl Context {
         napi::check_status!(status)?;
         // SAFETY: `wake` is a function of this environment, alive in the caller's scope.
         let status = unsafe { sys::napi_create_reference(env, wake, 1, &raw mut context.callback) };
-        napi::check_status!(status)?;
+        if let Err(error) = napi::check_status!(status) {
+            context.release();
+            return Err(error);
+        }
         Ok(context)
     }
 
     /// Closes the handle when the environment ends before the loop does, as in
     /// `worker.terminate()`: Node then turns libuv until the hook is removed, in [`on_close`].
-    fn add_hook(&mut self, handle: NonNull<c_void>) -> napi::Result<()> {
-        let data = handle.as_ptr();
-        // SAFETY: the handle outlives the hook, which is removed before it is freed.
+    fn add_hook(&mut self) -> napi::Result<()> {
+        let data = ptr::from_mut(self).cast();
+        // SAFETY: the context outlives the hook, which is removed when it is freed.
         let status = unsafe {
             sys::napi_add_async_cleanup_hook(self.env, Some(on_cleanup), data, &raw mut self.hook)
         };
@@ -224,14 +310,23 @@ fn report_exception(env: sys::napi_env) {
 
 /// Node calls: the environment ends.
 unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
-    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(data)) else {
-        return;
-    };
-    // SAFETY: the hook is removed before the handle is freed, so the context is alive.
-    let context = unsafe { &*context_of(uv, handle) };
+    // SAFETY: the hook is removed when the context is freed, so it is alive.
+    let context = unsafe { &*data.cast::<Context>() };
     if let Some(handle) = context.handle.take() {
         close(handle);
     }
+}
+
+/// libuv calls: it has let go of a handle whose context another one has.
+extern "C" fn on_replaced(handle: *mut c_void) {
+    let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else {
+        return;
+    };
+    let Ok(layout) = uv.handle_layout() else {
+        return;
+    };
+    // SAFETY: allocated with this layout in `open`; libuv does not touch it any more.
+    unsafe { std::alloc::dealloc(handle.as_ptr().cast(), layout) };
 }
 
 /// libuv calls: it has let go of the handle.
@@ -254,6 +349,7 @@ extern "C" fn on_close(handle: *mut c_void) {
 struct Uv {
     poll_init: unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int,
     poll_start: unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int,
+    poll_stop: unsafe extern "C" fn(*mut c_void) -> c_int,
     close: unsafe extern "C" fn(*mut c_void, CloseCallback),
     handle_size: unsafe extern "C" fn(c_int) -> usize,
     handle_get_data: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
@@ -284,6 +380,7 @@ impl Uv {
             Ok(Self {
                 poll_init: *process.get(b"uv_poll_init\0")?,
                 poll_start: *process.get(b"uv_poll_start\0")?,
+                poll_stop: *process.get(b"uv_poll_stop\0")?,
                 close: *process.get(b"uv_close\0")?,
                 handle_size: *process.get(b"uv_handle_size\0")?,
                 handle_get_data: *process.get(b"uv_handle_get_data\0")?,
@@ -302,6 +399,7 @@ impl Uv {
 
 /// What profilers and `async_hooks` see.
 const NAME: &str = "IOLoop";
+const EBADF: c_int = rustix::io::Errno::BADF.raw_os_error();
 /// `UV_READABLE` of `uv_poll_event`.
 const UV_READABLE: c_int = 1;
 /// `UV_POLL` of `uv_handle_type`.

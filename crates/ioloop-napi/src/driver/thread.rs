@@ -4,16 +4,19 @@
 //! the JavaScript thread: everything else. The thread waits only while it is armed; it disarms
 //! itself with each call, so that one readable set is one wake-up and not a storm of them.
 
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use napi::Status;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 
+use super::Failure;
 use crate::fd::JsFd;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false>;
@@ -27,8 +30,15 @@ pub(crate) struct Watch {
 }
 
 struct Shared {
-    state: Mutex<State>,
+    post: Mutex<Post>,
     changed: Condvar,
+}
+
+/// What the thread is to do.
+struct Post {
+    state: State,
+    /// The set to wait on. A copy of its own: the loop may close its set while the thread waits.
+    set: Arc<OwnedFd>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,22 +52,22 @@ enum State {
 }
 
 impl Watch {
-    pub(crate) fn start(set: RawFd, wake: &Function<'_, (), ()>) -> napi::Result<Self> {
-        // A copy of its own: the loop may replace or close its set while the thread waits.
-        let set = JsFd::adopt(set)
-            .ok_or_else(closed)?
-            .as_fd()
-            .try_clone_to_owned()?;
-        let (interrupted, interrupt) = std::io::pipe()?;
+    pub(crate) fn start(
+        wake: &Function<'_, (), ()>,
+        set: impl FnOnce() -> Option<RawFd>,
+    ) -> Result<Self, Failure> {
         let wake: Wake = wake.build_threadsafe_function().build()?;
+        let set = copy(set())?;
+        let (interrupted, interrupt) = io::pipe()?;
+        let state = State::Armed;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::Armed),
+            post: Mutex::new(Post { state, set }),
             changed: Condvar::new(),
         });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ioloop-driver".into())
-            .spawn(move || wait(&theirs, &set, &interrupted, &wake))?;
+            .spawn(move || wait(&theirs, &interrupted, &wake))?;
         Ok(Self {
             shared,
             interrupt,
@@ -65,11 +75,19 @@ impl Watch {
         })
     }
 
+    /// Waits on another set from now on.
+    pub(crate) fn move_to(&mut self, set: RawFd) -> io::Result<()> {
+        self.shared.lock().set = copy(Some(set))?;
+        // It fails only when the thread is gone and its end of the pipe with it.
+        let _gone = self.interrupt.write_all(&[0]);
+        Ok(())
+    }
+
     /// The turn is over: wait for the set again.
     pub(crate) fn rearm(&self) {
-        let mut state = self.shared.lock();
-        if *state == State::Parked {
-            *state = State::Armed;
+        let mut post = self.shared.lock();
+        if post.state == State::Parked {
+            post.state = State::Armed;
             self.shared.changed.notify_one();
         }
     }
@@ -77,7 +95,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        *self.shared.lock() = State::Ended;
+        self.shared.lock().state = State::Ended;
         self.shared.changed.notify_one();
         // It fails only when the thread is gone and its end of the pipe with it.
         let _gone = self.interrupt.write_all(&[0]);
@@ -88,43 +106,60 @@ impl Drop for Watch {
 }
 
 impl Shared {
-    /// A state is one word: whatever panics leaves it whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The fields are replaced one by one: whatever panics leaves them whole.
+    fn lock(&self) -> MutexGuard<'_, Post> {
+        self.post.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Blocks while a wake-up is under way; false when the thread shall end.
-    fn is_armed(&self) -> bool {
-        let state = self
+    /// Blocks while a wake-up is under way. The set to wait on; `None` when the thread shall end.
+    fn armed(&self) -> Option<Arc<OwnedFd>> {
+        let post = self
             .changed
-            .wait_while(self.lock(), |state| *state == State::Parked)
+            .wait_while(self.lock(), |post| post.state == State::Parked)
             .unwrap_or_else(PoisonError::into_inner);
-        *state == State::Armed
+        (post.state == State::Armed).then(|| Arc::clone(&post.set))
     }
 
     /// Parks before the wake-up is sent, so that the rearm it leads to cannot come too early.
     fn park(&self) {
-        let mut state = self.lock();
-        if *state == State::Armed {
-            *state = State::Parked;
+        let mut post = self.lock();
+        if post.state == State::Armed {
+            post.state = State::Parked;
         }
+    }
+
+    /// Blocks for a while, or until the thread shall end.
+    fn rest(&self, pause: Duration) {
+        let rested = self
+            .changed
+            .wait_timeout_while(self.lock(), pause, |post| post.state != State::Ended);
+        drop(rested);
     }
 }
 
-fn closed() -> napi::Error {
-    napi::Error::from_reason("the loop is closed")
+/// A descriptor of our own for `set`.
+fn copy(set: Option<RawFd>) -> io::Result<Arc<OwnedFd>> {
+    let set = set.and_then(JsFd::adopt).ok_or(Errno::BADF)?;
+    Ok(Arc::new(set.as_fd().try_clone_to_owned()?))
 }
 
-/// The thread: wait, wake, park.
-fn wait(shared: &Shared, set: &OwnedFd, interrupted: &PipeReader, wake: &Wake) {
-    while shared.is_armed() {
+/// The thread: wait, wake, park. When it cannot wait (`RLIMIT_NOFILE` below 2, no memory), it
+/// wakes the loop after a pause, to look by itself.
+fn wait(shared: &Shared, interrupted: &PipeReader, wake: &Wake) {
+    let mut pause = FIRST_PAUSE;
+    while let Some(set) = shared.armed() {
         let mut fds = [
-            PollFd::new(set, PollFlags::IN),
+            PollFd::new(&*set, PollFlags::IN),
             PollFd::new(interrupted, PollFlags::IN),
         ];
-        // EINTR: look at the state and wait again.
-        if rustix::event::poll(&mut fds, None).is_err() {
-            continue;
+        match rustix::event::poll(&mut fds, None) {
+            Ok(_) => pause = FIRST_PAUSE,
+            // Look at the state and wait again.
+            Err(Errno::INTR) => continue,
+            Err(_) => {
+                shared.rest(pause);
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
         }
         if !fds[1].revents().is_empty() {
             let _byte = (&mut &*interrupted).read(&mut [0]);
@@ -135,3 +170,6 @@ fn wait(shared: &Shared, set: &OwnedFd, interrupted: &PipeReader, wake: &Wake) {
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);

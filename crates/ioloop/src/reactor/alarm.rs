@@ -27,6 +27,8 @@ mod timerfd {
         timer: OwnedFd,
         /// The tick it will ring at; `None` when it has rung or was never set.
         armed: Option<u64>,
+        /// The caller's clock may step, so the kernel's may have another distance to go.
+        clock_steps: bool,
     }
 
     impl Alarm {
@@ -38,6 +40,7 @@ mod timerfd {
             let alarm = Self {
                 timer: timerfd_create(TimerfdClockId::Monotonic, flags)?,
                 armed: None,
+                clock_steps: false,
             };
             alarm.register(registry)?;
             Ok(alarm)
@@ -48,14 +51,26 @@ mod timerfd {
             registry.register(&mut SourceFd(&fd), ALARM, mio::Interest::READABLE)
         }
 
-        /// Rings at `deadline`, seen from `now`. Moves only forward: an alarm that rings too early
-        /// costs one empty turn, setting it back would cost a system call each time.
+        /// Whether the ticks given to [`set`](Self::set) may step: every call then sets the timer.
+        pub(crate) fn expect_steps(&mut self, clock_steps: bool) {
+            self.clock_steps = clock_steps;
+        }
+
+        /// Rings at `deadline`, seen from `now`, or earlier. Moved only to an earlier time: an
+        /// alarm that rings too early costs one empty turn, setting it back would cost a system
+        /// call each time.
+        ///
+        /// An alarm that should have rung by `now` is set again: if it has not rung although it
+        /// is past, the clock was set forward, and the kernel's timer has the step to go.
         pub(crate) fn set(&mut self, now: u64, deadline: u64) -> io::Result<()> {
-            if self.armed.is_some_and(|armed| armed <= deadline) {
+            let rings_in_time = self
+                .armed
+                .is_some_and(|armed| now < armed && armed <= deadline);
+            if rings_in_time && !self.clock_steps {
                 return Ok(());
             }
             // Zero would disarm it.
-            let wait = deadline.saturating_sub(now).max(1);
+            let wait = deadline.saturating_sub(now).clamp(1, LONGEST_WAIT);
             let spec = Itimerspec {
                 it_interval: Timespec {
                     tv_sec: 0,
@@ -67,7 +82,7 @@ mod timerfd {
                 },
             };
             timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec)?;
-            self.armed = Some(deadline);
+            self.armed = Some(now.saturating_add(wait));
             Ok(())
         }
 
@@ -79,6 +94,71 @@ mod timerfd {
     }
 
     const NANOS: u64 = 1_000_000_000;
+
+    /// A year. Kernels before 5.1 refuse waits beyond 2^31 seconds on 32 bits; a turn a year costs
+    /// nothing.
+    const LONGEST_WAIT: u64 = 365 * 24 * 60 * 60 * NANOS;
+
+    #[cfg(test)]
+    mod tests {
+        use rustix::time::timerfd_gettime;
+
+        use super::*;
+
+        const SECOND: u64 = NANOS;
+
+        fn alarm() -> (mio::Poll, Alarm) {
+            let poll = mio::Poll::new().unwrap();
+            let alarm = Alarm::new(poll.registry()).unwrap();
+            (poll, alarm)
+        }
+
+        /// Seconds until the kernel's timer rings, rounded up.
+        fn remaining(alarm: &Alarm) -> u64 {
+            let left = timerfd_gettime(&alarm.timer).unwrap().it_value;
+            left.tv_sec.cast_unsigned() + u64::from(left.tv_nsec > 0)
+        }
+
+        #[test]
+        fn it_is_moved_to_an_earlier_time_only() {
+            let (_poll, mut alarm) = alarm();
+            alarm.set(0, 100 * SECOND).unwrap();
+            alarm.set(0, 200 * SECOND).unwrap();
+            assert_eq!(remaining(&alarm), 100);
+            alarm.set(0, 50 * SECOND).unwrap();
+            assert_eq!(remaining(&alarm), 50);
+        }
+
+        #[test]
+        fn an_alarm_that_is_past_and_has_not_rung_is_set_again() {
+            let (_poll, mut alarm) = alarm();
+            alarm.set(0, 1_000 * SECOND).unwrap();
+            alarm.set(2_000 * SECOND, 2_001 * SECOND).unwrap();
+            assert_eq!(remaining(&alarm), 1);
+        }
+
+        #[test]
+        fn with_a_clock_that_steps_it_is_set_each_time() {
+            let (_poll, mut alarm) = alarm();
+            alarm.expect_steps(true);
+            alarm.set(0, 1_000 * SECOND).unwrap();
+            alarm.set(900 * SECOND, 1_000 * SECOND).unwrap();
+            assert_eq!(remaining(&alarm), 100);
+            alarm.set(0, 1_000 * SECOND).unwrap();
+            assert_eq!(remaining(&alarm), 1_000);
+        }
+
+        #[test]
+        fn a_wait_of_centuries_is_cut_to_a_year_and_set_again_then() {
+            let (_poll, mut alarm) = alarm();
+            alarm.set(0, u64::MAX).unwrap();
+            assert_eq!(remaining(&alarm), LONGEST_WAIT / SECOND);
+            assert_eq!(alarm.armed, Some(LONGEST_WAIT));
+            alarm.rang();
+            alarm.set(LONGEST_WAIT, u64::MAX).unwrap();
+            assert_eq!(alarm.armed, Some(2 * LONGEST_WAIT));
+        }
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -97,6 +177,8 @@ mod absent {
         pub(crate) fn register(&self, _registry: &mio::Registry) -> io::Result<()> {
             Ok(())
         }
+
+        pub(crate) fn expect_steps(&mut self, _clock_steps: bool) {}
 
         pub(crate) fn set(&mut self, _now: u64, _deadline: u64) -> io::Result<()> {
             Ok(())

@@ -61,11 +61,13 @@ pub struct Reactor<S> {
 }
 
 /// What a poll tells the loop besides its events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Signals {
     pub(crate) alarm: bool,
-    /// Sources wait on the ready list that the budget left unasked.
+    /// Sources wait on the ready list that were not asked: by the budget, or by a failure.
     pub(crate) more: bool,
+    /// What stopped a part of the poll. The events and the other signals are valid.
+    pub(crate) failure: Option<Error>,
 }
 
 pub(crate) struct Entry<S> {
@@ -207,17 +209,14 @@ impl<S: AsFd> Reactor<S> {
     ///
     /// # Errors
     ///
-    /// What `poll(2)` or `epoll_wait(2)` says. A signal (`EINTR`) ends the wait without one.
+    /// Of `epoll_wait(2)`, or of `poll(2)` and `epoll_ctl(2)` both. `events` has what was found all
+    /// the same; the rest is found by a later poll. A signal (`EINTR`) ends the wait without one.
     pub fn poll(&mut self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Result<()> {
-        self.turn(max_wait, events).map(drop)
+        self.turn(max_wait, events).failure.map_or(Ok(()), Err)
     }
 
-    /// [`poll`](Self::poll), telling also what the reserved sources did.
-    pub(crate) fn turn(
-        &mut self,
-        max_wait: Option<Duration>,
-        events: &mut Vec<Event>,
-    ) -> Result<Signals> {
+    /// [`poll`](Self::poll), with what the reserved sources did.
+    pub(crate) fn turn(&mut self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Signals {
         events.clear();
         self.ready.settle(&mut self.entries);
         let wait = if self.ready.is_empty() {
@@ -225,14 +224,16 @@ impl<S: AsFd> Reactor<S> {
         } else {
             Some(Duration::ZERO)
         };
-        self.recheck(events)?;
-        let more = !self.ready.is_empty();
-        let signals = Signals {
-            more,
-            ..self.collect(wait, events)?
+        let mut signals = Signals {
+            failure: self.recheck(events).err(),
+            ..Signals::default()
         };
+        signals.more = !self.ready.is_empty();
+        if let Err(error) = self.collect(wait, events, &mut signals) {
+            signals.failure.get_or_insert(error.into());
+        }
         self.list(events);
-        Ok(signals)
+        signals
     }
 
     /// The source of a registration; `None` for a stale token.
@@ -262,26 +263,29 @@ impl<S: AsFd> Reactor<S> {
         self.orphans >= ORPHAN_LIMIT
     }
 
-    /// Watches all sources in a new set; `enter` adds the reserved ones. Tokens stay valid; a
-    /// source whose descriptor was closed loses its registration. The set's descriptor is another
-    /// one afterwards.
+    /// Watches all sources in a new set; `enter` gets it last, and adds what else belongs there.
+    /// Tokens stay valid; a source whose descriptor was closed loses its registration.
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new), or what `enter` says; the old set then stays in use, for another
-    /// [`ORPHAN_LIMIT`] events.
+    /// As for [`new`](Self::new), of `epoll_ctl(2)`, or of `enter`. The old set then stays in use
+    /// with all its sources, for another [`ORPHAN_LIMIT`] events.
     pub(crate) fn rebuild(
         &mut self,
-        enter: impl FnOnce(&mio::Registry) -> io::Result<()>,
+        enter: impl FnOnce(&mio::Poll) -> io::Result<()>,
     ) -> Result<()> {
         self.orphans = 0;
         let poll = mio::Poll::new()?;
-        enter(poll.registry())?;
-        let tokens = self.entries.iter().map(|(index, entry)| entry.token(index));
-        for token in tokens.collect::<Vec<_>>() {
-            if !self.move_to(poll.registry(), token) {
-                self.remove(token);
+        let mut gone = Vec::new();
+        for (index, entry) in &self.entries {
+            let token = entry.token(index);
+            if !self.copy_to(poll.registry(), token)? {
+                gone.push(token);
             }
+        }
+        enter(&poll)?;
+        for token in gone {
+            self.remove(token);
         }
         self.poll = poll;
         Ok(())
@@ -292,24 +296,63 @@ impl<S: AsFd> Reactor<S> {
     }
 
     fn recheck(&mut self, events: &mut Vec<Event>) -> Result<()> {
-        for found in self.ready.recheck(&mut self.entries, self.event_budget)? {
-            if found.closed || !self.is_current(found.token) {
+        let Ok(found) = self.ready.recheck(&mut self.entries, self.event_budget) else {
+            return self.ask_set();
+        };
+        let mut failure = None;
+        for found in found {
+            let current = !found.closed
+                && self.is_current(found.token).unwrap_or_else(|error| {
+                    // It cannot be verified now: the report stands, and so does the registration.
+                    failure = Some(error);
+                    true
+                });
+            if current {
+                report(&mut self.entries, events, found.token, found.readiness);
+            } else {
                 self.remove(found.token);
-                continue;
             }
-            report(&mut self.entries, events, found.token, found.readiness);
         }
-        Ok(())
+        failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn collect(&mut self, wait: Option<Duration>, events: &mut Vec<Event>) -> Result<Signals> {
-        match self.poll.poll(&mut self.events, wait) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                return Ok(Signals::default());
+    /// [`recheck`](Self::recheck) without `poll(2)`, which fails for more sources than
+    /// `RLIMIT_NOFILE`, for one when the limit is 0, and without memory: changing a registration
+    /// makes the set report again what is possible. A system call for each source.
+    fn ask_set(&mut self) -> Result<()> {
+        let mut failure = None;
+        for token in self.ready.take(&mut self.entries, self.event_budget) {
+            let Some(entry) = live(&mut self.entries, token) else {
+                continue;
+            };
+            let fd = entry.source.as_fd().as_raw_fd();
+            let Some(interest) = entry.interest.to_mio() else {
+                continue;
+            };
+            let registry = self.poll.registry();
+            match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
+                Ok(()) => entry.unproven = Readiness::EMPTY,
+                Err(error) if is_gone(&error) => drop(self.remove(token)),
+                Err(error) => {
+                    entry.listed = true;
+                    self.ready.push(token);
+                    failure = Some(error);
+                }
             }
+        }
+        failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn collect(
+        &mut self,
+        wait: Option<Duration>,
+        events: &mut Vec<Event>,
+        signals: &mut Signals,
+    ) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
-        let mut signals = Signals::default();
         for event in &self.events {
             match event.token() {
                 WAKE => {}
@@ -322,7 +365,7 @@ impl<S: AsFd> Reactor<S> {
                 }
             }
         }
-        Ok(signals)
+        Ok(())
     }
 
     /// Puts what was just reported on the ready list, until it proves itself drained.
@@ -346,18 +389,25 @@ impl<S: AsFd> Reactor<S> {
     /// Whether the descriptor number still is what was registered, and not a closed one that some
     /// other file has got since. Only the set knows: changing a registration that is not there
     /// fails. (Not on kqueue, where a change would add it.)
-    fn is_current(&self, token: Token) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` and the like: it is not known.
+    fn is_current(&self, token: Token) -> io::Result<bool> {
         if cfg!(not(any(target_os = "linux", target_os = "android"))) {
-            return true;
+            return Ok(true);
         }
         let entry = &self.entries[token.index() as usize];
         let fd = entry.source.as_fd().as_raw_fd();
-        entry.interest.to_mio().is_some_and(|interest| {
-            self.poll
-                .registry()
-                .reregister(&mut SourceFd(&fd), token.to_mio(), interest)
-                .is_ok()
-        })
+        let Some(interest) = entry.interest.to_mio() else {
+            return Ok(false);
+        };
+        let registry = self.poll.registry();
+        match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
+            Ok(()) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes room for `fd`: an old registration of the same number is either live, an error, or
@@ -367,23 +417,25 @@ impl<S: AsFd> Reactor<S> {
             return Ok(());
         };
         let token = self.entries[index as usize].token(index as usize);
-        if self.is_current(token) {
+        if self.is_current(token)? {
             return Err(Error::Registered);
         }
         self.remove(token);
         Ok(())
     }
 
-    /// Enters a registration into another set, unless its descriptor was closed.
-    fn move_to(&mut self, registry: &mio::Registry, token: Token) -> bool {
-        if !self.is_current(token) {
-            return false;
+    /// Enters a registration into another set; false when its descriptor was closed.
+    fn copy_to(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
+        if !self.is_current(token)? {
+            return Ok(false);
         }
-        let entry = &mut self.entries[token.index() as usize];
+        let entry = &self.entries[token.index() as usize];
         let fd = entry.source.as_fd().as_raw_fd();
-        let result = watch(registry, fd, token, entry.interest);
-        entry.watched = result.as_ref().is_ok_and(|&watched| watched);
-        result.is_ok()
+        match watch(registry, fd, token, entry.interest) {
+            Ok(_watched) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn remove(&mut self, token: Token) -> Option<Entry<S>> {

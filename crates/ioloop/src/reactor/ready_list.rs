@@ -48,8 +48,23 @@ impl ReadyList {
         });
     }
 
-    /// Asks the first `budget` of them with one `poll(2)`, takes these off the list, and tells who
-    /// is still ready.
+    /// Takes the first `budget` of them off the list.
+    pub(super) fn take<S>(&mut self, entries: &mut Slab<Entry<S>>, budget: usize) -> Vec<Token> {
+        let taken: Vec<Token> = self.tokens.drain(..self.tokens.len().min(budget)).collect();
+        for &token in &taken {
+            if let Some(entry) = super::live(entries, token) {
+                entry.listed = false;
+            }
+        }
+        taken
+    }
+
+    /// Asks the first `budget` of them with one `poll(2)`, takes these off the list, and gives
+    /// those that are still ready.
+    ///
+    /// # Errors
+    ///
+    /// Of `poll(2)`. The list is as before.
     pub(super) fn recheck<S: AsFd>(
         &mut self,
         entries: &mut Slab<Entry<S>>,
