@@ -40,10 +40,13 @@ export function run(command, args) {
  * pipe, so that the order of the lines is the order in which they were written.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: Record<string, string | undefined>, onLine: (line: string) => void }} options
+ * @param {object} options
+ * @param {Record<string, string | undefined>} [options.env]
+ * @param {(line: string) => void} options.onLine
+ * @param {number} [options.limitMs] A command that takes longer is killed.
  * @returns {Promise<number>} The exit code; 1 when a signal ended it.
  */
-export function stream(command, args, { env, onLine }) {
+export function stream(command, args, { env, onLine, limitMs = LIMIT_MS }) {
   const child = spawn('sh', ['-c', 'exec "$0" "$@" 2>&1', command, ...args], {
     cwd: root,
     env: { ...process.env, ...PLAIN, ...env },
@@ -57,9 +60,9 @@ export function stream(command, args, { env, onLine }) {
     for (const line of lines) onLine(line);
   });
   const limit = setTimeout(() => {
-    onLine(`${command} took more than ${LIMIT_MS / 60_000} minutes`);
+    onLine(`${command} took more than ${limitMs / 60_000} minutes`);
     child.kill('SIGKILL');
-  }, LIMIT_MS);
+  }, limitMs);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', () => setTimeout(() => child.stdout.destroy(), LINGER_MS).unref());

@@ -1,0 +1,197 @@
+/** One row of the table of reads: a kind of read, over several connections at once. */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { IOLoop, IOStream, Socket, type Address } from 'ioloop';
+import { withCapacities, TINY } from '../helpers/capacities.js';
+import { Verifier } from './pattern.js';
+import { startPeer, type Mode } from './peer.js';
+import type { Kind } from './reads.js';
+
+export type Transport = 'tcp' | 'unix';
+export type Capacity = 'default' | 'tiny';
+
+export interface ReadRow {
+  readonly kind: Kind;
+  readonly mode: Mode;
+  readonly transport: Transport;
+  readonly capacity: Capacity;
+  /** How many messages are wanted, and how many bytes may be spent on them. */
+  readonly messages: number;
+  readonly maxBytes: number;
+  /** Connections at a time. */
+  readonly connections: number;
+}
+
+export interface Outcome {
+  messages: number;
+  bytes: number;
+  seconds: number;
+  wrong: number;
+  lost: number;
+  /** The first thing that was not as it should be. */
+  note: string;
+}
+
+/** Runs a row on a loop of its own. */
+export async function runReadRow(row: ReadRow): Promise<Outcome> {
+  const total: Outcome = { messages: 0, bytes: 0, seconds: 0, wrong: 0, lost: 0, note: '' };
+  const shares = sharesOf(row);
+  const begin = performance.now();
+  await withCapacities(row.capacity === 'tiny' ? TINY : {}, async () => {
+    const loop = new IOLoop({ makeCurrent: false });
+    loop.handleCallbackException = (_, error) => {
+      total.note ||= `reported: ${String(error)}`;
+      total.wrong += 1;
+    };
+    try {
+      await loop.runSync(async () => {
+        while (shares.length > 0) {
+          const now = shares.splice(0, row.connections);
+          await Promise.all(now.map((verifier) => runConnection(loop, row, verifier, total)));
+        }
+      });
+    } finally {
+      loop.close();
+    }
+  });
+  total.seconds = (performance.now() - begin) / 1e3;
+  return total;
+}
+
+/** The messages of the row, dealt out to connections. */
+function sharesOf({ kind, messages, maxBytes, connections }: ReadRow): Verifier[] {
+  const average = (kind.min + kind.max) / 2;
+  const count = Math.max(connections, Math.min(messages, Math.floor(maxBytes / average)));
+  const most = Math.floor((kind.most ?? Infinity) / kind.max);
+  const each = Math.min(Math.ceil(count / connections), most);
+  const shares: Verifier[] = [];
+  for (let left = count; left > 0; left -= each) {
+    const { min, max } = kind;
+    shares.push(new Verifier(shares.length + 1, { messages: Math.min(each, left), min, max }));
+  }
+  return shares;
+}
+
+async function runConnection(
+  loop: IOLoop,
+  { kind, mode, transport, capacity }: ReadRow,
+  verifier: Verifier,
+  total: Outcome,
+): Promise<void> {
+  const listener = listen(transport);
+  const { messages, min, max } = verifier.shape;
+  const address = addressText(listener.localAddress);
+  const peer = startPeer(['send', address, verifier.connection, messages, min, max, mode]);
+  const exited = once(peer, 'exit');
+  const socket = await accept(loop, listener);
+  if (transport === 'unix') rmSync(address);
+  let stream: IOStream | null = null;
+  const watch = watchProgress(verifier, () => (stream ?? socket).close());
+  try {
+    if (kind.take === null) {
+      if (mode === 'urgent') verifier.onMessage = acknowledge((byte) => void socket.send(byte));
+      await kind.takeSocket?.(loop, socket, verifier);
+    } else {
+      const readChunkSize = chunkOf(verifier.connection, capacity);
+      const opened = (stream = new IOStream(socket, { loop, allowHalfOpen: true, readChunkSize }));
+      if (mode === 'urgent') verifier.onMessage = acknowledge((byte) => void opened.write(byte));
+      await kind.take(opened, verifier);
+      await expectEnd(opened, verifier);
+    }
+  } catch (error) {
+    total.note ||= watch.note || String(error);
+  } finally {
+    watch.stop();
+    (stream ?? socket).close();
+    peer.kill();
+  }
+  await exited;
+  total.messages += verifier.messages;
+  total.bytes += verifier.bytes;
+  total.wrong += verifier.wrong;
+  total.lost += Math.max(0, messages - verifier.messages);
+  if (verifier.firstWrong >= 0) {
+    total.note ||= `connection ${verifier.connection}, byte ${verifier.firstWrong}`;
+  }
+}
+
+/** Every fourth stream reads less at a time. */
+function chunkOf(connection: number, capacity: Capacity): number {
+  if (connection % 4 !== 0) return 65_536;
+  return capacity === 'tiny' ? 100 : 8192;
+}
+
+/** Behind the last message there is the end, and nothing else. */
+async function expectEnd(stream: IOStream, verifier: Verifier): Promise<void> {
+  if (stream.ended && stream.readBufferSize === 0) return;
+  const rest = await stream.readUntilClose();
+  if (rest.length > 0) verifier.take(rest);
+}
+
+function acknowledge(send: (byte: string) => void): (index: number) => void {
+  return (index) => {
+    if (index % URGENT_EVERY === URGENT_EVERY / 2) send('.');
+  };
+}
+
+/** As in `peer.c`. */
+const URGENT_EVERY = 512;
+
+/** A row that stands still is ended: what it waits for is lost. */
+function watchProgress(
+  verifier: Verifier,
+  giveUp: () => void,
+): { readonly note: string; stop(): void } {
+  let last = -1;
+  const watch = {
+    note: '',
+    stop: () => clearInterval(timer),
+  };
+  const timer = setInterval(() => {
+    if (verifier.bytes !== last) {
+      last = verifier.bytes;
+      return;
+    }
+    watch.note = `stands still at byte ${verifier.bytes}`;
+    giveUp();
+  }, STANDSTILL_MS);
+  return watch;
+}
+
+/** A read until the end shows no progress before it: longer than any of them takes. */
+const STANDSTILL_MS = 15_000;
+
+function listen(transport: Transport): Socket {
+  if (transport === 'tcp') {
+    const listener = Socket.tcp();
+    listener.bind({ host: '127.0.0.1', port: 0 });
+    listener.listen();
+    return listener;
+  }
+  const listener = Socket.unix();
+  listener.bind({ path: join(tmpdir(), `ioloop-${process.pid}-${(sockets += 1)}`) });
+  listener.listen();
+  return listener;
+}
+
+let sockets = 0;
+
+function addressText(address: Address): string {
+  if ('path' in address) return String(address.path);
+  return String(address.port);
+}
+
+function accept(loop: IOLoop, listener: Socket): Promise<Socket> {
+  return new Promise((resolve) => {
+    const onReadable = (): void => {
+      const accepted = listener.accept();
+      if (accepted === null) return;
+      loop.removeHandler(listener);
+      listener.close();
+      resolve(accepted[0]);
+    };
+    loop.addHandler(listener, onReadable, IOLoop.READ);
+  });
+}
