@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import test from 'ava';
 import { IOLoop, PeriodicCallback, Socket } from 'ioloop';
 import { runChild } from './helpers/child.js';
+import { MANY_TIMERS } from './helpers/capacities.js';
 import { runTurns, withFakeTime, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 /** Ways to hand a callback to a loop that runs it in the context of the caller. */
@@ -33,7 +34,7 @@ for (const [name, add] of INSIDE) {
       await Promise.resolve();
       await runTurns(loop);
       t.deepEqual(seen, [undefined, 'first', 'second', undefined]);
-    }));
+    }, MANY_TIMERS));
 }
 
 for (const [name, add] of OUTSIDE) {

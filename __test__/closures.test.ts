@@ -1,6 +1,7 @@
 /** What the loop is done with it lets go of: checked with the garbage collector. */
 import test from 'ava';
 import { IOLoop, PeriodicCallback, type Timeout } from 'ioloop';
+import { MANY_TIMERS } from './helpers/capacities.js';
 import { isCollected, runTurns, withFakeTime, withLoop } from './helpers/loop.js';
 
 /** A closure over something large, and the means to watch it go. */
@@ -45,19 +46,23 @@ test('the arguments of a cancelled timeout are collectable', (t) =>
   }));
 
 test('the closure of a timeout that has run is collectable while its handle is held', (t) =>
-  withFakeTime(async (loop, clock) => {
-    const add = (delay: number): [Timeout, WeakRef<object>] => {
-      const { callback, ref } = watched();
-      return [loop.callLater(delay, callback), ref];
-    };
-    const added = [-1, 0, 1].map(add);
-    clock.advance(2);
-    await runTurns(loop);
-    for (const [handle, ref] of added) {
-      t.true(await isCollected(ref));
-      t.truthy(handle);
-    }
-  }));
+  withFakeTime(
+    async (loop, clock) => {
+      const add = (delay: number): [Timeout, WeakRef<object>] => {
+        const { callback, ref } = watched();
+        return [loop.callLater(delay, callback), ref];
+      };
+      const added = [-1, 0, 1].map(add);
+      clock.advance(2);
+      await runTurns(loop);
+      for (const [handle, ref] of added) {
+        t.true(await isCollected(ref));
+        t.truthy(handle);
+      }
+    },
+    0,
+    MANY_TIMERS,
+  ));
 
 test('the closure of a timeout that was cancelled when it was due is collectable', (t) =>
   withLoop(async (loop) => {

@@ -183,25 +183,28 @@ test('start() and runSync() in a handler reject, and the rest of the turn runs',
   }));
 
 test('a handler that throws does not keep the others from being called', (t) =>
-  withLoop(async (loop) => {
-    const pairs = Array.from({ length: 10 }, () => readablePair());
-    let calls = 0;
-    for (const [readable] of pairs) {
-      loop.addHandler(
-        readable,
-        () => {
-          calls += 1;
-          loop.removeHandler(readable);
-          throw new Error('expected');
-        },
-        READ,
-      );
-    }
-    await runTurns(loop, 4);
-    t.is(calls, 10);
-    t.is(takeReports(loop).length, 10);
-    closeAll(...pairs.flat());
-  }));
+  withLoop(
+    async (loop) => {
+      const pairs = Array.from({ length: 10 }, () => readablePair());
+      let calls = 0;
+      for (const [readable] of pairs) {
+        loop.addHandler(
+          readable,
+          () => {
+            calls += 1;
+            loop.removeHandler(readable);
+            throw new Error('expected');
+          },
+          READ,
+        );
+      }
+      await runTurns(loop, 4);
+      t.is(calls, 10);
+      t.is(takeReports(loop).length, 10);
+      closeAll(...pairs.flat());
+    },
+    { capacities: { events: 1024 } },
+  ));
 
 test('an update to NONE in mid-batch takes effect at once', (t) =>
   withLoop(async (loop) => {

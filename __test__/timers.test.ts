@@ -2,40 +2,49 @@
 import test from 'ava';
 import * as fc from 'fast-check';
 import { IOLoop, type Duration, type Timeout } from 'ioloop';
+import { MANY_TIMERS } from './helpers/capacities.js';
 import { countTurns, runTurns, start, withFakeTime, withLoop } from './helpers/loop.js';
 
 const DAY = 86_400;
 
 test('timeouts run by deadline, and those of one deadline in the order of adding', (t) =>
-  withFakeTime(async (loop, clock) => {
-    const seen: string[] = [];
-    const add = (when: number, name: string): Timeout =>
-      loop.callAt(when, (text: string) => seen.push(text), name);
-    add(3, '3');
-    add(1, '1a');
-    add(2, '2a');
-    add(1, '1b');
-    add(2.000_000_001, '2c');
-    add(2, '2b');
-    add(-5, '-5');
-    add(1, '1c');
-    clock.now = 3;
-    await runTurns(loop);
-    t.deepEqual(seen, ['-5', '1a', '1b', '1c', '2a', '2b', '2c', '3']);
-  }));
+  withFakeTime(
+    async (loop, clock) => {
+      const seen: string[] = [];
+      const add = (when: number, name: string): Timeout =>
+        loop.callAt(when, (text: string) => seen.push(text), name);
+      add(3, '3');
+      add(1, '1a');
+      add(2, '2a');
+      add(1, '1b');
+      add(2.000_000_001, '2c');
+      add(2, '2b');
+      add(-5, '-5');
+      add(1, '1c');
+      clock.now = 3;
+      await runTurns(loop);
+      t.deepEqual(seen, ['-5', '1a', '1b', '1c', '2a', '2b', '2c', '3']);
+    },
+    0,
+    MANY_TIMERS,
+  ));
 
 test('the order holds over the three ways to add a timeout', (t) =>
-  withFakeTime(async (loop, clock) => {
-    const seen: string[] = [];
-    const log = (name: string): number => seen.push(name);
-    loop.callLater(1, log, 'later');
-    loop.callAt(1, log, 'at');
-    loop.addTimeout(1, log, 'deadline');
-    loop.addTimeout({ seconds: 1 }, log, 'duration');
-    clock.now = 1;
-    await runTurns(loop);
-    t.deepEqual(seen, ['later', 'at', 'deadline', 'duration']);
-  }));
+  withFakeTime(
+    async (loop, clock) => {
+      const seen: string[] = [];
+      const log = (name: string): number => seen.push(name);
+      loop.callLater(1, log, 'later');
+      loop.callAt(1, log, 'at');
+      loop.addTimeout(1, log, 'deadline');
+      loop.addTimeout({ seconds: 1 }, log, 'duration');
+      clock.now = 1;
+      await runTurns(loop);
+      t.deepEqual(seen, ['later', 'at', 'deadline', 'duration']);
+    },
+    0,
+    MANY_TIMERS,
+  ));
 
 test('a hundred thousand timeouts of one deadline run in the order of adding', (t) =>
   withFakeTime(async (loop, clock) => {
@@ -65,7 +74,7 @@ test('a timeout gets the arguments it was added with', (t) =>
     loop.addTimeout({ seconds: -0.5 }, log, 'c');
     await runTurns(loop);
     t.deepEqual(calls, [[], [undefined], ['a', 1], ['b'], ['c']]);
-  }));
+  }, MANY_TIMERS));
 
 /** What the property test does to a loop: each step may add, cancel, and let time pass. */
 type Step =
@@ -111,31 +120,35 @@ class Model {
 
 test('any sequence of adding, cancelling and waiting runs as in a sorted list', async (t) => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), (steps) =>
-    withFakeTime(async (loop, clock) => {
-      const model = new Model();
-      const handles: Timeout[] = [];
-      let seen: number[] = [];
-      for (const { kind, ...what } of steps) {
-        if (kind === 'add' && 'after' in what) {
-          const name = handles.length;
-          const when = clock.now + what.after;
-          model.add(name, when);
-          handles.push(loop.callAt(when, () => seen.push(name)));
-        } else if (kind === 'cancel' && 'pick' in what && handles.length > 0) {
-          const name = what.pick % handles.length;
-          model.cancel(name);
-          loop.removeTimeout(handles[name] as Timeout);
-        } else if (kind === 'pass' && 'seconds' in what) {
-          clock.advance(what.seconds);
-          await runTurns(loop);
-          if (String(seen) !== String(model.due(clock.now))) return false;
-          seen = [];
+    withFakeTime(
+      async (loop, clock) => {
+        const model = new Model();
+        const handles: Timeout[] = [];
+        let seen: number[] = [];
+        for (const { kind, ...what } of steps) {
+          if (kind === 'add' && 'after' in what) {
+            const name = handles.length;
+            const when = clock.now + what.after;
+            model.add(name, when);
+            handles.push(loop.callAt(when, () => seen.push(name)));
+          } else if (kind === 'cancel' && 'pick' in what && handles.length > 0) {
+            const name = what.pick % handles.length;
+            model.cancel(name);
+            loop.removeTimeout(handles[name] as Timeout);
+          } else if (kind === 'pass' && 'seconds' in what) {
+            clock.advance(what.seconds);
+            await runTurns(loop);
+            if (String(seen) !== String(model.due(clock.now))) return false;
+            seen = [];
+          }
         }
-      }
-      clock.advance(10 * 365 * DAY);
-      await runTurns(loop);
-      return String(seen) === String(model.due(clock.now));
-    }),
+        clock.advance(10 * 365 * DAY);
+        await runTurns(loop);
+        return String(seen) === String(model.due(clock.now));
+      },
+      0,
+      MANY_TIMERS,
+    ),
   );
   await t.notThrowsAsync(fc.assert(property, { numRuns: 300, seed: 20_261_123 }));
 });
@@ -419,19 +432,23 @@ test('a timeout runs once', (t) =>
 test('a timeout can be cancelled at every place of the order', async (t) => {
   const count = 9;
   for (let victim = 0; victim < count; victim += 1) {
-    await withFakeTime(async (loop, clock) => {
-      const seen: number[] = [];
-      const handles = Array.from({ length: count }, (_, at) =>
-        loop.callAt(1 + Math.floor(at / 3), () => seen.push(at)),
-      );
-      loop.removeTimeout(handles[victim] as Timeout);
-      clock.now = 10;
-      await runTurns(loop);
-      t.deepEqual(
-        seen,
-        handles.map((_, at) => at).filter((at) => at !== victim),
-      );
-    });
+    await withFakeTime(
+      async (loop, clock) => {
+        const seen: number[] = [];
+        const handles = Array.from({ length: count }, (_, at) =>
+          loop.callAt(1 + Math.floor(at / 3), () => seen.push(at)),
+        );
+        loop.removeTimeout(handles[victim] as Timeout);
+        clock.now = 10;
+        await runTurns(loop);
+        t.deepEqual(
+          seen,
+          handles.map((_, at) => at).filter((at) => at !== victim),
+        );
+      },
+      0,
+      MANY_TIMERS,
+    );
   }
 });
 

@@ -1,6 +1,7 @@
 /** Order inside a turn, measured on Tornado 4.5; see docs/loop-iteration.md. */
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
+import { MANY_TIMERS } from './helpers/capacities.js';
 import { countTurns, runTurns, withFakeTime, withLoop } from './helpers/loop.js';
 
 /** Runs `body` with a socket that has a byte to read. */
@@ -16,38 +17,40 @@ async function withReadable(body: (readable: Socket) => Promise<unknown>): Promi
 }
 
 test('a turn runs callbacks, then timeouts by deadline, then handlers; what they add comes next', (t) =>
-  withLoop((loop) =>
-    withReadable(async (readable) => {
-      const trace: string[] = [];
-      const log = (name: string): void => {
-        trace.push(name);
-      };
-      loop.addHandler(
-        readable,
-        () => {
-          log('handler');
-          loop.removeHandler(readable);
-          loop.addCallback(log, 'cb-from-handler');
-        },
-        IOLoop.READ,
-      );
-      loop.callAt(loop.time(), () => {
-        log('t-now');
-        loop.addCallback(log, 'cb-from-timeout');
-        loop.callAt(loop.time() - 20, log, 't-past-nested');
-      });
-      loop.callLater(-1, log, 't-neg');
-      loop.callAt(loop.time() - 10, log, 't-past');
-      loop.addCallback(() => {
-        log('cb1');
-        loop.addCallback(log, 'cb-nested');
-      });
-      loop.addCallback(log, 'cb2');
-      await runTurns(loop, 2);
-      const first = ['cb1', 'cb2', 't-past', 't-neg', 't-now', 'handler'];
-      const second = ['cb-nested', 'cb-from-timeout', 'cb-from-handler', 't-past-nested'];
-      t.deepEqual(trace, [...first, ...second]);
-    }),
+  withLoop(
+    (loop) =>
+      withReadable(async (readable) => {
+        const trace: string[] = [];
+        const log = (name: string): void => {
+          trace.push(name);
+        };
+        loop.addHandler(
+          readable,
+          () => {
+            log('handler');
+            loop.removeHandler(readable);
+            loop.addCallback(log, 'cb-from-handler');
+          },
+          IOLoop.READ,
+        );
+        loop.callAt(loop.time(), () => {
+          log('t-now');
+          loop.addCallback(log, 'cb-from-timeout');
+          loop.callAt(loop.time() - 20, log, 't-past-nested');
+        });
+        loop.callLater(-1, log, 't-neg');
+        loop.callAt(loop.time() - 10, log, 't-past');
+        loop.addCallback(() => {
+          log('cb1');
+          loop.addCallback(log, 'cb-nested');
+        });
+        loop.addCallback(log, 'cb2');
+        await runTurns(loop, 2);
+        const first = ['cb1', 'cb2', 't-past', 't-neg', 't-now', 'handler'];
+        const second = ['cb-nested', 'cb-from-timeout', 'cb-from-handler', 't-past-nested'];
+        t.deepEqual(trace, [...first, ...second]);
+      }),
+    MANY_TIMERS,
   ));
 
 test('a callback added by a callback runs in the next turn', (t) =>

@@ -10,6 +10,9 @@ import { Hint, root, script, stream } from './lib/process.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
 import { drivers } from './lib/stages.mjs';
 
+/** For all rows of a driver. */
+const LIMIT_MS = 3 * 60 * 60_000;
+
 await script(async () => {
   const { driver, rest } = withoutDriver(process.argv.slice(2));
   if (driver !== null && !drivers.includes(driver)) {
@@ -56,6 +59,3 @@ async function runOver(driver, args) {
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
 }
-
-/** All rows of a driver. */
-const LIMIT_MS = 3 * 60 * 60_000;

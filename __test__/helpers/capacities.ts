@@ -1,6 +1,8 @@
 /** Capacities for tests: what takes thousands by default is reached by a few. */
 import { setCapacities, type Capacities } from '#internal';
 
+export type { Capacities };
+
 /** Each boundary is crossed by two or three of anything. */
 export const TINY: Readonly<Capacities> = {
   submissions: 2,
@@ -13,6 +15,9 @@ export const TINY: Readonly<Capacities> = {
   readBudget: 64,
   sendBudget: 64,
 };
+
+/** For tests of the order of timers that are due in the same turn. */
+export const MANY_TIMERS = { capacities: { timers: 4096 } } as const;
 
 /** Runs `body` with other capacities; loops that it makes have them. */
 export async function withCapacities<T>(

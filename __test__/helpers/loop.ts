@@ -1,6 +1,6 @@
 /** Loops for tests: made, driven turn by turn, and closed again. */
 import { IOLoop, type Callback, type IOLoopOptions } from 'ioloop';
-import { restoreCapacities } from './capacities.js';
+import { restoreCapacities, withCapacities, type Capacities } from './capacities.js';
 
 restoreCapacities();
 
@@ -38,15 +38,24 @@ export class FakeClock {
   }
 }
 
+/** Options of a loop, and the capacities that a test assumes, whatever the others are. */
+export interface TestLoopOptions extends IOLoopOptions {
+  readonly capacities?: Partial<Capacities>;
+}
+
 /**
  * Runs `body` with a loop of its own that is not current, and closes it, whatever happens. What
  * the loop reports and `body` does not take out of `loop.reports` fails the test.
  */
 export async function withLoop<T>(
   body: (loop: ReportingLoop) => T | PromiseLike<T>,
-  options: IOLoopOptions = {},
+  options: TestLoopOptions = {},
 ): Promise<T> {
-  const loop = new ReportingLoop({ makeCurrent: false, ...options });
+  const { capacities, ...loopOptions } = options;
+  if (capacities !== undefined) {
+    return withCapacities(capacities, () => withLoop(body, loopOptions));
+  }
+  const loop = new ReportingLoop({ makeCurrent: false, ...loopOptions });
   try {
     const result = await body(loop);
     if (loop.reports.length > 0) throw new AggregateError(loop.errors, 'the loop reported errors');
@@ -60,9 +69,10 @@ export async function withLoop<T>(
 export function withFakeTime<T>(
   body: (loop: ReportingLoop, clock: FakeClock) => T | PromiseLike<T>,
   origin = 0,
+  options: TestLoopOptions = {},
 ): Promise<T> {
   const clock = new FakeClock(origin);
-  return withLoop((loop) => body(loop, clock), { timeFunc: clock.time });
+  return withLoop((loop) => body(loop, clock), { ...options, timeFunc: clock.time });
 }
 
 /** Runs exactly one turn, or that many, of a stopped loop. */
