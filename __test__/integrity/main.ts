@@ -1,11 +1,14 @@
 /**
- * `npm run test:integrity`: every kind of read from a sender in another process, compared byte by
- * byte. One line per row; the last line is `N passed, N failed`.
+ * `npm run test:integrity`: every kind of read from a sender in another process, and writes to a
+ * reader in another process, compared byte by byte. One line per row; the last line is
+ * `N passed, N failed`.
  */
 import { parseArgs } from 'node:util';
+import type { Transport } from './connection.js';
 import type { Mode } from './peer.js';
-import { runReadRow, type Capacity, type Outcome, type Transport } from './read-row.js';
+import { runReadRow, type Capacity, type Outcome } from './read-row.js';
 import { kinds } from './reads.js';
+import { runWriteRow, type WriteRow } from './write-row.js';
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +26,15 @@ const capacities = values.capacities === 'both' ? ['default', 'tiny'] : [values.
 /** At tiny capacities a turn reads 64 bytes: a gigabyte would be hours of turns. */
 const MEGABYTES: Readonly<Record<string, number>> = { default: 2000, tiny: 100 };
 
+const WRITES: readonly Pick<WriteRow, 'peer' | 'ending' | 'connections'>[] = [
+  { peer: 'fast', ending: 'end', connections: 4 },
+  { peer: 'slow', ending: 'end', connections: 8 },
+  { peer: 'fast', ending: 'close', connections: 100 },
+  { peer: 'slow', ending: 'close', connections: 100 },
+  { peer: 'fast', ending: 'reset', connections: 100 },
+  { peer: 'slow', ending: 'reset', connections: 100 },
+];
+
 let passed = 0;
 let failed = 0;
 for (const capacity of capacities) {
@@ -31,6 +43,7 @@ for (const capacity of capacities) {
       // Unix sockets have no urgent bytes that all kernels know.
       if (transport === 'tcp' || mode !== 'urgent') await runTable(capacity, transport, mode);
     }
+    await runWrites(capacity, transport);
   }
 }
 console.log(`\n${passed} passed, ${failed} failed`);
@@ -52,6 +65,25 @@ async function runTable(capacity: string, transport: string, mode: string): Prom
       // Pauses are what takes the time of a mixed row.
       maxBytes: (mode === 'bulk' ? megabytes : megabytes / 4) * 1e6,
       connections: Number(values.connections),
+    });
+    show(name, outcome);
+  }
+}
+
+async function runWrites(capacity: string, transport: string): Promise<void> {
+  const driver = process.env['IOLOOP_DRIVER'] ?? 'libuv';
+  console.log(`\n--- ${driver} driver, ${capacity} capacities, ${transport}, writes`);
+  console.log(line('', 'writes', 'MB', 'MB/s', 'wrong', 'lost'));
+  const megabytes = Number(values.megabytes || (capacity === 'tiny' ? 40 : 400));
+  for (const row of WRITES) {
+    const name = `${row.peer} reader, ${row.ending}, ${row.connections} conn.`;
+    if (!`writes ${name}`.includes(values.only)) continue;
+    const bytes = (row.peer === 'slow' ? 0.25 : 1) * ((megabytes * 1e6) / row.connections);
+    const outcome = await runWriteRow({
+      ...row,
+      bytes: Math.ceil(bytes),
+      capacity: capacity as Capacity,
+      transport: transport as Transport,
     });
     show(name, outcome);
   }

@@ -1,15 +1,12 @@
 /** One row of the table of reads: a kind of read, over several connections at once. */
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { IOLoop, IOStream, Socket, type Address } from 'ioloop';
+import { IOLoop, IOStream } from 'ioloop';
 import { withCapacities, TINY } from '../helpers/capacities.js';
 import { Verifier } from './pattern.js';
-import { startPeer, type Mode } from './peer.js';
+import { acceptPeer, type Transport } from './connection.js';
+import type { Mode } from './peer.js';
 import type { Kind } from './reads.js';
 
-export type Transport = 'tcp' | 'unix';
 export type Capacity = 'default' | 'tiny';
 
 export interface ReadRow {
@@ -80,13 +77,10 @@ async function runConnection(
   verifier: Verifier,
   total: Outcome,
 ): Promise<void> {
-  const listener = listen(transport);
   const { messages, min, max } = verifier.shape;
-  const address = addressText(listener.localAddress);
-  const peer = startPeer(['send', address, verifier.connection, messages, min, max, mode]);
+  const args = [verifier.connection, messages, min, max, mode];
+  const { socket, peer } = await acceptPeer(loop, transport, 'send', args);
   const exited = once(peer, 'exit');
-  const socket = await accept(loop, listener);
-  if (transport === 'unix') rmSync(address);
   let stream: IOStream | null = null;
   const watch = watchProgress(verifier, () => (stream ?? socket).close());
   try {
@@ -162,36 +156,3 @@ function watchProgress(
 
 /** A read until the end shows no progress before it: longer than any of them takes. */
 const STANDSTILL_MS = 15_000;
-
-function listen(transport: Transport): Socket {
-  if (transport === 'tcp') {
-    const listener = Socket.tcp();
-    listener.bind({ host: '127.0.0.1', port: 0 });
-    listener.listen();
-    return listener;
-  }
-  const listener = Socket.unix();
-  listener.bind({ path: join(tmpdir(), `ioloop-${process.pid}-${(sockets += 1)}`) });
-  listener.listen();
-  return listener;
-}
-
-let sockets = 0;
-
-function addressText(address: Address): string {
-  if ('path' in address) return String(address.path);
-  return String(address.port);
-}
-
-function accept(loop: IOLoop, listener: Socket): Promise<Socket> {
-  return new Promise((resolve) => {
-    const onReadable = (): void => {
-      const accepted = listener.accept();
-      if (accepted === null) return;
-      loop.removeHandler(listener);
-      listener.close();
-      resolve(accepted[0]);
-    };
-    loop.addHandler(listener, onReadable, IOLoop.READ);
-  });
-}
