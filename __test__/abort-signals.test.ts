@@ -119,13 +119,19 @@ test('an error that is not the reason of a signal is reported, as is a deadline'
   const abort = (controller: AbortController): void => {
     controller.abort();
   };
-  t.deepEqual(await reportsOf(handle, abort), Array<Error>(CONNECTIONS).fill(own));
+  t.deepEqual(
+    await reportsOf(handle, abort),
+    Array.from({ length: CONNECTIONS }, () => own),
+  );
   const late = async (stream: IOStream, signal: AbortSignal): Promise<void> => {
     await aborted(signal);
     await stream.readBytes(1, { signal: AbortSignal.timeout(1) });
   };
   const names = (await reportsOf(late, abort)).map((error) => (error as Error).name);
-  t.deepEqual(names, Array<string>(CONNECTIONS).fill('TimeoutError'));
+  t.deepEqual(
+    names,
+    Array.from({ length: CONNECTIONS }, () => 'TimeoutError'),
+  );
 });
 
 test('a callback that ends by a signal of the program is not reported', async (t) => {

@@ -4,7 +4,7 @@ import test from 'ava';
 import { errors, table } from '#internal';
 import { IOLoopError, TimeoutError } from 'ioloop';
 
-const { EPERM, EBADF, ECONNREFUSED, EADDRINUSE } = constants.errno;
+const { EBADF, ECONNREFUSED, EADDRINUSE } = constants.errno;
 
 test('the page lists the codes of the table, with their classes', async (t) => {
   const page = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8');
@@ -26,6 +26,7 @@ test('every error is of the class that the table names', (t) => {
     errors.stoppedEarly(),
     errors.badYield(1),
     errors.fdRegistered(1, () => {}),
+    errors.fdBusy(1),
     errors.fdUnknown(1),
     errors.invalidSubclass(1),
     errors.unsupported('This', 'Use that'),
@@ -128,12 +129,6 @@ test('a system error names the path', (t) => {
   const error = errors.systemError(-EADDRINUSE, 'bind', { path: '/tmp/a' });
   t.is(error.message, 'bind EADDRINUSE /tmp/a');
   t.is(error.path, '/tmp/a');
-});
-
-test('EPERM of addHandler says that files are always ready and where to go', (t) => {
-  const { message } = errors.systemError(-EPERM, 'addHandler', { fd: 5 });
-  t.regex(message, /^addHandler EPERM fd 5: .*always ready.*node:fs/);
-  t.false(errors.systemError(-EPERM, 'bind').message.includes('always ready'));
 });
 
 test('EBADF says that the descriptor is closed', (t) => {

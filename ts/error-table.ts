@@ -31,6 +31,13 @@ export const table = {
     message: () =>
       'There is a current event loop already. Use IOLoop.current(), or leave makeCurrent: true out',
   },
+  ERR_IOLOOP_FD_BUSY: {
+    base: 'IOLoopError',
+    message: (fd: number) =>
+      `File descriptor ${fd} is read by Node: its stream is consumed, or has data already. ` +
+      "Let one of the two read. Give a child a descriptor of your own (stdio: ['ignore', fd]), " +
+      'or accept connections with pauseOnConnect',
+  },
   ERR_IOLOOP_FD_REGISTERED: {
     base: 'IOLoopError',
     message: (fd: number, handler: unknown) =>

@@ -143,6 +143,11 @@ export function badYield(value: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_BAD_YIELD', value);
 }
 
+/** Data of one of Node's own streams that is consumed by Node. */
+export function fdBusy(fd: number): IOLoopError {
+  return refusal('ERR_IOLOOP_FD_BUSY', fd);
+}
+
 /** A second handler for `fd`. */
 export function fdRegistered(fd: number, previousHandler: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_FD_REGISTERED', fd, previousHandler);
@@ -209,22 +214,25 @@ export function unsupported(what: string, instead: string): IOLoopError {
   return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);
 }
 
-/** The failure of `syscall` with the negative `errno` that a native function returned. */
+/**
+ * The failure of `syscall` with the negative `errno` that a native function returned. `hint` says what
+ * the name of the errno does not.
+ */
 export function systemError(
   errno: number,
   syscall: string,
   details: SystemErrorDetails = {},
+  hint?: string,
 ): SystemError {
   const code = getSystemErrorName(errno);
   const subject = [syscall, code, subjectOf(details)].filter((part) => part !== '').join(' ');
-  const hint = HINTS[`${syscall} ${code}`] ?? HINTS[code];
+  hint ??= HINTS[code];
   const error = new Error(hint === undefined ? subject : `${subject}: ${hint}`);
   return Object.assign(error, { errno, code, syscall }, details);
 }
 
-/** What the name of the errno does not tell, by code or by operation and code. */
+/** What the name of the errno does not say. */
 const HINTS: Readonly<Record<string, string>> = {
-  'addHandler EPERM': 'a regular file or a directory is always ready, use node:fs for it',
   EBADF: 'the file descriptor is closed, or was never open',
   EMFILE: 'this process has too many open files, close some or raise its limit (ulimit -n)',
   ENFILE: 'the system has too many open files',

@@ -1,5 +1,8 @@
 /** File descriptors and the objects that have one. */
-import { invalidArgType, outOfRange } from './errors.js';
+import { fstatSync, type Stats } from 'node:fs';
+import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
+import { fdBusy, invalidArgType, outOfRange, systemError, type SystemError } from './errors.js';
 import { native } from './native.js';
 
 /**
@@ -61,6 +64,68 @@ export function closeFd(fd: FdLike): void {
     if (!isSystemError(error)) throw error;
   }
 }
+
+/** The reading of one of Node's own streams, by Node. */
+export interface ReadAhead {
+  /** Leaves the data in the kernel. */
+  stop(): void;
+  /** Gives the reading back to Node, unless the stream was destroyed meanwhile. */
+  resume(): void;
+}
+
+/**
+ * Node reads its streams ahead, consumed or not (a child's `stdout`, a connected `net.Socket`): the
+ * data would be gone before any handler runs. `null` for what Node does not read.
+ *
+ * @throws `ERR_IOLOOP_FD_BUSY` when the stream is consumed, or has data already.
+ */
+export function readAheadOf(file: FdLike): ReadAhead | null {
+  const { _handle: handle } = (file ?? {}) as { readonly _handle?: NodeHandle | null };
+  if (handle?.reading !== true || typeof handle.readStop !== 'function') return null;
+  const { readableFlowing, readableLength } = file as Partial<Readable>;
+  const isConsumed = readableFlowing === true || (file as Readable).listenerCount('readable') > 0;
+  if (isConsumed || readableLength !== 0) throw fdBusy(fdOf(file));
+  return {
+    stop: () => {
+      handle.reading = false;
+      handle.readStop();
+    },
+    resume: () => {
+      const { _handle: current } = file as { readonly _handle?: unknown };
+      if (current !== handle) return;
+      handle.reading = true;
+      handle.readStart();
+    },
+  };
+}
+
+/** As far as Node's handles of sockets and pipes are the same in all versions. */
+interface NodeHandle {
+  reading?: boolean;
+  readStart(): unknown;
+  readStop(): unknown;
+}
+
+/** The error of a descriptor that the kernel does not watch, with what it is if that is why. */
+export function cannotWatch(errno: number, fd: number): SystemError {
+  const hint = errno === -EPERM ? `${kindOf(fd)} is always ready, use node:fs for it` : undefined;
+  return systemError(errno, 'addHandler', { fd }, hint);
+}
+
+function kindOf(fd: number): string {
+  let stats: Stats;
+  try {
+    stats = fstatSync(fd);
+  } catch {
+    return 'a file';
+  }
+  if (stats.isFile()) return 'a regular file';
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isCharacterDevice()) return 'a device without readiness, such as /dev/null,';
+  return stats.isBlockDevice() ? 'a block device' : 'a file';
+}
+
+const { EPERM } = constants.errno;
 
 function closeObject(file: FileLike): void {
   const { close, destroy } = file as { close?: unknown; destroy?: unknown };

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { capture, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import { fdRegistered, fdUnknown, systemError } from './errors.js';
-import type { FdLike } from './fd.js';
+import { cannotWatch, readAheadOf, type FdLike, type ReadAhead } from './fd.js';
 import type { Isolation } from './isolation.js';
 import { native, type NativeHandle } from './native.js';
 import type { Submissions } from './submissions.js';
@@ -22,6 +22,8 @@ export interface Registration {
   readonly handler: Callback;
   readonly context: Context;
   readonly index: number;
+  /** Node's own reading of the source, which is stopped for this handler. */
+  readAhead: ReadAhead | null;
   interest: number;
   /** The bits of the last call. */
   reported: number;
@@ -62,15 +64,16 @@ export class HandlerTable {
   }
 
   /**
-   * @throws `ERR_IOLOOP_FD_REGISTERED`, `EPERM` for files, `EBADF` and what else the kernel says;
+   * @throws `ERR_IOLOOP_FD_REGISTERED`, `ERR_IOLOOP_FD_BUSY`, `EPERM` for files, `EBADF` and what else the kernel says;
    * nothing is registered then, and what was registered stays.
    */
   add(fd: number, source: FdLike, handler: Callback, interest: number): void {
+    const readAhead = (interest & READ) === 0 ? null : readAheadOf(source);
     const index = native.loopRegister(this.#native, fd, interest);
     const previous = this.#byFd.get(fd);
     if (index < 0) {
       if (previous !== undefined && index === -EEXIST) throw fdRegistered(fd, previous.handler);
-      throw systemError(index, 'addHandler', { fd });
+      throw cannotWatch(index, fd);
     }
     // The core has found that the number was closed and is another file now.
     if (previous !== undefined) this.#forget(previous);
@@ -78,7 +81,8 @@ export class HandlerTable {
     this.#displaceStream(index);
     const context = capture();
     const state = { interest, reported: NONE, active: true };
-    const registration = { fd, source, handler, context, index, ...state };
+    const registration = { fd, source, handler, context, index, readAhead, ...state };
+    readAhead?.stop();
     this.#byFd.set(fd, registration);
     this.#byIndex[index] = registration;
   }
@@ -87,6 +91,7 @@ export class HandlerTable {
   update(fd: number, interest: number): void {
     const registration = this.#byFd.get(fd);
     if (registration === undefined) throw fdUnknown(fd);
+    const readAhead = (interest & READ) === 0 ? null : readAheadOf(registration.source);
     const result = native.loopReregister(this.#native, registration.index, interest);
     if (result === -ENOENT) {
       this.#forget(registration);
@@ -94,6 +99,9 @@ export class HandlerTable {
     }
     if (result < 0) throw systemError(result, 'updateHandler', { fd });
     registration.interest = interest;
+    // It is `null` once it was stopped.
+    registration.readAhead ??= readAhead;
+    readAhead?.stop();
   }
 
   /** No-op when there is none. */
@@ -158,7 +166,10 @@ export class HandlerTable {
   }
 
   clear(): void {
-    for (const registration of this.#byFd.values()) registration.active = false;
+    for (const registration of this.#byFd.values()) {
+      registration.active = false;
+      registration.readAhead?.resume();
+    }
     this.#byFd.clear();
     this.#byIndex.length = 0;
     this.#ready.length = 0;
@@ -189,6 +200,7 @@ export class HandlerTable {
   #forget(registration: Registration): void {
     const { fd, index } = registration;
     registration.active = false;
+    registration.readAhead?.resume();
     if (this.#byFd.get(fd) === registration) this.#byFd.delete(fd);
     if (this.#byIndex[index] === registration) this.#byIndex[index] = undefined;
   }

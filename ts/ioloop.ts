@@ -331,10 +331,12 @@ export class IOLoop implements AsyncDisposable {
    * async context of this call.
    *
    * The loop does not close `fd`, nor make it non-blocking: call {@link removeHandler} before you
-   * close it.
+   * close it. Node reads its own streams ahead (a child's `stdout`, a `net.Socket`); with a handler for
+   * READ it stops doing so until the handler is removed.
    *
-   * @throws `ERR_IOLOOP_FD_REGISTERED` when `fd` has a handler, which stays; `EPERM` for files and
-   * directories, which are always ready: use `fs`; `EBADF` for a closed descriptor;
+   * @throws `ERR_IOLOOP_FD_REGISTERED` when `fd` has a handler, which stays; `EPERM` for files,
+   * directories and `/dev/null`, which are always ready: use `fs`; `EBADF` for a closed descriptor;
+   * `ERR_IOLOOP_FD_BUSY` for READ of one of Node's own streams that is consumed, or has data;
    * `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for what is none;
    * `ERR_IOLOOP_CLOSED`. Nothing is registered then.
    */

@@ -1,7 +1,7 @@
 /** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
 import { constants } from 'node:os';
 import { capacities } from '../capacities.js';
-import { systemError } from '../errors.js';
+import { cannotWatch } from '../fd.js';
 import { native } from '../native.js';
 import type { Block } from '../receive-blocks.js';
 import type { ChannelTable } from './channel-table.js';
@@ -58,7 +58,7 @@ export class Channel implements Source {
    */
   open(): void {
     const index = this.#table.add(this);
-    if (index < 0) throw systemError(index, 'addHandler', { fd: this.fd });
+    if (index < 0) throw cannotWatch(index, this.fd);
     this.#index = index;
     if (this.#receiving) this.#table.setReceiving(index, true);
   }

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { addressDetails, type Address } from '../address.js';
 import { systemError } from '../errors.js';
-import { fdOf, closeFd, type FdLike } from '../fd.js';
+import { fdOf, closeFd, readAheadOf, type FdLike } from '../fd.js';
 import { native } from '../native.js';
 import { Socket } from '../socket.js';
 import { Channel } from './channel.js';
@@ -46,10 +46,12 @@ export class FdEndpoint implements Endpoint {
   }
 
   /**
-   * @throws `EBADF` when the descriptor is not open.
+   * @throws `EBADF` when the descriptor is not open, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that
+   * is consumed.
    */
   static adopt(table: ChannelTable, file: FdLike): FdEndpoint {
     const fd = fdOf(file);
+    readAheadOf(file)?.stop();
     const kind = native.socketAddress(fd, false, scratch);
     if (kind !== -ENOTSOCK && kind < 0) throw systemError(kind, 'getsockname', { fd });
     if (kind >= 0 && typeof file === 'number') return new FdEndpoint(table, Socket.fromFd(file));

@@ -86,7 +86,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * socket. It becomes non-blocking and is owned by the stream. A terminal whose other side has
    * closed ends.
    *
-   * @throws `EPERM` for a regular file, `EBADF`, and as the constructor.
+   * @throws `EPERM` for a regular file and `/dev/null`, `EBADF`, `ERR_IOLOOP_FD_BUSY` for one of Node's
+   * own streams that is consumed, or has data, and as the constructor.
    */
   static fromFd(fd: FdLike, options: IOStreamOptions = NO_OPTIONS): IOStream {
     checkOptions(options);

@@ -1,0 +1,144 @@
+/** Descriptors that no handler could ever serve are refused, and the error says what they are. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import {
+  createServer,
+  type AddressInfo,
+  connect as connectNet,
+  type Socket as Net,
+} from 'node:net';
+import test from 'ava';
+import { IOLoop, IOStream, type FdLike } from 'ioloop';
+import { runChild } from './helpers/child.js';
+import { withLoop } from './helpers/loop.js';
+import { PATIENCE } from './helpers/streams.js';
+
+const { READ, WRITE } = IOLoop;
+
+for (const [path, kind] of [
+  ['/dev/null', /a device without readiness, such as \/dev\/null, is always ready/],
+  ['package.json', /a regular file is always ready/],
+  ['docs', /a directory is always ready/],
+] as const) {
+  test(`${path}: EPERM says what it is`, async (t) => {
+    await withLoop((loop) => {
+      const fd = openSync(path, 'r');
+      const attempts = [
+        () => loop.addHandler(fd, () => {}, READ),
+        () => IOStream.fromFd(fd, { loop }),
+      ];
+      for (const attempt of attempts) {
+        const error = t.throws(attempt, { code: 'EPERM', message: kind });
+        t.regex(error.message, /^addHandler EPERM fd \d+: .*node:fs/);
+      }
+      closeSync(fd);
+    });
+  });
+}
+
+test('stdin that is /dev/null says what it is', async (t) => {
+  const { code, stderr } = await runChild(
+    `import { openSync, closeSync } from 'node:fs';
+     import { IOLoop } from 'ioloop';
+     closeSync(0);
+     openSync('/dev/null', 'r');
+     IOLoop.current().addHandler(0, () => {}, IOLoop.READ);`,
+  );
+  t.not(code, 0);
+  t.regex(stderr, /EPERM fd 0: a device without readiness, such as \/dev\/null/);
+});
+
+/** Reading it is refused, in both ways. */
+function refusesReading(loop: IOLoop, file: FdLike): unknown[] {
+  const codes: unknown[] = [];
+  for (const attempt of [
+    () => loop.addHandler(file, () => {}, READ),
+    () => loop.addHandler(file, () => {}, READ | WRITE),
+    () => IOStream.fromFd(file, { loop }),
+  ]) {
+    try {
+      attempt();
+      codes.push('accepted');
+    } catch (error) {
+      codes.push((error as NodeJS.ErrnoException).code);
+    }
+  }
+  return codes;
+}
+
+const BUSY = Array.from({ length: 3 }, () => 'ERR_IOLOOP_FD_BUSY');
+
+test("a child's stdout that nobody consumes: the handler is called, and Node has it back", async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
+      for (const round of ['first', 'second']) {
+        const events = new Promise<number>((resolve) => {
+          loop.addHandler(child.stdout, (_, bits) => resolve(bits), READ);
+        });
+        child.stdin.write(round);
+        t.is(await events, READ);
+        loop.removeHandler(child.stdout);
+        const data = once(child.stdout, 'data') as Promise<[Buffer]>;
+        child.stdout.resume();
+        const [chunk] = await data;
+        t.is(String(chunk), round);
+        t.deepEqual(refusesReading(loop, child.stdout), BUSY);
+        child.stdout.pause();
+        await new Promise(setImmediate);
+      }
+      child.stdout.resume();
+      child.stdin.end();
+      await once(child, 'close');
+    }, PATIENCE),
+  );
+});
+
+test("a child's stdout as a stream: every byte, none taken by Node", async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const child = spawn('sh', ['-c', 'seq 1 20000'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      const stream = IOStream.fromFd(child.stdout, { loop });
+      const lines = String(await stream.readUntilClose())
+        .trimEnd()
+        .split('\n');
+      t.is(lines.length, 20_000);
+      t.is(lines.at(-1), '20000');
+    }, PATIENCE),
+  );
+});
+
+test('a net.Socket: refused once Node has data, watched before and with pauseOnConnect', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const server = createServer({ pauseOnConnect: true });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const accepted = once(server, 'connection') as Promise<[Net]>;
+      const client = connectNet((server.address() as AddressInfo).port, '127.0.0.1');
+      const [paused] = await accepted;
+      if (client.connecting) await once(client, 'connect');
+      for (const [from, to] of [
+        [client, paused],
+        [paused, client],
+      ] as const) {
+        const readable = new Promise<number>((resolve) => {
+          loop.addHandler(to, (_, events) => resolve(events), READ);
+        });
+        from.write('hello');
+        t.is(await readable, READ);
+        loop.removeHandler(to);
+      }
+      // It is given back to Node, which reads ahead now.
+      while (client.readableLength === 0) await new Promise(setImmediate);
+      t.deepEqual(refusesReading(loop, client), BUSY);
+      t.notThrows(() => loop.addHandler(client, () => {}, WRITE));
+      t.throws(() => loop.updateHandler(client, READ), { code: 'ERR_IOLOOP_FD_BUSY' });
+      loop.removeHandler(client);
+      client.destroy();
+      paused.destroy();
+      server.close();
+    }, PATIENCE),
+  );
+});
