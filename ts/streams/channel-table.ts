@@ -1,11 +1,11 @@
 /** The streams of one loop: what a turn brought them, and what they want sent. */
 import { capacities } from '../capacities.js';
+import { nextTick } from '../host.js';
 import { native, type NativeHandle } from '../native.js';
 import { receiveBlocks } from '../receive-blocks.js';
 import type { Channel } from './channel.js';
 import { SendBatch } from './send-batch.js';
 
-const { nextTick } = process;
 const { MODE_STREAM, MODE_RECEIVE, INTEREST_EDGE } = native;
 const FIRST_SIZE = 256;
 const READ_WRITE = 0x05;
