@@ -32,6 +32,7 @@ test('every error is of the class that the table names', (t) => {
     errors.unsupported('This', 'Use that'),
     errors.alreadyReading('readBytes', 'readUntil'),
     errors.unsatisfiableRead('delimiter', '\n', 10),
+    errors.bufferDetached('readInto', 5),
     errors.bufferFull('read', 10),
     errors.bufferFull('write', 10),
     errors.streamBusy('startTls()', 'a read waits'),

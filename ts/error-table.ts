@@ -15,6 +15,11 @@ export const table = {
       `The function of runSync() must return a promise, null or undefined, not ${show(value)}. ` +
       'Make it an async function',
   },
+  ERR_IOLOOP_BUFFER_DETACHED: {
+    base: 'IOLoopError',
+    message: (read: string, lost: number) =>
+      `The buffer of ${read}() was detached or resized while the read was pending${lost > 0 ? `, and ${lost} received bytes in it are lost` : ''}. Leave the buffer alone until the promise is settled`,
+  },
   ERR_IOLOOP_BUFFER_FULL: {
     base: 'StreamBufferFullError',
     message: (side: 'read' | 'write', maximum: number) =>

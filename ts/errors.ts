@@ -204,6 +204,11 @@ export function serverState(message: string): IOLoopError {
   return refusal('ERR_IOLOOP_SERVER', message);
 }
 
+/** The memory of a read was transferred or resized meanwhile, with `lost` bytes that it held. */
+export function bufferDetached(read: string, lost: number): IOLoopError {
+  return refusal('ERR_IOLOOP_BUFFER_DETACHED', read, lost);
+}
+
 /** A stream that is not in the state for `what`. */
 export function streamBusy(what: string, why: string): IOLoopError {
   return refusal('ERR_IOLOOP_STREAM_BUSY', what, why);

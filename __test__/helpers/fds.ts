@@ -111,9 +111,21 @@ type Body = (t: ExecutionContext) => unknown;
 
 /** `test`, where the commands are installed; elsewhere the title says what is missing. */
 export function testWith(...commands: readonly string[]): (title: string, body: Body) => void {
+  return runWith(test, commands);
+}
+
+/** The same for `test.serial`: for tests that change the capacities. */
+export function serialWith(...commands: readonly string[]): (title: string, body: Body) => void {
+  return runWith(test.serial, commands);
+}
+
+function runWith(
+  run: (title: string, body: never) => void,
+  commands: readonly string[],
+): (title: string, body: Body) => void {
   const missing = commands.filter((command) => !works(command));
   return (title, body) => {
-    if (missing.length === 0) test(title, body as never);
+    if (missing.length === 0) run(title, body as never);
     else test.skip(`${title} (needs ${missing.join(', ')})`, body as never);
   };
 }

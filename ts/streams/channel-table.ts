@@ -22,6 +22,8 @@ export interface ChannelTableHooks {
 export class ChannelTable {
   /** By index: 0 for what is no stream, else what the turn does with it. */
   modes = new Uint8Array(FIRST_SIZE);
+  /** Bytes that a turn receives from one stream: one that had so many may have more. */
+  readonly receiveBytes = capacities.receiveBytes;
   readonly #native: NativeHandle;
   readonly #hooks: ChannelTableHooks;
   readonly #byIndex: (Channel | undefined)[] = [];
@@ -30,8 +32,7 @@ export class ChannelTable {
   readonly #ready: (Channel | undefined)[] = [];
   readonly #words: number[] = [];
   #count = 0;
-  /** The block that the turn received into. */
-  #block = receiveBlocks.block;
+  #delivered = 0;
   /** Channels that have more to do than one turn allows. */
   #continuing: Channel[] = [];
   #batch: SendBatch | null = null;
@@ -96,40 +97,40 @@ export class ChannelTable {
   /** Before a turn: there has to be room for what it receives. */
   prepare(): void {
     if (this.#size > 0) receiveBlocks.reserveTurn();
-    this.#block = receiveBlocks.block;
   }
 
-  /** Takes a ready channel out of the completions. */
+  /**
+   * Takes a ready channel out of the completions. What was received is stored now: whoever reads
+   * before {@link dispatch} finds the bytes in the order in which the kernel gave them.
+   */
   collect(index: number, bits: number, result: number): void {
     const channel = this.#byIndex[index];
     const start = receiveBlocks.offset;
     if (result > 0) receiveBlocks.offset = start + result;
     if (channel === undefined) return;
+    channel.collect(bits, result, receiveBlocks.block, start);
     const at = this.#count;
     this.#ready[at] = channel;
-    this.#words[3 * at] = bits;
-    this.#words[3 * at + 1] = result;
-    this.#words[3 * at + 2] = start;
+    this.#words[2 * at] = bits;
+    this.#words[2 * at + 1] = result;
     this.#count = at + 1;
   }
 
-  /** Delivers what was collected, and lets those continue that had more to do than fitted in. */
+  /**
+   * Delivers what was collected, and lets those continue that had more to do than fitted in. After
+   * a failure the next call goes on behind the channel that failed.
+   */
   dispatch(): void {
-    const continuing = this.#continuing;
-    if (continuing.length > 0) {
-      this.#continuing = [];
-      for (const channel of continuing) channel.onContinue();
-    }
+    this.#continueAll();
     const words = this.#words;
-    for (let at = 0; at < this.#count; at += 1) {
+    while (this.#delivered < this.#count) {
+      const at = this.#delivered;
+      this.#delivered = at + 1;
       const channel = this.#ready[at] as Channel;
-      const bits = words[3 * at] as number;
-      const result = words[3 * at + 1] as number;
-      const start = words[3 * at + 2] as number;
       this.#ready[at] = undefined;
-      channel.deliver(bits, result, this.#block, start);
+      channel.deliver(words[2 * at] as number, words[2 * at + 1] as number);
     }
-    this.#count = 0;
+    this.#count = this.#delivered = 0;
   }
 
   /** The channel wants to be called in the next turn. */
@@ -160,7 +161,19 @@ export class ChannelTable {
     this.#byIndex.length = 0;
     this.#ready.length = 0;
     this.#continuing = [];
-    this.#count = 0;
+    this.#count = this.#delivered = 0;
+  }
+
+  #continueAll(): void {
+    const continuing = this.#continuing;
+    if (continuing.length === 0) return;
+    this.#continuing = [];
+    let next = 0;
+    try {
+      while (next < continuing.length) (continuing[next++] as Channel).onContinue();
+    } finally {
+      if (next < continuing.length) this.#continuing.unshift(...continuing.slice(next));
+    }
   }
 
   readonly #onTickEnd = (): void => {

@@ -1,6 +1,5 @@
 /** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
 import { constants } from 'node:os';
-import { capacities } from '../capacities.js';
 import { cannotWatch } from '../fd.js';
 import { native } from '../native.js';
 import type { Block } from '../receive-blocks.js';
@@ -107,26 +106,30 @@ export class Channel implements Source {
     this.#table.atTickEnd(this);
   }
 
-  /** What a turn brought: readiness, and what it received from `start` on in `block`. */
-  deliver(bits: number, result: number, block: Block, start: number): void {
+  /**
+   * What a turn brought: readiness, and a result of receiving, whose bytes lie from `start` on in
+   * `block`. Only the state changes here: user code runs before {@link deliver}, and may read or
+   * close.
+   */
+  collect(bits: number, result: number, block: Block, start: number): void {
+    if ((bits & CLOSED) !== 0) this.peerClosed = true;
+    if (result === NOT_RECEIVED) {
+      if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
+    } else {
+      this.readable = result >= this.#table.receiveBytes || (result > 0 && this.peerClosed);
+      if (result > 0) this.reader.store(block, start, start + result);
+    }
+  }
+
+  /** Notifies both sides of what {@link collect} found. */
+  deliver(bits: number, result: number): void {
     if (this.#index === NOT_OPEN) return;
     if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) this.writer.onWritable();
     if (this.#index === NOT_OPEN) return;
-    const peerClosed = (bits & (READ_CLOSED | ERROR | HANG_UP)) !== 0;
-    if (peerClosed) this.peerClosed = true;
-    if (result === NOT_RECEIVED) {
-      if (peerClosed || (bits & READ) !== 0) {
-        this.readable = true;
-        this.reader.onReadable();
-      }
-    } else if (result > 0) {
-      this.readable = result >= capacities.receiveBytes || this.peerClosed;
-      this.reader.onReceived(block, start, start + result);
-    } else {
-      this.readable = false;
-      this.reader.onReadResult(this.#resultOf(result));
-    }
-    if (peerClosed && this.#index !== NOT_OPEN) this.reader.onPeerClosed();
+    if (result > 0) this.reader.onStored();
+    else if (result !== NOT_RECEIVED) this.reader.onReadResult(this.#resultOf(result));
+    else if ((bits & (READ | CLOSED)) !== 0) this.reader.onReadable();
+    if ((bits & CLOSED) !== 0 && this.#index !== NOT_OPEN) this.reader.onPeerClosed();
   }
 
   onContinue(): void {
@@ -155,3 +158,4 @@ const WRITE = 0x04;
 const ERROR = 0x08;
 const HANG_UP = 0x10;
 const READ_CLOSED = 0x20;
+const CLOSED = READ_CLOSED | ERROR | HANG_UP;

@@ -42,11 +42,16 @@ export class ReadBuffer {
     this.#end += end - start;
   }
 
-  /** Appends a copy of `bytes`. */
-  append(bytes: Uint8Array): void {
-    const offset = this.reserve(bytes.length);
-    this.#block.bytes.set(bytes, offset);
-    this.#end += bytes.length;
+  /** Puts a copy of `bytes` before what is there. */
+  prepend(bytes: Uint8Array): void {
+    const behind = this.length;
+    const block = Buffer.alloc(bytes.length + behind);
+    block.set(bytes);
+    this.#block.bytes.copy(block, bytes.length, this.#start, this.#end);
+    this.#block = new Block(block);
+    this.#start = 0;
+    this.#end = block.length;
+    this.#own = true;
   }
 
   /**

@@ -1,7 +1,7 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
 import { capacities } from '../capacities.js';
-import { alreadyReading, bufferFull, closedLoop } from '../errors.js';
+import { alreadyReading, bufferDetached, bufferFull, closedLoop } from '../errors.js';
 import { receiveBlocks, type Block } from '../receive-blocks.js';
 import { Deferred } from './deferred.js';
 import { ReadBuffer } from './read-buffer.js';
@@ -41,12 +41,16 @@ export class Reader implements SourceEvents {
   #read: Read<unknown> | null = null;
   #result: Deferred<unknown> | null = null;
   #wait: Wait | null = null;
+  /** The waiting read is being served: a close in the middle of it leaves it alone. */
+  #serving = false;
   /** No more bytes will come: the peer has ended, or the stream is closed. */
   #ended = false;
   /** It was the peer's end. */
   #endedByPeer = false;
   /** The stream has heard of it. */
   #endTold = false;
+  /** Received bytes could not be kept. */
+  #failure: Error | null = null;
 
   constructor(owner: ReaderOwner, source: Source, limits: ReaderLimits) {
     this.#owner = owner;
@@ -77,14 +81,11 @@ export class Reader implements SourceEvents {
       const value = this.#attempt(read);
       if (value !== undefined) return Promise.resolve(value);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(this.#giveBack(read, error) as Error);
     } finally {
       this.#afterRead();
     }
-    if (this.#ended) {
-      restore(read.target, this.#buffer);
-      return Promise.reject(this.#closedError(read));
-    }
+    if (this.#ended) return Promise.reject(this.#giveBack(read, this.#closedError(read)) as Error);
     this.#read = read;
     this.#demand(read);
     const result = new Deferred<T>();
@@ -99,7 +100,8 @@ export class Reader implements SourceEvents {
 
   /** Gives the waiting read up, with `error`: its bytes stay for the next one. */
   cancel(error: unknown): void {
-    if (this.#read === null) return;
+    // A read that is being served is settled there.
+    if (this.#read === null || this.#serving) return;
     this.#fail(this.#read, error);
     this.#afterRead();
   }
@@ -108,11 +110,22 @@ export class Reader implements SourceEvents {
   close(): void {
     this.#ended = true;
     const read = this.#read;
-    if (read !== null) this.#fail(read, this.#closedError(read));
+    // A read that is being served is settled by `#serve`, once it has taken what is there.
+    if (read !== null && !this.#serving) this.#fail(read, this.#closedError(read));
+    if (this.#buffer.isShared) this.#source.atTickEnd();
   }
 
-  onReceived(block: Block, start: number, end: number): void {
-    this.#buffer.receive(block, start, end);
+  store(block: Block, start: number, end: number): void {
+    try {
+      this.#buffer.receive(block, start, end);
+    } catch (error) {
+      // No memory: the bytes are lost, and with them the stream.
+      this.#failure = error as Error;
+    }
+  }
+
+  onStored(): void {
+    if (this.#failure !== null) this.#owner.onFailure(this.#failure);
     // Between two reads one chunk may come, and then no more until it is wanted.
     if (this.#read === null) this.#source.demand(IDLE);
     this.#serve();
@@ -150,28 +163,31 @@ export class Reader implements SourceEvents {
   /** Satisfies the waiting read, if it can be. */
   #serve(): void {
     const read = this.#read;
-    if (read === null) {
-      this.#afterRead();
-      return;
-    }
-    try {
-      const value = this.#attempt(read);
-      if (value !== undefined) this.#settle()?.resolve(value);
-      else if (this.#ended) this.#fail(read, this.#closedError(read));
-      else if (this.#source.readable) this.#source.continueLater();
-    } catch (error) {
-      this.#settle()?.reject(error);
+    if (read !== null) {
+      this.#serving = true;
+      try {
+        const value = this.#attempt(read);
+        if (value !== undefined) this.#settle()?.resolve(value);
+        else if (this.#ended) this.#fail(read, this.#closedError(read));
+        else if (this.#source.readable) this.#source.continueLater();
+      } catch (error) {
+        this.#fail(read, error);
+      } finally {
+        this.#serving = false;
+      }
     }
     this.#afterRead();
   }
 
   /** The result of a read, from the buffer and as much of the source as its budget allows. */
   #attempt<T>(read: Read<T>): T | undefined {
+    const { target } = read;
+    if (target !== null && target.bytes.length < target.size) throw bufferDetached(read.name, 0);
     for (let budget = capacities.readBudget; ;) {
       const value = this.#take(read);
       if (value !== undefined || this.#ended) return value;
       if (!this.#source.readable || budget <= 0) return undefined;
-      const count = read.target === null ? this.#pull() : this.#pullInto(read.target);
+      const count = target === null ? this.#pull() : this.#pullInto(target);
       if (count <= 0) this.#onResult(count);
       budget -= Math.max(count, 0);
     }
@@ -215,8 +231,8 @@ export class Reader implements SourceEvents {
   }
 
   #pullInto(target: Target): number {
-    const { bytes, filled } = target;
-    const size = Math.min(bytes.length - filled, capacities.readBudget);
+    const { bytes, filled, size: whole } = target;
+    const size = Math.min(whole - filled, capacities.readBudget);
     const count = this.#source.read(bytes, filled, size);
     if (count > 0) target.filled += count;
     return count;
@@ -243,7 +259,8 @@ export class Reader implements SourceEvents {
   }
 
   #demand({ target }: Read<unknown>): void {
-    const small = target === null && this.#readChunkSize >= SMALL_CHUNK;
+    // A stream that reads less at a time than a turn receives does its own reads.
+    const small = target === null && this.#readChunkSize >= capacities.receiveBytes;
     this.#source.demand(small ? RECEIVE : NOTIFY);
     if (this.#source.readable) this.#source.continueLater();
   }
@@ -260,8 +277,29 @@ export class Reader implements SourceEvents {
 
   /** The waiting read gets nothing: what it had taken stays for the next one. */
   #fail(read: Read<unknown>, error: unknown): void {
-    restore(read.target, this.#buffer);
-    this.#settle()?.reject(error);
+    const failure = this.#giveBack(read, error);
+    this.#settle()?.reject(failure);
+  }
+
+  /**
+   * A read that fails gives back what it had, once: its memory is the user's again. Gives what the
+   * read fails with: `error`, unless bytes are lost.
+   */
+  #giveBack(read: Read<unknown>, error: unknown): unknown {
+    const { target } = read;
+    if (target === null || target.filled === 0) return error;
+    const { bytes, filled } = target;
+    target.filled = 0;
+    try {
+      // The user's memory may be detached, or smaller than it was.
+      if (bytes.length < filled) throw bufferDetached(read.name, filled);
+      this.#buffer.prepend(bytes.subarray(0, filled));
+      return error;
+    } catch (lost) {
+      // The bytes behind the gap are of no use.
+      this.#owner.onFailure(lost as Error);
+      return this.#owner.closedError();
+    }
   }
 
   /** What follows from a read, once it is answered. */
@@ -286,13 +324,3 @@ export class Reader implements SourceEvents {
 }
 
 const { EAGAIN } = constants.errno;
-
-/** A stream that reads less at a time does its own reads. */
-const SMALL_CHUNK = 8 * 1024;
-
-/** A read that fails gives back what it had. */
-function restore(target: Target | null, buffer: ReadBuffer): void {
-  if (target === null || target.filled === 0) return;
-  // Whatever it took came before what is buffered; and a read with a target empties the buffer.
-  buffer.append(target.bytes.subarray(0, target.filled));
-}

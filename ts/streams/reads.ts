@@ -24,6 +24,8 @@ export interface Read<T> {
 /** Memory that is read into directly, from `filled` on. */
 export interface Target {
   readonly bytes: Buffer;
+  /** The length of `bytes` when the read began: the memory may be transferred or resized since. */
+  readonly size: number;
   filled: number;
 }
 
@@ -80,7 +82,7 @@ export class ReadInto implements Read<number> {
   constructor(bytes: NodeJS.ArrayBufferView, partial: boolean) {
     const { buffer, byteOffset, byteLength } = bytes;
     const memory = Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, byteLength);
-    this.target = { bytes: memory, filled: 0 };
+    this.target = { bytes: memory, size: byteLength, filled: 0 };
     this.#partial = partial;
   }
 
@@ -197,14 +199,14 @@ export class Peek implements Read<Buffer> {
 const LARGEST_TARGET = 1024 * 1024;
 
 function room(count: number): Target {
-  return { bytes: Buffer.allocUnsafeSlow(count), filled: 0 };
+  return { bytes: Buffer.allocUnsafeSlow(count), size: count, filled: 0 };
 }
 
 /** Moves what the buffer has to the target: whether it is full. */
 function fill(target: Target, buffer: ReadBuffer): boolean {
-  const { bytes, filled } = target;
-  if (buffer.length > 0) target.filled += buffer.moveTo(bytes, filled, bytes.length - filled);
-  return target.filled === bytes.length;
+  const { bytes, size, filled } = target;
+  if (buffer.length > 0) target.filled += buffer.moveTo(bytes, filled, size - filled);
+  return target.filled === size;
 }
 
 let lastCount = 1;

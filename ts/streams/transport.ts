@@ -29,8 +29,13 @@ export interface Source {
 
 /** What a source tells its reader. */
 export interface SourceEvents {
-  /** The bytes from `start` to `end` have arrived. The block is shared. */
-  onReceived(block: Block, start: number, end: number): void;
+  /**
+   * The bytes from `start` to `end` of a shared block have arrived: keeps them, without running
+   * anything. Never throws.
+   */
+  store(block: Block, start: number, end: number): void;
+  /** Bytes that were stored are to be served. */
+  onStored(): void;
   /** {@link Source.readable} has become true. */
   onReadable(): void;
   /** What a receiving turn got instead of bytes: 0 for the end, or a negative errno. */
