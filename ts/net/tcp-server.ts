@@ -85,6 +85,12 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     return Array.from(this.#acceptors.keys(), (socket) => socket.localAddress);
   }
 
+  /** The port of the first TCP address that the server listens on; 0 when there is none. */
+  get port(): number {
+    const tcp = this.addresses.find((address) => 'port' in address);
+    return tcp?.port ?? 0;
+  }
+
   /** Connections that are open. */
   get connections(): number {
     return this.#streams.size;
@@ -171,19 +177,32 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     await Promise.allSettled(Array.from(this.#streams, (stream) => stream.end({ timeout: 1 })));
   }
 
-  /** The streams of connections as they come, until the server is stopped. Leaving it stops it. */
-  async *[Symbol.asyncIterator](): AsyncIterator<IOStream, undefined> {
+  /**
+   * Iterates over the streams of connections as they come, until the server is stopped. `timeout` is
+   * the longest to wait for each; it and the abort of `signal` throw out of the iteration. Leaving the
+   * iteration, in whatever way, stops the server; streams that it has given live on.
+   *
+   * ```js
+   * for await (const stream of server.streams({ signal })) serve(stream);
+   * ```
+   */
+  async *streams(options?: WaitOptions): AsyncGenerator<IOStream, undefined, undefined> {
     this.#iterated = true;
     try {
       for (;;) {
         this.#regulate();
-        const stream = this.#accepted.shift() ?? (await this.#nextStream());
-        if (stream === null) return;
+        const stream = this.#accepted.shift() ?? (await this.#nextStream(options));
+        if (stream === null) return undefined;
         yield stream;
       }
     } finally {
       this.#stopListening();
     }
+  }
+
+  /** {@link streams} without limits. */
+  [Symbol.asyncIterator](): AsyncGenerator<IOStream, undefined, undefined> {
+    return this.streams();
   }
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
@@ -255,9 +274,19 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#taker = null;
   }
 
-  #nextStream(): Promise<IOStream | null> {
-    if (this.#stopped) return Promise.resolve(null);
-    return (this.#taker = new Deferred<IOStream | null>()).promise;
+  async #nextStream(options: WaitOptions | undefined): Promise<IOStream | null> {
+    if (this.#stopped) return null;
+    const taker = new Deferred<IOStream | null>();
+    try {
+      return await limited(this.loop, options, 'streams', () => {
+        this.#taker = taker;
+        return taker.promise;
+      });
+    } catch (error) {
+      // A stream that was offered in the same tick is for the iteration, which is over.
+      void taker.promise.then((stream) => stream?.close());
+      throw error;
+    }
   }
 
   /** Accepts while there may be more connections, and somebody takes them. */
