@@ -19,7 +19,7 @@ test('megabytes through a pipeline arrive as they were, with half-close at the e
   await withLoop((loop) =>
     loop.runSync(async () => {
       const [near, far] = pair(loop);
-      const duplex = near.toDuplex();
+      const duplex = near.toDuplex({ allowHalfOpen: true });
       const upper = new Transform({
         transform: (chunk: Buffer, _, done) => {
           done(null, chunk.toString('latin1').toUpperCase());

@@ -4,16 +4,14 @@
 //   node examples/http-server.mjs 8080
 //   curl http://127.0.0.1:8080/
 import { createServer } from 'node:http';
-import { IOLoop, TCPServer } from 'ioloop';
+import { IOLoop, serveHttp } from 'ioloop';
 
 const http = createServer((request, response) => {
   response.setHeader('content-type', 'text/plain');
   response.end(`hello, ${request.socket.remoteAddress}\n`);
 });
 
-const server = new TCPServer({
-  handleStream: (stream) => http.emit('connection', stream.toDuplex()),
-});
+const server = serveHttp(http);
 server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', { backlog: 1024 });
 const [address] = server.addresses;
 if (address !== undefined && 'port' in address) {

@@ -21,6 +21,7 @@ export { Future } from './future.js';
 export { IOLoop, type IOLoopClass, type IOLoopOptions, type RunSyncOptions } from './ioloop.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
+export { serveHttp, type HttpServer, type ServeHttpOptions } from './net/serve-http.js';
 export {
   TCPClient,
   type ConnectOptions,
@@ -38,10 +39,12 @@ export { PeriodicCallback, type PeriodicCallbackOptions } from './periodic-callb
 export { Socket } from './socket.js';
 export type { SocketOption, SocketOptions } from './socket-options.js';
 export type { Timeout } from './timeouts.js';
-export { IOStreamDuplex } from './streams/duplex.js';
+export { IOStreamDuplex, type DuplexOptions, type DuplexReadyState } from './streams/duplex.js';
+export type { DuplexConnectArguments, DuplexConnectOptions } from './streams/duplex-addresses.js';
 export { IOStream } from './streams/iostream.js';
 export { type CloseCallback } from './streams/stream-core.js';
 export type { IOStreamOptions, ReadBytesOptions, ReadUntilOptions } from './streams/options.js';
+export { SSLIOStreamDuplex } from './streams/tls-duplex.js';
 export { SSLIOStream, type StartTlsOptions } from './streams/ssl-iostream.js';
 export type { Data } from './streams/transport.js';
 export type { WaitOptions } from './streams/wait.js';

@@ -12,7 +12,7 @@ import {
 import type { FdLike } from '../fd.js';
 import { channelsOf, IOLoop } from '../ioloop.js';
 import { Socket } from '../socket.js';
-import { IOStreamDuplex } from './duplex.js';
+import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
 import {
   checkBoolean,
@@ -327,7 +327,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   close(error: unknown = null): void {
     if (this.#core.closed) return;
     if (error === null || error === undefined) this.#core.writer.flush();
-    this.#core.close(error === null || error === undefined ? null : toError(error));
+    const reason = error === null || error === undefined ? null : toError(error);
+    this.#core.close(reason);
+    this.#core.duplex?.destroy(reason ?? undefined);
   }
 
   /** {@link end}, for `await using`. */
@@ -352,13 +354,17 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * The stream as Node knows it, for what takes a `Duplex`: `http.Server`, `pipeline`, `ws`. It
-   * takes over the reading and writing; the stream stays open when its peer has ended, and is
-   * closed with it.
+   * The stream as a `Duplex` with the members and events of `net.Socket`, for `http.Server`, `ws`,
+   * `pipeline` and drivers of databases. It takes over the reading and writing.
+   *
+   * As on `net.Socket`, it is closed after the peer's end unless `allowHalfOpen` is true, here or
+   * among the options of the stream.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`.
    */
-  toDuplex(): IOStreamDuplex {
-    this.#core.allowHalfOpen = true;
-    return new IOStreamDuplex(this);
+  toDuplex(options?: DuplexOptions): IOStreamDuplex {
+    checkOptions(options);
+    return new IOStreamDuplex(this, this.#core, options);
   }
 
   /**

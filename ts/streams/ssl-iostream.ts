@@ -1,8 +1,10 @@
 /** Streams with TLS. */
 import type { ConnectionOptions, PeerCertificate, TLSSocket, TLSSocketOptions } from 'node:tls';
 import type { Socket } from '../socket.js';
-import { IOStream } from './iostream.js';
-import type { IOStreamOptions } from './options.js';
+import type { DuplexOptions } from './duplex.js';
+import { coreOf, IOStream } from './iostream.js';
+import { checkOptions, type IOStreamOptions } from './options.js';
+import { SSLIOStreamDuplex } from './tls-duplex.js';
 import type { TlsEndpoint } from './tls-endpoint.js';
 import { limited, type WaitOptions } from './wait.js';
 
@@ -48,6 +50,12 @@ export class SSLIOStream extends IOStream {
   get peerCertificate(): PeerCertificate | null {
     const certificate = this.tlsSocket.getPeerCertificate() as PeerCertificate | undefined;
     return certificate === undefined || Object.keys(certificate).length === 0 ? null : certificate;
+  }
+
+  /** As of {@link IOStream}, with the members of `tls.TLSSocket` too. */
+  override toDuplex(options?: DuplexOptions): SSLIOStreamDuplex {
+    checkOptions(options);
+    return new SSLIOStreamDuplex(this, coreOf(this), options);
   }
 
   /** Resolves to the stream after the handshake; rejects with what it failed with. */

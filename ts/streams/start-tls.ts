@@ -1,7 +1,6 @@
 /** From a stream to one with TLS. */
 import * as tls from 'node:tls';
 import { invalidArgValue } from '../errors.js';
-import { IOStreamDuplex } from './duplex.js';
 import { coreOf, IOStream } from './iostream.js';
 import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
 import { TlsEndpoint } from './tls-endpoint.js';
@@ -59,14 +58,14 @@ export async function startTls(stream: IOStream, options: StartTlsOptions): Prom
 function serve(below: IOStream, options: StartTlsOptions): tls.TLSSocket {
   const settings = { ...options.tls } as tls.TLSSocketOptions;
   settings.secureContext ??= tls.createSecureContext(settings as tls.SecureContextOptions);
-  return new tls.TLSSocket(new IOStreamDuplex(below) as never, { ...settings, isServer: true });
+  return new tls.TLSSocket(below.toDuplex() as never, { ...settings, isServer: true });
 }
 
 function connect(below: IOStream, { hostname, tls: settings }: StartTlsOptions): tls.TLSSocket {
   const isName = hostname !== undefined && !/^[\d.]+$|:/.test(hostname);
   return tls.connect({
     ...(settings as tls.ConnectionOptions | undefined),
-    socket: new IOStreamDuplex(below),
+    socket: below.toDuplex(),
     ...(hostname === undefined ? {} : { host: hostname }),
     ...(isName ? { servername: hostname } : {}),
   });

@@ -41,6 +41,8 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   allowHalfOpen: boolean;
   closed = false;
   error: Error | null = null;
+  /** The duplex on the stream: the program's `close()` destroys it. */
+  duplex: { destroy(error?: Error): unknown } | null = null;
   #writeEnded = false;
   #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
@@ -55,6 +57,11 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     this.allowHalfOpen = allowHalfOpen;
     this.reader = new Reader(this, endpoint.source, limits);
     this.writer = endpoint.attach(this.reader, this, limits.writer);
+  }
+
+  /** The connection attempt that is in progress, which settles when it has ended. */
+  get connecting(): Promise<unknown> | null {
+    return this.#connecting?.done.promise ?? null;
   }
 
   /** See `IOStream.connect`: resolves to `stream`. */
@@ -236,7 +243,7 @@ export class StreamCore implements ReaderOwner, WriterOwner {
 interface Connecting {
   readonly address: Address;
   readonly stand: () => void;
-  readonly done: { reject(error: unknown): void };
+  readonly done: { readonly promise: Promise<unknown>; reject(error: unknown): void };
   readonly wait: Wait | null;
 }
 
