@@ -40,6 +40,25 @@ test('the demo serves many connections and loses nothing', async (t) => {
   run.stdout.on('data', (chunk) => (output += String(chunk)));
   const [code] = await once(run, 'close');
   t.is(code, 0, output);
+  t.regex(output, /server: examples\/echo-server\.mjs on 127/);
   t.regex(output, /connections +100\n/);
   t.regex(output, /lost +0\n/);
+});
+
+test('the demo says how it is used, when asked and when it was not understood', async (t) => {
+  const demo = fileURLToPath(new URL('examples/demo/main.mjs', root));
+  for (const [args, expected] of [
+    [['--help'], 0],
+    [['--no-such-option'], 2],
+  ] as const) {
+    const run = spawn(process.execPath, [demo, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [run.stdout, run.stderr]) {
+      stream.on('data', (chunk) => (output += String(chunk)));
+    }
+    const [code] = await once(run, 'close');
+    t.is(code, expected);
+    t.regex(output, /Usage: npm start -- \[options\]/);
+    t.notRegex(output, /\n +at /);
+  }
 });

@@ -48,8 +48,7 @@ function tell(author, line) {
 
 const server = new TCPServer({ handleStream: serve, maxWriteBufferSize: 64 * 1024 });
 server.listen(Number(process.argv[2] ?? 8888), '127.0.0.1');
-const [address] = server.addresses;
-if (address !== undefined && 'port' in address) console.log(`chat on port ${address.port}`);
+console.log(`chat on port ${server.port}`);
 
 process.once('SIGTERM', () => void server.stop().then(() => IOLoop.current().stop()));
 await IOLoop.current().start();

@@ -15,9 +15,7 @@ export function listen(port) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const [address] = listen(Number(process.argv[2] ?? 8888)).addresses;
-  if (address !== undefined && 'port' in address) {
-    console.log(`echo server on ${address.host}:${address.port}`);
-  }
+  const server = listen(Number(process.argv[2] ?? 8888));
+  console.log(`echo server on 127.0.0.1:${server.port}`);
   await IOLoop.current().start();
 }

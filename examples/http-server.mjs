@@ -13,8 +13,5 @@ const http = createServer((request, response) => {
 
 const server = serveHttp(http);
 server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', { backlog: 1024 });
-const [address] = server.addresses;
-if (address !== undefined && 'port' in address) {
-  console.log(`http://${address.host}:${address.port}/`);
-}
+console.log(`http://127.0.0.1:${server.port}/`);
 await IOLoop.current().start();

@@ -1,4 +1,4 @@
-// `npm start`: the documentation's server under 1,000 real connections, or `--serve` to talk to it.
+// `npm start`: examples/echo-server.mjs under 1,000 real connections, or `--serve` to talk to it.
 //
 // The server runs in a process of its own, the connections come from another; this one shows how
 // it goes and says what happened.
@@ -8,18 +8,40 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fail, report, showProgress } from './screen.mjs';
 
-const { values } = parseArgs({
-  options: {
-    serve: { type: 'boolean', default: false },
-    port: { type: 'string', default: '0' },
-    connections: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '5' },
-  },
-});
+const USAGE = `Usage: npm start -- [options]
 
-const port = number('port', values.port, 0, 65_535);
-if (values.serve) await serve();
+Runs examples/echo-server.mjs under load and says how it went.
+
+  --connections N   connections that the load opens, 1 to 10000 (default 1000)
+  --seconds N       how long the load lasts, 1 to 20 (default 5)
+  --serve           no load: keep the server running until Ctrl-C
+  --port N          the server's port (default 0: one that is free)
+  --help            this text`;
+
+const options = parse();
+const port = number('port', options.port, 0, 65_535);
+if (options.help) console.log(USAGE);
+else if (options.serve) await serve();
 else await drive();
+
+/** The arguments; what is wrong with them ends the process with the usage. */
+function parse() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        serve: { type: 'boolean', default: false },
+        port: { type: 'string', default: '0' },
+        connections: { type: 'string', default: '1000' },
+        seconds: { type: 'string', default: '5' },
+      },
+    });
+    return values;
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 /** Runs the server until Ctrl-C. */
 async function serve() {
@@ -34,12 +56,12 @@ async function serve() {
 
 /** Drives the server with many connections and reports. */
 async function drive() {
-  const connections = number('connections', values.connections, 1, 10_000);
-  const seconds = number('seconds', values.seconds, 1, 20);
+  const connections = number('connections', options.connections, 1, 10_000);
+  const seconds = number('seconds', options.seconds, 1, 20);
   const server = start('server.mjs', [String(port)]);
   const [{ port: bound, driver, backend }] = await once(server, 'message');
   console.log(
-    `server: examples/tcp-server.mjs on 127.0.0.1:${bound} (${backend}, ${driver} driver)`,
+    `server: examples/echo-server.mjs on 127.0.0.1:${bound} (${backend}, ${driver} driver)`,
   );
 
   const load = start('load.mjs', [String(bound), String(connections), String(seconds)]);

@@ -3,6 +3,7 @@ import { portNumber } from '../address.js';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { IOLoop } from '../ioloop.js';
 import { ipFamily } from '../ip-address.js';
+import { expectToRun } from '../not-running.js';
 import { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { IOStream } from '../streams/iostream.js';
@@ -55,7 +56,8 @@ export class TCPClient {
    * resolver's error, with the {@link StreamClosedError} of the last attempt, with the error of the
    * TLS handshake, with a `TimeoutError`, or with the signal's reason; nothing stays open then.
    *
-   * Connections are made while the loop runs: outside of a running loop the promise stays pending.
+   * Connections are made while the loop runs: outside of a running loop the promise stays pending, of
+   * which a warning says so when the process ends (`IOLOOP_NOT_RUNNING`).
    */
   async connect(
     hostOrLiteral: string,
@@ -68,10 +70,11 @@ export class TCPClient {
     checkSource(options);
     const attempts = new Attempts(number, { ...options, loop: options.loop ?? IOLoop.current() });
     const wait = isLimited(options)
-      ? new Wait(attempts.loop, options, `connect to ${host}:${port}`, (error) => {
+      ? new Wait(attempts.loop, options, `connect to ${host}:${number}`, (error) => {
           attempts.giveUp(error);
         })
       : null;
+    const connected = expectToRun(attempts.loop, `connect to ${host}:${number}`);
     try {
       this.#resolver(host, options.family).then(
         (addresses) => {
@@ -87,6 +90,7 @@ export class TCPClient {
         : await secured(stream, host, options.tls === true ? {} : options.tls, attempts);
     } finally {
       wait?.done();
+      connected();
     }
   }
 }

@@ -11,6 +11,7 @@ import {
 } from '../errors.js';
 import type { FdLike } from '../fd.js';
 import { channelsOf, IOLoop } from '../ioloop.js';
+import { expectToRun } from '../not-running.js';
 import { Socket } from '../socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
@@ -162,7 +163,12 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   connect(address: Address, options?: WaitOptions): Promise<this> {
     try {
-      return this.#core.connect(this, address, options);
+      const connecting = this.#core.connect(this, address, options);
+      if (!this.loop.running) {
+        const connected = expectToRun(this.loop, 'connect()');
+        connecting.then(connected, connected);
+      }
+      return connecting;
     } catch (error) {
       return Promise.reject(error as Error);
     }
