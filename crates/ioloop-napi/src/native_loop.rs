@@ -111,7 +111,8 @@ pub fn loop_close(handle: &External<NativeLoop>) {
     state.tokens = Vec::new();
 }
 
-/// Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno.
+/// Registers a descriptor number for READ, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
+/// index, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i32 {
     let mut state = handle.state();
@@ -121,9 +122,43 @@ pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i
     let Some(fd) = JsFd::adopt(fd) else {
         return CLOSED;
     };
-    match core.register(fd, Interest::from_bits(interest)) {
+    let registered = core
+        .register(fd, Interest::from_bits(interest))
+        .and_then(|token| {
+            if interest & INTEREST_VERIFY != 0
+                && let Err(error) = core.verify(token)
+            {
+                core.deregister(token);
+                return Err(error);
+            }
+            Ok(token)
+        });
+    match registered {
         Ok(token) => state.remember(token),
         Err(error) => -error.errno(),
+    }
+}
+
+/// Gives a registration `INTEREST_VERIFY` afterwards: 0, or a negative errno.
+#[napi(catch_unwind)]
+pub fn loop_verify(handle: &External<NativeLoop>, index: u32) -> i32 {
+    let mut state = handle.state();
+    let token = state.token(index as usize);
+    match (&mut state.core, token) {
+        (Some(core), Some(token)) => core
+            .verify(token)
+            .map_or_else(|error| -error.errno(), |()| 0),
+        _ => CLOSED,
+    }
+}
+
+/// Whether the number of a registration still is the file that was registered.
+#[napi(catch_unwind)]
+pub fn loop_is_registered(handle: &External<NativeLoop>, index: u32) -> bool {
+    let state = handle.state();
+    match (&state.core, state.token(index as usize)) {
+        (Some(core), Some(token)) => core.is_registered(token).unwrap_or(true),
+        _ => false,
     }
 }
 
@@ -195,7 +230,7 @@ pub fn loop_turn(
         // Without descriptors for a new set the old one serves on, and this is tried again.
         let _serves_on = core.rebuild(|set| driver.move_to(set));
     }
-    i32::from(turn.more) * TURN_MORE
+    i32::from(turn.more || core.has_lost()) * TURN_MORE
         + i32::from(turn.alarmed) * TURN_ALARMED
         + i32::from(errno != 0) * TURN_FAILED
 }
@@ -298,6 +333,15 @@ type Bytes<'a> = &'a mut [u8];
 /// Interest of a source whose readiness is reported once per change, as streams want it.
 #[napi]
 pub const INTEREST_EDGE: u32 = 0x80;
+
+/// Bit of an interest: others may close this descriptor by its number, so each report is verified.
+/// A registration that is stale is reported once, as `READY_LOST`, and is gone.
+#[napi]
+pub const INTEREST_VERIFY: u32 = 0x40;
+
+/// The bits of a ready source whose number was closed elsewhere. It is not registered any more.
+#[napi]
+pub const READY_LOST: u32 = 0x40;
 
 /// Answer of a turn: a budget left work for the next one, which will not have to wait.
 #[napi]

@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use ioloop::net::{self, Address, Connect, Domain, How, SocketOption};
+use ioloop::reactor::Identity;
 use ioloop::{Error, Result};
 use napi_derive::napi;
 use rustix::io::Errno;
@@ -190,6 +191,38 @@ pub fn fd_adopt(fd: i32) -> i32 {
         owned::adopt(fd);
         Ok(0)
     }))
+}
+
+/// Writes to `words` which file a number stands for: 0, or a negative errno.
+#[napi(catch_unwind)]
+pub fn fd_identify(fd: i32, #[napi(ts_arg_type = "Int32Array")] words: Ints<'_>) -> i32 {
+    answer(with(fd, |fd| {
+        let identity = words_of(Identity::of(fd)?);
+        words
+            .get_mut(..identity.len())
+            .ok_or(Errno::INVAL)?
+            .copy_from_slice(&identity);
+        Ok(0)
+    }))
+}
+
+/// Whether a number still stands for the file of `words`. What cannot be found out is no.
+#[napi(catch_unwind)]
+pub fn fd_is(fd: i32, #[napi(ts_arg_type = "Int32Array")] words: Ints<'_>) -> bool {
+    let identity = JsFd::adopt(fd).and_then(|fd| Identity::of(fd).ok());
+    identity.is_some_and(|identity| words_of(identity) == *words)
+}
+
+/// Words of an identity.
+#[napi]
+pub const IDENTITY_WORDS: u32 = 5;
+
+#[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+fn words_of(identity: Identity) -> [i32; IDENTITY_WORDS as usize] {
+    let [device, inode, kind] = identity.words();
+    let halves = |word: u64| [word as i32, (word >> 32) as i32];
+    let ([a, b], [c, d]) = (halves(device), halves(inode));
+    [a, b, c, d, kind as i32]
 }
 
 /// Closes a descriptor that was opened here or adopted.

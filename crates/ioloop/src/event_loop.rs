@@ -176,6 +176,30 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.reactor.deregister(token)
     }
 
+    /// Verifies the reports of a source; see [`Reactor::verify`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn verify(&mut self, token: Token) -> Result<()> {
+        self.reactor.verify(token)
+    }
+
+    /// Whether a number still is what was registered; see [`Reactor::is_registered`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn is_registered(&self, token: Token) -> Result<bool> {
+        self.reactor.is_registered(token)
+    }
+
+    /// Whether the next turn reports that a registration was lost.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        self.reactor.has_lost()
+    }
+
     /// The source of a registration; see [`Reactor::source`].
     #[must_use]
     pub fn source(&self, token: Token) -> Option<&S> {

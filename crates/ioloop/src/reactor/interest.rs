@@ -107,6 +107,9 @@ impl Readiness {
     /// The peer has closed its writing side (`EPOLLRDHUP`): behind the data waits an end of file,
     /// so a short read proves nothing. Not shown to handlers.
     pub const READ_CLOSED: Self = Self(0x20);
+    /// The descriptor number was closed and may be another file's. The registration is gone; this
+    /// is its last report, and comes alone.
+    pub const LOST: Self = Self(0x40);
 
     /// The bits, as laid out above.
     #[must_use]

@@ -10,13 +10,21 @@
 //!
 //! # Closed descriptors
 //!
-//! The kernel forgets a descriptor when the last copy of it is closed, and nobody tells us.
-//! Therefore: registering the number again replaces the stale registration; a source found
-//! ready on the ready list is verified before it is reported; a registration whose description
-//! lives on elsewhere (`dup(2)`, a child process) and keeps reporting to a token that is gone
-//! makes the reactor [`haunted`](Reactor::is_haunted), which a new set cures.
+//! The kernel forgets a descriptor when the last copy of it is closed, without an event. A number
+//! that was closed may be another file's, while the description lives on elsewhere (`dup(2)`, a
+//! child process) and keeps reporting to its registration. Therefore:
+//!
+//! - Registering the number again replaces the stale registration.
+//! - A source found ready on the ready list is verified before it is reported.
+//! - So is every other report of a source of which the owner asked for it with
+//!   [`verify`](Reactor::verify), by its [`Identity`].
+//! - A registration that turns out to be stale is removed, and reported once as
+//!   [`Readiness::LOST`].
+//! - Reports to a token that is gone make the reactor [`haunted`](Reactor::is_haunted), which a
+//!   new set cures.
 
 mod alarm;
+mod identity;
 mod interest;
 mod ready_list;
 mod token;
@@ -30,6 +38,7 @@ use mio::unix::SourceFd;
 use slab::Slab;
 
 pub(crate) use alarm::Alarm;
+pub use identity::Identity;
 pub use interest::{Interest, Readiness};
 use ready_list::ReadyList;
 pub use token::Token;
@@ -58,6 +67,10 @@ pub struct Reactor<S> {
     next_generation: u32,
     /// Events since the last [`rebuild`](Reactor::rebuild) for registrations that are gone.
     orphans: u32,
+    /// A registration ended without leaving the set: its description may live on in there.
+    ghosts: bool,
+    /// Registrations that were found stale, and removed, since the last turn reported such.
+    lost: Vec<Token>,
 }
 
 /// What a poll tells the loop besides its events.
@@ -74,6 +87,8 @@ pub(crate) struct Entry<S> {
     source: S,
     interest: Interest,
     generation: u32,
+    /// What the number stood for, if reports are to be verified.
+    identity: Option<Identity>,
     /// Whether the set knows it; false only for an empty interest on systems without one.
     watched: bool,
     /// Reported, and not proven drained since.
@@ -115,6 +130,8 @@ impl<S: AsFd> Reactor<S> {
             ready: ReadyList::default(),
             next_generation: 0,
             orphans: 0,
+            ghosts: false,
+            lost: Vec::new(),
         })
     }
 
@@ -134,19 +151,53 @@ impl<S: AsFd> Reactor<S> {
             .filter(|&index| index < token::MAX_INDEX - 1);
         let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let token = Token::new(index, self.next_generation);
+        let identity = if SET_VERIFIES {
+            None
+        } else {
+            Some(Identity::of(&source)?)
+        };
         let watched = watch(self.poll.registry(), fd, token, interest)?;
-        self.next_generation = self.next_generation.wrapping_add(1);
         slot.insert(Entry {
             source,
             interest,
             generation: token.generation(),
+            identity,
             watched,
             unproven: Readiness::EMPTY,
             listed: false,
             collected: 0,
         });
         self.by_fd.insert(fd, index);
+        self.next_generation = self.next_generation.wrapping_add(1);
+        if self.ghosts && token::is_boundary(self.next_generation) {
+            // Before a generation comes again, nothing that has the old one may be in the set.
+            self.orphans = ORPHAN_LIMIT;
+        }
         Ok(token)
+    }
+
+    /// Verifies from now on that the number still is this file before anything is reported: one
+    /// `fstat(2)` for each report, and of a level-triggered source that is no socket also the
+    /// set's own word. For sources that others may close by their number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] for a stale token, `EBADF`.
+    pub fn verify(&mut self, token: Token) -> Result<()> {
+        let entry = live(&mut self.entries, token).ok_or(Error::Unknown)?;
+        if entry.identity.is_none() {
+            entry.identity = Some(Identity::of(&entry.source)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the number of a registration still is the file that was registered.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` and the like: it is not known.
+    pub fn is_registered(&self, token: Token) -> Result<bool> {
+        Ok(self.source(token).is_some() && self.is_current(token)?)
     }
 
     /// Changes the interest. What is possible within the new one is reported by the next poll.
@@ -156,6 +207,10 @@ impl<S: AsFd> Reactor<S> {
     /// [`Error::Unknown`] when the token is stale, or its descriptor was closed meanwhile: the
     /// registration is then gone.
     pub fn reregister(&mut self, token: Token, interest: Interest) -> Result<()> {
+        if !SET_VERIFIES && self.source(token).is_some() && !self.is_current(token)? {
+            // kqueue would add the stranger.
+            self.remove(token);
+        }
         let Some(entry) = live(&mut self.entries, token) else {
             return Err(Error::Unknown);
         };
@@ -185,12 +240,13 @@ impl<S: AsFd> Reactor<S> {
     /// Stops watching and gives the source back; `None` for a stale token. Never fails: a
     /// descriptor that was closed before has left the set by itself.
     pub fn deregister(&mut self, token: Token) -> Option<S> {
+        let ghosts = self.ghosts;
         let entry = self.remove(token)?;
-        if entry.watched {
-            let fd = entry.source.as_fd().as_raw_fd();
-            // The only failures are ENOENT and EBADF: it is out of the set already.
-            let _gone = self.poll.registry().deregister(&mut SourceFd(&fd));
-        }
+        let fd = entry.source.as_fd().as_raw_fd();
+        // The only failures are ENOENT and EBADF: the descriptor is out of the set already, or its
+        // description is there under a number that is closed.
+        let left = !entry.watched || self.poll.registry().deregister(&mut SourceFd(&fd)).is_ok();
+        self.ghosts = ghosts || !left;
         Some(entry.source)
     }
 
@@ -219,7 +275,7 @@ impl<S: AsFd> Reactor<S> {
     pub(crate) fn turn(&mut self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Signals {
         events.clear();
         self.ready.settle(&mut self.entries);
-        let wait = if self.ready.is_empty() {
+        let wait = if self.ready.is_empty() && self.lost.is_empty() {
             max_wait
         } else {
             Some(Duration::ZERO)
@@ -233,6 +289,7 @@ impl<S: AsFd> Reactor<S> {
             signals.failure.get_or_insert(error.into());
         }
         self.list(events);
+        self.report_lost(events);
         signals
     }
 
@@ -263,6 +320,11 @@ impl<S: AsFd> Reactor<S> {
         self.orphans >= ORPHAN_LIMIT
     }
 
+    /// Whether a poll would report a [`Readiness::LOST`] without waiting.
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// Watches all sources in a new set; `enter` gets it last, and adds what else belongs there.
     /// Tokens stay valid; a source whose descriptor was closed loses its registration.
     ///
@@ -285,9 +347,10 @@ impl<S: AsFd> Reactor<S> {
         }
         enter(&poll)?;
         for token in gone {
-            self.remove(token);
+            self.lose(token);
         }
         self.poll = poll;
+        self.ghosts = false;
         Ok(())
     }
 
@@ -310,7 +373,7 @@ impl<S: AsFd> Reactor<S> {
             if current {
                 report(&mut self.entries, events, found.token, found.readiness);
             } else {
-                self.remove(found.token);
+                self.lose(found.token);
             }
         }
         failure.map_or(Ok(()), |error| Err(error.into()))
@@ -332,7 +395,7 @@ impl<S: AsFd> Reactor<S> {
             let registry = self.poll.registry();
             match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
                 Ok(()) => entry.unproven = Readiness::EMPTY,
-                Err(error) if is_gone(&error) => drop(self.remove(token)),
+                Err(error) if is_gone(&error) => self.lose(token),
                 Err(error) => {
                     entry.listed = true;
                     self.ready.push(token);
@@ -353,19 +416,66 @@ impl<S: AsFd> Reactor<S> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
+        let mut stale = Vec::new();
         for event in &self.events {
             match event.token() {
                 WAKE => {}
                 ALARM => signals.alarm = true,
                 name => {
                     let token = Token::from_mio(name);
+                    if self.is_stranger(token) {
+                        stale.push(token);
+                        continue;
+                    }
                     let known =
                         report(&mut self.entries, events, token, Readiness::from_mio(event));
-                    self.orphans += u32::from(!known);
+                    self.orphans = self.orphans.saturating_add(u32::from(!known));
                 }
             }
         }
+        for token in stale {
+            // Its description reports on, as an orphan.
+            self.orphans = self.orphans.saturating_add(1);
+            self.lose(token);
+        }
         Ok(())
+    }
+
+    /// Whether a report is of a description whose number is closed, or another file's.
+    fn is_stranger(&self, token: Token) -> bool {
+        let Some(entry) = self.entries.get(token.index() as usize) else {
+            return false;
+        };
+        let Some(identity) = entry.identity else {
+            return false;
+        };
+        if entry.generation != token.generation() || !SET_VERIFIES {
+            // kqueue forgets a number with its closing, whatever else the description has.
+            return false;
+        }
+        if identity.differs(&entry.source) {
+            return true;
+        }
+        // To ask the set makes it report again: not for those that hear of each change once.
+        let asks = !identity.is_unique() && !entry.interest.is_edge();
+        asks && matches!(self.is_current(token), Ok(false))
+    }
+
+    /// Removes a stale registration; the next report says so.
+    fn lose(&mut self, token: Token) {
+        if self.remove(token).is_some() {
+            self.lost.push(token);
+        }
+    }
+
+    fn report_lost(&mut self, events: &mut Vec<Event>) {
+        for token in self.lost.drain(..) {
+            // An index that is used again was lost before everybody's eyes.
+            if !self.entries.contains(token.index() as usize) {
+                let readiness = Readiness::LOST;
+                events.push(Event { token, readiness });
+            }
+        }
     }
 
     /// Puts what was just reported on the ready list, until it proves itself drained.
@@ -387,17 +497,18 @@ impl<S: AsFd> Reactor<S> {
     }
 
     /// Whether the descriptor number still is what was registered, and not a closed one that some
-    /// other file has got since. Only the set knows: changing a registration that is not there
-    /// fails. (Not on kqueue, where a change would add it.)
+    /// other file has got since. epoll knows: changing a registration that is not there fails. On
+    /// kqueue a change would add it, and the identities are compared.
     ///
     /// # Errors
     ///
     /// `ENOMEM` and the like: it is not known.
     fn is_current(&self, token: Token) -> io::Result<bool> {
-        if cfg!(not(any(target_os = "linux", target_os = "android"))) {
-            return Ok(true);
-        }
         let entry = &self.entries[token.index() as usize];
+        if !SET_VERIFIES {
+            let identity = entry.identity.as_ref();
+            return Ok(!identity.is_some_and(|identity| identity.differs(&entry.source)));
+        }
         let fd = entry.source.as_fd().as_raw_fd();
         let Some(interest) = entry.interest.to_mio() else {
             return Ok(false);
@@ -442,6 +553,7 @@ impl<S: AsFd> Reactor<S> {
         live(&mut self.entries, token)?;
         let entry = self.entries.remove(token.index() as usize);
         self.by_fd.remove(&entry.source.as_fd().as_raw_fd());
+        self.ghosts = true;
         Some(entry)
     }
 }
@@ -515,7 +627,14 @@ fn watch(
     let Some(wanted) = interest.to_mio() else {
         return Ok(false);
     };
-    registry.register(&mut SourceFd(&fd), token.to_mio(), wanted)?;
+    match registry.register(&mut SourceFd(&fd), token.to_mio(), wanted) {
+        // Left from a registration that was lost, when the number has become the same description
+        // again (`dup2(2)`).
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            registry.reregister(&mut SourceFd(&fd), token.to_mio(), wanted)?;
+        }
+        result => result?,
+    }
     Ok(true)
 }
 
@@ -534,6 +653,9 @@ fn to_index(index: usize) -> u32 {
 /// more wait in the set, which stays readable, or on the list. One poll so reports at most twice
 /// as many.
 pub const EVENT_BUDGET: usize = 1024;
+
+/// Whether the set tells a description that is not in it from one that is.
+const SET_VERIFIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
 const ORPHAN_LIMIT: u32 = 16;

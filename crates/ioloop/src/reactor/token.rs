@@ -57,6 +57,11 @@ const GENERATION_MASK: u32 = if usize::BITS >= 64 {
     (1 << 12) - 1
 };
 
+/// Whether the generations up to this one are half of all: twice in each round.
+pub(super) const fn is_boundary(generation: u32) -> bool {
+    generation & (GENERATION_MASK >> 1) == 0
+}
+
 /// The largest index of a registration; the two above it would look like the reserved tokens.
 pub(super) const MAX_INDEX: u32 = if usize::BITS >= 64 {
     u32::MAX
