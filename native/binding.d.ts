@@ -43,6 +43,12 @@ export declare function fdAdopt(fd: number): number
 /** Closes a descriptor that was opened here or adopted. */
 export declare function fdClose(fd: number): void
 
+/** Writes to `words` which file a number stands for: 0, or a negative errno. */
+export declare function fdIdentify(fd: number, words: Int32Array): number
+
+/** Whether a number still stands for the file of `words`. What cannot be found out is no. */
+export declare function fdIs(fd: number, words: Int32Array): boolean
+
 /** [`socket_recv`] for what is no socket. */
 export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
@@ -52,14 +58,26 @@ export declare function fdWrite(fd: number, bytes: Uint8Array, offset: number, l
 /** Whether the loop's set wakes at the next deadline by itself; if not, the host has to. */
 export declare const HAS_ALARM: boolean
 
+/** Words of an identity. */
+export declare const IDENTITY_WORDS: number
+
 /** Interest of a source whose readiness is reported once per change, as streams want it. */
 export declare const INTEREST_EDGE: number
+
+/**
+ * Bit of an interest: others may close this descriptor by its number, so each report is verified.
+ * A registration that is stale is reported once, as `READY_LOST`, and is gone.
+ */
+export declare const INTEREST_VERIFY: number
 
 /** Frees everything. Whatever is called afterwards does nothing and answers `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
 
 /** Ends a registration. Never fails. */
 export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index: number): void
+
+/** Whether the number of a registration still is the file that was registered. */
+export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, index: number): boolean
 
 /**
  * A loop whose clock shows `now` (seconds), or a negative errno. `driver` is `libuv` or `thread`;
@@ -68,7 +86,10 @@ export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index
  */
 export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
 
-/** Registers a descriptor number for READ, WRITE and `INTEREST_EDGE` bits: its index, or a negative errno. */
+/**
+ * Registers a descriptor number for READ, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
+ * index, or a negative errno.
+ */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
 
 /** Changes the interest of a registration: 0, or a negative errno (`-ENOENT` when it is gone). */
@@ -104,6 +125,9 @@ export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submitted
  */
 export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array, modes: Uint8Array, slab: Uint8Array, used: number): number
 
+/** Gives a registration `INTEREST_VERIFY` afterwards: 0, or a negative errno. */
+export declare function loopVerify(handle: ExternalObject<NativeLoop>, index: number): number
+
 /** Bit of a mode: it is no socket, `read(2)` and `write(2)` apply. */
 export declare const MODE_FILE: number
 
@@ -118,6 +142,9 @@ export declare const NOT_RECEIVED: number
 
 /** Writes the descriptors of a pipe to `ends`: the reading and the writing one. */
 export declare function pipeOpen(ends: Int32Array): number
+
+/** The bits of a ready source whose number was closed elsewhere. It is not registered any more. */
+export declare const READY_LOST: number
 
 /** Words of a record. */
 export declare const RECORD_WORDS: number

@@ -773,19 +773,24 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdRead, fdWrite, HAS_ALARM, INTEREST_EDGE, loopClose, loopDeregister, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
+const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdIdentify, fdIs, fdRead, fdWrite, HAS_ALARM, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, loopClose, loopDeregister, loopIsRegistered, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, READY_LOST, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
 export { ADDRESS_BYTES }
 export { backend }
 export { closeAtEnd }
 export { completionCapacity }
 export { fdAdopt }
 export { fdClose }
+export { fdIdentify }
+export { fdIs }
 export { fdRead }
 export { fdWrite }
 export { HAS_ALARM }
+export { IDENTITY_WORDS }
 export { INTEREST_EDGE }
+export { INTEREST_VERIFY }
 export { loopClose }
 export { loopDeregister }
+export { loopIsRegistered }
 export { loopOpen }
 export { loopRegister }
 export { loopReregister }
@@ -794,11 +799,13 @@ export { loopStart }
 export { loopStop }
 export { loopSubmit }
 export { loopTurn }
+export { loopVerify }
 export { MODE_FILE }
 export { MODE_RECEIVE }
 export { MODE_STREAM }
 export { NOT_RECEIVED }
 export { pipeOpen }
+export { READY_LOST }
 export { RECORD_WORDS }
 export { SEND_ALL_BUFFERS }
 export { sendAll }

@@ -2,8 +2,10 @@
 import { fstatSync, type Stats } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { fdBusy, invalidArgType, outOfRange, systemError, type SystemError } from './errors.js';
+import { checkNumber, ownerOf, type Descriptor } from './descriptor.js';
+import { fdBusy, systemError, type SystemError } from './errors.js';
 import { native } from './native.js';
+import { descriptorOf } from './socket.js';
 
 /**
  * A file descriptor, or an object that has one: a method `fileno()` as in Python, a property `fd`
@@ -31,14 +33,12 @@ export interface NodeStreamLike {
  * larger than a C `int`. Whether it is open, the kernel tells.
  */
 export function fdOf(fd: FdLike): number {
-  const number = typeof fd === 'object' && fd !== null ? fdInside(fd) : fd;
-  if (typeof number !== 'number') {
-    throw invalidArgType('fd', fd, 'a file descriptor, or an object with fileno() or .fd');
-  }
-  if (!Number.isInteger(number) || number < 0 || number > MAX_FD) {
-    throw outOfRange('fd', number, `an integer from 0 to ${MAX_FD}`);
-  }
-  return number;
+  return checkNumber(typeof fd === 'object' && fd !== null ? fdInside(fd) : fd, fd);
+}
+
+/** What is known of the descriptor behind `fd`, which has this number; `null` of a foreign one. */
+export function descriptorBehind(fd: FdLike, number: number): Descriptor | null {
+  return descriptorOf(fd) ?? ownerOf(number);
 }
 
 /** Whether an object had a descriptor and has lost it: it was closed. */
@@ -57,7 +57,7 @@ export function isClosedFile(fd: FdLike): boolean {
  */
 export function closeFd(fd: FdLike): void {
   try {
-    if (typeof fd === 'number') native.fdClose(fdOf(fd));
+    if (typeof fd === 'number') closeNumber(fdOf(fd));
     else if (typeof fd === 'object' && fd !== null) closeObject(fd);
     else fdOf(fd);
   } catch (error) {
@@ -127,11 +127,18 @@ function kindOf(fd: number): string {
 
 const { EPERM } = constants.errno;
 
+/** By its owner, if it has one here: with its registrations, and never again. */
+function closeNumber(number: number): void {
+  const owner = ownerOf(number);
+  if (owner?.use() === number) owner.close();
+  else native.fdClose(number);
+}
+
 function closeObject(file: FileLike): void {
   const { close, destroy } = file as { close?: unknown; destroy?: unknown };
   const method = typeof close === 'function' ? close : destroy;
   if (typeof method !== 'function') {
-    native.fdClose(fdOf(file));
+    closeNumber(fdOf(file));
     return;
   }
   const result: unknown = method.call(file);
@@ -140,6 +147,9 @@ function closeObject(file: FileLike): void {
 }
 
 function fdInside(file: object): unknown {
+  const descriptor = descriptorOf(file);
+  // Not by its properties, which are for the user.
+  if (descriptor !== null) return descriptor.use();
   const { fileno, fd, _handle } = file as {
     fileno?: unknown;
     fd?: unknown;
@@ -152,5 +162,3 @@ function fdInside(file: object): unknown {
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && typeof (error as { errno?: unknown }).errno === 'number';
 }
-
-const MAX_FD = 0x7fff_ffff;

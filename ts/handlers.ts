@@ -2,8 +2,9 @@
 import { constants } from 'node:os';
 import { capture, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
+import type { Descriptor, DescriptorWatcher } from './descriptor.js';
 import { fdRegistered, fdUnknown, systemError } from './errors.js';
-import { cannotWatch, readAheadOf, type FdLike, type ReadAhead } from './fd.js';
+import { descriptorBehind, cannotWatch, readAheadOf, type FdLike, type ReadAhead } from './fd.js';
 import type { Isolation } from './isolation.js';
 import { native, type NativeHandle } from './native.js';
 import type { Submissions } from './submissions.js';
@@ -15,10 +16,14 @@ export const WRITE = 0x004;
 export const ERROR = 0x018;
 
 /** One registration. A removed one stays inactive for good: a stale event finds it so. */
-export interface Registration {
+export interface Registration extends DescriptorWatcher {
   readonly fd: number;
   /** What the user passed, and the handler gets. */
   readonly source: FdLike;
+  /** The descriptor, if it belongs to this package. */
+  readonly descriptor: Descriptor | null;
+  /** Which file the number was, if the descriptor does not belong to this package. */
+  readonly identity: Int32Array | null;
   readonly handler: Callback;
   readonly context: Context;
   readonly index: number;
@@ -58,9 +63,11 @@ export class HandlerTable {
     return this.#byFd.size;
   }
 
-  /** What was registered, as it was passed. */
+  /** What was registered, as it was passed; without numbers that stand for other files now. */
   sources(): FdLike[] {
-    return Array.from(this.#byFd.values(), ({ source }) => source);
+    return Array.from(this.#byFd.values())
+      .filter(({ index }) => native.loopIsRegistered(this.#native, index))
+      .map(({ source }) => source);
   }
 
   /**
@@ -69,7 +76,10 @@ export class HandlerTable {
    */
   add(fd: number, source: FdLike, handler: Callback, interest: number): void {
     const readAhead = (interest & READ) === 0 ? null : readAheadOf(source);
-    const index = native.loopRegister(this.#native, fd, interest);
+    const descriptor = descriptorBehind(source, fd);
+    // Others may close what is not ours, and what they know the number of.
+    const verify = descriptor === null || descriptor.isExposed ? INTEREST_VERIFY : 0;
+    const index = native.loopRegister(this.#native, fd, interest | verify);
     const previous = this.#byFd.get(fd);
     if (index < 0) {
       if (previous !== undefined && index === -EEXIST) throw fdRegistered(fd, previous.handler);
@@ -81,7 +91,24 @@ export class HandlerTable {
     this.#displaceStream(index);
     const context = capture();
     const state = { interest, reported: NONE, active: true };
-    const registration = { fd, source, handler, context, index, readAhead, ...state };
+    const registration: Registration = {
+      fd,
+      source,
+      descriptor,
+      identity: descriptor === null ? identityOf(fd) : null,
+      handler,
+      context,
+      index,
+      readAhead,
+      ...state,
+      onDescriptorGone: () => {
+        if (registration.active) this.#drop(registration);
+      },
+      onDescriptorExposed: () => {
+        native.loopVerify(this.#native, index);
+      },
+    };
+    descriptor?.watch(registration);
     readAhead?.stop();
     this.#byFd.set(fd, registration);
     this.#byIndex[index] = registration;
@@ -107,9 +134,7 @@ export class HandlerTable {
   /** No-op when there is none. */
   remove(fd: number): void {
     const registration = this.#byFd.get(fd);
-    if (registration === undefined) return;
-    native.loopDeregister(this.#native, registration.index);
-    this.#forget(registration);
+    if (registration !== undefined) this.#drop(registration);
   }
 
   /** {@link remove} for an object that has lost its number. Looks at every registration. */
@@ -119,7 +144,7 @@ export class HandlerTable {
     }
   }
 
-  /** The core has dropped a closed one by itself, and used its index again. */
+  /** The core has dropped a registration whose number was closed, or is another file's. */
   displace(index: number): void {
     const dropped = this.#byIndex[index];
     if (dropped !== undefined) this.#forget(dropped);
@@ -127,6 +152,10 @@ export class HandlerTable {
 
   /** Takes a ready source out of the completions. */
   collect(index: number, bits: number): void {
+    if ((bits & READY_LOST) !== 0) {
+      this.displace(index);
+      return;
+    }
     const registration = this.#byIndex[index];
     if (registration === undefined) return;
     this.#ready[this.#count] = registration;
@@ -168,6 +197,7 @@ export class HandlerTable {
   clear(): void {
     for (const registration of this.#byFd.values()) {
       registration.active = false;
+      registration.descriptor?.unwatch(registration);
       registration.readAhead?.resume();
     }
     this.#byFd.clear();
@@ -182,6 +212,11 @@ export class HandlerTable {
     const bits = collected & (registration.interest | ERROR);
     // Its interest was changed meanwhile; the core will ask for the new one.
     if (bits === 0) return;
+    // Code that ran before in this turn may have closed the number, and opened it anew.
+    if (!isCurrent(registration)) {
+      this.#drop(registration);
+      return;
+    }
     const { fd, source, handler, context } = registration;
     registration.reported = bits;
     undrained.mark(fd, collected);
@@ -197,13 +232,31 @@ export class HandlerTable {
     return true;
   }
 
+  #drop(registration: Registration): void {
+    native.loopDeregister(this.#native, registration.index);
+    this.#forget(registration);
+  }
+
   #forget(registration: Registration): void {
-    const { fd, index } = registration;
+    const { fd, index, descriptor } = registration;
     registration.active = false;
+    descriptor?.unwatch(registration);
     registration.readAhead?.resume();
     if (this.#byFd.get(fd) === registration) this.#byFd.delete(fd);
     if (this.#byIndex[index] === registration) this.#byIndex[index] = undefined;
   }
 }
 
+const { INTEREST_VERIFY, READY_LOST } = native;
 const { EEXIST, ENOENT } = constants.errno;
+
+function identityOf(fd: number): Int32Array | null {
+  const identity = new Int32Array(native.IDENTITY_WORDS);
+  return native.fdIdentify(fd, identity) < 0 ? null : identity;
+}
+
+/** Whether the number still is the file that was registered. */
+function isCurrent({ fd, descriptor, identity }: Registration): boolean {
+  if (descriptor !== null) return descriptor.use() === fd;
+  return identity === null || native.fdIs(fd, identity);
+}

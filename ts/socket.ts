@@ -8,8 +8,8 @@ import {
   type Address,
   type Family,
 } from './address.js';
+import { checkNumber, Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
-import { fdOf } from './fd.js';
 import { native } from './native.js';
 import { claim, largeRoom } from './large-room.js';
 import { LARGEST_READ, receiveBlocks } from './receive-blocks.js';
@@ -22,6 +22,9 @@ import {
 } from './socket-options.js';
 import * as undrained from './undrained.js';
 
+/** The descriptor of a {@link Socket}, for the rest of the package; `null` of anything else. */
+export let descriptorOf: (file: unknown) => Descriptor | null;
+
 /**
  * A non-blocking stream socket, TCP or Unix. Unlike `net.Socket` it does nothing by itself: the
  * loop says when it is ready, its methods do one system call each.
@@ -31,17 +34,27 @@ import * as undrained from './undrained.js';
  * `syscall`; so does every method of a closed socket, with `EBADF`.
  *
  * A socket that is not closed stays open: nothing closes it when it is collected.
+ *
+ * Code that has its number ({@link fd}, {@link fileno}, {@link fromFd}) can close it by that number,
+ * with `fs.closeSync` for instance. The socket is closed then: from the time its number was asked
+ * for, each operation compares device and inode (one `fstat(2)`), and none reaches the file that
+ * has the number next.
  */
 export class Socket {
-  #fd: number;
+  static {
+    descriptorOf = (file) =>
+      typeof file === 'object' && file !== null && #descriptor in file ? file.#descriptor : null;
+  }
+
+  readonly #descriptor: Descriptor;
   readonly #family: Family;
   /** Whether a read that is short has read everything: not so of a datagram. */
   readonly #isStream: boolean;
   /** Where a connection in progress goes to. */
   #connecting: Address | null = null;
 
-  private constructor(fd: number, family: Family, isStream: boolean) {
-    this.#fd = fd;
+  private constructor(fd: number, family: Family, isStream: boolean, adopted = false) {
+    this.#descriptor = new Descriptor(fd, adopted);
     this.#family = family;
     this.#isStream = isStream;
     undrained.forget(fd);
@@ -73,26 +86,29 @@ export class Socket {
    */
   static fromFd(fd: number): Socket {
     if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
-    const number = fdOf(fd);
+    const number = checkNumber(fd, fd);
     checked(native.socketAddress(number, false, scratch), 'getsockname', number);
     checked(native.fdAdopt(number), 'ioctl', number);
     const family = scratch[0] === 4 || scratch[0] === 6 ? scratch[0] : UNIX;
-    return new Socket(number, family, false);
+    return new Socket(number, family, false, true);
   }
 
-  /** The descriptor; -1 when the socket is closed. */
+  /**
+   * The descriptor; -1 when the socket is closed. Code that has the number can close it, so that
+   * each operation verifies it from now on, which costs 0.2 µs.
+   */
   get fd(): number {
-    return this.#fd;
+    return this.#descriptor.expose();
   }
 
-  /** The descriptor; -1 when the socket is closed. */
+  /** {@link fd}, as a method. */
   fileno(): number {
-    return this.#fd;
+    return this.#descriptor.expose();
   }
 
   /** Whether the socket is closed; every other operation then throws `EBADF`. */
   get closed(): boolean {
-    return this.#fd < 0;
+    return this.#descriptor.isGone;
   }
 
   /** The address that the socket is bound to; before that, any address and port 0. */
@@ -235,15 +251,13 @@ export class Socket {
   }
 
   /**
-   * Frees the descriptor; a second call does nothing. Remove its handler first: the number may be
-   * another file's at once.
+   * Frees the descriptor; a second call does nothing. Its handlers are removed, and a stream on it
+   * is closed with `EBADF`. A descriptor that was closed by its number is not closed again.
    */
   close(): void {
-    const fd = this.#fd;
-    if (fd < 0) return;
-    this.#fd = CLOSED;
-    undrained.forget(fd);
-    native.fdClose(fd);
+    const fd = this.#descriptor.use();
+    if (fd >= 0) undrained.forget(fd);
+    this.#descriptor.close();
   }
 
   /** {@link close}, for `using`. */
@@ -258,8 +272,9 @@ export class Socket {
   }
 
   #open(syscall: string): number {
-    if (this.#fd < 0) throw systemError(-EBADF, syscall);
-    return this.#fd;
+    const fd = this.#descriptor.use();
+    if (fd < 0) throw systemError(-EBADF, syscall);
+    return fd;
   }
 
   #recvLarge(fd: number, size: number): Buffer | null {
@@ -284,7 +299,6 @@ export class Socket {
 
 const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
 const UNIX = 1;
-const CLOSED = -1;
 const CONNECTED = 0;
 const SHUTDOWN = ['read', 'write', 'both'];
 const MAX_BACKLOG = 0x7fff_ffff;

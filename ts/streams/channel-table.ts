@@ -6,7 +6,7 @@ import { receiveBlocks } from '../receive-blocks.js';
 import type { Channel } from './channel.js';
 import { SendBatch } from './send-batch.js';
 
-const { MODE_STREAM, MODE_RECEIVE, INTEREST_EDGE } = native;
+const { MODE_STREAM, MODE_RECEIVE, INTEREST_EDGE, INTEREST_VERIFY, READY_LOST } = native;
 const FIRST_SIZE = 256;
 const READ_WRITE = 0x05;
 
@@ -60,7 +60,9 @@ export class ChannelTable {
 
   /** Watches a channel: its index, or a negative errno. */
   add(channel: Channel): number {
-    const index = native.loopRegister(this.#native, channel.fd, READ_WRITE | INTEREST_EDGE);
+    const verify = channel.descriptor.isExposed ? INTEREST_VERIFY : 0;
+    const interest = READ_WRITE | INTEREST_EDGE | verify;
+    const index = native.loopRegister(this.#native, channel.fd, interest);
     if (index < 0) return index;
     if (index >= this.modes.length) this.#grow(index);
     this.displace(index);
@@ -78,7 +80,12 @@ export class ChannelTable {
     this.#size -= 1;
   }
 
-  /** The core has dropped a descriptor that somebody closed, and used its index again. */
+  /** The number of a channel is known outside from now on. */
+  verify(index: number): void {
+    native.loopVerify(this.#native, index);
+  }
+
+  /** The core has dropped a registration whose number was closed, or is another file's. */
   displace(index: number): void {
     const channel = this.#byIndex[index];
     if (channel === undefined) return;
@@ -108,6 +115,10 @@ export class ChannelTable {
     const start = receiveBlocks.offset;
     if (result > 0) receiveBlocks.offset = start + result;
     if (channel === undefined) return;
+    if ((bits & READY_LOST) !== 0) {
+      this.displace(index);
+      return;
+    }
     channel.collect(bits, result, receiveBlocks.block, start);
     const at = this.#count;
     this.#ready[at] = channel;

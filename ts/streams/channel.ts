@@ -1,5 +1,6 @@
 /** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
 import { constants } from 'node:os';
+import type { Descriptor, DescriptorWatcher } from '../descriptor.js';
 import { cannotWatch } from '../fd.js';
 import { native } from '../native.js';
 import type { Block } from '../receive-blocks.js';
@@ -18,14 +19,12 @@ export interface WritableEvents {
 }
 
 /** A descriptor that a stream reads and writes. It belongs to the stream, which closes it. */
-export class Channel implements Source {
-  readonly fd: number;
+export class Channel implements Source, DescriptorWatcher {
+  readonly descriptor: Descriptor;
   /** As the core knows it: a socket, or a file such as a pipe. */
   readonly mode: number;
   readable = false;
   peerClosed = false;
-  /** Somebody else has closed the descriptor: the number is not ours to close. */
-  lost = false;
   /** Set by the stream, before {@link open}. */
   reader!: SourceEvents;
   writer!: WritableEvents;
@@ -36,10 +35,15 @@ export class Channel implements Source {
   #continuing = false;
   #atTickEnd = false;
 
-  constructor(table: ChannelTable, fd: number, isFile: boolean) {
+  constructor(table: ChannelTable, descriptor: Descriptor, isFile: boolean) {
     this.#table = table;
-    this.fd = fd;
+    this.descriptor = descriptor;
     this.mode = isFile ? MODE_STREAM | MODE_FILE : MODE_STREAM;
+  }
+
+  /** For one system call, now; -1, which is `EBADF`, when it is closed or another file's. */
+  get fd(): number {
+    return this.descriptor.use();
   }
 
   get isOpen(): boolean {
@@ -59,6 +63,7 @@ export class Channel implements Source {
     const index = this.#table.add(this);
     if (index < 0) throw cannotWatch(index, this.fd);
     this.#index = index;
+    this.descriptor.watch(this);
     if (this.#receiving) this.#table.setReceiving(index, true);
   }
 
@@ -66,15 +71,24 @@ export class Channel implements Source {
   close(): void {
     if (this.#index === NOT_OPEN) return;
     this.#table.remove(this.#index);
-    this.#index = NOT_OPEN;
-    this.readable = false;
+    this.#end();
   }
 
-  /** The number was closed by somebody else and is another file's. */
+  /** The registration is gone: the number was closed, and may be another file's. */
   onLost(): void {
-    this.#index = NOT_OPEN;
-    this.lost = true;
-    this.reader.onReadResult(-EBADF);
+    this.#end();
+    this.descriptor.lose();
+    this.reader.onLost();
+  }
+
+  /** The descriptor is closed or lost below the stream, which ends with it. */
+  onDescriptorGone(): void {
+    this.close();
+    this.reader.onLost();
+  }
+
+  onDescriptorExposed(): void {
+    if (this.#index !== NOT_OPEN) this.#table.verify(this.#index);
   }
 
   demand(demand: Demand): void {
@@ -145,13 +159,19 @@ export class Channel implements Source {
     this.reader.onTickEnd();
   }
 
+  #end(): void {
+    this.#index = NOT_OPEN;
+    this.readable = false;
+    this.descriptor.unwatch(this);
+  }
+
   /** A terminal whose other side has closed says EIO, and means its end. */
   #resultOf(result: number): number {
     return result === -EIO && this.isFile ? 0 : result;
   }
 }
 
-const { EBADF, EIO } = constants.errno;
+const { EIO } = constants.errno;
 const NOT_OPEN = -1;
 const READ = 0x01;
 const WRITE = 0x04;

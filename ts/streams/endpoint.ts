@@ -1,10 +1,11 @@
 /** What an `IOStream` is made on: a descriptor in the loop, or another stream with TLS. */
 import { constants } from 'node:os';
 import { addressDetails, type Address } from '../address.js';
+import { Descriptor } from '../descriptor.js';
 import { systemError } from '../errors.js';
 import { fdOf, closeFd, readAheadOf, type FdLike } from '../fd.js';
 import { native } from '../native.js';
-import { Socket } from '../socket.js';
+import { descriptorOf, Socket } from '../socket.js';
 import { Channel } from './channel.js';
 import type { ChannelTable } from './channel-table.js';
 import { FdWriter } from './fd-writer.js';
@@ -33,6 +34,7 @@ export class FdEndpoint implements Endpoint {
   readonly source: Channel;
   readonly #table: ChannelTable;
   readonly #file: FdLike;
+  readonly #descriptor: Descriptor;
   #connected: boolean;
 
   /** `file` is owned from now on, and is non-blocking. */
@@ -41,8 +43,10 @@ export class FdEndpoint implements Endpoint {
     this.socket = socket;
     this.#table = table;
     this.#file = file;
-    this.source = new Channel(table, fdOf(file), socket === null);
-    this.#connected = socket === null || native.socketAddress(socket.fd, true, scratch) >= 0;
+    this.#descriptor = descriptorOf(file) ?? new Descriptor(fdOf(file), true);
+    this.source = new Channel(table, this.#descriptor, socket === null);
+    this.#connected =
+      socket === null || native.socketAddress(this.#descriptor.use(), true, scratch) >= 0;
   }
 
   /**
@@ -61,7 +65,7 @@ export class FdEndpoint implements Endpoint {
   }
 
   get fd(): number {
-    return this.source.isOpen || !this.#connected ? this.source.fd : -1;
+    return this.source.isOpen || !this.#connected ? this.#descriptor.expose() : -1;
   }
 
   get connected(): boolean {
@@ -91,11 +95,15 @@ export class FdEndpoint implements Endpoint {
   connectResult(address: Address): Error | null {
     const { socket } = this;
     if (socket === null) return null;
-    const error = socket.takeError();
-    if (error !== null) return error;
-    this.#connected = socket.remoteAddress !== null;
+    try {
+      const error = socket.takeError();
+      if (error !== null) return error;
+      this.#connected = socket.remoteAddress !== null;
+    } catch (error) {
+      return error as Error;
+    }
     if (this.#connected) return null;
-    return systemError(-ECONNREFUSED, 'connect', { fd: socket.fd, ...addressDetails(address) });
+    return systemError(-ECONNREFUSED, 'connect', addressDetails(address));
   }
 
   shutdownWrite(): void {
@@ -110,13 +118,19 @@ export class FdEndpoint implements Endpoint {
   }
 
   takeError(): Error | null {
-    return this.socket?.takeError() ?? null;
+    try {
+      return this.socket?.takeError() ?? null;
+    } catch (error) {
+      // The descriptor was closed by its number.
+      return error as Error;
+    }
   }
 
   close(): void {
-    const { source } = this;
-    source.close();
-    if (!source.lost) closeFd(this.#file);
+    this.source.close();
+    if (typeof this.#file === 'number' || this.socket !== null) this.#descriptor.close();
+    // An object may know its descriptor by the number alone.
+    else if (this.#descriptor.release() >= 0) closeFd(this.#file);
   }
 }
 

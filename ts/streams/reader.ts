@@ -1,7 +1,7 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
 import { capacities } from '../capacities.js';
-import { alreadyReading, bufferDetached, bufferFull, closedLoop } from '../errors.js';
+import { alreadyReading, bufferDetached, bufferFull, closedLoop, systemError } from '../errors.js';
 import { receiveBlocks, type Block } from '../receive-blocks.js';
 import { Deferred } from './deferred.js';
 import { ReadBuffer } from './read-buffer.js';
@@ -144,6 +144,10 @@ export class Reader implements SourceEvents {
   onPeerClosed(): void {
     if (this.#endTold) this.#owner.onPeerGone();
     else if (this.#read === null) this.#source.continueLater();
+  }
+
+  onLost(): void {
+    this.#owner.onFailure(systemError(-EBADF, 'read'));
   }
 
   onLoopClosed(): void {
@@ -323,4 +327,4 @@ export class Reader implements SourceEvents {
   }
 }
 
-const { EAGAIN } = constants.errno;
+const { EAGAIN, EBADF } = constants.errno;

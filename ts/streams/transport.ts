@@ -42,6 +42,8 @@ export interface SourceEvents {
   onReadResult(result: number): void;
   /** {@link Source.peerClosed} has become true, or an error has come. */
   onPeerClosed(): void;
+  /** The descriptor was closed below the stream: nothing will be read or written any more. */
+  onLost(): void;
   /** Its loop is being closed: nothing will be read or written any more. */
   onLoopClosed(): void;
   onContinue(): void;
