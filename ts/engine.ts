@@ -87,6 +87,9 @@ export class Engine {
       displace: (index) => {
         this.handlers.displace(index);
       },
+      report: (error) => {
+        options.isolation.report(null, error);
+      },
       wake: () => {
         if (this.#phase === 'sleeping') this.#schedule();
       },

@@ -14,6 +14,8 @@ const READ_WRITE = 0x05;
 export interface ChannelTableHooks {
   /** There has to be a turn soon. */
   wake(): void;
+  /** Reports what a stream failed with that is none of its own reads or writes. */
+  report(error: unknown): void;
   /** This index, which may have been a handler's, is a channel's now. */
   displace(index: number): void;
 }
@@ -162,13 +164,20 @@ export class ChannelTable {
    */
   queueTickEnd(): void {
     if (this.#tickEndQueued) return;
-    this.#tickEndQueued = true;
+    // First the effect, then the state: at the end of the stack either may throw.
     nextTick(this.#onTickEnd);
+    this.#tickEndQueued = true;
   }
 
   /** The loop is being closed: so are its streams, which nobody would move any more. */
   close(): void {
-    for (const channel of this.#byIndex.slice()) channel?.reader.onLoopClosed();
+    for (const channel of this.#byIndex.slice()) {
+      try {
+        channel?.reader.onLoopClosed();
+      } catch (error) {
+        this.#hooks.report(error);
+      }
+    }
     this.#byIndex.length = 0;
     this.#ready.length = 0;
     this.#continuing = [];
