@@ -212,3 +212,25 @@ test('web streams: megabytes through pipeTo, and a peer that is reset', async (t
     }, PATIENCE),
   );
 });
+
+test('web streams: a close by the program, or a break, is an error of both sides', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const [near, far] = pair(loop);
+      const { readable, writable } = near.toWeb();
+      const reading = readable.getReader().read();
+      const writer = writable.getWriter();
+      near.close();
+      await t.throwsAsync(reading, { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+      await t.throwsAsync(writer.closed, { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+      far.close();
+      const [third, fourth] = pair(loop);
+      const other = third.toWeb();
+      const broken = other.readable.getReader().read();
+      third.close(new Error('broken'));
+      await t.throwsAsync(broken, { code: 'ERR_IOLOOP_STREAM_CLOSED', message: /broken/ });
+      await t.throwsAsync(other.writable.getWriter().write('x'), { message: /broken/ });
+      fourth.close();
+    }, PATIENCE),
+  );
+});

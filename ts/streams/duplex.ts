@@ -68,7 +68,7 @@ export class IOStreamDuplex extends Duplex {
     this.#chunkSize = Math.min(CHUNK, core.limits.maxBufferSize);
     // The duplex closes the stream when both of its sides have ended.
     core.allowHalfOpen = true;
-    core.duplex = this;
+    core.adapter = this;
     const { connected } = core.endpoint;
     this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
     this.on('end', onEnd);

@@ -335,7 +335,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     if (error === null || error === undefined) this.#core.writer.flush();
     const reason = error === null || error === undefined ? null : toError(error);
     this.#core.close(reason);
-    this.#core.duplex?.destroy(reason ?? undefined);
+    this.#core.adapter?.destroy(reason ?? undefined);
   }
 
   /** {@link end}, for `await using`. */
@@ -378,8 +378,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * by itself; the stream is closed when both have ended.
    */
   toWeb(): WebStreamPair {
-    this.#core.allowHalfOpen = true;
-    return toWeb(this);
+    return toWeb(this, this.#core);
   }
 
   /**

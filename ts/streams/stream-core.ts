@@ -41,8 +41,8 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   allowHalfOpen: boolean;
   closed = false;
   error: Error | null = null;
-  /** The duplex on the stream: the program's `close()` destroys it. */
-  duplex: { destroy(error?: Error): unknown } | null = null;
+  /** The duplex, or the web streams, on the stream: the program's `close()` destroys them. */
+  adapter: { destroy(error?: Error): unknown } | null = null;
   #writeEnded = false;
   #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
