@@ -2,6 +2,7 @@
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import type { Address } from '../address.js';
 import { invalidArgType } from '../errors.js';
+import { nextTick } from '../host.js';
 import { IOStreamDuplex } from '../streams/duplex.js';
 import { addressInfo } from '../streams/duplex-addresses.js';
 import type { Socket } from '../socket.js';
@@ -94,7 +95,7 @@ class HttpConnections extends TCPServer {
     super.addSocket(socket);
     if (this.#listening) return;
     this.#listening = true;
-    process.nextTick(() => this.#server.emit('listening'));
+    nextTick(() => this.#server.emit('listening'));
   }
 
   /** Stops as a `TCPServer`, and closes the connections that are idle. */
@@ -125,7 +126,7 @@ class HttpConnections extends TCPServer {
     });
     server.address = address;
     server.getConnections = (callback) => {
-      process.nextTick(callback, null, this.connections);
+      nextTick(callback, null, this.connections);
       return server;
     };
     server.close = (callback) => {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Address } from '../address.js';
 import { invalidArgType, StreamClosedError, streamClosed, unsupported } from '../errors.js';
+import { nextTick, setImmediate } from '../host.js';
 import {
   addressInfo,
   connectTarget,
@@ -169,7 +170,7 @@ export class IOStreamDuplex extends Duplex {
     this.#noteActivity();
     const { endpoint } = this.#core;
     this.#connecting = true;
-    if (endpoint.connected) process.nextTick(this.#onConnect);
+    if (endpoint.connected) nextTick(this.#onConnect);
     else this.#connectTo(options);
     return this;
   }
@@ -282,7 +283,7 @@ export class IOStreamDuplex extends Duplex {
     this.#stream.close(error);
     done(error);
     // Behind 'error', which done() has queued.
-    process.nextTick(emitClose, this, error !== null);
+    nextTick(emitClose, this, error !== null);
   }
 
   #send(data: Buffer | Buffer[], length: number, done: WriteCallback): void {
@@ -304,7 +305,7 @@ export class IOStreamDuplex extends Duplex {
   #afterCork(done: WriteCallback): void {
     if (this.writableCorked === 0) this.#written(done);
     // The tick that uncorks was queued before. Whoever corks for longer does not wait for a tick.
-    else process.nextTick(this.#afterTick, done);
+    else nextTick(this.#afterTick, done);
   }
 
   readonly #afterTick = (done: WriteCallback): void => {
@@ -368,7 +369,7 @@ export class IOStreamDuplex extends Duplex {
   #awaitConnection(connection: Promise<unknown>): void {
     this.#connecting = true;
     connection.then(
-      () => process.nextTick(this.#onConnect),
+      () => nextTick(this.#onConnect),
       (error: Error) => this.destroy(reasonOf(error) ?? undefined),
     );
   }
@@ -420,7 +421,7 @@ function writeAfterEnd(
   const done = typeof encoding === 'function' ? encoding : callback;
   const error = new Error('This socket has been ended by the other party');
   Object.assign(error, { code: 'EPIPE' });
-  if (typeof done === 'function') process.nextTick(done, error);
+  if (typeof done === 'function') nextTick(done, error);
   this.destroy(error);
   return false;
 }

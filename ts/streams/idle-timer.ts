@@ -1,8 +1,6 @@
 /** The idle timeout of a duplex, with the rules of `net.Socket.setTimeout`. */
 import { invalidArgType, outOfRange } from '../errors.js';
-
-// Those of Node, also where a test framework has replaced the globals.
-const { setTimeout, clearTimeout } = globalThis;
+import { clearTimeout, setTimeout } from '../host.js';
 
 /** Calls `onIdle` after a period without activity, and once more only after further activity. */
 export class IdleTimer {

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { bufferFull, invalidArgType } from '../errors.js';
+import { nextTick, setImmediate } from '../host.js';
 import type { Socket } from '../socket.js';
 import { BaseWriter } from './base-writer.js';
 import { Deferred } from './deferred.js';
@@ -112,7 +113,7 @@ class DuplexSource implements Source {
   }
 
   atTickEnd(): void {
-    process.nextTick(() => {
+    nextTick(() => {
       this.#events.onTickEnd();
     });
   }
