@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { undrained } from '#internal';
 import { IOLoop, Socket, type Address, type SystemError } from 'ioloop';
+import { closeAll, tcpPair } from './helpers/fds.js';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -510,9 +511,9 @@ test('fromFd refuses what is no socket, or not open', (t) => {
   t.throws(() => Socket.fromFd('1' as unknown as number), { code: 'ERR_INVALID_ARG_TYPE' });
 });
 
-test('a short read drains, a full one does not', (t) => {
-  const [first, second] = pair(t);
-  const { READ, READ_CLOSED } = undrained;
+test('a short read of TCP drains, a full one does not', async (t) => {
+  const [first, second] = await tcpPair();
+  const { READ, READ_CLOSED, URGENT } = undrained;
   const isUndrained = (): boolean => undrained.isUndrained(first.fd, READ);
   undrained.mark(first.fd, READ);
   second.send('abcdef');
@@ -526,10 +527,16 @@ test('a short read drains, a full one does not', (t) => {
   second.send('abc');
   first.recv(10);
   t.false(isUndrained());
-  undrained.mark(first.fd, READ | READ_CLOSED);
-  second.send('abc');
-  first.recv(10);
-  t.true(isUndrained());
+  for (const doubt of [READ_CLOSED, URGENT]) {
+    undrained.forget(first.fd);
+    undrained.mark(first.fd, READ | doubt);
+    second.send('abc');
+    first.recv(10);
+    t.true(isUndrained());
+    first.recv(10);
+    t.false(isUndrained());
+  }
+  closeAll(first, second);
 });
 
 test('the end of the file is not drained', (t) => {
@@ -540,15 +547,27 @@ test('the end of the file is not drained', (t) => {
   t.true(undrained.isUndrained(first.fd, undrained.READ));
 });
 
-test('a short read of an adopted descriptor proves nothing, nothing to read does', (t) => {
+test('a short read of a Unix socket proves nothing, nothing to read does', (t) => {
   const [first, second] = pair(t);
+  const adopted = Socket.fromFd(first.fd);
+  for (const socket of [first, adopted]) {
+    undrained.mark(first.fd, undrained.READ);
+    second.send('abc');
+    socket.recv(10);
+    t.true(undrained.isUndrained(first.fd, undrained.READ));
+    socket.recv(10);
+    t.false(undrained.isUndrained(first.fd, undrained.READ));
+  }
+});
+
+test('TCP that was adopted is as good as TCP that was made here', async (t) => {
+  const [first, second] = await tcpPair();
   const adopted = Socket.fromFd(first.fd);
   undrained.mark(first.fd, undrained.READ);
   second.send('abc');
   adopted.recv(10);
-  t.true(undrained.isUndrained(first.fd, undrained.READ));
-  adopted.recv(10);
   t.false(undrained.isUndrained(first.fd, undrained.READ));
+  closeAll(first, second);
 });
 
 test('a full send buffer and an empty backlog are drained', (t) => {

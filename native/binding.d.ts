@@ -49,6 +49,9 @@ export declare function fdIdentify(fd: number, words: Int32Array): number
 /** Whether a number still stands for the file of `words`. What cannot be found out is no. */
 export declare function fdIs(fd: number, words: Int32Array): boolean
 
+/** What a descriptor is: one of the `KIND_` constants. */
+export declare function fdKind(fd: number): number
+
 /** [`socket_recv`] for what is no socket. */
 export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
@@ -57,6 +60,9 @@ export declare function fdWrite(fd: number, bytes: Uint8Array, offset: number, l
 
 /** Whether the loop's set wakes at the next deadline by itself; if not, the host has to. */
 export declare const HAS_ALARM: boolean
+
+/** Whether exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
+export declare const HAS_PRIORITY: boolean
 
 /** Words of an identity. */
 export declare const IDENTITY_WORDS: number
@@ -69,6 +75,21 @@ export declare const INTEREST_EDGE: number
  * A registration that is stale is reported once, as `READY_LOST`, and is gone.
  */
 export declare const INTEREST_VERIFY: number
+
+/** A socket with messages, such as UDP. */
+export declare const KIND_MESSAGES: number
+
+/** A file whose reads may give whole records, of up to `LARGEST_RECORD` bytes: inotify, a pipe. */
+export declare const KIND_RECORDS: number
+
+/** Another stream of bytes: a Unix socket, a terminal. */
+export declare const KIND_STREAM: number
+
+/** A TCP socket. */
+export declare const KIND_TCP: number
+
+/** Room that a read of `KIND_RECORDS` needs. */
+export declare const LARGEST_RECORD: number
 
 /** Frees everything. Whatever is called afterwards does nothing and answers `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
@@ -87,7 +108,7 @@ export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, ind
 export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
 
 /**
- * Registers a descriptor number for READ, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
+ * Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
  * index, or a negative errno.
  */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
@@ -169,6 +190,9 @@ export declare function socketBind(fd: number, address: Uint8Array): number
 
 /** Starts to connect: 0 when it is connected, 1 when it goes on. */
 export declare function socketConnect(fd: number, address: Uint8Array): number
+
+/** Whether a stream socket is connected, or was before its peer reset it: 1 or 0. */
+export declare function socketConnected(fd: number): number
 
 /** Writes the value of an option to `value`. Options are numbered as in [`OPTIONS`]. */
 export declare function socketGetOption(fd: number, option: number, value: Int32Array): number

@@ -12,6 +12,7 @@ import * as undrained from './undrained.js';
 
 export const NONE = 0;
 export const READ = 0x001;
+export const PRI = 0x002;
 export const WRITE = 0x004;
 export const ERROR = 0x018;
 
@@ -226,8 +227,9 @@ export class HandlerTable {
 
   /** Whether the source proved itself drained of what was reported; tells the core if so. */
   #isDrained({ fd, index, reported }: Registration): boolean {
-    // An error or a hang-up stays until the handler is removed.
-    if ((reported & ERROR) !== 0 || undrained.isUndrained(fd, reported)) return false;
+    // An error or a hang-up stays until the handler is removed. Whether an exceptional condition has
+    // passed, only the kernel knows.
+    if ((reported & (ERROR | PRI)) !== 0 || undrained.isUndrained(fd, reported)) return false;
     this.#submissions.drained(index, reported);
     return true;
   }

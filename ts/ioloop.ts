@@ -13,10 +13,11 @@ import {
   invalidArgValue,
   invalidSubclass,
   runningLoop,
+  unsupported,
 } from './errors.js';
 import { closeFd, fdOf, isClosedFile, type FdLike } from './fd.js';
 import { Future } from './future.js';
-import { ERROR, NONE, READ, WRITE } from './handlers.js';
+import { ERROR, NONE, PRI, READ, WRITE } from './handlers.js';
 import { Isolation } from './isolation.js';
 import { native } from './native.js';
 import { chooseDriver, type Driver } from './driver.js';
@@ -72,6 +73,16 @@ export class IOLoop implements AsyncDisposable {
   static readonly NONE = NONE;
   /** Data to read, a connection to accept, or the end of the stream. */
   static readonly READ = READ;
+  /**
+   * An exceptional condition, `EPOLLPRI` (Linux): TCP urgent data, a change of a file in sysfs, a
+   * trigger of PSI. Ask for it alone where the file is always readable, as in sysfs and procfs; read
+   * such a file from its start in the handler, which clears the condition.
+   *
+   * Some files report a condition to the first question only: `/proc/self/mounts` and PSI triggers.
+   * The loop's epoll set is watched by Node's, and both ask, so that such a report may be lost. Watch
+   * these files with a program of their own, or poll them.
+   */
+  static readonly PRI = PRI;
   /** Room to write, or a connection attempt that has ended. */
   static readonly WRITE = WRITE;
   /** An error (0x08) or a hang-up (0x10). Reported whatever one asks for. */
@@ -326,8 +337,8 @@ export class IOLoop implements AsyncDisposable {
   /**
    * Calls `handler(fd, events)` while `fd` is ready for one of `events` (level-triggered: what
    * is left unread is reported again in the next turn). `fd` comes as it was passed here.
-   * `events` is a union of {@link IOLoop.READ}, {@link IOLoop.WRITE} and {@link IOLoop.ERROR};
-   * errors and hang-up are always reported. Several bits are one call. The handler runs in the
+   * `events` is a union of {@link IOLoop.READ}, {@link IOLoop.WRITE}, {@link IOLoop.PRI} and
+   * {@link IOLoop.ERROR}; errors and hang-up are always reported. Several bits are one call. The handler runs in the
    * async context of this call.
    *
    * The loop does not close `fd`, nor make it non-blocking: call {@link removeHandler} before you
@@ -546,9 +557,12 @@ function assertNumber(name: string, value: unknown): void {
 }
 
 function checkEvents(events: number): number {
-  const all = READ | WRITE | ERROR;
+  const all = READ | PRI | WRITE | ERROR;
   if (!Number.isInteger(events) || (events & ~all) !== 0) {
-    throw invalidArgValue('events', events, 'a union of IOLoop.READ, WRITE and ERROR');
+    throw invalidArgValue('events', events, 'a union of IOLoop.READ, WRITE, PRI and ERROR');
+  }
+  if ((events & PRI) !== 0 && !native.HAS_PRIORITY) {
+    throw unsupported('IOLoop.PRI', 'Leave it out: only Linux reports exceptional conditions');
   }
   return events;
 }

@@ -10,6 +10,7 @@ import {
 } from './address.js';
 import { checkNumber, Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
+import * as descriptorKinds from './descriptor-kinds.js';
 import { native } from './native.js';
 import { claim, largeRoom } from './large-room.js';
 import { LARGEST_READ, receiveBlocks } from './receive-blocks.js';
@@ -48,15 +49,19 @@ export class Socket {
 
   readonly #descriptor: Descriptor;
   readonly #family: Family;
-  /** Whether a read that is short has read everything: not so of a datagram. */
-  readonly #isStream: boolean;
+  /**
+   * What the descriptor is, one of the binding's `KIND_` constants.
+   *
+   * @internal
+   */
+  readonly kind: number;
   /** Where a connection in progress goes to. */
   #connecting: Address | null = null;
 
-  private constructor(fd: number, family: Family, isStream: boolean, adopted = false) {
+  private constructor(fd: number, family: Family, kind: number, adopted = false) {
     this.#descriptor = new Descriptor(fd, adopted);
     this.#family = family;
-    this.#isStream = isStream;
+    this.kind = kind;
     undrained.forget(fd);
   }
 
@@ -75,22 +80,27 @@ export class Socket {
   /** Two Unix stream sockets, connected to each other. */
   static pair(): [Socket, Socket] {
     const [first, second] = checkedPair();
-    return [new Socket(first, UNIX, true), new Socket(second, UNIX, true)];
+    return [new Socket(first, UNIX, KIND_STREAM), new Socket(second, UNIX, KIND_STREAM)];
   }
 
   /**
    * A socket for an open descriptor, which it owns from now on: {@link close} closes it. The
    * descriptor becomes non-blocking.
    *
-   * @throws `EBADF` when the number is not open, `ENOTSOCK` when it is no socket.
+   * A socket with messages (UDP, `SOCK_SEQPACKET`) gives one message for each `recv`, cut off if
+   * `size` is smaller, and an empty one is not EOF.
+   *
+   * @throws `EBADF` when the number is not open, `ENOTSOCK` when it is not a socket.
    */
   static fromFd(fd: number): Socket {
     if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
     const number = checkNumber(fd, fd);
     checked(native.socketAddress(number, false, scratch), 'getsockname', number);
+    const kind = native.fdKind(number);
+    checked(kind, 'getsockopt', number);
     checked(native.fdAdopt(number), 'ioctl', number);
     const family = scratch[0] === 4 || scratch[0] === 6 ? scratch[0] : UNIX;
-    return new Socket(number, family, false, true);
+    return new Socket(number, family, kind, true);
   }
 
   /**
@@ -150,7 +160,7 @@ export class Socket {
       return null;
     }
     checked(result, 'accept', fd);
-    return [new Socket(result, this.#family, true), decodeAddress(scratch)];
+    return [new Socket(result, this.#family, this.kind), decodeAddress(scratch)];
   }
 
   /**
@@ -268,7 +278,7 @@ export class Socket {
   static #create(family: Family): Socket {
     const fd = native.socketOpen(family);
     if (fd < 0) throw systemError(fd, 'socket');
-    return new Socket(fd, family, true);
+    return new Socket(fd, family, family === UNIX ? KIND_STREAM : KIND_TCP);
   }
 
   #open(syscall: string): number {
@@ -291,13 +301,14 @@ export class Socket {
       return null;
     }
     checked(count, 'recv', fd);
-    // The end of the file stays: it is not drained.
-    if (count > 0 && this.#isStream) undrained.readShort(fd);
+    // EOF stays: it is not drained.
+    if (count > 0 && this.kind === SHORT_IS_ALL) undrained.readShort(fd);
     return count;
   }
 }
 
 const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
+const { KIND_TCP, KIND_STREAM, SHORT_IS_ALL } = descriptorKinds;
 const UNIX = 1;
 const CONNECTED = 0;
 const SHUTDOWN = ['read', 'write', 'both'];

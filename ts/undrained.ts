@@ -9,6 +9,12 @@
 /** Bytes to read, or an end of file. */
 export const READ = 0x01;
 
+/**
+ * Beside {@link READ}: there is an urgent mark, at which a read stops short with more behind it. The
+ * loop watches it for every source that is watched for reading (Linux).
+ */
+export const URGENT = 0x02;
+
 /** Room to write. */
 export const WRITE = 0x04;
 
@@ -33,11 +39,14 @@ export function drained(fd: number, bits: number): void {
 }
 
 /**
- * A read gave less than was asked for: all there was, unless the peer has closed. Only streams may
- * say so; a datagram that is short says nothing of the next.
+ * A read gave less than was asked for. Only for sources where that means that nothing is left: TCP
+ * sockets (see `Socket.provesByShortRead`), unless the peer has closed or an urgent mark was seen. A
+ * mark that comes later comes with an event of its own.
  */
 export function readShort(fd: number): void {
-  if (fd < table.length && ((table[fd] as number) & READ_CLOSED) === 0) drained(fd, READ);
+  if (fd < table.length && ((table[fd] as number) & (READ_CLOSED | URGENT)) === 0) {
+    drained(fd, READ);
+  }
 }
 
 /** Whether the source was reported ready for one of `bits` and not drained of it since. */
@@ -54,7 +63,7 @@ export function forget(fd: number): void {
 /** Larger numbers, beyond the usual limit of open files, always count as undrained. */
 const MAX_FDS = 2 ** 20;
 const FIRST_SIZE = 1024;
-const TRACKED = READ | WRITE | READ_CLOSED;
+const TRACKED = READ | WRITE | READ_CLOSED | URGENT;
 
 let table = new Uint8Array(FIRST_SIZE);
 

@@ -1,6 +1,7 @@
 /** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
 import { constants } from 'node:os';
 import type { Descriptor, DescriptorWatcher } from '../descriptor.js';
+import { KIND_RECORDS, LARGEST_RECORD, SHORT_IS_ALL } from '../descriptor-kinds.js';
 import { cannotWatch } from '../fd.js';
 import { native } from '../native.js';
 import type { Block } from '../receive-blocks.js';
@@ -23,6 +24,7 @@ export class Channel implements Source, DescriptorWatcher {
   readonly descriptor: Descriptor;
   /** As the core knows it: a socket, or a file such as a pipe. */
   readonly mode: number;
+  readonly leastRoom: number;
   readable = false;
   peerClosed = false;
   /** Set by the stream, before {@link open}. */
@@ -34,10 +36,15 @@ export class Channel implements Source, DescriptorWatcher {
   #receiving = false;
   #continuing = false;
   #atTickEnd = false;
+  /** A read that gave less than it was asked for has emptied it. Until an urgent mark is seen. */
+  #shortIsAll: boolean;
 
-  constructor(table: ChannelTable, descriptor: Descriptor, isFile: boolean) {
+  /** `kind` is one of the binding's `KIND_` constants. */
+  constructor(table: ChannelTable, descriptor: Descriptor, isFile: boolean, kind: number) {
     this.#table = table;
     this.descriptor = descriptor;
+    this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
+    this.#shortIsAll = kind === SHORT_IS_ALL;
     this.mode = isFile ? MODE_STREAM | MODE_FILE : MODE_STREAM;
   }
 
@@ -103,8 +110,10 @@ export class Channel implements Source, DescriptorWatcher {
     const count = this.isFile
       ? native.fdRead(fd, buffer, offset, length)
       : native.socketRecv(fd, buffer, offset, length);
-    // A short read of a stream has read all there was; behind it the peer's end may wait.
-    if (count !== length && (count < 0 || !this.peerClosed)) this.readable = count === 0;
+    // Behind a short read the peer's end may wait.
+    if (count < 0 || (count > 0 && count < length && this.#shortIsAll && !this.peerClosed)) {
+      this.readable = false;
+    }
     return this.#resultOf(count);
   }
 
@@ -127,10 +136,12 @@ export class Channel implements Source, DescriptorWatcher {
    */
   collect(bits: number, result: number, block: Block, start: number): void {
     if ((bits & CLOSED) !== 0) this.peerClosed = true;
+    if ((bits & PRI) !== 0) this.#shortIsAll = false;
     if (result === NOT_RECEIVED) {
       if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
     } else {
-      this.readable = result >= this.#table.receiveBytes || (result > 0 && this.peerClosed);
+      const isAll = this.#shortIsAll && !this.peerClosed && result < this.#table.receiveBytes;
+      this.readable = result > 0 && !isAll;
       if (result > 0) this.reader.store(block, start, start + result);
     }
   }
@@ -174,6 +185,7 @@ export class Channel implements Source, DescriptorWatcher {
 const { EIO } = constants.errno;
 const NOT_OPEN = -1;
 const READ = 0x01;
+const PRI = 0x02;
 const WRITE = 0x04;
 const ERROR = 0x08;
 const HANG_UP = 0x10;

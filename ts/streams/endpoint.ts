@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { addressDetails, type Address } from '../address.js';
 import { Descriptor } from '../descriptor.js';
+import { assertStreamKind } from '../descriptor-kinds.js';
 import { systemError } from '../errors.js';
 import { fdOf, closeFd, readAheadOf, type FdLike } from '../fd.js';
 import { native } from '../native.js';
@@ -37,31 +38,39 @@ export class FdEndpoint implements Endpoint {
   readonly #descriptor: Descriptor;
   #connected: boolean;
 
-  /** `file` is owned from now on, and is non-blocking. */
-  constructor(table: ChannelTable, file: Socket | FdLike) {
+  /**
+   * `file`, of the given kind, is owned from now on, and is non-blocking.
+   *
+   * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages.
+   */
+  constructor(table: ChannelTable, file: Socket | FdLike, kind: number) {
     const socket = file instanceof Socket ? file : null;
+    assertStreamKind(kind);
     this.socket = socket;
     this.#table = table;
     this.#file = file;
     this.#descriptor = descriptorOf(file) ?? new Descriptor(fdOf(file), true);
-    this.source = new Channel(table, this.#descriptor, socket === null);
-    this.#connected =
-      socket === null || native.socketAddress(this.#descriptor.use(), true, scratch) >= 0;
+    this.source = new Channel(table, this.#descriptor, socket === null, kind);
+    this.#connected = socket === null || native.socketConnected(this.#descriptor.use()) > 0;
   }
 
   /**
-   * @throws `EBADF` when the descriptor is not open, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that
-   * is consumed.
+   * @throws `EBADF` when the descriptor is not open, `ERR_IOLOOP_UNSUPPORTED` for a socket with
+   * messages, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that is consumed.
    */
   static adopt(table: ChannelTable, file: FdLike): FdEndpoint {
     const fd = fdOf(file);
+    const kind = native.fdKind(fd);
+    if (kind < 0) throw systemError(kind, 'fstat', { fd });
+    assertStreamKind(kind);
     readAheadOf(file)?.stop();
-    const kind = native.socketAddress(fd, false, scratch);
-    if (kind !== -ENOTSOCK && kind < 0) throw systemError(kind, 'getsockname', { fd });
-    if (kind >= 0 && typeof file === 'number') return new FdEndpoint(table, Socket.fromFd(file));
+    const isSocket = native.socketAddress(fd, false, scratch) >= 0;
+    if (isSocket && typeof file === 'number') {
+      return new FdEndpoint(table, Socket.fromFd(file), kind);
+    }
     const adopted = native.fdAdopt(fd);
     if (adopted < 0) throw systemError(adopted, 'ioctl', { fd });
-    return new FdEndpoint(table, file);
+    return new FdEndpoint(table, file, kind);
   }
 
   get fd(): number {
@@ -134,5 +143,5 @@ export class FdEndpoint implements Endpoint {
   }
 }
 
-const { ENOTSOCK, ECONNREFUSED } = constants.errno;
+const { ECONNREFUSED } = constants.errno;
 const scratch = new Uint8Array(128);

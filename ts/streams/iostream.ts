@@ -87,7 +87,12 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * socket. It becomes non-blocking and is owned by the stream. A terminal whose other side has
    * closed ends.
    *
-   * @throws `EPERM` for a regular file and `/dev/null`, `EBADF`, `ERR_IOLOOP_FD_BUSY` for one of Node's
+   * Files that give whole records (inotify, eventfd, timerfd, signalfd, evdev, a pipe in packet mode)
+   * are read with room for 4,096 bytes at least, so that no record is refused or cut off.
+   * Their bytes come as those of any stream: how long a record is, its format says.
+   *
+   * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages (UDP, `SOCK_SEQPACKET`), which a stream
+   * would join: use `Socket.fromFd()` with {@link IOLoop.addHandler}; `EPERM` for a regular file and `/dev/null`, `EBADF`, `ERR_IOLOOP_FD_BUSY` for one of Node's
    * own streams that is consumed, or has data, and as the constructor.
    */
   static fromFd(fd: FdLike, options: IOStreamOptions = NO_OPTIONS): IOStream {
@@ -442,7 +447,7 @@ function endpointOf(socket: unknown, loop: IOLoop): Endpoint {
     throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
   }
   if (socket.closed) throw systemError(-EBADF, 'getsockname');
-  return new FdEndpoint(channelsOf(loop), socket);
+  return new FdEndpoint(channelsOf(loop), socket, socket.kind);
 }
 
 const { EBADF } = constants.errno;

@@ -191,7 +191,10 @@ export class Reader implements SourceEvents {
       const value = this.#take(read);
       if (value !== undefined || this.#ended) return value;
       if (!this.#source.readable || budget <= 0) return undefined;
-      const count = target === null ? this.#pull() : this.#pullInto(target);
+      const count =
+        target === null || target.size - target.filled < this.#source.leastRoom
+          ? this.#pull()
+          : this.#pullInto(target);
       if (count <= 0) this.#onResult(count);
       budget -= Math.max(count, 0);
     }
@@ -214,23 +217,34 @@ export class Reader implements SourceEvents {
     return this.#buffer.length > this.#maxBufferSize;
   }
 
-  /** Reads a chunk to the buffer; never more than one byte above its limit. */
+  /**
+   * Reads a chunk to the buffer; never more than one byte above its limit, unless the source needs
+   * more room.
+   */
   #pull(): number {
     const buffer = this.#buffer;
+    const { leastRoom } = this.#source;
     const room = this.#maxBufferSize + 1 - buffer.length;
-    const size = Math.min(this.#readChunkSize, room);
-    if (buffer.length > 0) {
-      const offset = buffer.reserve(size);
-      const count = this.#source.read(buffer.bytes, offset, size);
-      if (count > 0) buffer.grow(count);
-      return count;
-    }
-    const reserved = receiveBlocks.reserve(size);
+    const size = Math.max(Math.min(this.#readChunkSize, room), leastRoom);
+    const shared = buffer.length > 0 ? 0 : receiveBlocks.reserve(size);
+    return shared < leastRoom ? this.#pullApart(size) : this.#pullShared(shared);
+  }
+
+  /** Reads behind what is there, to memory of its own. */
+  #pullApart(size: number): number {
+    const buffer = this.#buffer;
+    const offset = buffer.reserve(size);
+    const count = this.#source.read(buffer.bytes, offset, size);
+    if (count > 0) buffer.grow(count);
+    return count;
+  }
+
+  #pullShared(size: number): number {
     const { block, offset } = receiveBlocks;
-    const count = this.#source.read(block.bytes, offset, reserved);
+    const count = this.#source.read(block.bytes, offset, size);
     if (count <= 0) return count;
     receiveBlocks.offset = offset + count;
-    buffer.receive(block, offset, offset + count);
+    this.#buffer.receive(block, offset, offset + count);
     return count;
   }
 
@@ -255,7 +269,11 @@ export class Reader implements SourceEvents {
   /** The peer has closed and nobody reads: finds out how, behind at most a chunk of data. */
   #lookAhead(): void {
     while (!this.#ended && this.#source.readable) {
-      if (this.#buffer.length >= this.#readChunkSize) return;
+      if (this.#buffer.length >= this.#readChunkSize) {
+        // A reset ends it now; behind a clean end the rest can still be read.
+        this.#owner.onPeerGone();
+        return;
+      }
       const count = this.#pull();
       if (count <= 0) this.#onResult(count);
     }
@@ -264,8 +282,9 @@ export class Reader implements SourceEvents {
 
   #demand({ target }: Read<unknown>): void {
     // A stream that reads less at a time than a turn receives does its own reads.
-    const small = target === null && this.#readChunkSize >= capacities.receiveBytes;
-    this.#source.demand(small ? RECEIVE : NOTIFY);
+    const { receiveBytes } = capacities;
+    const isSmall = this.#readChunkSize >= receiveBytes && receiveBytes >= this.#source.leastRoom;
+    this.#source.demand(target === null && isSmall ? RECEIVE : NOTIFY);
     if (this.#source.readable) this.#source.continueLater();
   }
 

@@ -58,6 +58,7 @@ export class TlsEndpoint implements Endpoint {
 class DuplexSource implements Source {
   readable = false;
   peerClosed = false;
+  readonly leastRoom = 1;
   readonly #duplex: Duplex;
   #events!: SourceEvents;
   /** What the stream gave and was not taken. */

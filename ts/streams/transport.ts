@@ -18,6 +18,8 @@ export interface Source {
   readonly readable: boolean;
   /** The peer has ended its side, or is gone: an end or an error waits behind the data. */
   readonly peerClosed: boolean;
+  /** Bytes that each read needs room for: a file may give whole records, and cuts off or refuses. */
+  readonly leastRoom: number;
   demand(demand: Demand): void;
   /** Reads without waiting: bytes, 0 at the end, or a negative errno. */
   read(buffer: Buffer, offset: number, length: number): number;

@@ -111,7 +111,7 @@ pub fn loop_close(handle: &External<NativeLoop>) {
     state.tokens = Vec::new();
 }
 
-/// Registers a descriptor number for READ, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
+/// Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
 /// index, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i32 {
@@ -358,6 +358,10 @@ pub const TURN_FAILED: i32 = 4;
 /// Whether the loop's set wakes at the next deadline by itself; if not, the host has to.
 #[napi]
 pub const HAS_ALARM: bool = ioloop::event_loop::HAS_ALARM;
+
+/// Whether exceptional conditions can be watched: TCP urgent data, changes in sysfs.
+#[napi]
+pub const HAS_PRIORITY: bool = ioloop::reactor::HAS_PRIORITY;
 
 /// The system call that readiness comes from: `epoll`, `kqueue` or `poll`.
 #[napi]

@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use ioloop::net::{self, Address, Connect, Domain, How, SocketOption};
+use ioloop::net::{self, Address, Connect, Domain, How, Kind, SocketOption};
 use ioloop::reactor::Identity;
 use ioloop::{Error, Result};
 use napi_derive::napi;
@@ -100,6 +100,46 @@ pub fn socket_address(
         encode(&found?, address).map(|()| 0)
     }))
 }
+
+/// Whether a stream socket is connected, or was before its peer reset it: 1 or 0.
+#[napi(catch_unwind)]
+pub fn socket_connected(fd: i32) -> i32 {
+    answer(with(fd, |socket| net::is_connected(socket).map(i32::from)))
+}
+
+/// What a descriptor is: one of the `KIND_` constants.
+#[napi(catch_unwind)]
+pub fn fd_kind(fd: i32) -> i32 {
+    answer(with(fd, |fd| {
+        Ok(match net::kind(fd)? {
+            Kind::Tcp => KIND_TCP,
+            Kind::Stream => KIND_STREAM,
+            Kind::Records => KIND_RECORDS,
+            Kind::Messages => KIND_MESSAGES,
+        })
+    }))
+}
+
+/// A TCP socket.
+#[napi]
+pub const KIND_TCP: i32 = 0;
+
+/// Another stream of bytes: a Unix socket, a terminal.
+#[napi]
+pub const KIND_STREAM: i32 = 1;
+
+/// A file whose reads may give whole records, of up to `LARGEST_RECORD` bytes: inotify, a pipe.
+#[napi]
+pub const KIND_RECORDS: i32 = 2;
+
+/// Room that a read of `KIND_RECORDS` needs.
+#[napi]
+#[expect(clippy::cast_possible_truncation, reason = "4096")]
+pub const LARGEST_RECORD: u32 = net::LARGEST_RECORD as u32;
+
+/// A socket with messages, such as UDP.
+#[napi]
+pub const KIND_MESSAGES: i32 = 3;
 
 /// The pending error of a socket as a negative errno, and 0 when there is none.
 #[napi(catch_unwind)]

@@ -5,12 +5,14 @@
 //! `EINTR` is retried inside, and no write raises `SIGPIPE`.
 
 mod address;
+mod kind;
 mod options;
 mod socket;
 mod stream;
 mod system;
 
 pub use address::Address;
+pub use kind::{Kind, LARGEST_RECORD, is_connected, kind, socket_kind};
 pub use options::{SocketOption, get_option, set_option};
 pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,

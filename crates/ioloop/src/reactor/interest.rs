@@ -1,7 +1,7 @@
 //! What one asks to be told about, and what is possible now.
 //!
-//! The bits are Tornado's, so that no layer translates them: `READ` 0x001, `WRITE` 0x004,
-//! `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`). `EDGE` 0x80 is ours.
+//! The bits are Tornado's, so that no layer translates them: `READ` 0x001, `PRI` 0x002, `WRITE`
+//! 0x004, `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`). `EDGE` 0x80 is ours.
 
 use std::ops::{BitOr, BitOrAssign};
 
@@ -18,6 +18,9 @@ impl Interest {
     pub const NONE: Self = Self(0);
     /// Data, a connection to accept, or the end of the stream.
     pub const READABLE: Self = Self(0x01);
+    /// An exceptional condition (`EPOLLPRI`): TCP urgent data, a change in sysfs or procfs. Ignored
+    /// where [`HAS_PRIORITY`] is false.
+    pub const PRIORITY: Self = Self(0x02);
     /// Room to write, or a finished connection attempt.
     pub const WRITABLE: Self = Self(0x04);
     /// Report each change once, and leave it to the owner to remember it. Without this bit the
@@ -27,7 +30,7 @@ impl Interest {
     /// Keeps the bits that mean something; `ERROR` is implied and may be passed.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
-        Self((bits & 0x85) as u8)
+        Self((bits & 0x87) as u8)
     }
 
     /// Whether the owner remembers what it was told.
@@ -42,32 +45,39 @@ impl Interest {
         self.0 & Self::READABLE.0 != 0
     }
 
+    /// Whether exceptional conditions are of interest.
+    #[must_use]
+    pub const fn is_priority(self) -> bool {
+        self.0 & Self::PRIORITY.0 != 0
+    }
+
     /// Whether room to write is of interest.
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.0 & Self::WRITABLE.0 != 0
     }
 
-    /// For mio, which knows no empty interest. On Linux `EPOLLPRI` stands in (its readiness is
-    /// dropped again, and hang-up and errors are reported whatever one asks for); kqueue has
-    /// nothing like it, there the source waits unregistered.
-    #[cfg_attr(
-        any(target_os = "linux", target_os = "android"),
-        expect(
-            clippy::unnecessary_wraps,
-            reason = "kqueue has no interest in nothing"
-        )
-    )]
+    /// For mio, which has no empty interest. On Linux `EPOLLPRI` stands in (its readiness is dropped
+    /// again, and hang-up and errors are reported in any case); kqueue has nothing like it, there
+    /// the source waits unregistered.
+    ///
+    /// `EPOLLPRI` comes along with `READABLE`: it says that a read may stop short at an urgent mark.
     pub(super) fn to_mio(self) -> Option<mio::Interest> {
-        match (self.is_readable(), self.is_writable()) {
-            (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
-            (true, false) => Some(mio::Interest::READABLE),
-            (false, true) => Some(mio::Interest::WRITABLE),
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            (false, false) => Some(mio::Interest::PRIORITY),
-            #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            (false, false) => None,
-        }
+        let wanted = [
+            (self.is_readable(), Some(mio::Interest::READABLE)),
+            (self.is_writable(), Some(mio::Interest::WRITABLE)),
+            (self.watches_priority(), PRIORITY),
+        ];
+        wanted
+            .into_iter()
+            .filter(|&(is_wanted, _)| is_wanted)
+            .filter_map(|(_, interest)| interest)
+            .reduce(|all, interest| all | interest)
+    }
+
+    /// Whether the kernel is asked for exceptional conditions.
+    const fn watches_priority(self) -> bool {
+        self.is_priority() || self.is_readable() || !self.is_writable()
     }
 
     /// For `poll(2)`, which reports errors and hang-up in any case.
@@ -76,7 +86,10 @@ impl Interest {
         flags.set(PollFlags::IN, self.is_readable());
         flags.set(PollFlags::OUT, self.is_writable());
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        flags.set(PollFlags::RDHUP, self.is_readable());
+        {
+            flags.set(PollFlags::PRI, self.is_readable() || self.is_priority());
+            flags.set(PollFlags::RDHUP, self.is_readable());
+        }
         flags
     }
 }
@@ -98,6 +111,9 @@ impl Readiness {
     pub const EMPTY: Self = Self(0);
     /// A read will not block: data, a connection, or the end of the stream.
     pub const READABLE: Self = Self(0x01);
+    /// An exceptional condition (`EPOLLPRI`). With `READABLE` it is reported to all: there may be an
+    /// urgent mark, at which a read stops, so a short read proves nothing.
+    pub const PRIORITY: Self = Self(0x02);
     /// A write will not block.
     pub const WRITABLE: Self = Self(0x04);
     /// An error is pending (`EPOLLERR`).
@@ -120,7 +136,7 @@ impl Readiness {
     /// From bits as [`bits`](Self::bits) gave them; others are dropped.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
-        Self(bits & 0x3d)
+        Self(bits & 0x3f)
     }
 
     /// Whether nothing is possible.
@@ -141,20 +157,22 @@ impl Readiness {
         Self(self.0 & !other.0)
     }
 
-    /// What a handler with `interest` is told of it: its interest, errors and hang-up.
-    /// `READ_CLOSED` goes along with `READABLE`, and alone is nothing to report.
+    /// The part that is reported to a source with `interest`: its interest, errors and hang-up.
+    /// `READ_CLOSED` and `PRIORITY` go along with `READABLE`; alone they are not reported, unless
+    /// `PRIORITY` was asked for.
     #[must_use]
     pub const fn of_interest(self, interest: Interest) -> Self {
         let told = self.0 & (interest.0 | Self::ERROR.0 | Self::HANG_UP.0);
         if told & Self::READABLE.0 == 0 {
             return Self(told);
         }
-        Self(told | self.0 & Self::READ_CLOSED.0)
+        Self(told | self.0 & (Self::READ_CLOSED.0 | Self::PRIORITY.0))
     }
 
     pub(super) fn from_mio(event: &mio::event::Event) -> Self {
         let mut readiness = Self::EMPTY;
         readiness.set(Self::READABLE, event.is_readable());
+        readiness.set(Self::PRIORITY, event.is_priority());
         readiness.set(Self::WRITABLE, event.is_writable());
         readiness.set(Self::ERROR, event.is_error());
         readiness.set(
@@ -168,6 +186,7 @@ impl Readiness {
     pub(super) fn from_poll(revents: PollFlags) -> Self {
         let mut readiness = Self::EMPTY;
         readiness.set(Self::READABLE, revents.contains(PollFlags::IN));
+        readiness.set(Self::PRIORITY, revents.contains(PollFlags::PRI));
         readiness.set(Self::WRITABLE, revents.contains(PollFlags::OUT));
         readiness.set(Self::ERROR, revents.contains(PollFlags::ERR));
         readiness.set(Self::HANG_UP, revents.contains(PollFlags::HUP));
@@ -196,3 +215,11 @@ impl BitOrAssign for Readiness {
         self.0 |= other.0;
     }
 }
+
+/// Whether [`Interest::PRIORITY`] can be watched.
+pub const HAS_PRIORITY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PRIORITY: Option<mio::Interest> = Some(mio::Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const PRIORITY: Option<mio::Interest> = None;

@@ -39,7 +39,7 @@ use slab::Slab;
 
 pub(crate) use alarm::Alarm;
 pub use identity::Identity;
-pub use interest::{Interest, Readiness};
+pub use interest::{HAS_PRIORITY, Interest, Readiness};
 use ready_list::ReadyList;
 pub use token::Token;
 pub(crate) use token::{ALARM, WAKE};
