@@ -270,7 +270,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
             self.alarm.rang();
         }
         turn.more = signals.more || turn.due.len() == self.budgets.timers;
-        signals.failure.map_or(Ok(()), Err)
+        signals.failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {

@@ -80,7 +80,7 @@ pub(crate) struct Signals {
     /// Sources wait on the ready list that were not asked: by the budget, or by a failure.
     pub(crate) more: bool,
     /// What stopped a part of the poll. The events and the other signals are valid.
-    pub(crate) failure: Option<Error>,
+    pub(crate) failure: Option<io::Error>,
 }
 
 pub(crate) struct Entry<S> {
@@ -268,7 +268,9 @@ impl<S: AsFd> Reactor<S> {
     /// Of `epoll_wait(2)`, or of `poll(2)` and `epoll_ctl(2)` both. `events` has what was found all
     /// the same; the rest is found by a later poll. A signal (`EINTR`) ends the wait without one.
     pub fn poll(&mut self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Result<()> {
-        self.turn(max_wait, events).failure.map_or(Ok(()), Err)
+        self.turn(max_wait, events)
+            .failure
+            .map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// [`poll`](Self::poll), with what the reserved sources did.
@@ -280,13 +282,13 @@ impl<S: AsFd> Reactor<S> {
         } else {
             Some(Duration::ZERO)
         };
-        let mut signals = Signals {
-            failure: self.recheck(events).err(),
-            ..Signals::default()
-        };
-        signals.more = !self.ready.is_empty();
+        let mut signals = Signals::default();
+        if !self.ready.is_empty() {
+            signals.failure = self.recheck(events).err();
+            signals.more = !self.ready.is_empty();
+        }
         if let Err(error) = self.collect(wait, events, &mut signals) {
-            signals.failure.get_or_insert(error.into());
+            signals.failure.get_or_insert(error);
         }
         self.list(events);
         self.report_lost(events);
@@ -358,7 +360,7 @@ impl<S: AsFd> Reactor<S> {
         self.poll.registry()
     }
 
-    fn recheck(&mut self, events: &mut Vec<Event>) -> Result<()> {
+    fn recheck(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         let Ok(found) = self.ready.recheck(&mut self.entries, self.event_budget) else {
             return self.ask_set();
         };
@@ -376,13 +378,14 @@ impl<S: AsFd> Reactor<S> {
                 self.lose(found.token);
             }
         }
-        failure.map_or(Ok(()), |error| Err(error.into()))
+        failure.map_or(Ok(()), Err)
     }
 
     /// [`recheck`](Self::recheck) without `poll(2)`, which fails for more sources than
     /// `RLIMIT_NOFILE`, for one when the limit is 0, and without memory: changing a registration
     /// makes the set report again what is possible. A system call for each source.
-    fn ask_set(&mut self) -> Result<()> {
+    #[cold]
+    fn ask_set(&mut self) -> io::Result<()> {
         let mut failure = None;
         for token in self.ready.take(&mut self.entries, self.event_budget) {
             let Some(entry) = live(&mut self.entries, token) else {
@@ -403,7 +406,7 @@ impl<S: AsFd> Reactor<S> {
                 }
             }
         }
-        failure.map_or(Ok(()), |error| Err(error.into()))
+        failure.map_or(Ok(()), Err)
     }
 
     fn collect(

@@ -89,13 +89,16 @@ impl Wheel {
     /// meanwhile. `now` should not go backwards; if it does, nothing is lost and nothing fires early.
     /// A jump of years costs no more than the timers in between.
     pub fn expire(&mut self, now: u64, budget: usize, due: &mut Vec<TimerId>) {
-        let limit = due.len().saturating_add(budget);
+        let before = due.len();
+        let limit = before.saturating_add(budget);
         self.refill(now);
         while self.front.fire(now, limit, &mut self.table, due) {
             // Also when the budget is spent: `has_due` then has its answer in the front.
             self.refill(now);
         }
-        self.give_back();
+        if due.len() > before {
+            self.give_back();
+        }
     }
 
     /// Frees what a crowd of timers needed, once the last of them is gone. Dead items, which refer
