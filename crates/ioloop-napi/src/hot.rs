@@ -192,7 +192,11 @@ fn arguments<const N: usize>(
 
 fn argument<T: FromNapiValue>(env: sys::napi_env, value: sys::napi_value) -> Result<T> {
     // SAFETY: the value came with this call; the conversion checks its type. A slice is used
-    // before the call returns, and JavaScript does not run meanwhile.
+    // before the call returns, and no JavaScript of this thread runs meanwhile, so its memory is
+    // neither detached nor moved. A view of a `SharedArrayBuffer` may be written by other threads
+    // during the call, which the language does not allow for a slice. Its bytes are not read or
+    // written here: the pointer and the length go to the kernel, which copies them in any order.
+    // The caller sees what it sees of such memory without synchronisation: old or new bytes.
     unsafe { T::from_napi_value(env, value) }
 }
 

@@ -187,8 +187,8 @@ pub fn socket_set_option(fd: i32, option: u32, value: i32) -> i32 {
 pub fn socket_recv(
     fd: i32,
     #[napi(ts_arg_type = "Uint8Array")] buffer: Bytes<'_>,
-    offset: u32,
-    length: u32,
+    offset: f64,
+    length: f64,
 ) -> i32 {
     transfer::answer(with(fd, |socket| {
         net::recv(socket, range_mut(buffer, offset, length)?)
@@ -197,7 +197,7 @@ pub fn socket_recv(
 
 /// Sends of `bytes`, from `offset` on, at most `length`, what the kernel has room for: how many.
 #[napi(catch_unwind)]
-pub fn socket_send(fd: i32, bytes: &[u8], offset: u32, length: u32) -> i32 {
+pub fn socket_send(fd: i32, bytes: &[u8], offset: f64, length: f64) -> i32 {
     transfer::answer(with(fd, |socket| {
         net::send(socket, range(bytes, offset, length)?)
     }))
@@ -208,8 +208,8 @@ pub fn socket_send(fd: i32, bytes: &[u8], offset: u32, length: u32) -> i32 {
 pub fn fd_read(
     fd: i32,
     #[napi(ts_arg_type = "Uint8Array")] buffer: Bytes<'_>,
-    offset: u32,
-    length: u32,
+    offset: f64,
+    length: f64,
 ) -> i32 {
     transfer::answer(with(fd, |fd| {
         net::read(fd, range_mut(buffer, offset, length)?)
@@ -218,7 +218,7 @@ pub fn fd_read(
 
 /// [`socket_send`] for what is no socket.
 #[napi(catch_unwind)]
-pub fn fd_write(fd: i32, bytes: &[u8], offset: u32, length: u32) -> i32 {
+pub fn fd_write(fd: i32, bytes: &[u8], offset: f64, length: f64) -> i32 {
     transfer::answer(with(fd, |fd| net::write(fd, range(bytes, offset, length)?)))
 }
 
@@ -312,17 +312,32 @@ fn give((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<i32> {
     Ok(0)
 }
 
-fn range(bytes: &[u8], offset: u32, length: u32) -> Result<&[u8]> {
-    let (offset, length) = (offset as usize, length as usize);
-    let rest = bytes.get(offset..).ok_or(Errno::INVAL)?;
-    Ok(rest.get(..length).ok_or(Errno::INVAL)?)
+fn range(bytes: &[u8], offset: f64, length: f64) -> Result<&[u8]> {
+    let rest = bytes.get(position(offset)?..).ok_or(Errno::INVAL)?;
+    Ok(rest.get(..position(length)?).ok_or(Errno::INVAL)?)
 }
 
-fn range_mut(buffer: &mut [u8], offset: u32, length: u32) -> Result<&mut [u8]> {
-    let (offset, length) = (offset as usize, length as usize);
-    let rest = buffer.get_mut(offset..).ok_or(Errno::INVAL)?;
-    Ok(rest.get_mut(..length).ok_or(Errno::INVAL)?)
+fn range_mut(buffer: &mut [u8], offset: f64, length: f64) -> Result<&mut [u8]> {
+    let rest = buffer.get_mut(position(offset)?..).ok_or(Errno::INVAL)?;
+    Ok(rest.get_mut(..position(length)?).ok_or(Errno::INVAL)?)
 }
+
+/// A position in a buffer. Buffers of more than 4 GiB exist, and the conversion of Node-API to a
+/// `u32` wraps: positions cross as doubles, and `EINVAL` answers what is no position.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked"
+)]
+fn position(number: f64) -> Result<usize> {
+    let is_position = (0.0..=MAX_SAFE_INTEGER).contains(&number) && number.fract() == 0.0;
+    is_position
+        .then_some(number as usize)
+        .ok_or_else(|| Errno::INVAL.into())
+}
+
+/// As JavaScript has it: 2^53 - 1.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 fn decode(bytes: &[u8]) -> Result<Address> {
     Address::decode(bytes).ok_or_else(|| Errno::INVAL.into())
