@@ -93,6 +93,9 @@ export class Engine {
       wake: () => {
         if (this.#phase === 'sleeping') this.#schedule();
       },
+      report: (error) => {
+        options.isolation.report(null, error);
+      },
     });
   }
 

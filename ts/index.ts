@@ -46,6 +46,6 @@ export { type CloseCallback } from './streams/stream-core.js';
 export type { IOStreamOptions, ReadBytesOptions, ReadUntilOptions } from './streams/options.js';
 export { SSLIOStreamDuplex } from './streams/tls-duplex.js';
 export { SSLIOStream, type StartTlsOptions } from './streams/ssl-iostream.js';
-export type { Data } from './streams/transport.js';
+export type { Data } from './streams/data.js';
 export type { WaitOptions } from './streams/wait.js';
 export type { WebStreamPair } from './streams/web-streams.js';

@@ -8,6 +8,7 @@ import {
   type Address,
   type Family,
 } from './address.js';
+import { bytesOfView } from './bytes.js';
 import { checkNumber, Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from './errors.js';
 import * as descriptorKinds from './descriptor-kinds.js';
@@ -218,14 +219,13 @@ export class Socket {
   }
 
   /**
-   * How many bytes of `data` (a string as UTF-8) the system took, from its front; `null` when it
-   * has no room now. With `offset` and `length` a part of a buffer is sent, without a view of it.
+   * How many bytes of `data` (a string as UTF-8, any typed array, a `DataView`) the system took,
+   * from its front, at most 1 GiB in a call; `null` when it has no room now. With `offset` and
+   * `length`, in bytes, a part of a buffer is sent, without a view of it.
    */
-  send(data: string | Uint8Array, offset = 0, length?: number): number | null {
+  send(data: string | ArrayBufferView, offset = 0, length?: number): number | null {
     const fd = this.#open('send');
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-    if (!(bytes instanceof Uint8Array))
-      throw invalidArgType('data', data, 'a string or Uint8Array');
+    const bytes = sendable(data);
     checkInteger('offset', offset, 0, bytes.length);
     const end = bytes.length - offset;
     if (length !== undefined) checkInteger('length', length, 0, end);
@@ -323,6 +323,12 @@ function checkedPair(): [number, number] {
   const result = native.socketPair(words);
   if (result < 0) throw systemError(result, 'socketpair');
   return [words[0] as number, words[1] as number];
+}
+
+function sendable(data: string | ArrayBufferView): Uint8Array {
+  if (typeof data === 'string') return Buffer.from(data);
+  if (ArrayBuffer.isView(data)) return bytesOfView(data);
+  throw invalidArgType('data', data, 'a string, a Buffer, a typed array or a DataView');
 }
 
 function checked(result: number, syscall: string, fd: number): void {

@@ -1,6 +1,7 @@
 /** What every writing side has: watermarks, the end of its direction, and the end of it all. */
 import { Deferred } from './deferred.js';
-import type { Data, Writer, WriterLimits, WriterOwner } from './transport.js';
+import type { Data } from './data.js';
+import type { Writer, WriterLimits, WriterOwner } from './transport.js';
 
 /** A writing side without a place to write to. Nothing here throws: what fails is a rejection. */
 export abstract class BaseWriter implements Writer {
@@ -18,6 +19,8 @@ export abstract class BaseWriter implements Writer {
   }
 
   abstract get buffered(): number;
+
+  abstract get held(): number;
 
   get congested(): boolean {
     return this.#congested;

@@ -18,6 +18,8 @@ export interface ChannelTableHooks {
   report(error: unknown): void;
   /** This index, which may have been a handler's, is a channel's now. */
   displace(index: number): void;
+  /** An error that must not stop what else is to be done. */
+  report(error: unknown): void;
 }
 
 /** The registered channels of one loop, by the core's index. */
@@ -57,7 +59,11 @@ export class ChannelTable {
 
   /** The batch that is sent when the running code and its microtasks are done. */
   get batch(): SendBatch {
-    return (this.#batch ??= new SendBatch(capacities.sendBytes, capacities.sendRecords));
+    if (this.#batch === null) {
+      const { sendBytes, sendRecords } = capacities;
+      this.#batch = new SendBatch(sendBytes, sendRecords, this.#hooks.report);
+    }
+    return this.#batch;
   }
 
   /** Watches a channel: its index, or a negative errno. */
@@ -202,7 +208,13 @@ export class ChannelTable {
     const channels = this.#atTickEnd;
     if (channels.length === 0) return;
     this.#atTickEnd = [];
-    for (const channel of channels) channel.onTickEnd();
+    for (const channel of channels) {
+      try {
+        channel.onTickEnd();
+      } catch (error) {
+        this.#hooks.report(error);
+      }
+    }
   };
 
   #grow(index: number): void {

@@ -1,40 +1,37 @@
 /** The writing side of a stream on a descriptor. */
-import { constants } from 'node:os';
 import { capacities } from '../capacities.js';
-import { bufferFull, invalidArgType } from '../errors.js';
-import { native } from '../native.js';
+import { bufferFull } from '../errors.js';
 import { BaseWriter } from './base-writer.js';
 import type { Channel, WritableEvents } from './channel.js';
 import type { ChannelTable } from './channel-table.js';
+import { bytesOf, isList, type Data } from './data.js';
 import { Deferred } from './deferred.js';
-import type { Sender } from './send-batch.js';
-import type { Data, WriterLimits, WriterOwner } from './transport.js';
-
-/** Bytes that did not fit, and who waits for them. */
-interface Pending {
-  readonly bytes: Uint8Array;
-  readonly done: Deferred | null;
-}
+import { isNoMemory, isNoRoom, NO_CHAIN, type Sender } from './send-batch.js';
+import { SendQueue, SMALL_WRITE_COST } from './send-queue.js';
+import type { WriterLimits, WriterOwner } from './transport.js';
 
 /**
  * Small pieces go to the loop's batch, which leaves at the end of the tick; large ones are sent
- * from where they are. What the kernel has no room for waits here, in order, until it has.
+ * from where they are. What the kernel has no room for waits in a queue, in order, until it has.
+ *
+ * | State | A write goes to | It ends by |
+ * | --- | --- | --- |
+ * | open, queue empty | the batch; a large one to the queue | a flush that is not sent whole |
+ * | open, queue in use | the queue | a pump: empty, or blocked |
+ * | blocked | the queue | room, the end of a connection attempt, or a retry |
+ * | closed | nowhere: it rejects | |
  */
 export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   readonly #channel: Channel;
   readonly #table: ChannelTable;
-  /** Bytes in the batch, the records they are in, and the promise of all of them. */
-  #staged = 0;
-  #first = NONE;
-  #last = NONE;
+  /** What is in the batch, and the promise of all of it. */
+  #chain = NO_CHAIN;
   #done: Deferred | null = null;
-  /** What waits for the kernel, from `#queueStart` on; the first is sent up to `#sent`. */
-  #queue = NOTHING;
-  #queueStart = 0;
-  #sent = 0;
-  #queued = 0;
+  #queue: SendQueue | null = null;
+  /** The rejection of what was refused in this tick. */
+  #refusal: Promise<void> | null = null;
   #connecting: boolean;
-  /** The kernel has no room, or there is no connection yet. */
+  /** The kernel has no room, there is no connection yet, or sending has failed. */
   #blocked: boolean;
 
   constructor(
@@ -58,12 +55,16 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     return this.#channel.mode;
   }
 
-  get buffered(): number {
-    return this.#staged + this.#queued;
+  override get buffered(): number {
+    return this.#staged + (this.#queue?.bytes ?? 0);
   }
 
-  flush(): void {
-    if (this.#staged > 0) this.#table.batch.flush();
+  override get held(): number {
+    return this.buffered + (this.#queue?.cost ?? 0);
+  }
+
+  override flush(): void {
+    if (this.#chain !== NO_CHAIN) this.#table.batch.flush();
   }
 
   protected override end(): void {
@@ -72,45 +73,44 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   protected override abandon(): (Deferred | null)[] {
-    if (this.#first !== NONE) this.#table.batch.cancel(this.#first);
-    const queued = this.#queue.slice(this.#queueStart).map(({ done }) => done);
-    const waiting = [this.#done, ...queued];
-    this.#unstage();
-    this.#queue = NOTHING;
-    this.#queueStart = this.#queued = this.#sent = 0;
+    if (this.#chain !== NO_CHAIN) this.#table.batch.cancel(this.#chain);
+    const waiting = [this.#done, ...(this.#queue?.abandon() ?? [])];
+    this.#chain = NO_CHAIN;
+    this.#done = null;
     return waiting;
   }
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
     if (typeof data === 'string') return this.#writeString(data);
-    if (data instanceof Uint8Array) return this.#writeBytes(data);
-    return this.#writeAll(data);
+    return isList(data) ? this.#writeAll(data) : this.#writeBytes(bytesOf(data));
   }
 
-  onSent(result: number): void {
-    const total = this.#staged;
+  onSent(rest: Uint8Array | null, result: number): void {
     const done = this.#done;
-    const first = this.#first;
-    this.#unstage();
-    if (result === total) {
+    this.#chain = NO_CHAIN;
+    this.#done = null;
+    if (rest === null) {
       done?.resolve();
       this.relieve();
       return;
     }
-    if (result < 0 && result !== -EAGAIN) {
-      this.#done = done;
-      this.owner.onWriteError(result);
-      return;
-    }
-    const rest = this.#table.batch.unsent(first, Math.max(result, 0), total);
+    this.#own().prepend(rest, done ?? new Deferred());
+    if (this.#provesFull(result)) this.#block(result);
+    else this.#channel.continueLater();
+  }
+
+  onSendFailed(): void {
+    this.#chain = NO_CHAIN;
     this.#blocked = true;
-    // Whatever was queued behind it came later.
-    this.#own().splice(this.#queueStart, 0, { bytes: rest, done });
-    this.#queued += rest.length;
+  }
+
+  onSendError(error: unknown): void {
+    if (typeof error === 'number') this.owner.onWriteError(error);
+    else this.owner.onFailure(error as Error);
   }
 
   onWritable(): void {
-    if (!this.#blocked) return;
+    if (!this.#blocked || this.closed) return;
     if (this.#connecting) {
       if (!this.owner.onConnectEnd()) return;
       this.#connecting = false;
@@ -125,195 +125,176 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   /** The end of the tick: large pieces go behind the batch, which has been sent. */
   onTickEnd(): void {
-    if (!this.#blocked && !this.closed && this.#queueStart < this.#queue.length) this.#pump();
+    this.#queue?.endTick();
+    this.#refusal = null;
+    if (!this.#blocked && !this.closed && this.#isQueued) this.#pump();
+  }
+
+  get #staged(): number {
+    return this.#chain === NO_CHAIN ? 0 : this.#table.batch.sizeOf(this.#chain);
+  }
+
+  get #isQueued(): boolean {
+    return this.#queue !== null && !this.#queue.isEmpty;
   }
 
   #writeString(text: string): Promise<void> {
+    const { batch } = this.#table;
     // A character of UTF-16 takes at most three bytes.
     const most = 3 * text.length;
-    if (most > Math.min(this.#table.batch.smallPiece, this.#headroom()) || !this.#canStage(most)) {
+    if (text.length === 0 || most > batch.smallPiece || most > this.#headroom) {
       return this.#writeBytes(Buffer.from(text));
     }
-    const { batch } = this.#table;
-    return this.#stage(batch.slab.write(text, batch.used, 'utf8'));
+    return this.#canStage(most)
+      ? this.#stage(batch.writeString(this, this.#chain, text))
+      : this.#writeBytes(Buffer.from(text));
   }
 
   #writeBytes(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;
-    this.#checkRoom(length);
-    if (length > this.#table.batch.smallPiece) return this.#enqueue(bytes);
-    if (!this.#canStage(length)) return this.#enqueue(Buffer.from(bytes));
     const { batch } = this.#table;
-    batch.slab.set(bytes, batch.used);
-    return this.#stage(length);
+    if (!this.#hasRoom(length)) return this.#refuse();
+    if (length > batch.smallPiece) return this.#enqueue([bytes], false);
+    if (!this.#canStage(length)) return this.#enqueue([bytes], true);
+    // What is empty has been sent when all before it has.
+    if (length === 0) return this.#done?.promise ?? Promise.resolve();
+    return this.#stage(batch.write(this, this.#chain, bytes));
   }
 
   #writeAll(list: readonly Data[]): Promise<void> {
-    if (!Array.isArray(list)) {
-      throw invalidArgType('data', list, 'a string, a Uint8Array or an array of them');
-    }
-    const pieces = list.map(bytesOf);
-    this.#checkRoom(pieces.reduce((sum, { length }) => sum + length, 0));
+    const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (total <= this.#table.batch.smallPiece)
-      return this.#writeBytes(Buffer.concat(pieces, total));
-    // All or nothing was checked; the promise of the last is that of them all.
-    return pieces.reduce((_, piece) => this.#enqueue(piece), Promise.resolve());
+    if (total <= this.#table.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
+    // All or nothing, and one promise for them all.
+    if (!this.#hasRoom(total)) return this.#refuse();
+    return this.#enqueue(pieces, false);
   }
 
-  /** Whether the batch has room, and nothing is queued that has to be sent first. */
+  /**
+   * Whether the batch has room, and nothing is queued that has to be sent first.
+   *
+   * @throws When making room has failed, and closed this stream.
+   */
   #canStage(length: number): boolean {
+    if (this.#blocked || this.#isQueued) return false;
     const { batch } = this.#table;
-    if (!batch.hasRoom(length)) batch.flush();
-    return !this.#mustQueue();
+    if (batch.hasRoom(length)) return true;
+    batch.flush();
+    if (this.closed) throw this.owner.closedError();
+    // What cannot be flushed now, as it is being flushed, is queued.
+    return !this.#blocked && !this.#isQueued && batch.hasRoom(length);
   }
 
-  #mustQueue(): boolean {
-    return this.#blocked || this.#queueStart < this.#queue.length;
+  get #headroom(): number {
+    return this.limits.maxBufferSize - this.held;
   }
 
-  #headroom(): number {
-    return this.limits.maxBufferSize - this.buffered;
+  /** Whether there is room for a write. A small one that would be queued counts its cost, too. */
+  #hasRoom(length: number): boolean {
+    const isSmall = length <= this.#table.batch.smallPiece;
+    const cost = isSmall && this.#isQueued ? SMALL_WRITE_COST : 0;
+    return length + cost <= this.#headroom;
   }
 
-  #checkRoom(length: number): void {
-    if (length > this.#headroom()) throw bufferFull('write', this.limits.maxBufferSize);
+  /** A million writes that are refused are cheap: those of one tick share the rejection. */
+  #refuse(): Promise<void> {
+    this.#channel.atTickEnd();
+    return (this.#refusal ??= Promise.reject(bufferFull('write', this.limits.maxBufferSize)));
   }
 
-  /** The `length` bytes at the end of the slab are this stream's. */
-  #stage(length: number): Promise<void> {
-    const table = this.#table;
-    if (length === 0 && this.#done === null) return Promise.resolve();
-    this.#last = table.batch.add(this, this.#last, length);
-    if (this.#first === NONE) {
-      this.#first = this.#last;
-      table.queueTickEnd();
-    }
-    this.#staged += length;
+  /** After `chain` has grown. */
+  #stage(chain: number): Promise<void> {
+    if (this.#chain === NO_CHAIN) this.#table.queueTickEnd();
+    this.#chain = chain;
     this.noteCongestion();
     // One promise for all that leaves together: it resolves when the last byte has.
     return (this.#done ??= new Deferred()).promise;
   }
 
-  #unstage(): void {
-    this.#staged = 0;
-    this.#first = this.#last = NONE;
-    this.#done = null;
-  }
-
-  #enqueue(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0 && !this.#mustQueue() && this.#staged === 0) return Promise.resolve();
-    const done = new Deferred();
-    this.#own().push({ bytes, done });
-    this.#queued += bytes.length;
-    this.noteCongestion();
-    if (!this.#blocked) {
-      // Behind what is in the batch, and at the end of the tick like that.
-      this.#channel.atTickEnd();
+  #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
+    const queue = this.#own();
+    const { smallPiece } = this.#table.batch;
+    for (const piece of pieces) {
+      if (piece.length <= smallPiece) queue.copy(piece);
+      else queue.refer(piece);
     }
-    return done.promise;
+    this.noteCongestion();
+    // Behind what is in the batch, and at the end of the tick like that.
+    this.#channel.atTickEnd();
+    return queue.promise(isSmall);
   }
 
   /** The queue, to add to. */
-  #own(): Pending[] {
-    if (this.#queue === NOTHING) this.#queue = [];
-    return this.#queue;
+  #own(): SendQueue {
+    return (this.#queue ??= new SendQueue());
   }
 
   /** Sends what is queued, until the kernel is full or others are to have their turn. */
   #pump(): void {
     this.flush();
-    for (
-      let budget = capacities.sendBudget;
-      !this.#blocked && this.#queueStart < this.#queue.length;
-    ) {
-      if (budget <= 0) {
-        this.#channel.continueLater();
-        break;
+    if (this.closed) return;
+    const queue = this.#queue;
+    if (queue !== null) {
+      try {
+        this.#send(queue);
+      } catch (error) {
+        this.owner.onFailure(error as Error);
       }
-      const [count, wanted] = this.#sendQueued();
-      if (count < 0 && count !== -EAGAIN) {
-        this.owner.onWriteError(count);
-        return;
-      }
-      if (count < wanted) this.#blocked = true;
-      if (count > 0) this.#onQueuedSent(count);
-      else if (wanted === 0) this.#onQueuedSent(0);
-      budget -= count;
+      if (this.closed) return;
+      if (!queue.settle(SETTLED_PER_TURN)) this.#channel.continueLater();
     }
     this.relieve();
     this.#finish();
   }
 
-  /** Offers the first of the queue to the kernel: how many bytes it took, and of how many. */
-  #sendQueued(): [count: number, wanted: number] {
-    const { fd, mode, isFile } = this.#channel;
-    const queue = this.#queue;
-    const first = queue[this.#queueStart] as Pending;
-    const length = Math.min(first.bytes.length - this.#sent, capacities.sendBudget);
-    const several = this.#queueStart + 1 < queue.length && length < capacities.sendBudget;
-    if (!several) {
-      if (length === 0) return [0, 0];
-      const send = isFile ? native.fdWrite : native.socketSend;
-      return [send(fd, first.bytes, this.#sent, length), length];
+  #send(queue: SendQueue): void {
+    const { mode } = this.#channel;
+    for (let budget = capacities.sendBudget; !this.#blocked && queue.bytes > 0;) {
+      if (budget <= 0) {
+        this.#channel.continueLater();
+        return;
+      }
+      const count = queue.send(this.fd, mode, Math.min(budget, capacities.sendBudget));
+      if (count < 0 && !isNoRoom(count)) {
+        this.owner.onWriteError(count);
+        return;
+      }
+      if (count > 0) queue.advance(count);
+      if (count < queue.offered && this.#provesFull(count)) this.#block(count);
+      budget -= count;
     }
-    const buffers = [first.bytes.subarray(this.#sent)];
-    let wanted = length;
-    for (let at = this.#queueStart + 1; at < queue.length; at += 1) {
-      const { bytes } = queue[at] as Pending;
-      if (
-        buffers.length === native.SEND_ALL_BUFFERS ||
-        wanted + bytes.length > capacities.sendBudget
-      )
-        break;
-      buffers.push(bytes);
-      wanted += bytes.length;
-    }
-    return [native.sendAll(fd, mode, buffers), wanted];
   }
 
-  #onQueuedSent(count: number): void {
-    this.#queued -= count;
-    this.#sent += count;
-    while (this.#queueStart < this.#queue.length) {
-      const { bytes, done } = this.#queue[this.#queueStart] as Pending;
-      if (this.#sent < bytes.length) break;
-      this.#sent -= bytes.length;
-      this.#queueStart += 1;
-      done?.resolve();
-    }
-    if (this.#queueStart === this.#queue.length) {
-      this.#queue = NOTHING;
-      this.#queueStart = 0;
-    } else if (this.#queueStart > MANY) {
-      this.#queue = this.#queue.slice(this.#queueStart);
-      this.#queueStart = 0;
-    }
+  /**
+   * Whether there will be an event when there is room: after `EAGAIN`, and when a socket has taken
+   * less than it was offered. A terminal may have taken less because of a signal.
+   */
+  #provesFull(result: number): boolean {
+    return result <= 0 || !this.#channel.isFile;
+  }
+
+  #block(result: number): void {
+    this.#blocked = true;
+    if (!isNoMemory(result)) return;
+    this.owner.retryLater(() => {
+      this.onWritable();
+    });
   }
 
   /** Ends the direction once everything is sent. */
   #finish(): void {
-    if (this.ending === null || this.closed || this.buffered > 0 || this.#blocked) return;
+    const { ending } = this;
+    if (ending === null || this.closed || this.#blocked || this.#isQueued) return;
+    if (this.#chain !== NO_CHAIN) return;
     const error = this.owner.endWriting();
     if (error !== null) {
       this.owner.onFailure(error);
       return;
     }
-    this.ending.resolve();
+    ending.resolve();
     this.owner.onWriteEnd();
   }
 }
 
-const { EAGAIN } = constants.errno;
-const NONE = -1;
-/** The queue of all streams that have none: most of them, most of the time. */
-const NOTHING: Pending[] = [];
-
-/** Sent entries that are put up with at the front of the queue. */
-const MANY = 256;
-
-function bytesOf(data: Data): Uint8Array {
-  if (typeof data === 'string') return Buffer.from(data);
-  if (data instanceof Uint8Array) return data;
-  throw invalidArgType('data', data, 'a string, a Uint8Array or an array of them');
-}
+/** Writes whose promises are resolved in one turn, about: each may have a reaction. */
+const SETTLED_PER_TURN = 4096;

@@ -37,7 +37,7 @@ import {
 import type { SSLIOStream, StartTlsOptions } from './ssl-iostream.js';
 import { TlsEndpoint } from './tls-endpoint.js';
 import { StreamCore, toError, type CloseCallback } from './stream-core.js';
-import type { Data } from './transport.js';
+import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from './wait.js';
 import { toWeb, type WebStreamPair } from './web-streams.js';
 
@@ -148,9 +148,14 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return this.#core.reader.buffered;
   }
 
-  /** Bytes that were written and are not with the kernel. */
+  /**
+   * Bytes that were written and are not with the kernel, and what counts beside them: when the
+   * kernel has no room, 128 for each further write of up to 4 KiB (512 for any over TLS), about
+   * what its promise takes. `maxWriteBufferSize` limits this sum; the watermarks are for the
+   * bytes alone.
+   */
   get writeBufferSize(): number {
-    return this.#core.writer.buffered;
+    return this.#core.writer.held;
   }
 
   /** Whether more than the high watermark waits to be sent, and {@link drain} would wait. */
@@ -289,9 +294,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Writes bytes (a string as UTF-8), or several in their order. Resolves when the last of them is
-   * with the kernel; what is written in one turn leaves together at its end. A wait that is given
-   * up takes nothing back.
+   * Writes bytes (a string as UTF-8, any typed array, a `DataView`), or several in their order.
+   * Resolves when the last of them is with the kernel; what is written in one turn leaves together
+   * at its end. A wait that is given up takes nothing back.
+   *
+   * Pieces of up to 4 KiB are copied at once, also those of a list. Longer ones are sent from where
+   * they are: leave them alone until the promise is settled. One whose buffer is detached or
+   * becomes shorter meanwhile closes the stream with `ERR_INVALID_ARG_VALUE`.
    *
    * Rejects with `ERR_IOLOOP_BUFFER_FULL` when more than `maxWriteBufferSize` would wait, and the
    * stream is as before; with a {@link StreamClosedError} when it is closed, or is before the bytes

@@ -11,7 +11,10 @@ export interface IOStreamOptions {
   readonly maxBufferSize?: number | undefined;
   /** Bytes that are read at a time, by default 65,536; at most half of `maxBufferSize`. */
   readonly readChunkSize?: number | undefined;
-  /** Bytes that may wait to be sent, by default unlimited. A write beyond is refused. */
+  /**
+   * How large {@link IOStream.writeBufferSize} may become: bytes that wait to be sent, and what
+   * many small writes count beside. By default unlimited. A write beyond is refused.
+   */
   readonly maxWriteBufferSize?: number | undefined;
   /** Above so many bytes waiting to be sent `drain()` waits; by default 65,536. */
   readonly highWaterMark?: number | undefined;

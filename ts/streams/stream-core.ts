@@ -8,7 +8,7 @@ import {
   systemError,
   type StreamClosedError,
 } from '../errors.js';
-import type { IOLoop } from '../ioloop.js';
+import { reportError, type IOLoop } from '../ioloop.js';
 import { Deferred } from './deferred.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
 import { checkOptions, type StreamLimits } from './options.js';
@@ -26,6 +26,12 @@ export interface Moved {
   readonly limits: StreamLimits;
   readonly callback: CloseCallback | null;
 }
+
+/** The steps of a close, in their order. */
+let CLOSING: readonly ((core: StreamCore) => void)[];
+
+/** Seconds after which a send is tried again that has failed with `ENOBUFS` or `ENOMEM`. */
+const NO_MEMORY_RETRY = 0.01;
 
 /**
  * The state of a stream: open or closed, connecting, ended on one side or both. Its public face
@@ -122,13 +128,40 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     if (this.closed) return;
     this.closed = true;
     this.error = error;
-    this.endpoint.close();
-    this.reader.close();
-    this.writer.close();
-    this.#endConnecting()?.done.reject(this.closedError());
-    this.#announceClose();
-    this.#watcher?.(this.#watched);
-    this.#watcher = this.#watched = null;
+    for (const step of CLOSING) {
+      try {
+        step(this);
+      } catch (failure) {
+        reportError(this.loop, null, failure);
+      }
+    }
+  }
+
+  static {
+    // Each runs whatever the one before has thrown: it is somebody else who waits for it.
+    CLOSING = [
+      (core) => {
+        core.endpoint.close();
+      },
+      (core) => {
+        core.reader.close();
+      },
+      (core) => {
+        core.writer.close();
+      },
+      (core) => {
+        core.#endConnecting()?.done.reject(core.closedError());
+      },
+      (core) => {
+        core.#announceClose();
+      },
+      (core) => {
+        const watcher = core.#watcher;
+        const watched = core.#watched;
+        core.#watcher = core.#watched = null;
+        watcher?.(watched);
+      },
+    ];
   }
 
   /** Gives the endpoint away, and what else a stream that continues on it needs. */
@@ -196,6 +229,10 @@ export class StreamCore implements ReaderOwner, WriterOwner {
 
   onWriteError(errno: number): void {
     this.close(systemError(errno, 'write'));
+  }
+
+  retryLater(retry: () => void): void {
+    this.loop.callLater(NO_MEMORY_RETRY, retry);
   }
 
   onFailure(error: Error): void {

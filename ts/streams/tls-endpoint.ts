@@ -2,14 +2,15 @@
 import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { bufferFull, invalidArgType } from '../errors.js';
+import { bufferFull } from '../errors.js';
 import { nextTick, setImmediate } from '../host.js';
 import type { Socket } from '../socket.js';
 import { BaseWriter } from './base-writer.js';
+import { bytesOf, isList, type Data } from './data.js';
 import { Deferred } from './deferred.js';
 import type { Endpoint } from './endpoint.js';
 import type { IOStream } from './iostream.js';
-import type { Data, Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
+import type { Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
 
 /** A TLS connection over a stream. */
 export class TlsEndpoint implements Endpoint {
@@ -135,6 +136,10 @@ class DuplexWriter extends BaseWriter {
     return this.#buffered;
   }
 
+  override get held(): number {
+    return this.#buffered + WRITE_COST * Math.max(0, this.#pending.size - 1);
+  }
+
   override flush(): void {
     // What was written is on its way already.
   }
@@ -155,9 +160,10 @@ class DuplexWriter extends BaseWriter {
   }
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
-    const bytes = bytesOf(data);
+    const bytes = copyOf(data);
     const { maxBufferSize } = this.limits;
-    if (this.#buffered + bytes.length > maxBufferSize) throw bufferFull('write', maxBufferSize);
+    const cost = this.#pending.size > 0 ? WRITE_COST : 0;
+    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
     this.#buffered += bytes.length;
     this.noteCongestion();
     const done = new Deferred();
@@ -176,10 +182,12 @@ class DuplexWriter extends BaseWriter {
 
 const { EAGAIN } = constants.errno;
 
+/** What a write that waits counts beside its bytes: TLS keeps each by itself, with its record. */
+const WRITE_COST = 512;
+
 /** A copy: when the encryption takes place, the caller's memory may be another's. */
-function bytesOf(data: Data | readonly Data[]): Uint8Array {
+function copyOf(data: Data | readonly Data[]): Uint8Array {
   if (typeof data === 'string') return Buffer.from(data);
-  if (data instanceof Uint8Array) return Buffer.from(data);
-  if (Array.isArray(data)) return Buffer.concat(data.map((piece: Data) => bytesOf(piece)));
-  throw invalidArgType('data', data, 'a string, a Uint8Array or an array of them');
+  if (isList(data)) return Buffer.concat(Array.from(data, bytesOf));
+  return Buffer.from(bytesOf(data));
 }

@@ -1,6 +1,7 @@
 /** What a stream stands on: the interfaces between it and its descriptor, or its TLS connection. */
 
 import type { Block } from '../receive-blocks.js';
+import type { Data } from './data.js';
 
 /** Nobody waits for data. What becomes readable is remembered. */
 export const IDLE = 0;
@@ -52,13 +53,12 @@ export interface SourceEvents {
   onTickEnd(): void;
 }
 
-/** Bytes to send: a string is sent as UTF-8. */
-export type Data = string | Uint8Array;
-
 /** The side that is written to. Never throws: what fails is a rejection. */
 export interface Writer {
   /** Bytes that were written and are not with the kernel. */
   readonly buffered: number;
+  /** What counts against `maxBufferSize`: {@link buffered}, and what small writes cost beside. */
+  readonly held: number;
   /** Above the high watermark, and not below the low one since. */
   readonly congested: boolean;
   /** Resolves when the last byte is with the kernel. */
@@ -75,7 +75,7 @@ export interface Writer {
 
 /** When a writer refuses, and when it is congested: bytes. */
 export interface WriterLimits {
-  /** More than this is refused. */
+  /** A write with which {@link Writer.held} would be more is refused. */
   readonly maxBufferSize: number;
   readonly highWaterMark: number;
   readonly lowWaterMark: number;
@@ -85,6 +85,8 @@ export interface WriterLimits {
 export interface WriterOwner {
   /** A write has failed with this negative errno. */
   onWriteError(errno: number): void;
+  /** The kernel is short of memory, and has no event for its end: calls `retry` in a while. */
+  retryLater(retry: () => void): void;
   /** The connection has failed in a way that has no errno. */
   onFailure(error: Error): void;
   /** A connection attempt has ended: whether it stands. */

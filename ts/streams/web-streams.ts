@@ -98,9 +98,9 @@ class WebAdapter implements WebStreamPair {
   }
 }
 
-function checkChunk(chunk: unknown): Uint8Array | string {
-  if (typeof chunk === 'string' || chunk instanceof Uint8Array) return chunk;
-  throw invalidArgType('chunk', chunk, 'a string or Uint8Array');
+function checkChunk(chunk: unknown): ArrayBufferView | string {
+  if (typeof chunk === 'string' || ArrayBuffer.isView(chunk)) return chunk;
+  throw invalidArgType('chunk', chunk, 'a string, a typed array or a DataView');
 }
 
 const CHUNK = 64 * 1024;

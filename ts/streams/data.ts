@@ -1,0 +1,24 @@
+/** What can be written to a stream. */
+import { bytesOfView } from '../bytes.js';
+import { invalidArgType } from '../errors.js';
+
+/** Bytes to send: a string is sent as UTF-8, of a typed array or `DataView` the bytes it shows. */
+export type Data = string | ArrayBufferView;
+
+/**
+ * The bytes of one piece: of a string, fresh ones; of a view, its own memory.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; a `TypeError` for a `DataView` of a detached buffer.
+ */
+export function bytesOf(data: Data): Uint8Array {
+  if (typeof data === 'string') return Buffer.from(data);
+  if (ArrayBuffer.isView(data)) return bytesOfView(data);
+  throw invalidArgType('data', data, EXPECTED);
+}
+
+/** Whether `data` is an array of pieces. A typed array is one piece. */
+export function isList(data: Data | readonly Data[]): data is readonly Data[] {
+  return Array.isArray(data);
+}
+
+const EXPECTED = 'a string, a Buffer, a typed array, a DataView or an array of them';

@@ -1,0 +1,211 @@
+/** What one stream has written and its kernel has no room for. */
+import { invalidArgValue } from '../errors.js';
+import { native } from '../native.js';
+import { Deferred } from './deferred.js';
+import { Fifo } from './fifo.js';
+
+/**
+ * What each small write that waits counts against `maxWriteBufferSize` beside its bytes: about what
+ * its promise and the reactions to it take.
+ */
+export const SMALL_WRITE_COST = 128;
+
+const { MODE_FILE, SEND_ALL_BUFFERS } = native;
+
+/** Consecutive bytes: a chunk of the queue's own with room at its end, or memory of the caller's. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  /** Bytes in use. The caller's memory had this length when it was written. */
+  length: number;
+  readonly isChunk: boolean;
+}
+
+/** Writes that share a promise: it resolves when everything before `end` is sent. */
+interface Mark {
+  /** A position in the stream of bytes. */
+  end: number;
+  /** How many small writes, for what they cost. */
+  writes: number;
+  readonly done: Deferred;
+}
+
+/**
+ * Pieces in their order, and the promises of their writes. Small pieces are copied into shared
+ * chunks, and the small writes of one tick share a promise: 10^6 writes of one byte are 1 MB.
+ *
+ * Sending and settling are two steps, as either may be more than fits into a turn.
+ */
+export class SendQueue {
+  /** Bytes that the last {@link send} has offered. */
+  offered = 0;
+  readonly #pieces = new Fifo<Piece>();
+  readonly #marks = new Fifo<Mark>();
+  /** Bytes of the first piece that are sent. */
+  #offset = 0;
+  /** Positions in the stream of bytes: what is sent, and what was written. */
+  #sent = 0;
+  #end = 0;
+  #writes = 0;
+  /** The last mark takes the next small write too. */
+  #shared = false;
+
+  /** Bytes that wait. */
+  get bytes(): number {
+    return this.#end - this.#sent;
+  }
+
+  /** What the small writes count beside their bytes. One alone counts nothing. */
+  get cost(): number {
+    return SMALL_WRITE_COST * Math.max(0, this.#writes - 1);
+  }
+
+  /** Nothing waits, and every promise is settled. */
+  get isEmpty(): boolean {
+    return this.#marks.length === 0;
+  }
+
+  /** Copies a small piece. */
+  copy(bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (length === 0) return;
+    let last = this.#pieces.last();
+    if (last === undefined || !last.isChunk || last.bytes.length - last.length < length) {
+      // Grows with the queue: the room that is unused is never more than what is used.
+      const room = Math.max(length, Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, this.bytes)));
+      last = { bytes: Buffer.allocUnsafeSlow(room), length: 0, isChunk: true };
+      this.#pieces.push(last);
+    }
+    last.bytes.set(bytes, last.length);
+    last.length += length;
+    this.#end += length;
+  }
+
+  /** Adds a piece that is sent from where it is. */
+  refer(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#pieces.push({ bytes, length: bytes.length, isChunk: false });
+    this.#end += bytes.length;
+  }
+
+  /** Puts in front what was written before everything in the queue. */
+  prepend(bytes: Uint8Array, done: Deferred): void {
+    this.#pieces.unshift({ bytes, length: bytes.length, isChunk: false });
+    this.#marks.unshift({ end: this.#sent, writes: 1, done });
+    this.#sent -= bytes.length;
+    this.#writes += 1;
+  }
+
+  /**
+   * The promise of everything up to here, for a write that has just been added. Small writes share
+   * one until {@link endTick}; it is that of the last of them.
+   */
+  promise(isSmall: boolean): Promise<void> {
+    let last = this.#marks.last();
+    const isShared =
+      last !== undefined &&
+      (last.end === this.#end || (isSmall && this.#shared && last.writes < MOST_SHARING));
+    if (last === undefined || !isShared) {
+      last = { end: this.#end, writes: 0, done: new Deferred() };
+      this.#marks.push(last);
+      this.#shared = isSmall;
+    }
+    last.end = this.#end;
+    if (isSmall) {
+      last.writes += 1;
+      this.#writes += 1;
+    }
+    return last.done.promise;
+  }
+
+  /** Later writes have a promise of their own. */
+  endTick(): void {
+    this.#shared = false;
+  }
+
+  /**
+   * Offers the kernel the next bytes, at most `most`: {@link offered}. How many it took, or a
+   * negative errno; {@link advance} takes them out.
+   *
+   * @throws `ERR_INVALID_ARG_VALUE` when memory of the caller's has become shorter.
+   */
+  send(fd: number, mode: number, most: number): number {
+    const offset = this.#offset;
+    const { bytes, length } = this.#piece(0);
+    const size = Math.min(length - offset, most);
+    if (size < most && this.#pieces.length > 1) return this.#sendSeveral(fd, mode, most);
+    this.offered = size;
+    const send = (mode & MODE_FILE) === 0 ? native.socketSend : native.fdWrite;
+    return send(fd, bytes, offset, size);
+  }
+
+  #sendSeveral(fd: number, mode: number, most: number): number {
+    const parts: Uint8Array[] = [];
+    let offset = this.#offset;
+    let left = most;
+    const count = Math.min(this.#pieces.length, SEND_ALL_BUFFERS);
+    for (let at = 0; at < count && left > 0; at += 1) {
+      const { bytes, length } = this.#piece(at);
+      const part = bytes.subarray(offset, Math.min(length, offset + left));
+      parts.push(part);
+      left -= part.length;
+      offset = 0;
+    }
+    this.offered = most - left;
+    return native.sendAll(fd, mode, parts);
+  }
+
+  #piece(at: number): Piece {
+    const piece = this.#pieces.at(at) as Piece;
+    // Detached, or a view of a buffer that was resized.
+    if (piece.bytes.length < piece.length) throw invalidArgValue('data', piece.bytes, UNCHANGED);
+    return piece;
+  }
+
+  /** The kernel has taken the first `count` bytes. */
+  advance(count: number): void {
+    this.#sent += count;
+    this.#offset += count;
+    for (;;) {
+      const first = this.#pieces.at(0);
+      if (first === undefined || this.#offset < first.length) return;
+      this.#offset -= first.length;
+      this.#pieces.shift();
+    }
+  }
+
+  /** Resolves what is sent, for about `most` writes; false when there is more to resolve. */
+  settle(most: number): boolean {
+    let left = most;
+    for (;;) {
+      const first = this.#marks.at(0);
+      if (first === undefined || first.end > this.#sent) return true;
+      if (left <= 0) return false;
+      this.#marks.shift();
+      this.#writes -= first.writes;
+      left -= Math.max(1, first.writes);
+      first.done.resolve();
+    }
+  }
+
+  /** Drops everything: what waits for it. */
+  abandon(): Deferred[] {
+    const waiting: Deferred[] = [];
+    for (let at = 0; at < this.#marks.length; at += 1) {
+      waiting.push((this.#marks.at(at) as Mark).done);
+    }
+    this.#marks.clear();
+    this.#pieces.clear();
+    this.#sent = this.#end;
+    this.#offset = this.#writes = 0;
+    return waiting;
+  }
+}
+
+const SMALLEST_CHUNK = 256;
+const LARGEST_CHUNK = 16 * 1024;
+
+/** Small writes that share a promise: its reactions run in one go. */
+const MOST_SHARING = 1024;
+
+const UNCHANGED =
+  'as long as it was when it was written until its promise is settled: its buffer was detached or resized';
