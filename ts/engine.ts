@@ -93,9 +93,6 @@ export class Engine {
       wake: () => {
         if (this.#phase === 'sleeping') this.#schedule();
       },
-      report: (error) => {
-        options.isolation.report(null, error);
-      },
     });
   }
 

@@ -17,8 +17,8 @@ export const table = {
   },
   ERR_IOLOOP_BUFFER_DETACHED: {
     base: 'IOLoopError',
-    message: (read: string, lost: number) =>
-      `The buffer of ${read}() was detached or resized while the read was pending${lost > 0 ? `, and ${lost} received bytes in it are lost` : ''}. Leave the buffer alone until the promise is settled`,
+    message: (call: string, lost: number) =>
+      `The buffer of ${call}() was detached or resized before its promise was settled${lost > 0 ? `, and ${lost} received bytes in it are lost` : ''}. Leave the buffer alone until the promise is settled`,
   },
   ERR_IOLOOP_BUFFER_FULL: {
     base: 'StreamBufferFullError',

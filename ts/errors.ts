@@ -204,9 +204,9 @@ export function serverState(message: string): IOLoopError {
   return refusal('ERR_IOLOOP_SERVER', message);
 }
 
-/** The memory of a read was transferred or resized meanwhile, with `lost` bytes that it held. */
-export function bufferDetached(read: string, lost: number): IOLoopError {
-  return refusal('ERR_IOLOOP_BUFFER_DETACHED', read, lost);
+/** The memory of a read or write was transferred or resized meanwhile, with `lost` bytes that it held. */
+export function bufferDetached(call: string, lost: number): IOLoopError {
+  return refusal('ERR_IOLOOP_BUFFER_DETACHED', call, lost);
 }
 
 /** A stream that is not in the state for `what`. */

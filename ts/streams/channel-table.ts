@@ -18,8 +18,6 @@ export interface ChannelTableHooks {
   report(error: unknown): void;
   /** This index, which may have been a handler's, is a channel's now. */
   displace(index: number): void;
-  /** An error that must not stop what else is to be done. */
-  report(error: unknown): void;
 }
 
 /** The registered channels of one loop, by the core's index. */

@@ -300,7 +300,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    *
    * Pieces of up to 4 KiB are copied at once, also those of a list. Longer ones are sent from where
    * they are: leave them alone until the promise is settled. One whose buffer is detached or
-   * becomes shorter meanwhile closes the stream with `ERR_INVALID_ARG_VALUE`.
+   * becomes shorter meanwhile closes the stream with `ERR_IOLOOP_BUFFER_DETACHED`.
    *
    * Rejects with `ERR_IOLOOP_BUFFER_FULL` when more than `maxWriteBufferSize` would wait, and the
    * stream is as before; with a {@link StreamClosedError} when it is closed, or is before the bytes

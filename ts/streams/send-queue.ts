@@ -1,5 +1,5 @@
 /** What one stream has written and its kernel has no room for. */
-import { invalidArgValue } from '../errors.js';
+import { bufferDetached } from '../errors.js';
 import { native } from '../native.js';
 import { Deferred } from './deferred.js';
 import { Fifo } from './fifo.js';
@@ -126,7 +126,7 @@ export class SendQueue {
    * Offers the kernel the next bytes, at most `most`: {@link offered}. How many it took, or a
    * negative errno; {@link advance} takes them out.
    *
-   * @throws `ERR_INVALID_ARG_VALUE` when memory of the caller's has become shorter.
+   * @throws `ERR_IOLOOP_BUFFER_DETACHED` when memory of the caller's has become shorter.
    */
   send(fd: number, mode: number, most: number): number {
     const offset = this.#offset;
@@ -157,7 +157,7 @@ export class SendQueue {
   #piece(at: number): Piece {
     const piece = this.#pieces.at(at) as Piece;
     // Detached, or a view of a buffer that was resized.
-    if (piece.bytes.length < piece.length) throw invalidArgValue('data', piece.bytes, UNCHANGED);
+    if (piece.bytes.length < piece.length) throw bufferDetached('write', 0);
     return piece;
   }
 
@@ -206,6 +206,3 @@ const LARGEST_CHUNK = 16 * 1024;
 
 /** Small writes that share a promise: its reactions run in one go. */
 const MOST_SHARING = 1024;
-
-const UNCHANGED =
-  'as long as it was when it was written until its promise is settled: its buffer was detached or resized';
