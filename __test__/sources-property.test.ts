@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
-import { closeAll, tcpPair } from './helpers/fds.js';
+import { closeAll, nodeTurns, tcpPair } from './helpers/fds.js';
 import { runTurns, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 const capacity = fc.integer({ min: 1, max: 4 });
@@ -15,6 +15,7 @@ type Manner = (typeof MANNERS)[number];
 
 const SOURCES = 7;
 const which = fc.nat(SOURCES - 1);
+const manners = fc.array(fc.constantFrom(...MANNERS), { maxLength: SOURCES });
 
 type Step =
   | { readonly kind: 'register'; readonly at: number; readonly manner: Manner }
@@ -104,7 +105,8 @@ class Source {
   #read(times: number, size: number): void {
     for (let time = 0; time < times; time += 1) {
       const bytes = this.#near.recv(size);
-      if (bytes === null) return assert.equal(this.unread, 0);
+      // Over TCP some may be on their way: these have to be reported then.
+      if (bytes === null) return;
       this.unread -= bytes.length;
     }
   }
@@ -113,10 +115,14 @@ class Source {
 async function check(
   loop: ReportingLoop,
   pairs: readonly (readonly [Socket, Socket])[],
+  manners: readonly Manner[],
   steps: readonly Step[],
 ): Promise<void> {
   const sources = pairs.map((pair) => new Source(loop, pair));
   try {
+    for (const [at, manner] of manners.entries()) {
+      (sources[at] as Source).do({ kind: 'register', at, manner });
+    }
     for (const what of [...steps, { kind: 'turns' } as const]) {
       if (what.kind !== 'turns') {
         (sources[what.at] as Source).do(what);
@@ -124,14 +130,24 @@ async function check(
       }
       const due = sources.filter((source) => source.isWatched && source.unread > 0);
       for (const source of sources) source.calls = 0;
-      // A turn reports one of the set and one of the list, at least.
-      await runTurns(loop, 4 * SOURCES + 4);
-      if (loop.errors.length > 0) throw loop.errors[0];
-      for (const source of due) assert.ok(source.calls > 0, 'ready, and not called');
+      await called(loop, due);
     }
   } finally {
     for (const source of sources) source.close();
   }
+}
+
+/** Turns until all of them were called. What TCP carries may take its time. */
+async function called(loop: ReportingLoop, due: readonly Source[]): Promise<void> {
+  const end = performance.now() + 3000;
+  do {
+    // A turn reports one of the set and one of the list, at least.
+    await runTurns(loop, 4 * SOURCES + 4);
+    if (loop.errors.length > 0) throw loop.errors[0];
+    if (due.every((source) => source.calls > 0)) return;
+    await nodeTurns();
+  } while (performance.now() < end);
+  assert.fail('ready, and not called');
 }
 
 for (const [name, open] of [
@@ -140,11 +156,11 @@ for (const [name, open] of [
 ] as const) {
   test(`${name}: who has something to read is called, and nobody else`, async (t) => {
     await fc.assert(
-      fc.asyncProperty(capacities, fc.array(step, { maxLength: 60 }), (few, steps) =>
+      fc.asyncProperty(capacities, manners, fc.array(step, { maxLength: 60 }), (few, how, steps) =>
         withLoop(
           async (loop) => {
             const pairs = await Promise.all(Array.from({ length: SOURCES }, open));
-            await check(loop, pairs, steps);
+            await check(loop, pairs, how, steps);
           },
           { capacities: few },
         ),
