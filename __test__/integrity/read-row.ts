@@ -155,4 +155,4 @@ function watchProgress(
 }
 
 /** A read until the end shows no progress before it: longer than any of them takes. */
-const STANDSTILL_MS = 15_000;
+const STANDSTILL_MS = 8000;
