@@ -51,7 +51,7 @@ export class IOStreamDuplex extends Duplex {
   readonly #core: StreamCore;
   /** Most bytes of one read. */
   readonly #chunkSize: number;
-  readonly #remote: Address | null;
+  #remote: Address | null;
   #local: Address | null = null;
   #timer: IdleTimer | null = null;
   #connecting = false;
@@ -377,6 +377,7 @@ export class IOStreamDuplex extends Duplex {
   readonly #onConnect = (): void => {
     if (!this.#connecting) return;
     this.#connecting = false;
+    this.#remote ??= this.#peer();
     this.#noteActivity();
     this.emit('connect');
     this.emit('ready');
