@@ -35,9 +35,12 @@ test('a loop that runs, before or after the call, is no cause for a warning', as
     await loop.runSync(async () => {
       (await new TCPClient().connect('127.0.0.1', address.port)).close();
     });
-    // It waits, and the loop has run: the program knows what it does.
     const refused = new TCPClient({ resolver: () => Promise.reject(new Error('none')) });
     await refused.connect('name', 1).catch((error) => console.log(error.message));
+    // This one waits for ever, and the loop has run since: the program has chosen so.
+    const never = new TCPClient({ resolver: () => new Promise(() => {}) });
+    void never.connect('name', 1);
+    await loop.runSync(async () => {});
     console.log(process.listenerCount('beforeExit'));
   `);
   t.is(stderr, '');
