@@ -1,7 +1,16 @@
 /** The bytes of what a caller hands over. */
+import { bufferDetached } from './errors.js';
 
-/** The memory of a typed array or `DataView`, without a copy. */
-export function bytesOfView(view: ArrayBufferView): Uint8Array {
-  if (view instanceof Uint8Array) return view;
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+/**
+ * The memory of a typed array or `DataView` that was passed to `call`, without a copy.
+ *
+ * @throws `ERR_IOLOOP_BUFFER_DETACHED`: it would look like no bytes at all.
+ */
+export function bytesOfView(view: ArrayBufferView, call: string): Uint8Array {
+  if (view instanceof Uint8Array && view.length > 0) return view;
+  try {
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch {
+    throw bufferDetached(call, 0);
+  }
 }

@@ -18,7 +18,7 @@ export const table = {
   ERR_IOLOOP_BUFFER_DETACHED: {
     base: 'IOLoopError',
     message: (call: string, lost: number) =>
-      `The buffer of ${call}() was detached or resized before its promise was settled${lost > 0 ? `, and ${lost} received bytes in it are lost` : ''}. Leave the buffer alone until the promise is settled`,
+      `The buffer of ${call}() was detached or resized before the call was done${lost > 0 ? `, and ${lost} received bytes in it are lost` : ''}. Leave the buffer alone until then`,
   },
   ERR_IOLOOP_BUFFER_FULL: {
     base: 'StreamBufferFullError',

@@ -327,7 +327,7 @@ function checkedPair(): [number, number] {
 
 function sendable(data: string | ArrayBufferView): Uint8Array {
   if (typeof data === 'string') return Buffer.from(data);
-  if (ArrayBuffer.isView(data)) return bytesOfView(data);
+  if (ArrayBuffer.isView(data)) return bytesOfView(data, 'send');
   throw invalidArgType('data', data, 'a string, a Buffer, a typed array or a DataView');
 }
 

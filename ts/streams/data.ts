@@ -8,11 +8,11 @@ export type Data = string | ArrayBufferView;
 /**
  * The bytes of one piece: of a string, fresh ones; of a view, its own memory.
  *
- * @throws `ERR_INVALID_ARG_TYPE`; a `TypeError` for a `DataView` of a detached buffer.
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_IOLOOP_BUFFER_DETACHED`.
  */
 export function bytesOf(data: Data): Uint8Array {
   if (typeof data === 'string') return Buffer.from(data);
-  if (ArrayBuffer.isView(data)) return bytesOfView(data);
+  if (ArrayBuffer.isView(data)) return bytesOfView(data, 'write');
   throw invalidArgType('data', data, EXPECTED);
 }
 

@@ -238,6 +238,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
       try {
         this.#send(queue);
       } catch (error) {
+        queue.settle(Infinity);
         this.owner.onFailure(error as Error);
       }
       if (this.closed) return;
@@ -256,6 +257,8 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
       }
       const count = queue.send(this.fd, mode, Math.min(budget, capacities.sendBudget));
       if (count < 0 && !isNoRoom(count)) {
+        // What was sent before it has not failed.
+        queue.settle(Infinity);
         this.owner.onWriteError(count);
         return;
       }

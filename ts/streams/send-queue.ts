@@ -130,7 +130,9 @@ export class SendQueue {
    */
   send(fd: number, mode: number, most: number): number {
     const offset = this.#offset;
-    const { bytes, length } = this.#piece(0);
+    const first = this.#pieces.at(0) as Piece;
+    if (!isWhole(first)) throw bufferDetached('write', 0);
+    const { bytes, length } = first;
     const size = Math.min(length - offset, most);
     if (size < most && this.#pieces.length > 1) return this.#sendSeveral(fd, mode, most);
     this.offered = size;
@@ -144,7 +146,10 @@ export class SendQueue {
     let left = most;
     const count = Math.min(this.#pieces.length, SEND_ALL_BUFFERS);
     for (let at = 0; at < count && left > 0; at += 1) {
-      const { bytes, length } = this.#piece(at);
+      const piece = this.#pieces.at(at) as Piece;
+      // What is before it is sent.
+      if (!isWhole(piece)) break;
+      const { bytes, length } = piece;
       const part = bytes.subarray(offset, Math.min(length, offset + left));
       parts.push(part);
       left -= part.length;
@@ -152,13 +157,6 @@ export class SendQueue {
     }
     this.offered = most - left;
     return native.sendAll(fd, mode, parts);
-  }
-
-  #piece(at: number): Piece {
-    const piece = this.#pieces.at(at) as Piece;
-    // Detached, or a view of a buffer that was resized.
-    if (piece.bytes.length < piece.length) throw bufferDetached('write', 0);
-    return piece;
   }
 
   /** The kernel has taken the first `count` bytes. */
@@ -199,6 +197,11 @@ export class SendQueue {
     this.#offset = this.#writes = 0;
     return waiting;
   }
+}
+
+/** Not so of a view whose buffer was detached or has shrunk. */
+function isWhole({ bytes, length }: Piece): boolean {
+  return bytes.length >= length;
 }
 
 const SMALLEST_CHUNK = 256;

@@ -1,0 +1,231 @@
+/** A batch is sent for many streams at once: a failure is one stream's, and a number is nobody's. */
+import { closeSync } from 'node:fs';
+import test from 'ava';
+import { IOStream, Socket, type IOLoop } from 'ioloop';
+import { withCapacities } from './helpers/capacities.js';
+import { closeAll, drain, nodeTurns, pipe, tcpPair, until } from './helpers/fds.js';
+import { takeReports, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { closedBy, failureOf, PATIENCE } from './helpers/streams.js';
+
+/** Runs `body` on a running loop; a batch holds `sendRecords` records and `sendBytes` bytes. */
+function onLoop(
+  body: (loop: ReportingLoop) => Promise<void>,
+  sendRecords = 2048,
+  sendBytes = 256 * 1024,
+): Promise<void> {
+  return withCapacities({ sendRecords, sendBytes }, () =>
+    withLoop((loop) => loop.runSync(() => body(loop), PATIENCE)),
+  );
+}
+
+/** A stream whose peer resets the connection now, before its loop can notice. */
+async function aboutToReset(loop: IOLoop): Promise<[IOStream, reset: () => void]> {
+  const [mine, theirs] = await tcpPair();
+  const stream = new IOStream(mine, { loop });
+  theirs.setOption('linger', 0);
+  return [stream, () => theirs.close()];
+}
+
+// Serial: the capacities are those of the thread.
+test.serial(
+  'a write whose flush closes its own stream rejects; who has the number gets nothing',
+  async (t) => {
+    await onLoop(
+      async (loop) => {
+        const [stream, reset] = await aboutToReset(loop);
+        const number = stream.fileno();
+        reset();
+        // The first fills the batch, the second makes room: in one tick, so before the loop hears.
+        const first = closedBy(stream.write('a'.repeat(16)));
+        for (let count = 1; count < 64; count += 1) stream.write('a'.repeat(16)).catch(() => {});
+        const second = closedBy(stream.write('secret'));
+        t.true(stream.closed);
+        const pairs = Array.from({ length: 4 }, () => Socket.pair()).flat();
+        t.true(pairs.some(({ fd }) => fd === number));
+        t.true(['EPIPE', 'ECONNRESET'].includes((await first)?.code ?? ''));
+        t.is(await second, await first);
+        await nodeTurns();
+        for (const socket of pairs) t.is(socket.recv(100), null);
+        closeAll(...pairs);
+      },
+      64,
+      1024,
+    );
+  },
+);
+
+test.serial(
+  'the socket of a stream is closed with a write in the batch: EBADF, and nothing goes astray',
+  async (t) => {
+    await onLoop(async (loop) => {
+      const [mine, theirs] = Socket.pair();
+      const stream = new IOStream(mine, { loop });
+      const number = mine.fd;
+      const written = failureOf(stream.write('secret'));
+      mine.close();
+      const pairs = Array.from({ length: 4 }, () => Socket.pair()).flat();
+      t.true(pairs.some(({ fd }) => fd === number));
+      t.is((await written).code, 'ERR_IOLOOP_STREAM_CLOSED');
+      await nodeTurns();
+      for (const socket of pairs) t.is(socket.recv(100), null);
+      closeAll(theirs, ...pairs);
+      stream.close();
+    });
+  },
+);
+
+test.serial(
+  'one stream of a batch fails, and its close throws: the others are sent, and it is told once',
+  async (t) => {
+    await onLoop(async (loop) => {
+      const failure = new Error('close() has failed');
+      const [reader, writer] = pipe();
+      let closes = 0;
+      const file = {
+        fd: writer,
+        close: (): void => {
+          closes += 1;
+          closeSync(writer);
+          throw failure;
+        },
+      };
+      const [before, peerBefore] = Socket.pair();
+      const [after, peerAfter] = Socket.pair();
+      const first = new IOStream(before, { loop });
+      const broken = IOStream.fromFd(file, { loop });
+      const last = new IOStream(after, { loop });
+      const callbacks: (Error | null)[] = [];
+      broken.setCloseCallback((error) => callbacks.push(error));
+      closeSync(reader);
+      const written = [first.write('one'), closedBy(broken.write('lost')), last.write('two')];
+      await written[0];
+      await written[2];
+      t.is(((await written[1]) as NodeJS.ErrnoException | null)?.code, 'EPIPE');
+      t.is(peerBefore.recv(10)?.toString(), 'one');
+      t.is(peerAfter.recv(10)?.toString(), 'two');
+      // The batch goes on working for everybody.
+      await last.write('three');
+      t.is(peerAfter.recv(10)?.toString(), 'three');
+      await until(() => callbacks.length > 0, 'the close callback');
+      t.is(closes, 1);
+      t.is((callbacks[0] as NodeJS.ErrnoException).code, 'EPIPE');
+      t.deepEqual(
+        takeReports(loop).map(({ error }) => error),
+        [failure],
+      );
+      for (const stream of [first, broken, last]) stream.close();
+      closeAll(peerBefore, peerAfter);
+    });
+  },
+);
+
+test.serial('what the report of a failed flush writes leaves with the next flush', async (t) => {
+  await onLoop(async (loop) => {
+    const [mine, theirs] = Socket.pair();
+    const stream = new IOStream(mine, { loop });
+    const [reader, writer] = pipe();
+    const file = {
+      fd: writer,
+      close: (): void => {
+        closeSync(writer);
+        throw new Error('close() has failed');
+      },
+    };
+    const broken = IOStream.fromFd(file, { loop });
+    closeSync(reader);
+    let written: Promise<void> | null = null;
+    loop.handleCallbackException = () => {
+      written ??= stream.write('from the report');
+    };
+    t.is((await closedBy(broken.write('lost')))?.code, 'EPIPE');
+    await until(() => written !== null, 'the report');
+    await written;
+    t.is(theirs.recv(100)?.toString(), 'from the report');
+    stream.close();
+    theirs.close();
+  });
+});
+
+test.serial(
+  'a stream that is closed with its chain in the middle of the batch: it is offered, and once',
+  async (t) => {
+    await onLoop(async (loop) => {
+      const pairs = Array.from({ length: 3 }, () => Socket.pair());
+      const [first, closed, last] = pairs.map(([mine]) => new IOStream(mine, { loop })) as [
+        IOStream,
+        IOStream,
+        IOStream,
+      ];
+      const written: Promise<void>[] = [];
+      for (let round = 0; round < 5; round += 1) {
+        void first.write(`a${round}`);
+        written.push(closed.write(`b${round}`));
+        void last.write(`c${round}`);
+      }
+      closed.close();
+      await last.write('.');
+      await Promise.all(written);
+      const received = pairs.map(([, peer]) => peer.recv(100)?.toString());
+      t.deepEqual(received, ['a0a1a2a3a4', 'b0b1b2b3b4', 'c0c1c2c3c4.']);
+      first.close();
+      last.close();
+      closeAll(...pairs.map(([, peer]) => peer));
+    });
+  },
+);
+
+for (const records of [3, 199, 2048]) {
+  test.serial(
+    `chains of 100 pieces in a batch of ${records} records, one of a stalled peer: in order`,
+    async (t) => {
+      await onLoop(async (loop) => {
+        const pairs = Array.from({ length: 3 }, () => Socket.pair());
+        const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
+        // The kernel is full for the second one.
+        const [full] = pairs[1] as [Socket, Socket];
+        let filled = 0;
+        for (let count: number | null; (count = full.send(Buffer.alloc(4096))) !== null;) {
+          filled += count;
+        }
+        const written: Promise<void>[] = [];
+        const expected = ['', '', ''];
+        for (let round = 0; round < 100; round += 1) {
+          for (const [index, stream] of streams.entries()) {
+            const piece = `${index}:${round};`;
+            expected[index] += piece;
+            written.push(stream.write(piece));
+          }
+        }
+        const peers = pairs.map(([, peer]) => new IOStream(peer, { loop }));
+        await (peers[1] as IOStream).readBytes(filled);
+        for (const [index, peer] of peers.entries()) {
+          const text = expected[index] as string;
+          t.is((await peer.readBytes(text.length)).toString(), text);
+        }
+        await Promise.all(written);
+        for (const stream of [...streams, ...peers]) stream.close();
+      }, records);
+    },
+  );
+}
+
+test.serial(
+  'a pipe that takes a part of a write is filled to the last byte, and the rest follows',
+  async (t) => {
+    await onLoop(async (loop) => {
+      const [reader, writer] = pipe();
+      const stream = IOStream.fromFd(writer, { loop });
+      const text = Array.from({ length: 30_000 }, (_, index) => `${index} `).join('');
+      for (let at = 0; at < text.length; at += 1000) void stream.write(text.slice(at, at + 1000));
+      const ended = stream.end();
+      let received = '';
+      for (let part: string | null = ''; part !== null; part = drain(reader)) {
+        received += part;
+        await nodeTurns(1);
+      }
+      await ended;
+      t.true(received === text, `${received.length} bytes of ${text.length}`);
+      closeSync(reader);
+    });
+  },
+);
