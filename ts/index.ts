@@ -36,14 +36,19 @@ export {
   type TCPServerOptions,
 } from './net/tcp-server.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './periodic-callback.js';
-export { Socket } from './socket.js';
+export { Socket, type RecvOptions } from './socket.js';
 export type { SocketOption, SocketOptions } from './socket-options.js';
 export type { Timeout } from './timeouts.js';
 export { IOStreamDuplex, type DuplexOptions, type DuplexReadyState } from './streams/duplex.js';
 export type { DuplexConnectArguments, DuplexConnectOptions } from './streams/duplex-addresses.js';
 export { IOStream } from './streams/iostream.js';
 export { type CloseCallback } from './streams/stream-core.js';
-export type { IOStreamOptions, ReadBytesOptions, ReadUntilOptions } from './streams/options.js';
+export type {
+  IOStreamOptions,
+  ReadBytesOptions,
+  ReadOptions,
+  ReadUntilOptions,
+} from './streams/options.js';
 export { SSLIOStreamDuplex } from './streams/tls-duplex.js';
 export { SSLIOStream, type StartTlsOptions } from './streams/ssl-iostream.js';
 export type { Data } from './streams/data.js';

@@ -1,4 +1,5 @@
 /** The memory that large reads go into: what was asked for is as a rule more than what comes. */
+import { copyOf } from './receive-blocks.js';
 
 /** Room for a large read, until the next call. */
 export function largeRoom(size: number): Buffer {
@@ -13,13 +14,11 @@ export function largeRoom(size: number): Buffer {
  * else a copy, so that a small result keeps no large memory.
  */
 export function claim(room: Buffer, count: number): Buffer {
-  if (count > room.length / 2) {
-    if (room === spare) spare = null;
-    return room.subarray(0, count);
-  }
-  const copy = Buffer.allocUnsafe(count);
-  room.copy(copy, 0, 0, count);
-  return copy;
+  if (count <= room.length / 2) return copyOf(room, 0, count);
+  if (room === spare) spare = null;
+  // The rest was never initialised, or was received from another connection.
+  room.fill(0, count);
+  return room.subarray(0, count);
 }
 
 /** Kept while nobody fills it; what is larger is not worth keeping. */

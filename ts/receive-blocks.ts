@@ -89,9 +89,19 @@ function bufferFrom(memory: ArrayBuffer, offset: number, length: number): Buffer
   return Buffer.from(memory, offset, length);
 }
 
-/** Whoever transferred one result of a block would empty all the others, as in Node's own pool. */
+const { slice } = Uint8Array.prototype;
+
+/** A copy of `bytes` from `start` to `end`, in memory of its own size that nothing else uses. */
+export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  return slice.call(bytes, start, end) as Buffer;
+}
+
+/**
+ * Zeroed: `postMessage` and `structuredClone` copy all of the memory behind a result. Not transferable,
+ * as Node's own pool is not: a transfer of one result would detach all the others.
+ */
 function newBlock(): Buffer {
-  const block = Buffer.allocUnsafeSlow(capacities.receiveBlock);
+  const block = Buffer.alloc(capacities.receiveBlock);
   markAsUntransferable(block.buffer);
   return block;
 }

@@ -14,7 +14,7 @@ import { invalidArgType, invalidArgValue, outOfRange, systemError } from './erro
 import * as descriptorKinds from './descriptor-kinds.js';
 import { native } from './native.js';
 import { claim, largeRoom } from './large-room.js';
-import { LARGEST_READ, receiveBlocks } from './receive-blocks.js';
+import { copyOf, LARGEST_READ, receiveBlocks } from './receive-blocks.js';
 import {
   decodeOption,
   encodeOption,
@@ -26,6 +26,12 @@ import * as undrained from './undrained.js';
 
 /** The descriptor of a {@link Socket}, for the rest of the package; `null` of anything else. */
 export let descriptorOf: (file: unknown) => Descriptor | null;
+
+/** Options of {@link Socket.recv}. */
+export interface RecvOptions {
+  /** Whether the bytes are to have memory of their own, by default false. */
+  readonly copy?: boolean | undefined;
+}
 
 /**
  * A non-blocking stream socket, TCP or Unix. Unlike `net.Socket` it does nothing by itself: the
@@ -195,13 +201,24 @@ export class Socket {
   }
 
   /**
-   * At most `size` bytes; `null` when there are none yet, empty at the end of the file.
+   * At most `size` bytes; `null` when there are none yet, empty at EOF.
    *
    * The bytes are yours. With a `size` of up to 64 KiB they lie in a block of 128 KiB, together
-   * with what other calls have received, and keep it alive: of a small message that is kept for
-   * long, keep a copy.
+   * with what other calls have received, also from other connections. The block lives as long as one
+   * of them, and it is what `postMessage()` and `structuredClone()` copy, all of it. `copy: true` gives
+   * memory of its own: use it for what goes to another thread, and for small messages that are kept
+   * for long.
+   *
+   * @throws As every method; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` for `size` and `copy`.
    */
-  recv(size: number): Buffer | null {
+  recv(size: number, options?: RecvOptions): Buffer | null {
+    if (options === undefined || !isCopy(options)) return this.#recvShared(size);
+    const bytes = this.#recvShared(size);
+    if (bytes === null) return null;
+    return bytes.buffer.byteLength === bytes.length ? bytes : copyOf(bytes, 0, bytes.length);
+  }
+
+  #recvShared(size: number): Buffer | null {
     const fd = this.#open('recv');
     checkInteger('size', size, 1, MAX_SIZE);
     if (size > LARGEST_READ) return this.#recvLarge(fd, size);
@@ -333,6 +350,15 @@ function sendable(data: string | ArrayBufferView): Uint8Array {
 
 function checked(result: number, syscall: string, fd: number): void {
   if (result < 0) throw systemError(result, syscall, { fd });
+}
+
+function isCopy(options: RecvOptions): boolean {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgType('options', options, 'an object');
+  }
+  const { copy = false } = options;
+  if (typeof copy !== 'boolean') throw invalidArgType('copy', copy, 'a boolean');
+  return copy;
 }
 
 function checkInteger(name: string, value: number, minimum: number, maximum: number): void {

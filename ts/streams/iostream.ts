@@ -23,9 +23,11 @@ import {
   streamLimits,
   type IOStreamOptions,
   type ReadBytesOptions,
+  type ReadOptions,
   type ReadUntilOptions,
 } from './options.js';
 import {
+  Copied,
   Peek,
   ReadInto,
   ReadUntil,
@@ -185,22 +187,26 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Exactly `count` bytes; with `partial` what is there, at least one and at most `count`.
+   * Exactly `count` bytes; with `partial` what is there, at least one and at most `count`, or
+   * `maxBufferSize` if that is less. The memory of a result that is smaller than 16 KiB is shared, see
+   * `copy`.
    *
    * Rejects with a {@link StreamClosedError} when the stream ends before; with `ERR_OUT_OF_RANGE`
-   * for more than `maxBufferSize`.
+   * for more than `maxBufferSize`, unless `partial`.
    */
   readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
     const { reader, limits } = this.#core;
-    const isCount = Number.isInteger(count) && count >= 0 && count <= limits.maxBufferSize;
+    const { maxBufferSize } = limits;
+    const isCount = Number.isInteger(count) && count >= 0 && count <= maxBufferSize;
     // What most programs do for each message, without the closure.
     if (isCount && options === undefined) return reader.read(readBytes(count, false));
     if (isCount && isPlain(options) && options.partial === true) {
       return reader.read(readBytes(count, true));
     }
     return this.#read(() => {
-      checkInteger('count', count, 0, limits.maxBufferSize);
-      return readBytes(count, isPartial(options));
+      const partial = isPartial(options);
+      checkInteger('count', count, 0, partial ? Number.MAX_SAFE_INTEGER : maxBufferSize);
+      return readBytes(Math.min(count, maxBufferSize), partial);
     }, options);
   }
 
@@ -233,13 +239,17 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   /**
    * Everything up to the end of the first match of `regex`, whose characters stand for one byte
    * each (Latin-1). What has arrived decides: a match that more bytes would have made longer is
-   * taken as it is. Limited as {@link readUntil}. Whatever arrives makes it look at the buffer
-   * anew, so give it a `maxBytes`.
+   * taken as it is. Limited as {@link readUntil}, to 65,536 bytes by default: whatever arrives makes
+   * it search from the start, so the work is up to the square of `maxBytes`.
+   *
+   * A regular expression that backtracks (`/^(a+)+$/`) takes exponential time on bytes that a peer
+   * chooses. It blocks the thread, and no timeout ends it. For protocols prefer {@link readUntil}.
    */
   readUntilRegex(regex: RegExp, options?: ReadUntilOptions): Promise<Buffer> {
     return this.#read(() => {
       if (!(regex instanceof RegExp)) throw invalidArgType('regex', regex, 'a RegExp');
-      return new ReadUntilRegex(regex, this.#maxBytes(options), sparesStream(options));
+      const maxBytes = this.#maxBytes(options, REGEX_BYTES);
+      return new ReadUntilRegex(regex, maxBytes, sparesStream(options));
     }, options);
   }
 
@@ -248,7 +258,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * here, or more than `maxBufferSize` comes, it rejects with a {@link StreamClosedError} that
    * carries what had arrived as `partial`.
    */
-  readUntilClose(options?: WaitOptions): Promise<Buffer> {
+  readUntilClose(options?: ReadOptions): Promise<Buffer> {
     return this.#read(() => new ReadUntilClose(), options);
   }
 
@@ -271,10 +281,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * for await (const chunk of stream.chunks({ timeout: 30, signal })) consume(chunk);
    * ```
    */
-  async *chunks(options?: WaitOptions): AsyncGenerator<Buffer, undefined, undefined> {
+  async *chunks(options?: ReadOptions): AsyncGenerator<Buffer, undefined, undefined> {
     checkOptions(options);
     const { limits, reader } = this.#core;
-    const read = isLimited(options) ? { ...waitOf(options), partial: true } : PARTIAL;
+    const read = options === undefined ? PARTIAL : { ...readOptionsOf(options), partial: true };
     for (;;) {
       let chunk: Buffer;
       try {
@@ -425,20 +435,21 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /** The options are looked at here, so that what is wrong with them rejects. */
-  #read<T>(make: () => Read<T>, options: WaitOptions | undefined): Promise<T> {
+  #read<T>(make: () => Read<T>, options: ReadOptions | undefined): Promise<T> {
     const core = this.#core;
     try {
       checkOptions(options);
-      const read = make();
+      const isCopy = checkBoolean('copy', options?.copy, false);
+      const read = isCopy ? new Copied(make()) : make();
       return isLimited(options) ? core.limitedRead(read, options) : core.reader.read(read);
     } catch (error) {
       return Promise.reject(error as Error);
     }
   }
 
-  #maxBytes(options: ReadUntilOptions | undefined): number {
+  #maxBytes(options: ReadUntilOptions | undefined, otherwise = Infinity): number {
     const { maxBufferSize } = this.#core.limits;
-    if (options?.maxBytes === undefined) return maxBufferSize;
+    if (options?.maxBytes === undefined) return Math.min(otherwise, maxBufferSize);
     return checkInteger('maxBytes', options.maxBytes, 1, maxBufferSize);
   }
 
@@ -460,6 +471,7 @@ function endpointOf(socket: unknown, loop: IOLoop): Endpoint {
 }
 
 const { EBADF } = constants.errno;
+const REGEX_BYTES = 65_536;
 const PARTIAL: ReadBytesOptions = { partial: true };
 
 function isPartial(options: ReadBytesOptions | undefined): boolean {
@@ -469,12 +481,12 @@ function isPartial(options: ReadBytesOptions | undefined): boolean {
 /** Nothing to wait by: what is left of the options is looked at where it is needed. */
 function isPlain(options: unknown): options is ReadBytesOptions {
   if (typeof options !== 'object' || options === null) return false;
-  const { timeout, signal } = options as WaitOptions;
-  return timeout === undefined && signal === undefined;
+  const { timeout, signal, copy } = options as ReadOptions;
+  return timeout === undefined && signal === undefined && copy === undefined;
 }
 
-function waitOf({ timeout, signal }: WaitOptions): WaitOptions {
-  return { timeout, signal };
+function readOptionsOf({ timeout, signal, copy }: ReadOptions): ReadOptions {
+  return { timeout, signal, copy };
 }
 
 /** A delimiter as bytes. Programs use the same one for every message. */

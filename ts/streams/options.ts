@@ -27,9 +27,22 @@ export interface IOStreamOptions {
   readonly allowHalfOpen?: boolean | undefined;
 }
 
-/** What a read until something may be told. */
-export interface ReadUntilOptions extends WaitOptions {
-  /** Bytes, the delimiter included, in which it has to come. By default `maxBufferSize`. */
+/** Options of all reads. */
+export interface ReadOptions extends WaitOptions {
+  /**
+   * Whether the result is to have memory of its own, by default false: a small one shares a block of
+   * 128 KiB with what other connections have received. The block lives as long as one of its
+   * results, and `postMessage()` and `structuredClone()` copy all of it.
+   */
+  readonly copy?: boolean | undefined;
+}
+
+/** Options of `readUntil` and `readUntilRegex`. */
+export interface ReadUntilOptions extends ReadOptions {
+  /**
+   * Bytes, the delimiter included, in which it has to come. By default `maxBufferSize`; for
+   * `readUntilRegex` 65,536, if `maxBufferSize` is not smaller.
+   */
   readonly maxBytes?: number | undefined;
   /**
    * Whether the stream is closed when it does not, as documented; by default true. Otherwise only
@@ -38,8 +51,8 @@ export interface ReadUntilOptions extends WaitOptions {
   readonly closeOnLimit?: boolean | undefined;
 }
 
-/** What `readBytes` and `readInto` may be told. */
-export interface ReadBytesOptions extends WaitOptions {
+/** Options of `readBytes` and `readInto`. */
+export interface ReadBytesOptions extends ReadOptions {
   /** Whether any bytes, at least one, will do. */
   readonly partial?: boolean | undefined;
 }

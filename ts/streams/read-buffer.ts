@@ -1,5 +1,5 @@
 /** The bytes of a stream that have arrived and were not read. */
-import { Block } from '../receive-blocks.js';
+import { Block, copyOf } from '../receive-blocks.js';
 
 /**
  * One window of one block. What is taken is a view of it, and is never written to again: the
@@ -63,7 +63,8 @@ export class ReadBuffer {
     if (this.#own && this.#block.bytes.length - this.#end >= size) return this.#end;
     // Twice as large each time: appending stays linear, however many pieces come.
     const capacity = Math.max(length + size, Math.min(2 * length, length + LARGEST_SPARE));
-    const bytes = Buffer.allocUnsafeSlow(capacity);
+    // Zeroed: the memory behind a result can be seen.
+    const bytes = Buffer.alloc(capacity);
     this.#block.bytes.copy(bytes, 0, this.#start, this.#end);
     this.#block = new Block(bytes);
     this.#start = 0;
@@ -98,9 +99,9 @@ export class ReadBuffer {
     return count;
   }
 
-  /** The first `count` bytes, which stay. */
-  peek(count: number): Buffer {
-    return this.#block.view(this.#start, this.#start + count);
+  /** A copy of the first `count` bytes, which stay. */
+  copy(count: number): Buffer {
+    return copyOf(this.#block.bytes, this.#start, this.#start + count);
   }
 
   /** Where `pattern` begins at or behind `from`; -1 when it does not. */
@@ -117,17 +118,16 @@ export class ReadBuffer {
     return found < 0 ? -1 : found + from;
   }
 
-  /** The bytes as characters of one byte each. */
-  latin1(): string {
-    return this.#block.bytes.toString('latin1', this.#start, this.#end);
+  /** The first `count` bytes, or all, as characters of one byte each. */
+  latin1(count: number): string {
+    const end = Math.min(this.#start + count, this.#end);
+    return this.#block.bytes.toString('latin1', this.#start, end);
   }
 
   /** Copies what is left out of a shared block. */
   detach(): void {
     if (!this.isShared) return;
-    const copy = Buffer.allocUnsafe(this.length);
-    this.#block.bytes.copy(copy, 0, this.#start, this.#end);
-    this.#block = new Block(copy);
+    this.#block = new Block(copyOf(this.#block.bytes, this.#start, this.#end));
     this.#end -= this.#start;
     this.#start = 0;
     this.#own = true;

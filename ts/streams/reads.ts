@@ -1,5 +1,6 @@
 /** The kinds of reads: when each has what it waits for, and what it takes. */
 import { unsatisfiableRead } from '../errors.js';
+import { copyOf } from '../receive-blocks.js';
 import type { ReadBuffer } from './read-buffer.js';
 
 /** One read of a stream, until it is done. */
@@ -8,11 +9,11 @@ export interface Read<T> {
   readonly name: string;
   /**
    * Takes the result out of the buffer; `undefined` when there is not enough. `ended` says that no
-   * more will come.
+   * more will come, `more` that some can be read at once.
    *
    * @throws When it can never be satisfied: `ERR_IOLOOP_UNSATISFIABLE_READ`.
    */
-  take(buffer: ReadBuffer, ended: boolean): T | undefined;
+  take(buffer: ReadBuffer, ended: boolean, more: boolean): T | undefined;
   /** Where bytes go that need not pass through the buffer; `null` for a read of a few. */
   readonly target: Target | null;
   /** Whether the failure of the read is to carry what had arrived. */
@@ -99,18 +100,18 @@ abstract class LimitedRead implements Read<Buffer> {
   readonly target = null;
   readonly keepsPartial = false;
   readonly sparesStream: boolean;
-  readonly #maxBytes: number;
+  protected readonly maxBytes: number;
 
   constructor(maxBytes: number, sparesStream: boolean) {
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
     this.sparesStream = sparesStream;
   }
 
-  take(buffer: ReadBuffer): Buffer | undefined {
+  take(buffer: ReadBuffer, _ended: boolean, _more: boolean): Buffer | undefined {
     const end = this.findEnd(buffer);
-    if (end >= 0 && end <= this.#maxBytes) return buffer.take(end);
+    if (end >= 0 && end <= this.maxBytes) return buffer.take(end);
     // Not found means that it ends behind all there is.
-    if (end >= 0 || buffer.length >= this.#maxBytes) throw this.failure(this.#maxBytes);
+    if (end >= 0 || buffer.length >= this.maxBytes) throw this.failure(this.maxBytes);
     return undefined;
   }
 
@@ -149,14 +150,28 @@ export class ReadUntilRegex extends LimitedRead {
   readonly name = 'readUntilRegex';
   readonly #regex: RegExp;
 
+  /** Not searched before so many bytes are there, while more can be read. */
+  #next = 0;
+
   constructor(regex: RegExp, maxBytes: number, sparesStream: boolean) {
     super(maxBytes, sparesStream);
     // Neither where a regex has stopped before nor that it is sticky is of meaning here.
     this.#regex = new RegExp(regex.source, regex.flags.replaceAll(/[gyd]/g, ''));
   }
 
+  override take(buffer: ReadBuffer, ended: boolean, more: boolean): Buffer | undefined {
+    const { length } = buffer;
+    // Above the default limit a fast peer is not searched for each chunk.
+    if (more && length < this.#next && length < this.maxBytes) return undefined;
+    const taken = super.take(buffer, ended, more);
+    this.#next = length <= OFTEN_SEARCHED ? 0 : length * 1.25;
+    return taken;
+  }
+
   protected override findEnd(buffer: ReadBuffer): number {
-    const match = buffer.length === 0 ? null : this.#regex.exec(buffer.latin1());
+    if (buffer.length === 0) return -1;
+    // One more than may match: a match that is too long is not cut.
+    const match = this.#regex.exec(buffer.latin1(this.maxBytes + 1));
     return match === null ? -1 : match.index + match[0].length;
   }
 
@@ -191,9 +206,35 @@ export class Peek implements Read<Buffer> {
 
   take(buffer: ReadBuffer): Buffer | undefined {
     // A copy: what is peeked at is read later, and belongs to that reader.
-    return buffer.length >= this.#count ? Buffer.from(buffer.peek(this.#count)) : undefined;
+    return buffer.length >= this.#count ? buffer.copy(this.#count) : undefined;
   }
 }
+
+/** A read whose result has memory of its own. */
+export class Copied<T> implements Read<T> {
+  readonly name: string;
+  readonly target: Target | null;
+  readonly keepsPartial: boolean;
+  readonly sparesStream: boolean;
+  readonly #read: Read<T>;
+
+  constructor(read: Read<T>) {
+    this.name = read.name;
+    this.target = read.target;
+    this.keepsPartial = read.keepsPartial;
+    this.sparesStream = read.sparesStream;
+    this.#read = read;
+  }
+
+  take(buffer: ReadBuffer, ended: boolean, more: boolean): T | undefined {
+    const value = this.#read.take(buffer, ended, more);
+    // What was read into a target is not shared.
+    if (!Buffer.isBuffer(value) || this.target !== null) return value;
+    return copyOf(value, 0, value.length) as T & Buffer;
+  }
+}
+
+const OFTEN_SEARCHED = 65_536;
 
 /** Reserved at once; what is longer grows as it comes, lest a length in a header cost memory. */
 const LARGEST_TARGET = 1024 * 1024;
