@@ -44,7 +44,7 @@ const match = (source: string): Step => ({
     const found = new RegExp(source).exec(rest);
     return found === null ? null : found.index + found[0].length;
   },
-  run: (stream) => stream.readUntilRegex(new RegExp(source)),
+  run: (stream) => stream.readUntilRegex(new RegExp(source), { maxBytes: 2 ** 24 }),
 });
 
 /** Reads that are given up before anything can satisfy them. */
