@@ -2,7 +2,6 @@
 import { createHook } from 'node:async_hooks';
 import test from 'ava';
 import { IOStream, Socket, TCPServer } from 'ioloop';
-import { runChild } from './helpers/child.js';
 import { HAS_PROC, openFds, until } from './helpers/fds.js';
 import { ReportingLoop, runTurns, withLoop } from './helpers/loop.js';
 import { addressOf, connectTo } from './helpers/net.js';
@@ -53,33 +52,6 @@ test('a hook of async_hooks that uses the loop while it starts finds it running'
     peer.close();
   });
   t.pass();
-});
-
-test('addCallback at the end of the stack leaves a loop that runs what is added later', async (t) => {
-  const result = await runChild(`
-    import { IOLoop } from 'ioloop';
-    const loop = IOLoop.current();
-    await loop.runSync(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      // Asleep: adding is scheduling.
-      for (let round = 0; round < 200; round += 1) {
-        const deep = () => {
-          try {
-            deep();
-          } catch {}
-          try {
-            loop.addCallback(() => {});
-            loop.callLater(0, () => {});
-          } catch {}
-        };
-        deep();
-        await new Promise((resolve) => loop.addCallback(resolve));
-        await new Promise((resolve) => loop.callLater(0.001, resolve));
-      }
-    });
-    console.log('done');
-  `);
-  t.is(result.stdout, 'done\n', result.stderr);
 });
 
 // Serial: the others open descriptors, too.
