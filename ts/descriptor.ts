@@ -33,10 +33,10 @@ export class Descriptor {
 
   /** Owns `number`, which was just opened, or is `adopted` from elsewhere and thereby exposed. */
   constructor(number: number, adopted: boolean) {
-    const owner = exposed.size === 0 ? null : ownerOf(number);
+    const owner = exposed.size === 0 ? undefined : exposed.get(number)?.deref();
     // What is adopted may have an owner here already: the one that closes it first closes it.
-    const isShared = adopted && owner !== null && owner.use() === number;
-    if (owner !== null && !isShared) owner.#end();
+    const isShared = adopted && owner?.use() === number;
+    if (owner !== undefined && !isShared) owner.#end();
     this.#number = number;
     this.#serial = isShared ? owner.#serial : claim(number);
     if (adopted || this.#serial === UNKNOWN) this.expose();
@@ -138,9 +138,10 @@ export class Descriptor {
   }
 }
 
-/** The exposed descriptor of this package that has the number; `null` when there is none. */
+/** The exposed descriptor of this package that has the number now; `null` when there is none. */
 export function ownerOf(number: number): Descriptor | null {
-  return exposed.get(number)?.deref() ?? null;
+  const owner = exposed.get(number)?.deref();
+  return owner?.use() === number ? owner : null;
 }
 
 /**

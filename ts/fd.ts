@@ -130,8 +130,8 @@ const { EPERM } = constants.errno;
 /** By its owner, if it has one here: with its registrations, and never again. */
 function closeNumber(number: number): void {
   const owner = ownerOf(number);
-  if (owner?.use() === number) owner.close();
-  else native.fdClose(number);
+  if (owner === null) native.fdClose(number);
+  else owner.close();
 }
 
 function closeObject(file: FileLike): void {
