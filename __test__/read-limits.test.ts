@@ -62,6 +62,17 @@ test.serial('a fast peer is not searched for each chunk of a large limit', async
   });
 });
 
+test('a match behind 64 KiB that comes together with EOF is found', async (t) => {
+  await withPair(async (near, far) => {
+    const reading = near.readUntilRegex(/\n/, { maxBytes: 2 ** 20 });
+    void far.write(Buffer.alloc(100_000, 'x'));
+    await turns(near);
+    void far.write('\n');
+    void far.end();
+    t.is((await reading).length, 100_001);
+  });
+});
+
 test('partial reads above maxBufferSize are clamped, exact ones are refused', async (t) => {
   await withPair(
     async (near, far) => {

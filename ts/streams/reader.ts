@@ -203,7 +203,8 @@ export class Reader implements SourceEvents {
   /** @throws What the read fails with. Unless the read is to spare it, the stream is closed then. */
   #take<T>(read: Read<T>): T | undefined {
     try {
-      const value = read.take(this.#buffer, this.#endedByPeer, this.#source.readable);
+      const more = this.#source.readable && !this.#ended;
+      const value = read.take(this.#buffer, this.#endedByPeer, more);
       if (value !== undefined || this.#buffer.length <= this.#maxBufferSize) return value;
       throw bufferFull('read', this.#maxBufferSize);
     } catch (error) {
