@@ -157,6 +157,13 @@ test('the close of the stream below destroys the duplex, whether or not it reads
     const failed = once(far, 'end');
     far.stream.close(fault);
     t.is(await t.throwsAsync(failed), fault);
+    // With a full buffer no read waits below.
+    const [full, sender] = await duplexes(loop);
+    sender.on('error', () => {}).write(Buffer.alloc(1_000_000));
+    await until(() => full.readableLength > 0 && !full.stream.reading, 'a full buffer');
+    full.stream.close();
+    t.deepEqual(await once(full, 'close'), [false]);
+    sender.destroy();
   }));
 
 test('what a listener throws is an uncaught exception, not a rejection', async (t) => {
