@@ -82,6 +82,8 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
     if (typeof data === 'string') return this.#writeString(data);
+    // What most writes are; an empty one may be detached.
+    if (data instanceof Uint8Array && data.length > 0) return this.#writeBytes(data);
     return isList(data) ? this.#writeAll(data) : this.#writeBytes(bytesOf(data));
   }
 
@@ -191,6 +193,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   /** Whether there is room for a write. A small one that would be queued counts its cost, too. */
   #hasRoom(length: number): boolean {
+    if (this.limits.maxBufferSize === Infinity) return true;
     const isSmall = length <= this.#table.batch.smallPiece;
     const cost = isSmall && this.#isQueued ? SMALL_WRITE_COST : 0;
     return length + cost <= this.#headroom;
