@@ -92,6 +92,11 @@ export const table = {
       `IOLoop.configure() takes IOLoop, a subclass of it, or null, not ${show(value)}`,
   },
   ERR_IOLOOP_TIMEOUT: { base: 'TimeoutError', message: (message: string) => message },
+  ERR_IOLOOP_TLS_TRUNCATED: {
+    base: 'IOLoopError',
+    message: () =>
+      'The TLS connection was cut: EOF without close_notify. What has arrived may not be everything',
+  },
   ERR_IOLOOP_UNSATISFIABLE_READ: {
     base: 'UnsatisfiableReadError',
     message: (what: string, pattern: string, maxBytes: number) =>

@@ -214,6 +214,17 @@ export function streamBusy(what: string, why: string): IOLoopError {
   return refusal('ERR_IOLOOP_STREAM_BUSY', what, why);
 }
 
+/** EOF of a TLS stream whose peer has not announced it. */
+export function tlsTruncated(): IOLoopError {
+  return refusal('ERR_IOLOOP_TLS_TRUNCATED');
+}
+
+/** EOF in the middle of a TLS handshake: as `node:tls` has it. */
+export function tlsHandshakeEnded(): Error {
+  const message = 'The peer has ended the connection before the TLS handshake was complete';
+  return Object.assign(new Error(message), { code: 'ECONNRESET' });
+}
+
 /** This platform or runtime has no `what`. `instead` is a sentence: what to do. */
 export function unsupported(what: string, instead: string): IOLoopError {
   return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);

@@ -26,7 +26,8 @@ export interface Endpoint {
   shutdownWrite(): void;
   /** A pending error that no read tells. */
   takeError(): Error | null;
-  close(): void;
+  /** `error` is what the stream is closed for. */
+  close(error: Error | null): void;
 }
 
 /** A socket, or another descriptor that can be watched. */

@@ -407,20 +407,39 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /**
    * Goes on with TLS: resolves to the stream that replaces this one, after the handshake. The close
-   * callback moves along; this stream is closed.
+   * callback moves along; this stream is closed. A server refuses the certificate of a client as
+   * `tls.Server` does with the same options: before the promise resolves.
    *
-   * Nothing may be waiting or buffered; otherwise it rejects with `ERR_IOLOOP_STREAM_BUSY`, and the
-   * stream is as before. A handshake that fails rejects with its error as it is, and the connection
-   * is closed.
+   * Bytes that were received and not read are the beginning of the handshake, or refused: see
+   * `buffered` of {@link StartTlsOptions}. They can be read from neither stream.
+   *
+   * Rejects with `ERR_IOLOOP_STREAM_BUSY` while a read waits or something is still to be sent, and
+   * with what is wrong with the options; the stream is as before then. A handshake that fails or is
+   * given up rejects with its error as it is, and the connection is closed.
    */
   async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {
     checkOptions(options);
-    if (this.#core.closed) throw this.#core.closedError();
-    const idle = !this.reading && !this.writing && this.#core.reader.buffered === 0;
-    if (!idle) throw streamBusy('startTls()', 'a read waits, or something is buffered');
-    // Loaded when it is needed: few programs do, and it takes its time.
-    const { startTls } = await import('./start-tls.js');
-    return startTls(this, options);
+    const core = this.#core;
+    if (core.closed) throw core.closedError();
+    if (this.reading || this.writing) {
+      throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
+    }
+    const { buffered = 'handshake' } = options;
+    if (buffered !== 'handshake' && buffered !== 'refuse') {
+      throw invalidArgValue('buffered', buffered, "'handshake' or 'refuse'");
+    }
+    // What arrives from here on, while the module is loaded, is the handshake.
+    if (buffered === 'refuse' && core.reader.buffered > 0) {
+      throw streamBusy('startTls()', 'bytes were received and not read');
+    }
+    try {
+      // Loaded when it is needed: few programs do, and it takes its time.
+      const { startTls } = await import('./start-tls.js');
+      return await startTls(this, options);
+    } catch (error) {
+      if (options.signal?.aborted === true && error === options.signal.reason) this.close(error);
+      throw error;
+    }
   }
 
   /** `TCP_NODELAY`: whether small packets are sent at once. Nothing happens on other streams. */

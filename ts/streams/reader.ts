@@ -106,6 +106,11 @@ export class Reader implements SourceEvents {
     this.#afterRead();
   }
 
+  /** Takes what has arrived and was not read. */
+  takeUnread(): Buffer {
+    return this.#buffer.take(this.#buffer.length);
+  }
+
   /** The stream is closed: what waits fails, what is buffered stays. */
   close(): void {
     this.#ended = true;

@@ -1,72 +1,144 @@
 /** From a stream to one with TLS. */
 import * as tls from 'node:tls';
-import { invalidArgValue } from '../errors.js';
-import { coreOf, IOStream } from './iostream.js';
-import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
-import { TlsEndpoint } from './tls-endpoint.js';
+import { invalidArgType, invalidArgValue, streamBusy, tlsHandshakeEnded } from '../errors.js';
 import type { Socket } from '../socket.js';
+import { Deferred } from './deferred.js';
+import { coreOf, IOStream } from './iostream.js';
+import type { IOStreamOptions } from './options.js';
+import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
+import type { Moved } from './stream-core.js';
+import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
+import { TlsEndpoint } from './tls-endpoint.js';
+import { serveTls, tlsServerFor } from './tls-servers.js';
 import { isLimited, Wait } from './wait.js';
 
 /**
- * Replaces an idle stream by one with TLS on the same connection; see `IOStream.startTls`.
+ * Replaces an idle stream by one with TLS on the same connection; see `IOStream.startTls`. From the
+ * check to the move nothing else runs.
+ *
+ * @throws What is wrong with the options or with the state of the stream, which is as before.
  */
-export async function startTls(stream: IOStream, options: StartTlsOptions): Promise<SSLIOStream> {
-  const { serverSide = false, hostname } = options;
-  const isVerified = options.tls?.rejectUnauthorized !== false;
-  if (!serverSide && hostname === undefined && isVerified) {
-    throw invalidArgValue(
-      'hostname',
-      hostname,
-      'the name of the server, whose certificate is checked',
-    );
+export function startTls(stream: IOStream, options: StartTlsOptions): Promise<SSLIOStream> {
+  const begin = options.serverSide === true ? serverSide(options) : clientSide(options);
+  const core = coreOf(stream);
+  if (core.closed) throw core.closedError();
+  if (stream.reading || stream.writing) {
+    throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
   }
-  const { endpoint, limits, callback } = coreOf(stream).moveOut();
-  const { loop } = stream;
-  const { maxBufferSize, readChunkSize, writer } = limits;
-  const settings = {
-    loop,
-    maxBufferSize,
-    readChunkSize,
-    maxWriteBufferSize: writer.maxBufferSize,
-    highWaterMark: writer.highWaterMark,
-    lowWaterMark: writer.lowWaterMark,
+  let handshake: Handshake | null = null;
+  const giveUp = (error: unknown): void => {
+    handshake?.fail(error as Error);
   };
-  const below = new IOStream(endpoint as unknown as Socket, { loop, allowHalfOpen: true });
-  const secure = serverSide ? serve(below, options) : connect(below, options);
-  const handshake = new Promise<void>((resolve, reject) => {
-    secure.once(serverSide ? 'secure' : 'secureConnect', resolve);
-    secure.once('error', reject);
-    secure.once('close', () => {
-      reject(coreOf(below).closedError());
-    });
-  });
-  const result = new SSLIOStream(new TlsEndpoint(secure, below), handshake, settings);
-  result.setCloseCallback(callback);
-  const wait = isLimited(options)
-    ? new Wait(loop, options, 'TLS handshake', (error) => {
-        secure.destroy(error as Error);
-      })
-    : null;
+  const wait = isLimited(options) ? new Wait(stream.loop, options, 'TLS handshake', giveUp) : null;
+  handshake = new Handshake(stream.loop, core.moveOut());
   try {
-    await handshake;
-  } finally {
-    wait?.done();
+    begin(handshake);
+  } catch (error) {
+    handshake.fail(error as Error);
   }
-  return result;
+  return handshake.result.finally(() => {
+    wait?.done();
+  });
 }
 
-function serve(below: IOStream, options: StartTlsOptions): tls.TLSSocket {
-  const settings = { ...options.tls } as tls.TLSSocketOptions;
-  settings.secureContext ??= tls.createSecureContext(settings as tls.SecureContextOptions);
-  return new tls.TLSSocket(below.toDuplex() as never, { ...settings, isServer: true });
+/** A connection that is between its plain and its secure stream. */
+class Handshake implements CarrierOwner {
+  readonly carrier: TlsCarrier;
+  readonly #below: IOStream;
+  readonly #moved: Moved;
+  readonly #settings: IOStreamOptions;
+  readonly #done = new Deferred<SSLIOStream>();
+  #over = false;
+
+  constructor(loop: IOStream['loop'], moved: Moved) {
+    const { endpoint, limits, unread, allowHalfOpen } = moved;
+    this.#moved = moved;
+    this.#settings = {
+      loop,
+      allowHalfOpen,
+      maxBufferSize: limits.maxBufferSize,
+      readChunkSize: limits.readChunkSize,
+      maxWriteBufferSize: limits.writer.maxBufferSize,
+      highWaterMark: limits.writer.highWaterMark,
+      lowWaterMark: limits.writer.lowWaterMark,
+    };
+    this.#below = new IOStream(endpoint as unknown as Socket, { loop, allowHalfOpen: true });
+    this.carrier = new TlsCarrier(this.#below, unread);
+    this.carrier.owner = this;
+  }
+
+  get result(): Promise<SSLIOStream> {
+    return this.#done.promise;
+  }
+
+  /** The secure stream exists from this moment on: nothing that happens next can escape it. */
+  stand(socket: tls.TLSSocket): void {
+    if (this.#over) {
+      socket.destroy();
+      return;
+    }
+    this.#over = true;
+    const endpoint = new TlsEndpoint(socket, this.carrier, this.#below);
+    const stream = new SSLIOStream(endpoint, this.#settings);
+    stream.setCloseCallback(this.#moved.callback);
+    this.#done.resolve(stream);
+  }
+
+  /** Closes the connection, after what TLS has to say about it. */
+  fail(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#done.reject(error);
+    const core = coreOf(this.#below);
+    core.setCloseCallback(this.#moved.callback);
+    this.carrier.owner = null;
+    // An alert may be on its way.
+    core.writer.flush();
+    core.close(error);
+    this.carrier.destroy();
+  }
+
+  onCarrierEnd(): void {
+    this.fail(tlsHandshakeEnded());
+  }
+
+  onCarrierError(error: Error): void {
+    this.fail(error);
+  }
 }
 
-function connect(below: IOStream, { hostname, tls: settings }: StartTlsOptions): tls.TLSSocket {
+type Begin = (handshake: Handshake) => void;
+
+function serverSide({ tls: settings, server }: StartTlsOptions): Begin {
+  if (server !== undefined && !(server instanceof tls.Server)) {
+    throw invalidArgType('server', server, 'a tls.Server');
+  }
+  const chosen = server ?? tlsServerFor((settings ?? {}) as tls.TlsOptions);
+  return (handshake) => {
+    serveTls(chosen, handshake.carrier, handshake);
+  };
+}
+
+function clientSide({ hostname, tls: settings = {} }: StartTlsOptions): Begin {
+  if (hostname === undefined && settings.rejectUnauthorized !== false) {
+    const expected = 'the name of the server, whose certificate is checked';
+    throw invalidArgValue('hostname', hostname, expected);
+  }
   const isName = hostname !== undefined && !/^[\d.]+$|:/.test(hostname);
-  return tls.connect({
-    ...(settings as tls.ConnectionOptions | undefined),
-    socket: below.toDuplex(),
+  const options = {
+    // Wrong keys and certificates throw here.
+    secureContext: tls.createSecureContext(settings as tls.SecureContextOptions),
+    ...(settings as tls.ConnectionOptions),
     ...(hostname === undefined ? {} : { host: hostname }),
     ...(isName ? { servername: hostname } : {}),
-  });
+  };
+  return (handshake) => {
+    const socket = tls.connect({ ...options, socket: handshake.carrier });
+    socket.once('secureConnect', () => {
+      handshake.stand(socket);
+    });
+    socket.on('error', (error) => {
+      handshake.fail(error);
+    });
+  };
 }

@@ -23,6 +23,9 @@ export type CloseCallback = (error: Error | null) => unknown;
 /** What a stream that continues on the connection of another one needs. */
 export interface Moved {
   readonly endpoint: Endpoint;
+  /** Received and not read. */
+  readonly unread: Buffer;
+  readonly allowHalfOpen: boolean;
   readonly limits: StreamLimits;
   readonly callback: CloseCallback | null;
 }
@@ -141,7 +144,7 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     // Each runs whatever the one before has thrown: it is somebody else who waits for it.
     CLOSING = [
       (core) => {
-        core.endpoint.close();
+        core.endpoint.close(core.error);
       },
       (core) => {
         core.reader.close();
@@ -164,14 +167,18 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     ];
   }
 
-  /** Gives the endpoint away, and what else a stream that continues on it needs. */
+  /**
+   * Gives the endpoint away, and what else a stream that continues on it needs. Nothing can be read
+   * here afterwards, not even what had arrived.
+   */
   moveOut(): Moved {
+    const { endpoint, limits, reader, allowHalfOpen } = this;
     const callback = this.#closeCallback;
     this.#closeCallback = null;
     this.closed = true;
-    this.reader.close();
+    reader.close();
     this.writer.close();
-    return { endpoint: this.endpoint, limits: this.limits, callback };
+    return { endpoint, limits, callback, allowHalfOpen, unread: reader.takeUnread() };
   }
 
   /** Replaces the close callback; at once announced if the stream is closed. */

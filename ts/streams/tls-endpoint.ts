@@ -2,27 +2,43 @@
 import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { bufferFull } from '../errors.js';
+import { bufferFull, tlsTruncated } from '../errors.js';
 import { nextTick, setImmediate } from '../host.js';
+import { Block } from '../receive-blocks.js';
 import type { Socket } from '../socket.js';
 import { BaseWriter } from './base-writer.js';
 import { bytesOf, isList, type Data } from './data.js';
 import { Deferred } from './deferred.js';
 import type { Endpoint } from './endpoint.js';
 import type { IOStream } from './iostream.js';
+import type { CarrierOwner, TlsCarrier } from './tls-carrier.js';
 import type { Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
 
 /** A TLS connection over a stream. */
-export class TlsEndpoint implements Endpoint {
+export class TlsEndpoint implements Endpoint, CarrierOwner {
   readonly tls: TLSSocket;
-  readonly source: Source;
+  readonly source: DuplexSource;
   readonly connected = true;
+  readonly #carrier: TlsCarrier;
   readonly #below: IOStream;
+  #owner: WriterOwner | null = null;
+  /** The peer has announced the end of its side (`close_notify`). */
+  #ended = false;
 
-  constructor(tls: TLSSocket, below: IOStream) {
+  /** `tls` has just finished its handshake. */
+  constructor(tls: TLSSocket, carrier: TlsCarrier, below: IOStream) {
     this.tls = tls;
+    this.#carrier = carrier;
     this.#below = below;
     this.source = new DuplexSource(tls);
+    carrier.owner = this;
+    // TLS pushes EOF at a `close_notify`, and also at the EOF below, which comes through
+    // `onCarrierEnd` first. Nothing else tells the two apart.
+    const push = tls.push.bind(tls);
+    tls.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null) this.#ended = true;
+      return push(chunk, encoding);
+    };
   }
 
   get fd(): number {
@@ -34,24 +50,44 @@ export class TlsEndpoint implements Endpoint {
   }
 
   attach(reader: SourceEvents, owner: WriterOwner, limits: WriterLimits): Writer {
-    (this.source as DuplexSource).attach(reader);
+    this.#owner = owner;
+    this.source.attach(reader);
     this.tls.on('error', (error: Error) => {
-      owner.onFailure(error);
+      this.#fail(error);
+    });
+    this.tls.on('close', () => {
+      if (!this.source.peerClosed) this.#fail(this.#below.error ?? tlsTruncated());
     });
     return new DuplexWriter(this.tls, owner, limits);
   }
 
+  onCarrierEnd(): void {
+    if (!this.#ended) this.#fail(tlsTruncated());
+  }
+
+  onCarrierError(error: Error): void {
+    this.#fail(error);
+  }
+
   shutdownWrite(): void {
-    // The writer has ended the TLS socket, which tells the peer.
+    // The writer has ended the TLS socket, which sends `close_notify` and FIN.
   }
 
   takeError(): Error | null {
     return null;
   }
 
-  close(): void {
+  close(error: Error | null): void {
+    // Sent at once, if everything before it was. After a failure the peer finds the stream cut.
+    if (error === null && !this.tls.destroyed) this.tls.end();
+    this.#carrier.destroy();
     this.tls.destroy();
-    this.#below.close();
+  }
+
+  /** Closes the stream with `error`, behind what was decrypted before. */
+  #fail(error: Error): void {
+    this.source.flush();
+    this.#owner?.onFailure(error);
   }
 }
 
@@ -79,14 +115,25 @@ class DuplexSource implements Source {
       this.readable = true;
       events.onReadable();
     });
-    const onEnd = (): void => {
-      if (this.peerClosed) return;
+    duplex.on('end', () => {
       this.peerClosed = this.readable = true;
       events.onReadable();
       events.onPeerClosed();
-    };
-    duplex.on('end', onEnd);
-    duplex.on('close', onEnd);
+    });
+  }
+
+  /** Gives the reader everything that is there: the stream is about to be closed. */
+  flush(): void {
+    let chunk = this.#chunk ?? (this.#duplex.read() as Buffer | null);
+    let start = this.#taken;
+    this.#chunk = null;
+    this.#taken = 0;
+    if (chunk === null) return;
+    for (; chunk !== null; chunk = this.#duplex.read() as Buffer | null) {
+      this.#events.store(new Block(chunk), start, chunk.length);
+      start = 0;
+    }
+    this.#events.onStored();
   }
 
   demand(): void {
@@ -145,7 +192,13 @@ class DuplexWriter extends BaseWriter {
   }
 
   protected override end(done: Deferred): void {
-    this.#duplex.end(() => {
+    this.#duplex.end((error?: Error | null) => {
+      if (error !== null && error !== undefined) {
+        // What waits is rejected with the close; `done` may be settled by it.
+        this.owner.onFailure(error);
+        done.rejectQuietly(this.owner.closedError());
+        return;
+      }
       this.owner.endWriting();
       done.resolve();
       this.owner.onWriteEnd();
