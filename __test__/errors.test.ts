@@ -37,6 +37,7 @@ test('every error is of the class that the table names', (t) => {
     errors.bufferFull('write', 10),
     errors.streamBusy('startTls()', 'a read waits'),
     errors.serverState('The server was stopped'),
+    errors.tlsTruncated(),
     errors.streamClosed(null),
     errors.streamEnded(true),
     errors.streamEnded(false),

@@ -33,7 +33,9 @@ test('a server gives each connection a stream, with its address', async (t) => {
       }
       t.is(server.connections, 20);
       const locals = clients.map((client) => client.socket?.localAddress);
-      t.deepEqual(new Set(seen.map(String)), new Set(locals.map(String)));
+      const text = (address: unknown): string => JSON.stringify(address);
+      t.deepEqual(new Set(seen.map(text)), new Set(locals.map(text)));
+      t.is(new Set(seen.map(text)).size, 20);
       for (const client of clients) client.close();
     }, PATIENCE),
   );

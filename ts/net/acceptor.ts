@@ -1,8 +1,11 @@
 /** Accepting connections, in batches, and what to do when that fails. */
+import { constants } from 'node:os';
 import type { Address } from '../address.js';
-import { invalidArgType } from '../errors.js';
+import type { DescriptorWatcher } from '../descriptor.js';
+import { invalidArgType, systemError } from '../errors.js';
 import { IOLoop, reportError } from '../ioloop.js';
-import type { Socket } from '../socket.js';
+import { isThenable } from '../isolation.js';
+import { descriptorOf, type Socket } from '../socket.js';
 import { checkInteger } from '../streams/options.js';
 
 /** Called with each connection, non-blocking, and where it comes from. */
@@ -19,9 +22,10 @@ export interface AcceptOptions {
 /**
  * Calls `callback(connection, address)` for each connection that is made to a listening socket,
  * at most 128 of them in a turn, so that a storm of them leaves the rest of the program its share.
- * Gives what removes it again; the socket stays open.
+ * Gives what removes it again; the socket stays open. Closing the socket ends it, too.
  *
- * A callback that throws is reported, its connection is closed, and the others go on. When the
+ * A callback that throws or rejects is reported, its connection is closed with the stream on it, and
+ * the others go on. When the
  * process runs out of descriptors (`EMFILE`, `ENFILE`) or the system out of memory (`ENOBUFS`,
  * `ENOMEM`), accepting pauses for 0.1 s and up to 1 s, with one warning (`IOLOOP_ACCEPT_PAUSED`),
  * and goes on by itself; the connections wait in the socket's backlog.
@@ -43,13 +47,17 @@ export function addAcceptHandler(
 }
 
 /** One listening socket in a loop. */
-export class Acceptor {
+export class Acceptor implements DescriptorWatcher {
   readonly socket: Socket;
+  /** Called once, instead of accepting, when the first connection waits. */
+  onWaiting: (() => void) | null = null;
+  /** Called with why, when the socket was closed by someone else; by default it is reported. */
+  onLost: ((error: Error) => void) | null = null;
   readonly #loop: IOLoop;
   readonly #callback: AcceptCallback;
   readonly #batch: number;
   #closed = false;
-  /** Somebody wants no connections for now. */
+  /** No connections are wanted for now. */
   #held = false;
   /** Seconds of the pause after a failure; 0 while none. */
   #backOff = 0;
@@ -61,6 +69,7 @@ export class Acceptor {
     this.#callback = callback;
     this.#batch = batch;
     loop.addHandler(socket, this.#accept, IOLoop.READ);
+    descriptorOf(socket)?.watch(this);
   }
 
   /** Whether a failure has made it pause. */
@@ -79,11 +88,30 @@ export class Acceptor {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    descriptorOf(this.socket)?.unwatch(this);
     if (this.#resume !== null) this.#loop.removeTimeout(this.#resume);
     this.#loop.removeHandler(this.socket);
   }
 
+  /** The owner of the socket has closed it, which ends the accepting. */
+  onDescriptorGone(): void {
+    if (this.#closed) return;
+    this.close();
+    this.onLost?.(systemError(-EBADF, 'accept'));
+  }
+
+  onDescriptorExposed(): void {
+    // The handler of the loop verifies its descriptor.
+  }
+
   readonly #accept = (): void => {
+    const { onWaiting } = this;
+    if (onWaiting !== null) {
+      this.onWaiting = null;
+      this.hold(true);
+      onWaiting();
+      return;
+    }
     for (let count = 0; count < this.#batch && !this.#closed && !this.#held; count += 1) {
       let accepted: [Socket, Address] | null;
       try {
@@ -91,6 +119,10 @@ export class Acceptor {
       } catch (error) {
         const { code } = error as { code?: unknown };
         if (TRANSIENT.has(code)) continue;
+        if (LOST.has(code)) {
+          this.#lose(error as Error);
+          return;
+        }
         this.#pause(error as Error, EXHAUSTED.has(code));
         return;
       }
@@ -103,11 +135,20 @@ export class Acceptor {
 
   #deliver(connection: Socket, address: Address): void {
     try {
-      this.#callback(connection, address);
+      const result = this.#callback(connection, address);
+      if (!isThenable(result)) return;
+      Promise.resolve(result).catch((error: unknown) => {
+        this.#onFailure(connection, error);
+      });
     } catch (error) {
-      connection.close();
-      reportError(this.#loop, this.#callback, error);
+      this.#onFailure(connection, error);
     }
+  }
+
+  #onFailure(connection: Socket, error: unknown): void {
+    // A stream on it is closed by this, too.
+    connection.close();
+    reportError(this.#loop, this.#callback, error);
   }
 
   #pause(error: Error, isExhausted: boolean): void {
@@ -124,12 +165,26 @@ export class Acceptor {
     this.#listen();
   }
 
+  /** Never throws: it is called while connections close, and while the loop is being closed. */
   #listen(): void {
+    if (this.#closed || this.#loop.closed) return;
     const wanted = !this.#held && this.#resume === null;
-    this.#loop.updateHandler(this.socket, wanted ? IOLoop.READ : IOLoop.NONE);
+    try {
+      this.#loop.updateHandler(this.socket, wanted ? IOLoop.READ : IOLoop.NONE);
+    } catch (error) {
+      this.#lose(error as Error);
+    }
+  }
+
+  #lose(error: Error): void {
+    if (this.#closed) return;
+    this.close();
+    if (this.onLost === null) reportError(this.#loop, null, error);
+    else this.onLost(error);
   }
 }
 
+const { EBADF } = constants.errno;
 const DEFAULT_BATCH = 128;
 const MAX_BATCH = 65_536;
 
@@ -151,6 +206,9 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
   'EOPNOTSUPP',
   'ENETUNREACH',
 ]);
+
+/** The descriptor is no listening socket any more. */
+const LOST: ReadonlySet<unknown> = new Set(['EBADF', 'ENOTSOCK']);
 
 /** Of something there is no more. */
 const EXHAUSTED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

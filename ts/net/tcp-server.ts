@@ -1,13 +1,15 @@
 /** Servers: a stream for each connection. */
-import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import type { SecureContextOptions, Server, TlsOptions } from 'node:tls';
 import { isAbortReason } from '../abort-signal.js';
 import type { Address } from '../address.js';
 import { invalidArgType, serverState, StreamClosedError, unsupported } from '../errors.js';
 import { IOLoop, reportError } from '../ioloop.js';
+import { expectToRun } from '../not-running.js';
 import type { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { coreOf, IOStream } from '../streams/iostream.js';
-import { checkInteger, type IOStreamOptions } from '../streams/options.js';
+import { checkInteger, checkOptions, type IOStreamOptions } from '../streams/options.js';
+import { createTlsServer } from '../streams/tls-servers.js';
 import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
 import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
@@ -19,9 +21,12 @@ export type StreamHandler = (stream: IOStream, address: Address) => unknown;
 export interface TCPServerOptions extends IOStreamOptions {
   /** Called for each connection; a subclass may override the method of this name instead. */
   readonly handleStream?: StreamHandler | undefined;
-  /** Options of `node:tls` (`cert`, `key`, `ca`, `requestCert` …): connections speak TLS. */
+  /**
+   * Options of `tls.createServer()` (`cert`, `key`, `ca`, `requestCert`, `SNICallback` …): connections
+   * speak TLS. A certificate that they refuse never reaches `handleStream`.
+   */
   readonly tls?: TlsOptions | undefined;
-  /** Seconds that a TLS handshake may take, by default 10. */
+  /** Seconds that a TLS handshake may take, by default 10. Handshakes count as connections. */
   readonly handshakeTimeout?: number | undefined;
   /** Most connections at a time: further ones wait in the backlog. By default unlimited. */
   readonly maxConnections?: number | undefined;
@@ -51,6 +56,12 @@ export interface StopOptions extends WaitOptions {
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly loop: IOLoop;
+  /**
+   * The server's side of `node:tls`, which listens nowhere; `null` without the option `tls`. It has
+   * `addContext()`, `setTicketKeys()` and the events `'tlsClientError'`, `'keylog'`, `'newSession'` and
+   * so on; not `'secureConnection'`, as connections are streams here.
+   */
+  readonly tlsServer: Server | null;
   readonly #options: TCPServerOptions;
   readonly #streamOptions: IOStreamOptions;
   readonly #acceptors = new Map<Socket, Acceptor>();
@@ -58,16 +69,28 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** Bound and not started. */
   #bound: Socket[] = [];
   #stopped = false;
+  /** Aborted when the server is stopped: handshakes wait by it. */
+  readonly #stopping = new AbortController();
+  /** Takes back that the loop is expected to run. */
+  #started: (() => void) | null = null;
   #drained: Deferred | null = null;
   /** Accepted and not taken by the iterator, and who waits for one. */
   readonly #accepted: IOStream[] = [];
   #taker: Deferred<IOStream | null> | null = null;
   #iterated = false;
+  #warned = false;
 
   /**
+   * `options` may be the `handleStream` alone, as `net.createServer()` takes it.
+   *
    * @throws What `node:tls` says of the TLS options; `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
    */
-  constructor(options: TCPServerOptions = {}) {
+  constructor(optionsOrHandler: TCPServerOptions | StreamHandler = {}) {
+    const options =
+      typeof optionsOrHandler === 'function'
+        ? { handleStream: optionsOrHandler }
+        : optionsOrHandler;
+    checkOptions(options);
     const { handleStream, tls, maxConnections } = options;
     if (handleStream !== undefined && typeof handleStream !== 'function') {
       throw invalidArgType('handleStream', handleStream, 'a function');
@@ -76,8 +99,9 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
       checkInteger('maxConnections', maxConnections, 1, LARGEST);
     }
     this.loop = options.loop ?? IOLoop.current();
-    this.#options = tls === undefined ? options : { ...options, tls: withContext(tls) };
+    this.#options = options;
     this.#streamOptions = { ...options, loop: this.loop };
+    this.tlsServer = tls === undefined ? null : createTlsServer(withTimeout(tls, options));
   }
 
   /** The addresses that the server listens on. */
@@ -107,6 +131,16 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   handleStream(stream: IOStream, address: Address): unknown {
     return this.#options.handleStream?.(stream, address);
+  }
+
+  /**
+   * Other certificates and keys, for connections from now on: as of `tls.Server`.
+   *
+   * @throws `ERR_IOLOOP_SERVER` for a server without TLS, and what `node:tls` says of the options.
+   */
+  setSecureContext(options: SecureContextOptions): void {
+    if (this.tlsServer === null) throw serverState('The server was made without the option "tls"');
+    this.tlsServer.setSecureContext(options);
   }
 
   /** Listens on `port`, at once; see {@link bindSockets}. May be called several times. */
@@ -150,7 +184,13 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#assertNotStopped();
     const batch = this.#options.acceptBatch ?? DEFAULT_BATCH;
     const acceptor = new Acceptor(this.loop, socket, this.#onAccept, batch);
+    acceptor.onLost = (error) => {
+      this.#acceptors.delete(socket);
+      reportError(this.loop, null, error);
+    };
+    if (this.#isIterated() && !this.#iterated) acceptor.onWaiting = this.#onWaiting;
     this.#acceptors.set(socket, acceptor);
+    this.#started ??= expectToRun(this.loop, 'A TCPServer that listens');
     this.#regulate();
   }
 
@@ -188,6 +228,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   async *streams(options?: WaitOptions): AsyncGenerator<IOStream, undefined, undefined> {
     this.#iterated = true;
+    for (const acceptor of this.#acceptors.values()) acceptor.onWaiting = null;
     try {
       for (;;) {
         this.#regulate();
@@ -206,27 +247,46 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
+    if (this.#options.nodelay !== false && 'host' in address) setNodelay(connection);
     const stream = new IOStream(connection, this.#streamOptions);
     this.#streams.add(stream);
     coreOf(stream).whenClosed(this.#onClosed, stream);
-    if (this.#options.nodelay !== false && 'host' in address) connection.setOption('noDelay', true);
     this.#regulate();
-    if (this.#options.tls !== undefined) void this.#handshake(stream, address);
+    if (this.tlsServer !== null) void this.#handshake(stream, address, this.tlsServer);
     else this.#handle(stream, address);
   };
 
-  async #handshake(stream: IOStream, address: Address): Promise<void> {
+  /** A connection without a handler has come, and there may be an iteration yet. */
+  readonly #onWaiting = (): void => {
+    this.loop.callLater(UNTAKEN_WARNING, () => {
+      if (this.#iterated || this.#stopped || this.#warned) return;
+      this.#warned = true;
+      process.emitWarning(
+        'A connection waits, and the TCPServer has no handleStream: pass one, override it, or ' +
+          'iterate over the server',
+        { code: 'IOLOOP_SERVER_UNHANDLED' },
+      );
+    });
+  };
+
+  async #handshake(stream: IOStream, address: Address, server: Server): Promise<void> {
+    const { handshakeTimeout: timeout = DEFAULT_HANDSHAKE } = this.#options;
+    const { signal } = this.#stopping;
+    let secure: IOStream;
     try {
-      const { tls, handshakeTimeout: timeout = DEFAULT_HANDSHAKE } = this.#options;
-      const secure = await stream.startTls({ serverSide: true, tls: tls ?? {}, timeout });
-      this.#streams.add(secure);
-      this.#streams.delete(stream);
-      coreOf(secure).whenClosed(this.#onClosed, secure);
-      this.#handle(secure, address);
+      secure = await stream.startTls({ serverSide: true, server, timeout, signal });
     } catch {
-      // Scanners and old clients: nothing that the server could do about it.
+      // Scanners, strangers and old clients: `tlsServer` has an event for them.
+      stream.close();
       this.#onClosed(stream);
+      return;
     }
+    this.#streams.add(secure);
+    this.#streams.delete(stream);
+    coreOf(secure).whenClosed(this.#onClosed, secure);
+    // Stopped in the tick in which the handshake was completed.
+    if (this.#stopped) secure.close();
+    else this.#handle(secure, address);
   }
 
   #handle(stream: IOStream, address: Address): void {
@@ -295,11 +355,15 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const isFull = this.#streams.size >= maxConnections;
     const isUntaken =
       this.#isIterated() && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
-    for (const acceptor of this.#acceptors.values()) acceptor.hold(isFull || isUntaken);
+    for (const acceptor of this.#acceptors.values()) {
+      acceptor.hold(isFull || (isUntaken && acceptor.onWaiting === null));
+    }
   }
 
   #stopListening(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
+    this.#started?.();
     for (const [socket, acceptor] of this.#acceptors) {
       acceptor.close();
       socket.close();
@@ -308,6 +372,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     for (const socket of this.#bound) socket.close();
     this.#bound = [];
     for (const stream of this.#accepted.splice(0)) stream.close();
+    this.#stopping.abort(serverState('The server was stopped'));
     this.#taker?.resolve(null);
     this.#taker = null;
   }
@@ -333,9 +398,24 @@ const DEFAULT_HANDSHAKE = 10;
 /** Accepted connections that wait for the iterator. */
 const MOST_UNTAKEN = 128;
 
-/** What is wrong with certificates and keys is told now, and they are read once. */
-function withContext(options: TlsOptions): TlsOptions {
-  // Loaded when it is needed: few servers do, and it takes its time.
-  const { createSecureContext } = process.getBuiltinModule('node:tls');
-  return { ...options, secureContext: createSecureContext(options as SecureContextOptions) };
+/** Seconds that a connection waits for an iteration before a warning. */
+const UNTAKEN_WARNING = 1;
+
+/** The timeout of `node:tls` is a further one: it is not to come before that of the server. */
+function withTimeout(tls: TlsOptions, { handshakeTimeout }: TCPServerOptions): TlsOptions {
+  if (tls.handshakeTimeout !== undefined || handshakeTimeout === undefined) return tls;
+  const milliseconds = 1e3 * handshakeTimeout + NODE_HANDSHAKE;
+  return { ...tls, handshakeTimeout: Math.min(Math.ceil(milliseconds), LARGEST) };
+}
+
+/** Milliseconds: the default of `node:tls`. */
+const NODE_HANDSHAKE = 120_000;
+
+/** A connection that was reset already has no options on some systems: its reads tell. */
+function setNodelay(connection: Socket): void {
+  try {
+    connection.setOption('noDelay', true);
+  } catch (error) {
+    if (!('syscall' in (error as Error))) throw error;
+  }
 }

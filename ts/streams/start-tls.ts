@@ -93,7 +93,7 @@ class Handshake implements CarrierOwner {
     core.setCloseCallback(this.#moved.callback);
     this.carrier.owner = null;
     // An alert may be on its way.
-    core.writer.flush();
+    this.carrier.flush();
     core.close(error);
     this.carrier.destroy();
   }

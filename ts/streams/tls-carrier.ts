@@ -28,6 +28,11 @@ export class TlsCarrier extends Duplex {
     coreOf(below).whenClosed(TlsCarrier.#onBelowClosed, this);
   }
 
+  /** Offers the kernel what was written. */
+  flush(): void {
+    coreOf(this.#below).writer.flush();
+  }
+
   override _read(): void {
     if (this.#below.reading) return;
     this.#below.readBytes(CHUNK, PARTIAL).then(

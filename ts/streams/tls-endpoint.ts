@@ -78,8 +78,32 @@ export class TlsEndpoint implements Endpoint, CarrierOwner {
   }
 
   close(error: Error | null): void {
-    // Sent at once, if everything before it was. After a failure the peer finds the stream cut.
-    if (error === null && !this.tls.destroyed) this.tls.end();
+    // After a failure the peer finds the stream cut.
+    if (error !== null || this.tls.destroyed || this.tls.writableFinished) {
+      this.#destroy();
+      return;
+    }
+    this.tls.end();
+    this.#linger(LINGER);
+  }
+
+  /**
+   * `close_notify` waits behind a record that is being written, for `node:tls` a matter of turns of
+   * Node's loop. A peer that takes nothing does not get it.
+   */
+  #linger(turns: number): void {
+    const below = this.#below;
+    this.#carrier.flush();
+    if (turns === 0 || below.closed || below.writing || this.#carrier.writableFinished) {
+      this.#destroy();
+      return;
+    }
+    setImmediate(() => {
+      this.#linger(turns - 1);
+    });
+  }
+
+  #destroy(): void {
     this.#carrier.destroy();
     this.tls.destroy();
   }
@@ -237,6 +261,9 @@ const { EAGAIN } = constants.errno;
 
 /** What a write that waits counts beside its bytes: TLS keeps each by itself, with its record. */
 const WRITE_COST = 512;
+
+/** Turns of Node's loop. */
+const LINGER = 4;
 
 /** A copy: when the encryption takes place, the caller's memory may be another's. */
 function copyOf(data: Data | readonly Data[]): Uint8Array {

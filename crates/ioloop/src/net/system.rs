@@ -40,7 +40,7 @@ mod imp {
 mod imp {
     use std::os::fd::{AsFd, OwnedFd};
 
-    use rustix::io::{FdFlags, Result, fcntl_setfd, ioctl_fionbio};
+    use rustix::io::{Errno, FdFlags, Result, fcntl_setfd, ioctl_fionbio};
     use rustix::net::{
         self, AddressFamily, SendFlags, SocketAddrAny, SocketFlags, SocketType, sockopt,
     };
@@ -73,8 +73,14 @@ mod imp {
         listener: impl AsFd,
     ) -> Result<(OwnedFd, Option<SocketAddrAny>)> {
         let (socket, address) = net::acceptfrom(listener)?;
-        quiet(&socket)?;
-        Ok((socket, address))
+        // `EINVAL` when the peer has reset the connection already: a write to it then says `EPIPE`
+        // or `ECONNRESET` as on any other, and Node ignores `SIGPIPE`. To fail here would look as
+        // if the listening socket were at fault.
+        prepare(&socket)?;
+        match sockopt::set_socket_nosigpipe(&socket, true) {
+            Ok(()) | Err(Errno::INVAL) => Ok((socket, address)),
+            Err(error) => Err(error),
+        }
     }
 
     fn quiet(socket: &OwnedFd) -> Result<()> {
