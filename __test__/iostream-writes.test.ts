@@ -1,6 +1,7 @@
 /** What a stream does with what is written to it. */
 import test from 'ava';
 import { StreamBufferFullError, StreamClosedError } from 'ioloop';
+import { USUAL, withCapacities } from './helpers/capacities.js';
 import { reset } from './helpers/net.js';
 import { closedBy, failureOf, isSettled, turns, withPair, withTcpPair } from './helpers/streams.js';
 
@@ -97,14 +98,16 @@ test('small writes stay copied when the kernel takes no more', async (t) => {
   });
 });
 
-test('what is written in one turn leaves together', async (t) => {
-  await withPair(async (near, far) => {
-    const reading = far.readBytes(65_536, { partial: true });
-    await turns(far, 2);
-    for (let count = 0; count < 800; count += 1) void near.write('0123456789');
-    t.is((await reading).length, 8000);
-  });
-});
+test.serial('what is written in one turn leaves together', (t) =>
+  withCapacities(USUAL, () =>
+    withPair(async (near, far) => {
+      const reading = far.readBytes(65_536, { partial: true });
+      await turns(far, 2);
+      for (let count = 0; count < 800; count += 1) void near.write('0123456789');
+      t.is((await reading).length, 8000);
+    }),
+  ),
+);
 
 test('watermarks: congested above the high one, and drained at the low one', async (t) => {
   await withPair(
@@ -149,67 +152,71 @@ test('maxWriteBufferSize: what would exceed it is refused whole, and the stream 
   );
 });
 
-test('64 MB for a reader that has stalled: memory stays within maxWriteBufferSize', async (t) => {
-  await withPair(
-    async (near, far) => {
-      const piece = Buffer.alloc(64 * 1024, 'x');
-      const total = 64 * 1024 * 1024;
-      const external = process.memoryUsage().arrayBuffers;
-      let most = 0;
-      let sent = 0;
-      let refused = 0;
-      let received = 0;
-      while (sent < total) {
-        const writing = near.write(Buffer.from(piece));
-        most = Math.max(most, near.writeBufferSize);
-        const failed = await Promise.race([
-          writing.then(
-            () => null,
-            (error: Error) => error,
-          ),
-          turns(near, 1).then(() => null),
-        ]);
-        if (failed === null) {
-          sent += piece.length;
-          continue;
+test.serial('64 MB for a reader that has stalled: memory stays within maxWriteBufferSize', (t) =>
+  withCapacities(USUAL, () =>
+    withPair(
+      async (near, far) => {
+        const piece = Buffer.alloc(64 * 1024, 'x');
+        const total = 64 * 1024 * 1024;
+        const external = process.memoryUsage().arrayBuffers;
+        let most = 0;
+        let sent = 0;
+        let refused = 0;
+        let received = 0;
+        while (sent < total) {
+          const writing = near.write(Buffer.from(piece));
+          most = Math.max(most, near.writeBufferSize);
+          const failed = await Promise.race([
+            writing.then(
+              () => null,
+              (error: Error) => error,
+            ),
+            turns(near, 1).then(() => null),
+          ]);
+          if (failed === null) {
+            sent += piece.length;
+            continue;
+          }
+          t.true(failed instanceof StreamBufferFullError);
+          refused += 1;
+          // The reader wakes up, and the writer waits until there is room.
+          const drained = near.drain();
+          while (!(await isSettled(drained))) {
+            received += (await far.readBytes(1 << 20, { partial: true })).length;
+          }
         }
-        t.true(failed instanceof StreamBufferFullError);
-        refused += 1;
-        // The reader wakes up, and the writer waits until there is room.
-        const drained = near.drain();
-        while (!(await isSettled(drained))) {
-          received += (await far.readBytes(1 << 20, { partial: true })).length;
-        }
-      }
-      t.true(refused > 10);
-      t.true(most <= 1 << 20, `${most} bytes waited`);
-      const grown = process.memoryUsage().arrayBuffers - external;
-      t.true(grown < 32 << 20, `${grown} bytes more memory`);
-      void near.shutdownWrite();
-      received += (await far.readUntilClose()).length;
-      t.is(received, sent);
-    },
-    { maxWriteBufferSize: 1 << 20 },
-  );
-});
+        t.true(refused > 10);
+        t.true(most <= 1 << 20, `${most} bytes waited`);
+        const grown = process.memoryUsage().arrayBuffers - external;
+        t.true(grown < 32 << 20, `${grown} bytes more memory`);
+        void near.shutdownWrite();
+        received += (await far.readUntilClose()).length;
+        t.is(received, sent);
+      },
+      { maxWriteBufferSize: 1 << 20 },
+    ),
+  ),
+);
 
-test('one huge write starves nobody: others are served between its parts', async (t) => {
-  await withPair(async (near, far, loop) => {
-    const size = 64 << 20;
-    let ticks = 0;
-    const count = (): void => {
-      ticks += 1;
-      if (near.writing) loop.addCallback(count);
-    };
-    const reading = far.readBytes(size);
-    const writing = near.write(Buffer.alloc(size));
-    loop.addCallback(count);
-    await writing;
-    await reading;
-    // Half a megabyte at a time, at most.
-    t.true(ticks >= size / (512 * 1024) / 2, `${ticks} turns`);
-  });
-});
+test.serial('one huge write starves nobody: others are served between its parts', (t) =>
+  withCapacities(USUAL, () =>
+    withPair(async (near, far, loop) => {
+      const size = 64 << 20;
+      let ticks = 0;
+      const count = (): void => {
+        ticks += 1;
+        if (near.writing) loop.addCallback(count);
+      };
+      const reading = far.readBytes(size);
+      const writing = near.write(Buffer.alloc(size));
+      loop.addCallback(count);
+      await writing;
+      await reading;
+      // Half a megabyte at a time, at most.
+      t.true(ticks >= size / (512 * 1024) / 2, `${ticks} turns`);
+    }),
+  ),
+);
 
 test('a write to a peer that is gone: EPIPE or ECONNRESET, and the process lives', async (t) => {
   await withPair(async (near, far) => {

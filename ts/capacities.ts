@@ -17,7 +17,7 @@ export interface Capacities {
   receiveBlock: number;
   /** Records of a send batch: pieces of writes that do not continue the piece before. */
   sendRecords: number;
-  /** Bytes of a send batch. A piece of a write is copied there if it fits into a 64th of it. */
+  /** Bytes of a send batch. */
   sendBytes: number;
   /** Bytes that one stream reads in one turn. */
   readBudget: number;

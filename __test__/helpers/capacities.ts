@@ -1,7 +1,10 @@
 /** Capacities for tests: what takes thousands by default is reached by a few. */
-import { setCapacities, type Capacities } from '#internal';
+import { capacities, setCapacities, type Capacities } from '#internal';
 
 export type { Capacities };
+
+/** The defaults, for tests of amounts: 64 bytes a turn would take minutes. */
+export const USUAL: Readonly<Capacities> = { ...capacities };
 
 /** Each boundary is crossed by two or three of anything. */
 export const TINY: Readonly<Capacities> = {

@@ -26,6 +26,9 @@ export interface Sender {
   onSendError(error: unknown): void;
 }
 
+/** As documented: it does not depend on how much a batch holds. */
+const SMALL_PIECE = 4096;
+
 /** A sender without a chain has this one. */
 export const NO_CHAIN = -1;
 
@@ -35,8 +38,8 @@ export const NO_CHAIN = -1;
  * file's by then.
  */
 export class SendBatch {
-  /** Pieces up to this size are copied; larger ones are sent from where they are. */
-  readonly smallPiece: number;
+  /** Pieces up to this size are copied, here or to a queue; larger ones are sent from where they are. */
+  readonly smallPiece = SMALL_PIECE;
   readonly #slab: Buffer;
   readonly #records: Int32Array;
   readonly #maxRecords: number;
@@ -55,7 +58,6 @@ export class SendBatch {
   /** Holds `bytes` bytes in at most `records` records. `report` is for errors of senders. */
   constructor(bytes: number, records: number, report: (error: unknown) => void) {
     this.#slab = Buffer.allocUnsafeSlow(bytes);
-    this.smallPiece = Math.floor(bytes / 64);
     this.#records = new Int32Array(RECORD_WORDS * records);
     this.#lasts = new Int32Array(records);
     this.#totals = new Int32Array(records);
