@@ -17,8 +17,21 @@ const ROWS: readonly Bounds[] = [
   { capacity: 'tiny', transport: 'tcp', mode: 'mixed', messages: 1000, maxBytes: 200_000 },
 ];
 
+const URGENT: Bounds = {
+  capacity: 'default',
+  transport: 'tcp',
+  mode: 'urgent',
+  messages: 6000,
+  maxBytes: 4e6,
+};
+
 for (const [name, kind] of Object.entries(kinds)) {
   testRow(`${name}: nothing wrong, nothing lost`, kind, ROWS);
+}
+
+for (const name of ['exact, small', 'iteration', 'toDuplex(), data', 'Socket.recv']) {
+  const title = `${name}: urgent bytes in between stop nothing`;
+  testRow(title, kinds[name] as Kind, [URGENT, { ...URGENT, capacity: 'tiny', maxBytes: 1e6 }]);
 }
 
 function testRow(title: string, kind: Kind, rows: readonly Bounds[]): void {

@@ -15,7 +15,7 @@ type Manner = (typeof MANNERS)[number];
 
 const SOURCES = 7;
 const which = fc.nat(SOURCES - 1);
-const manners = fc.array(fc.constantFrom(...MANNERS), { maxLength: SOURCES });
+const initial = fc.array(fc.constantFrom(...MANNERS), { maxLength: SOURCES });
 
 type Step =
   | { readonly kind: 'register'; readonly at: number; readonly manner: Manner }
@@ -156,7 +156,7 @@ for (const [name, open] of [
 ] as const) {
   test(`${name}: who has something to read is called, and nobody else`, async (t) => {
     await fc.assert(
-      fc.asyncProperty(capacities, manners, fc.array(step, { maxLength: 60 }), (few, how, steps) =>
+      fc.asyncProperty(capacities, initial, fc.array(step, { maxLength: 60 }), (few, how, steps) =>
         withLoop(
           async (loop) => {
             const pairs = await Promise.all(Array.from({ length: SOURCES }, open));
