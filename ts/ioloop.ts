@@ -342,7 +342,8 @@ export class IOLoop implements AsyncDisposable {
    * async context of this call.
    *
    * The loop does not close `fd`, nor make it non-blocking: call {@link removeHandler} before you
-   * close it. Node reads its own streams ahead (a child's `stdout`, a `net.Socket`); with a handler for
+   * close it. A number that was closed without that, and opened anew, does not call the handler: its
+   * registration is dropped. A {@link Socket} that is closed drops it at once. Node reads its own streams ahead (a child's `stdout`, a `net.Socket`); with a handler for
    * READ it stops doing so until the handler is removed.
    *
    * @throws `ERR_IOLOOP_FD_REGISTERED` when `fd` has a handler, which stays; `EPERM` for files,

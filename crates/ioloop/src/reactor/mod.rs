@@ -662,3 +662,40 @@ const SET_VERIFIES: bool = cfg!(any(target_os = "linux", target_os = "android"))
 
 /// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
 const ORPHAN_LIMIT: u32 = 16;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net;
+
+    /// Registers and deregisters a socket so often.
+    fn churn(reactor: &mut Reactor<Arc<OwnedFd>>, socket: &Arc<OwnedFd>, rounds: u32) {
+        for _ in 0..rounds {
+            let token = reactor.register(socket.clone(), Interest::READABLE);
+            reactor.deregister(token.unwrap());
+        }
+    }
+
+    #[test]
+    fn a_new_set_is_due_before_a_generation_comes_again() {
+        let socket = Arc::new(net::pair().unwrap().0);
+        let mut reactor = Reactor::new().unwrap();
+        reactor.next_generation = token::BOUNDARY - 3;
+        churn(&mut reactor, &socket, 6);
+        assert!(!reactor.is_haunted(), "nothing was left in the set");
+        reactor.next_generation = token::BOUNDARY - 3;
+        let token = reactor.register(socket.clone(), Interest::READABLE);
+        reactor.lose(token.unwrap());
+        churn(&mut reactor, &socket, 1);
+        assert!(!reactor.is_haunted());
+        churn(&mut reactor, &socket, 1);
+        assert!(reactor.is_haunted());
+        reactor.rebuild(|_| Ok(())).unwrap();
+        reactor.next_generation = token::BOUNDARY - 3;
+        churn(&mut reactor, &socket, 6);
+        assert!(!reactor.is_haunted());
+    }
+}

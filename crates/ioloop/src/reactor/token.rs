@@ -57,9 +57,12 @@ const GENERATION_MASK: u32 = if usize::BITS >= 64 {
     (1 << 12) - 1
 };
 
-/// Whether the generations up to this one are half of all: twice in each round.
+/// Half of all generations.
+pub(super) const BOUNDARY: u32 = GENERATION_MASK / 2 + 1;
+
+/// Whether a half of all generations begins with this one.
 pub(super) const fn is_boundary(generation: u32) -> bool {
-    generation & (GENERATION_MASK >> 1) == 0
+    generation.is_multiple_of(BOUNDARY)
 }
 
 /// The largest index of a registration; the two above it would look like the reserved tokens.

@@ -1,0 +1,169 @@
+//! Numbers that became other files while their description lives on in a copy.
+#![cfg(all(target_os = "linux", not(loom)))]
+#![allow(
+    unsafe_code,
+    reason = "numbers that change their file are what is tested"
+)]
+
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use ioloop::reactor::{Event, Interest, Reactor, Readiness, Token};
+use ioloop::{Error, net};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::{dup, dup2, write};
+
+/// A number, registered as JavaScript registers one.
+#[derive(Clone, Copy)]
+struct Number(RawFd);
+
+impl AsFd for Number {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the test keeps the number open.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+}
+
+impl Number {
+    /// Makes it another file, as `close(2)` and `open(2)` do.
+    fn become_file(self, file: impl AsFd) {
+        // SAFETY: as above; it stays open.
+        let mut own = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(self.0) });
+        dup2(file, &mut own).unwrap();
+    }
+}
+
+/// A registered socket of which a copy exists, and its peer.
+struct World {
+    reactor: Reactor<Number>,
+    token: Token,
+    number: Number,
+    mine: OwnedFd,
+    copy: OwnedFd,
+    peer: OwnedFd,
+}
+
+impl World {
+    fn new(interest: Interest) -> Self {
+        let (mine, peer) = net::pair().unwrap();
+        let mut reactor = Reactor::new().unwrap();
+        let number = Number(mine.as_raw_fd());
+        let token = reactor.register(number, interest).unwrap();
+        let copy = dup(&mine).unwrap();
+        Self {
+            reactor,
+            token,
+            number,
+            mine,
+            copy,
+            peer,
+        }
+    }
+
+    fn poll(&mut self) -> Vec<(Token, Readiness)> {
+        let mut events = Vec::new();
+        self.reactor
+            .poll(Some(Duration::ZERO), &mut events)
+            .unwrap();
+        let pair = |event: Event| (event.token, event.readiness);
+        events.into_iter().map(pair).collect()
+    }
+}
+
+#[test]
+fn a_verified_number_of_another_file_is_lost_and_reported_once() {
+    for interest in [
+        Interest::READABLE,
+        Interest::READABLE | Interest::WRITABLE | Interest::EDGE,
+    ] {
+        let mut world = World::new(interest);
+        world.reactor.verify(world.token).unwrap();
+        let _writable = world.poll();
+        let (stranger, stranger_peer) = net::pair().unwrap();
+        world.number.become_file(&stranger);
+        net::send(&stranger_peer, b"not yours").unwrap();
+        net::send(&world.peer, b"to the copy").unwrap();
+        assert_eq!(world.poll(), [(world.token, Readiness::LOST)]);
+        assert!(world.reactor.source(world.token).is_none());
+        assert_eq!(world.poll(), []);
+        // The number is free for the stranger.
+        let token = world.reactor.register(world.number, interest).unwrap();
+        let events = world.poll();
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].0, token);
+    }
+}
+
+#[test]
+fn a_closed_socket_is_not_read_for_one_that_was_not_verified_either() {
+    let mut world = World::new(Interest::READABLE);
+    net::send(&world.peer, b"x").unwrap();
+    assert_eq!(world.poll().len(), 1);
+    let (stranger, stranger_peer) = net::pair().unwrap();
+    world.number.become_file(&stranger);
+    net::send(&stranger_peer, b"not yours").unwrap();
+    // It is on the ready list, where each source is verified.
+    assert_eq!(world.poll(), [(world.token, Readiness::LOST)]);
+}
+
+#[test]
+fn two_eventfds_have_one_inode_and_are_told_apart_by_the_set() {
+    let flags = EventfdFlags::NONBLOCK;
+    let (own, other) = (eventfd(0, flags).unwrap(), eventfd(1, flags).unwrap());
+    let copy = dup(&own).unwrap();
+    let number = Number(own.as_raw_fd());
+    let mut reactor = Reactor::new().unwrap();
+    let token = reactor.register(number, Interest::READABLE).unwrap();
+    reactor.verify(token).unwrap();
+    number.become_file(&other);
+    write(&copy, &1_u64.to_ne_bytes()).unwrap();
+    let mut events = Vec::new();
+    reactor.poll(Some(Duration::ZERO), &mut events).unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].readiness, Readiness::LOST);
+}
+
+#[test]
+fn reports_of_a_lost_description_haunt_the_reactor() {
+    let mut world = World::new(Interest::READABLE);
+    world.reactor.verify(world.token).unwrap();
+    let (stranger, _stranger_peer) = net::pair().unwrap();
+    world.number.become_file(&stranger);
+    for _ in 0..40 {
+        net::send(&world.peer, b"x").unwrap();
+        let _lost = world.poll();
+    }
+    assert!(world.reactor.is_haunted());
+}
+
+#[test]
+fn a_number_that_is_its_old_description_again_can_be_registered() {
+    let mut world = World::new(Interest::READABLE);
+    world.reactor.verify(world.token).unwrap();
+    let (stranger, _stranger_peer) = net::pair().unwrap();
+    world.number.become_file(&stranger);
+    net::send(&world.peer, b"x").unwrap();
+    assert_eq!(world.poll(), [(world.token, Readiness::LOST)]);
+    world.number.become_file(&world.copy);
+    let token = world
+        .reactor
+        .register(world.number, Interest::READABLE)
+        .unwrap();
+    assert_eq!(world.poll(), [(token, Readiness::READABLE)]);
+    drop(world.mine);
+}
+
+#[test]
+fn a_registration_knows_whether_its_number_still_is_its_file() {
+    let mut world = World::new(Interest::READABLE);
+    assert!(world.reactor.is_registered(world.token).unwrap());
+    let (stranger, _stranger_peer) = net::pair().unwrap();
+    world.number.become_file(&stranger);
+    assert!(!world.reactor.is_registered(world.token).unwrap());
+    assert!(matches!(
+        world.reactor.reregister(world.token, Interest::READABLE),
+        Err(Error::Unknown)
+    ));
+    assert!(!world.reactor.is_registered(world.token).unwrap());
+}
