@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
+import { Socket } from 'ioloop';
 
 /** A worker that opens two sockets, does something with the first, tells their numbers, and waits. */
 function worker(what: string): Worker {
@@ -46,4 +47,15 @@ test.serial('a number that became another file is left alone', async (t) => {
   await thread.terminate();
   t.true(isOpen(first));
   for (const file of files) closeSync(file);
+});
+
+test.serial('a socket that another thread has adopted stays open', async (t) => {
+  const thread = worker('');
+  const [[first]] = (await once(thread, 'message')) as [[number, number]];
+  const adopted = Socket.fromFd(first);
+  await thread.terminate();
+  t.true(isOpen(first));
+  t.false(adopted.closed);
+  adopted.close();
+  t.false(isOpen(first));
 });

@@ -674,7 +674,7 @@ mod tests {
     /// Registers and deregisters a socket so often.
     fn churn(reactor: &mut Reactor<Arc<OwnedFd>>, socket: &Arc<OwnedFd>, rounds: u32) {
         for _ in 0..rounds {
-            let token = reactor.register(socket.clone(), Interest::READABLE);
+            let token = reactor.register(Arc::clone(socket), Interest::READABLE);
             reactor.deregister(token.unwrap());
         }
     }
@@ -687,7 +687,7 @@ mod tests {
         churn(&mut reactor, &socket, 6);
         assert!(!reactor.is_haunted(), "nothing was left in the set");
         reactor.next_generation = token::BOUNDARY - 3;
-        let token = reactor.register(socket.clone(), Interest::READABLE);
+        let token = reactor.register(Arc::clone(&socket), Interest::READABLE);
         reactor.lose(token.unwrap());
         churn(&mut reactor, &socket, 1);
         assert!(!reactor.is_haunted());
