@@ -1,0 +1,131 @@
+/** Acceptors whose callbacks, sockets or loops fail, and servers that nobody takes from. */
+import test from 'ava';
+import { addAcceptHandler, bindSockets, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
+import { runChild } from './helpers/child.js';
+import { ReportingLoop, takeReports, withLoop } from './helpers/loop.js';
+import { addressOf, closing, connectTo } from './helpers/net.js';
+import { PATIENCE, turns } from './helpers/streams.js';
+
+function listener(): Socket {
+  return bindSockets(0, '127.0.0.1')[0] as Socket;
+}
+
+test('an async callback that rejects is reported, and its connection closed with its stream', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const socket = listener();
+      const fault = new Error('no service');
+      let made: IOStream | null = null;
+      const remove = addAcceptHandler(
+        socket,
+        async (connection) => {
+          made = new IOStream(connection, { loop });
+          await Promise.resolve();
+          throw fault;
+        },
+        { loop },
+      );
+      const client = await connectTo(loop, socket.localAddress);
+      t.is((await client.readUntilClose()).length, 0);
+      t.is(takeReports(loop)[0]?.error, fault);
+      t.true((made as IOStream | null)?.closed);
+      remove();
+      socket.close();
+    }, PATIENCE),
+  );
+});
+
+test('a listening socket that its owner closes is reported once; the others go on', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      await using server = new TCPServer({
+        loop,
+        maxConnections: 1,
+        handleStream: (stream) => stream.readUntilClose(),
+      });
+      const [lost, kept] = [listener(), listener()];
+      server.addSockets([lost, kept]);
+      const first = await connectTo(loop, lost.localAddress);
+      while (server.connections === 0) await turns(first, 1);
+      lost.close();
+      t.is(server.addresses.length, 1);
+      first.close();
+      while (server.connections > 0) await turns(first, 1);
+      t.deepEqual(
+        takeReports(loop).map(({ error }) => (error as NodeJS.ErrnoException).code),
+        ['EBADF'],
+      );
+      const second = await connectTo(loop, addressOf(server));
+      while (server.connections === 0) await turns(second, 1);
+      second.close();
+    }, PATIENCE),
+  );
+});
+
+test('close() of a loop with a full server closes everything', async (t) => {
+  const loop = new ReportingLoop({ makeCurrent: false });
+  const pending = new Promise<never>(() => {});
+  const server = new TCPServer({ loop, maxConnections: 2, handleStream: () => pending });
+  server.listen(0, '127.0.0.1');
+  await loop.runSync(async () => {
+    const clients = await Promise.all([0, 1].map(() => connectTo(loop, addressOf(server))));
+    while (server.connections < 2) await turns(clients[0] as IOStream, 1);
+  }, PATIENCE);
+  t.notThrows(() => {
+    loop.close();
+  });
+  t.is(server.connections, 0);
+  t.deepEqual(loop.reports, []);
+  await server.stop();
+});
+
+test('a function is a handler', async (t) => {
+  const loop = new IOLoop();
+  await loop.runSync(async () => {
+    await using server = new TCPServer(async (stream) => {
+      await stream.write('hello');
+      await stream.end();
+    });
+    server.listen(0, '127.0.0.1');
+    const client = await connectTo(loop, addressOf(server));
+    const closed = closing(client);
+    t.is(String(await client.readUntilClose()), 'hello');
+    await closed;
+  }, PATIENCE);
+  loop.close();
+});
+
+/** The codes of the warnings of a program. */
+async function warningsOf(body: string): Promise<string[]> {
+  const program = `
+    import { IOLoop, TCPServer, TCPClient } from 'ioloop';
+    const loop = IOLoop.current();
+    process.on('warning', ({ code }) => console.log(code));
+    ${body}`;
+  const { stdout } = await runChild(program);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+test('a server whose loop never runs is warned of, and one that runs is not', async (t) => {
+  const listen = "new TCPServer(() => {}).listen(0, '127.0.0.1');";
+  t.deepEqual(await warningsOf(listen), ['IOLOOP_NOT_RUNNING']);
+  t.deepEqual(await warningsOf(`${listen} await loop.runSync(async () => {});`), []);
+  t.deepEqual(
+    await warningsOf(`const s = ${listen.replace('.listen', ';s.listen')} s.stop();`),
+    [],
+  );
+});
+
+test('a server that nobody takes from is warned of when a client waits', async (t) => {
+  const wait = 'new Promise((resolve) => setTimeout(resolve, 1500))';
+  const body = (before: string): string => `
+    await loop.runSync(async () => {
+      const server = new TCPServer();
+      server.listen(0, '127.0.0.1');
+      ${before}
+      await new TCPClient().connect('127.0.0.1', server.port);
+      await ${wait};
+    }); process.exit();`;
+  t.deepEqual(await warningsOf(body('')), ['IOLOOP_SERVER_UNHANDLED']);
+  t.deepEqual(await warningsOf(body('server.streams().next();')), []);
+});

@@ -1,0 +1,104 @@
+/** What becomes of TLS handshakes: of a stopped server, of a full one, and in floods. */
+import { readdirSync } from 'node:fs';
+import test from 'ava';
+import { IOStream, Socket, TCPClient, TCPServer, type TCPServerOptions } from 'ioloop';
+import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { addressOf, closing, connectTo, fixture } from './helpers/net.js';
+import { PATIENCE, turns } from './helpers/streams.js';
+
+const ca = fixture('ca.pem');
+const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
+
+function serve(loop: ReportingLoop, options: TCPServerOptions = {}): TCPServer {
+  const server = new TCPServer({ loop, tls: identity, ...options });
+  server.listen(0, '127.0.0.1');
+  return server;
+}
+
+/** Clients that connect and say nothing. */
+async function silent(loop: ReportingLoop, server: TCPServer, count: number): Promise<IOStream[]> {
+  const address = addressOf(server);
+  const clients = await Promise.all(Array.from({ length: count }, () => connectTo(loop, address)));
+  while (server.connections < count) await turns(clients[0] as IOStream, 1);
+  return clients;
+}
+
+for (const [name, stop] of Object.entries({
+  stop: (server: TCPServer) => server.stop(),
+  drain: (server: TCPServer) => server.stop({ drain: true }),
+  dispose: (server: TCPServer) => server[Symbol.asyncDispose](),
+})) {
+  test(`${name} closes the handshakes in progress at once`, async (t) => {
+    await withLoop((loop) =>
+      loop.runSync(async () => {
+        const server = serve(loop, { handleStream: () => t.fail() });
+        const clients = await silent(loop, server, 3);
+        const closed = Promise.all(clients.map(closing));
+        await stop(server);
+        await closed;
+        t.is(server.connections, 0);
+      }, PATIENCE),
+    );
+  });
+}
+
+test('nothing reaches the handler of a server that is stopped during handshakes', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      for (let delay = 0; delay < 12; delay += 1) {
+        let isStopped = false;
+        const server = serve(loop, {
+          handleStream: (stream) => {
+            t.false(isStopped);
+            stream.close();
+          },
+        });
+        const options = { loop, family: 4, tls: { tls: { ca } } } as const;
+        const connecting = new TCPClient().connect('localhost', server.port, options).then(
+          (stream) => {
+            stream.close();
+          },
+          () => {},
+        );
+        const idle = new IOStream(Socket.pair()[0], { loop });
+        await turns(idle, delay);
+        idle.close();
+        const stopping = server.stop({ drain: true });
+        isStopped = true;
+        await Promise.all([stopping, connecting]);
+        t.is(server.connections, 0);
+      }
+    }, PATIENCE),
+  );
+});
+
+test.serial(
+  'handshakes count as connections, and a flood of half of one leaves nothing',
+  async (t) => {
+    await withLoop((loop) =>
+      loop.runSync(async () => {
+        const options = { handshakeTimeout: 0.1, maxConnections: 20, handleStream: () => t.fail() };
+        const server = serve(loop, options);
+        const address = addressOf(server);
+        const before = readdirSync('/dev/fd').length;
+        let most = 0;
+        for (let round = 0; round < 3; round += 1) {
+          const clients = await Promise.all(
+            Array.from({ length: 40 }, () => connectTo(loop, address)),
+          );
+          const closed = clients.map(async (client) => {
+            // The beginning of a ClientHello.
+            await client.write(Buffer.from([22, 3, 1, 2, 0, 1])).catch(() => {});
+            await closing(client);
+            most = Math.max(most, server.connections);
+          });
+          await Promise.all(closed);
+        }
+        t.true(most <= 20);
+        t.is(server.connections, 0);
+        t.is(readdirSync('/dev/fd').length, before);
+        await server.stop();
+      }, PATIENCE),
+    );
+  },
+);

@@ -1,0 +1,136 @@
+/** startTls() on a stream that has received something: a handshake, or nothing at all. */
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import test from 'ava';
+import { IOStream, Socket, TCPServer, type IOLoop } from 'ioloop';
+import { runChild } from './helpers/child.js';
+import { withLoop } from './helpers/loop.js';
+import { fixture } from './helpers/net.js';
+import { failureOf, PATIENCE, turns } from './helpers/streams.js';
+
+const ca = fixture('ca.pem');
+const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
+const serverSide = { serverSide: true, tls: identity } as const;
+
+/** A stream that has read a line, and has received `extra` behind it. */
+async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStream]> {
+  const [first, second] = Socket.pair();
+  const near = new IOStream(first, { loop });
+  const far = new IOStream(second, { loop, allowHalfOpen: true });
+  await far.write(`STARTTLS\r\n${extra}`);
+  await near.readUntil('\r\n');
+  await turns(near);
+  return [near, far];
+}
+
+test('a ClientHello behind a PROXY line in one segment is the handshake', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      await using server = new TCPServer({
+        loop,
+        handleStream: async (stream) => {
+          await stream.readUntil('\r\n');
+          const secure = await stream.startTls({ ...serverSide, timeout: 5 });
+          await secure.write(`secret: ${String(await secure.readUntil('\n'))}`);
+          await secure.end();
+        },
+      });
+      server.listen(0, '127.0.0.1');
+      const answer = await new Promise((resolve) => {
+        const raw = net.connect(server.port, '127.0.0.1', () => {
+          raw.cork();
+          raw.write('PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n');
+          const secure = tls.connect({ socket: raw, ca, servername: 'localhost' }, () => {
+            secure.write('hello\n');
+          });
+          secure.on('data', resolve);
+          secure.on('error', resolve);
+          setImmediate(() => setImmediate(() => raw.uncork()));
+        });
+      });
+      t.is(String(answer), 'secret: hello\n');
+    }, PATIENCE),
+  );
+});
+
+test('plaintext behind STARTTLS fails the handshake, and nothing of it can be read', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      for (const extra of ['MAIL FROM:<mallory>\r\n', 'x', '\u0016\u0003\u0001']) {
+        const [near, far] = await withExtra(loop, extra);
+        if (extra.length < 5) void far.shutdownWrite();
+        const error = await failureOf(near.startTls({ ...serverSide, timeout: 5 }));
+        t.regex(error.code ?? '', extra.length < 5 ? /^ECONNRESET$/ : /^ERR_SSL_/);
+        t.is(near.readBufferSize, 0);
+        t.true(near.closed);
+        await t.throwsAsync(near.readBytes(1), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+        far.close();
+      }
+    }, PATIENCE),
+  );
+});
+
+test("buffered: 'refuse' rejects, and leaves the stream and its bytes", async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const [near, far] = await withExtra(loop, 'MAIL\r\n');
+      const refusing = near.startTls({ ...serverSide, buffered: 'refuse' });
+      await t.throwsAsync(refusing, { code: 'ERR_IOLOOP_STREAM_BUSY' });
+      t.is(String(await near.readUntil('\r\n')), 'MAIL\r\n');
+      const wrong = near.startTls({ ...serverSide, buffered: 'keep' as never });
+      await t.throwsAsync(wrong, { code: 'ERR_INVALID_ARG_VALUE' });
+      const invalid = near.startTls({ serverSide: true, tls: { cert: 'none', key: 'none' } });
+      await failureOf(invalid);
+      t.false(near.closed);
+      near.close();
+      far.close();
+    }, PATIENCE),
+  );
+});
+
+const FIRST = `
+  import { IOLoop, IOStream, Socket } from 'ioloop';
+  import { readFileSync } from 'node:fs';
+  const [cert, key, ca] = ['server.pem', 'server.key', 'ca.pem'].map((name) =>
+    readFileSync(process.env.FIXTURES + '/' + name));
+  const loop = IOLoop.current();
+  await loop.runSync(async () => {
+    const [a, b] = Socket.pair();
+    const server = new IOStream(a);
+    const client = new IOStream(b);
+    await client.write('STARTTLS\\n');
+    await server.readUntil('\\n');
+    // The modules of TLS are loaded meanwhile, for both.
+    const secure = server.startTls({ serverSide: true, tls: { cert, key }, timeout: 5 });
+    const other = await client.startTls({ hostname: 'localhost', tls: { ca }, timeout: 5 });
+    await other.write('hello\\n');
+    console.log(String(await (await secure).readUntil('\\n')));
+  }, { timeout: 10 });
+  process.exit();
+`;
+
+test('the first handshake of a process loses nothing while TLS is loaded', async (t) => {
+  const FIXTURES = new URL('../../__test__/fixtures', import.meta.url).pathname;
+  const result = await runChild(FIRST, { env: { FIXTURES } });
+  t.is(result.stdout.trim(), 'hello', result.stderr);
+});
+
+test('an aborted signal closes the connection, whenever it is aborted', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      for (const isEarly of [true, false]) {
+        const [first, second] = Socket.pair();
+        const near = new IOStream(first, { loop });
+        const far = new IOStream(second, { loop });
+        const reason = new Error('enough');
+        const abort = new AbortController();
+        if (isEarly) abort.abort(reason);
+        const starting = failureOf(near.startTls({ ...serverSide, signal: abort.signal }));
+        await turns(far);
+        abort.abort(reason);
+        t.is(await starting, reason as NodeJS.ErrnoException);
+        t.is((await far.readUntilClose()).length, 0);
+      }
+    }, PATIENCE),
+  );
+});
