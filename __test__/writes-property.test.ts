@@ -146,9 +146,9 @@ async function run(list: readonly Step[], over: 'unix' | 'tcp'): Promise<void> {
         else line.read();
       }
       // Everybody reads now: what was accepted arrives, or its stream is closed.
-      let left = lines.length;
-      for (const line of lines) void Promise.all(line.promises).then(() => (left -= 1));
-      for (let round = 0; left > 0; round += 1) {
+      const pending = new Set(lines);
+      for (const line of lines) void Promise.all(line.promises).then(() => pending.delete(line));
+      for (let round = 0; pending.size > 0; round += 1) {
         assert.ok(round < 5000, 'a promise is not settled');
         for (const line of lines) line.read();
         await turns(lines[0]?.stream as IOStream, 1);
