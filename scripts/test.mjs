@@ -3,6 +3,7 @@
 //   npm test -- --only check|cargo|ava   one kind of stage
 //   npm test -- --driver libuv|thread    one driver
 //   npm test -- --match 'pattern'        ava tests by title
+//   npm test -- --tiny                   the ava suite once more, at tiny capacities
 import { parseArgs } from 'node:util';
 import { Hint, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
@@ -11,7 +12,12 @@ import { setUp, setUpTests } from './lib/setup.mjs';
 import { avaTests, cargoTests, checks, drivers, kinds, runStage } from './lib/stages.mjs';
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, driver: { type: 'string' }, match: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    driver: { type: 'string' },
+    match: { type: 'string' },
+    tiny: { type: 'boolean', default: false },
+  },
 });
 
 const report = new Report();
@@ -28,7 +34,9 @@ await script(async () => {
     const selected = drivers.filter(
       (name) => values.driver === undefined || name === values.driver,
     );
-    await oneByOne(selected.map((driver) => avaTests(driver, { match: values.match })));
+    const { match } = values;
+    await oneByOne(selected.map((driver) => avaTests(driver, { match })));
+    if (values.tiny) await oneByOne([avaTests('libuv', { match, tiny: true })]);
   }
   report.close();
 });

@@ -50,15 +50,17 @@ export function cargoTests() {
 /**
  * The tests of the package, over one driver.
  * @param {string} driver
- * @param {{ match?: string | undefined, node?: string }} [options] `match` selects tests by title;
- * `node` is the Node that runs them, and that their child processes find.
+ * @param {{ match?: string | undefined, node?: string, tiny?: boolean }} [options] `match` selects
+ * tests by title; `node` is the Node that runs them, and that their child processes find; `tiny`
+ * makes arrays, batches and budgets hold two or three of anything, so that every test crosses their
+ * boundaries.
  * @returns {Stage}
  */
-export function avaTests(driver, { match, node = process.execPath } = {}) {
+export function avaTests(driver, { match, node = process.execPath, tiny = false } = {}) {
   const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
   const selection = match === undefined ? [] : ['--match', match];
   return {
-    name: `ava, ${driver} driver`,
+    name: `ava, ${driver} driver${tiny ? ', tiny capacities' : ''}`,
     kind: 'ava',
     counter: tapCounter,
     command: node,
@@ -66,6 +68,7 @@ export function avaTests(driver, { match, node = process.execPath } = {}) {
     env: {
       // libuv is what Node gets without being asked: the variable stays away.
       IOLOOP_DRIVER: driver === 'libuv' ? undefined : driver,
+      IOLOOP_TEST_CAPACITIES: tiny ? 'tiny' : undefined,
       PATH: `${join(node, '..')}:${process.env['PATH']}`,
     },
   };
