@@ -337,7 +337,8 @@ test('a Unix socket pair carries both ways', (t) =>
 /** Programs that connect to a port, send what they read from stdin, and print what comes back. */
 const CLIENTS: Readonly<Record<string, (port: number) => readonly string[]>> = {
   nc: (port) => ['-N', '127.0.0.1', `${port}`],
-  socat: (port) => ['-', `TCP:127.0.0.1:${port}`],
+  // By default it waits half a second for the answer to what it has ended: too little on a busy machine.
+  socat: (port) => ['-t', '30', '-', `TCP:127.0.0.1:${port}`],
   python3: (port) => [
     '-c',
     `import socket, sys

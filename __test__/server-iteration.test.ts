@@ -1,7 +1,7 @@
 /** Iteration over a server's streams, with a timeout and a signal; the port of a server. */
 import test from 'ava';
 import { bindUnixSocket, TCPServer, type IOStream } from 'ioloop';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { withFakeTime, withLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, connectTo } from './helpers/net.js';
 import { failureOf, PATIENCE, turns } from './helpers/streams.js';
 
@@ -38,17 +38,26 @@ test('an aborted signal ends the iteration and stops the server; streams live on
   });
 });
 
-test('a timeout is for each connection', async (t) => {
-  await withServer(async (server, loop) => {
-    const iteration = server.streams({ timeout: 0.05 });
-    const first = iteration.next();
-    const client = await connectTo(loop, addressOf(server));
-    t.false((await first).done);
-    t.is((await failureOf(iteration.next())).name, 'TimeoutError');
-    t.deepEqual(await iteration.next(), { done: true, value: undefined });
-    client.close();
-  });
-});
+test('a timeout is for each connection', (t) =>
+  withFakeTime((loop, clock) =>
+    loop.runSync(async () => {
+      await using server = new TCPServer({ loop });
+      server.listen(0, '127.0.0.1');
+      const iteration = server.streams({ timeout: 10 });
+      const first = iteration.next();
+      const client = await connectTo(loop, addressOf(server));
+      clock.advance(9);
+      t.false((await first).done);
+      clock.advance(9);
+      const late = failureOf(iteration.next());
+      await turns(client);
+      clock.advance(11);
+      await turns(client);
+      t.is((await late).name, 'TimeoutError');
+      t.deepEqual(await iteration.next(), { done: true, value: undefined });
+      client.close();
+    }),
+  ));
 
 test('port is that of the first TCP address, 0 without one', async (t) => {
   await withServer(async (server) => {
