@@ -54,6 +54,23 @@ export interface Shape {
   readonly max: number;
 }
 
+/** The lengths of the messages of a connection, one after the other. */
+export class Lengths {
+  readonly #shape: Shape;
+  #state: number;
+
+  constructor(connection: number, shape: Shape) {
+    this.#shape = shape;
+    this.#state = (Math.imul(connection, 2_654_435_761) + 1) >>> 0;
+  }
+
+  next(): number {
+    const { min, max } = this.#shape;
+    this.#state = step(this.#state);
+    return min + (this.#state % (max - min + 1));
+  }
+}
+
 /** Compares what one connection brought with what its peer has sent. */
 export class Verifier {
   readonly connection: number;
@@ -66,7 +83,7 @@ export class Verifier {
   bytes = 0;
   /** Where the first wrong byte was. */
   firstWrong = -1;
-  #lengths: number;
+  readonly #lengths: Lengths;
   /** Bytes of the message that are still to come. */
   #left: number;
   #isWrong = false;
@@ -74,8 +91,8 @@ export class Verifier {
   constructor(connection: number, shape: Shape) {
     this.connection = connection;
     this.shape = shape;
-    this.#lengths = (Math.imul(connection, 2_654_435_761) + 1) >>> 0;
-    this.#left = this.#next();
+    this.#lengths = new Lengths(connection, shape);
+    this.#left = this.#lengths.next();
   }
 
   get done(): boolean {
@@ -129,7 +146,7 @@ export class Verifier {
     this.#isWrong = false;
     const index = this.messages;
     this.messages += 1;
-    this.#left = this.#next();
+    this.#left = this.#lengths.next();
     this.onMessage?.(index);
   }
 
@@ -137,11 +154,5 @@ export class Verifier {
   fail(): void {
     this.#isWrong = true;
     if (this.firstWrong < 0) this.firstWrong = this.bytes;
-  }
-
-  #next(): number {
-    const { min, max } = this.shape;
-    this.#lengths = step(this.#lengths);
-    return min + (this.#lengths % (max - min + 1));
   }
 }

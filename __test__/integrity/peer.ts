@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** Compiled, this file is in `build/__test__/integrity`. */
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const SOURCE = join(ROOT, '__test__', 'integrity', 'peer.c');
+const TLS_PEER = fileURLToPath(new URL('tls-peer.js', import.meta.url));
 
 /** How the peer cuts what it sends, and when it pauses. */
 export type Mode = 'bulk' | 'bursts' | 'dribble' | 'stalls' | 'mixed' | 'urgent';
@@ -28,6 +29,12 @@ function compiled(): string | null {
   if (status !== 0) return null;
   renameSync(made, program);
   return program;
+}
+
+/** The same over TLS: `tls-peer.ts`. */
+export function startTlsPeer(args: readonly (string | number)[]): ChildProcess {
+  const command = [TLS_PEER, ...args.map(String)];
+  return spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 /** Starts the peer. Its output is a pipe. */

@@ -1,9 +1,9 @@
 /** One row of the table of reads: a kind of read, over several connections at once. */
 import { once } from 'node:events';
-import { IOLoop, IOStream } from 'ioloop';
-import { withCapacities, TINY } from '../helpers/capacities.js';
+import { IOLoop, type IOStream } from 'ioloop';
+import { TINY, USUAL, withCapacities } from '../helpers/capacities.js';
 import { Verifier } from './pattern.js';
-import { acceptPeer, type Transport } from './connection.js';
+import { acceptPeer, openStream, type Transport } from './connection.js';
 import type { Mode } from './peer.js';
 import type { Kind } from './reads.js';
 
@@ -36,7 +36,7 @@ export async function runReadRow(row: ReadRow): Promise<Outcome> {
   const total: Outcome = { messages: 0, bytes: 0, seconds: 0, wrong: 0, lost: 0, note: '' };
   const shares = sharesOf(row);
   const begin = performance.now();
-  await withCapacities(row.capacity === 'tiny' ? TINY : {}, async () => {
+  await withCapacities(row.capacity === 'tiny' ? TINY : USUAL, async () => {
     const loop = new IOLoop({ makeCurrent: false });
     loop.handleCallbackException = (_, error) => {
       total.note ||= `reported: ${String(error)}`;
@@ -89,7 +89,8 @@ async function runConnection(
       await kind.takeSocket?.(loop, socket, verifier);
     } else {
       const readChunkSize = chunkOf(verifier.connection, capacity);
-      const opened = (stream = new IOStream(socket, { loop, allowHalfOpen: true, readChunkSize }));
+      const options = { loop, allowHalfOpen: true, readChunkSize };
+      const opened = (stream = await openStream(transport, socket, options));
       if (mode === 'urgent') verifier.onMessage = acknowledge((byte) => void opened.write(byte));
       await kind.take(opened, verifier);
       await expectEnd(opened, verifier);

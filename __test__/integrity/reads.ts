@@ -95,6 +95,18 @@ export const kinds: Readonly<Record<string, Kind>> = {
   'Socket.recv': { ...MEDIUM, take: null, takeSocket: receive },
 };
 
+/** The kinds that are read over TLS too, where a stream receives what `node:tls` has decrypted. */
+export const TLS_KINDS: ReadonlySet<string> = new Set([
+  'exact, small',
+  'exact, large',
+  'until',
+  'close',
+  'into, partial',
+  'mixed',
+  'iteration',
+  'toDuplex(), data',
+]);
+
 /** Reads of one message after the other. */
 async function each(verifier: Verifier, read: () => Promise<Uint8Array>): Promise<void> {
   while (!verifier.done) verifier.message(await read());

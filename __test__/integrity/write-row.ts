@@ -1,8 +1,8 @@
 /** Rows of writes: pieces of every kind and size, for a peer that compares what it gets. */
 import { once } from 'node:events';
-import { IOLoop, IOStream } from 'ioloop';
-import { TINY, withCapacities } from '../helpers/capacities.js';
-import { acceptPeer, type Transport } from './connection.js';
+import { IOLoop, type IOStream } from 'ioloop';
+import { TINY, USUAL, withCapacities } from '../helpers/capacities.js';
+import { acceptPeer, openStream, type Transport } from './connection.js';
 import { bytesOf, step } from './pattern.js';
 import type { Capacity, Outcome } from './read-row.js';
 
@@ -21,7 +21,7 @@ export interface WriteRow {
 export async function runWriteRow(row: WriteRow): Promise<Outcome> {
   const total: Outcome = { messages: 0, bytes: 0, seconds: 0, wrong: 0, lost: 0, note: '' };
   const begin = performance.now();
-  await withCapacities(row.capacity === 'tiny' ? TINY : {}, async () => {
+  await withCapacities(row.capacity === 'tiny' ? TINY : USUAL, async () => {
     const loop = new IOLoop({ makeCurrent: false });
     loop.handleCallbackException = (_, error) => {
       total.note ||= `reported: ${String(error)}`;
@@ -50,7 +50,7 @@ async function runConnection(
   let report = '';
   peer.stdout?.setEncoding('utf8').on('data', (text: string) => (report += text));
   const closed = once(peer, 'close');
-  const stream = new IOStream(socket, { loop, allowHalfOpen: true });
+  const stream = await openStream(row.transport, socket, { loop, allowHalfOpen: true });
   const writer = new Writer(stream, number);
   const isCut = row.ending !== 'end';
   try {
