@@ -1,4 +1,4 @@
-//! What one asks to be told about, and what is possible now.
+//! What an owner asks for, and what is possible now.
 //!
 //! The bits are Tornado's, so that no layer translates them: `READ` 0x001, `PRI` 0x002, `WRITE`
 //! 0x004, `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`). `EDGE` 0x80 is ours.
@@ -7,7 +7,7 @@ use std::ops::{BitOr, BitOrAssign};
 
 use rustix::event::PollFlags;
 
-/// What one asks to be told about. Errors and hang-up are always reported, also for [`NONE`].
+/// The readiness that an owner asks for. Errors and hang-up are always reported, also for [`NONE`].
 ///
 /// [`NONE`]: Interest::NONE
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,8 +23,8 @@ impl Interest {
     pub const PRIORITY: Self = Self(0x02);
     /// Room to write, or a finished connection attempt.
     pub const WRITABLE: Self = Self(0x04);
-    /// Report each change once, and leave it to the owner to remember it. Without this bit the
-    /// source is level-triggered.
+    /// Report each change once; the owner keeps the readiness. Without this bit the source is
+    /// level-triggered.
     pub const EDGE: Self = Self(0x80);
 
     /// Keeps the bits that mean something; `ERROR` is implied and may be passed.
@@ -33,7 +33,7 @@ impl Interest {
         Self((bits & 0x87) as u8)
     }
 
-    /// Whether the owner remembers what it was told.
+    /// Whether the source is edge-triggered.
     #[must_use]
     pub const fn is_edge(self) -> bool {
         self.0 & Self::EDGE.0 != 0
@@ -63,16 +63,10 @@ impl Interest {
     ///
     /// `EPOLLPRI` comes along with `READABLE`: it says that a read may stop short at an urgent mark.
     pub(super) fn to_mio(self) -> Option<mio::Interest> {
-        let wanted = [
-            (self.is_readable(), Some(mio::Interest::READABLE)),
-            (self.is_writable(), Some(mio::Interest::WRITABLE)),
-            (self.watches_priority(), PRIORITY),
-        ];
-        wanted
-            .into_iter()
-            .filter(|&(is_wanted, _)| is_wanted)
-            .filter_map(|(_, interest)| interest)
-            .reduce(|all, interest| all | interest)
+        let readable = self.is_readable().then_some(mio::Interest::READABLE);
+        let writable = self.is_writable().then_some(mio::Interest::WRITABLE);
+        let priority = PRIORITY.filter(|_| self.watches_priority());
+        both(both(readable, writable), priority)
     }
 
     /// Whether the kernel is asked for exceptional conditions.
@@ -213,6 +207,13 @@ impl BitOr for Readiness {
 impl BitOrAssign for Readiness {
     fn bitor_assign(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+}
+
+fn both(one: Option<mio::Interest>, other: Option<mio::Interest>) -> Option<mio::Interest> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one | other),
+        (one, other) => one.or(other),
     }
 }
 

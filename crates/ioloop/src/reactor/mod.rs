@@ -1,12 +1,12 @@
 //! Readiness of file descriptors, level-triggered, over mio's edge-triggered `Poll`.
 //!
 //! A source with [`Interest::EDGE`] is reported as mio does it, once per change: for owners that
-//! remember what they were told, and read on until the operation would block.
+//! keep the readiness, and read on until the operation would block.
 //!
 //! # Ordering
 //!
-//! One [`poll`](Reactor::poll) reports a source at most once, with all that is known of it. The
-//! order among sources is not promised.
+//! One [`poll`](Reactor::poll) reports a source at most once, with everything it found. The order
+//! among sources is not promised.
 //!
 //! # Closed descriptors
 //!
@@ -16,8 +16,8 @@
 //!
 //! - Registering the number again replaces the stale registration.
 //! - A source found ready on the ready list is verified before it is reported.
-//! - So is every other report of a source of which the owner asked for it with
-//!   [`verify`](Reactor::verify), by its [`Identity`].
+//! - After [`verify`](Reactor::verify), every other report of the source is verified too, by its
+//!   [`Identity`].
 //! - A registration that turns out to be stale is removed, and reported once as
 //!   [`Readiness::LOST`].
 //! - Reports to a token that is gone make the reactor [`haunted`](Reactor::is_haunted), which a
@@ -27,6 +27,7 @@ mod alarm;
 mod identity;
 mod interest;
 mod ready_list;
+mod stale;
 mod token;
 
 use std::collections::HashMap;
@@ -41,12 +42,13 @@ pub(crate) use alarm::Alarm;
 pub use identity::Identity;
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
 use ready_list::ReadyList;
+use stale::{ORPHAN_LIMIT, SET_VERIFIES};
 pub use token::Token;
 pub(crate) use token::{ALARM, WAKE};
 
 use crate::{Error, Result};
 
-/// What one poll says of one source.
+/// The readiness of one source, as one poll found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The registration.
@@ -73,13 +75,13 @@ pub struct Reactor<S> {
     lost: Vec<Token>,
 }
 
-/// What a poll tells the loop besides its events.
+/// The result of a poll besides its events.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     pub(crate) alarm: bool,
-    /// Sources wait on the ready list that were not asked: by the budget, or by a failure.
+    /// Sources on the ready list were not rechecked: the budget was spent, or a call failed.
     pub(crate) more: bool,
-    /// What stopped a part of the poll. The events and the other signals are valid.
+    /// The error that stopped a part of the poll. The events and the other signals are valid.
     pub(crate) failure: Option<io::Error>,
 }
 
@@ -176,30 +178,6 @@ impl<S: AsFd> Reactor<S> {
         Ok(token)
     }
 
-    /// Verifies from now on that the number still is this file before anything is reported: one
-    /// `fstat(2)` for each report, and of a level-triggered source that is no socket also the
-    /// set's own word. For sources that others may close by their number.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unknown`] for a stale token, `EBADF`.
-    pub fn verify(&mut self, token: Token) -> Result<()> {
-        let entry = live(&mut self.entries, token).ok_or(Error::Unknown)?;
-        if entry.identity.is_none() {
-            entry.identity = Some(Identity::of(&entry.source)?);
-        }
-        Ok(())
-    }
-
-    /// Whether the number of a registration still is the file that was registered.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` and the like: it is not known.
-    pub fn is_registered(&self, token: Token) -> Result<bool> {
-        Ok(self.source(token).is_some() && self.is_current(token)?)
-    }
-
     /// Changes the interest. What is possible within the new one is reported by the next poll.
     ///
     /// # Errors
@@ -207,7 +185,7 @@ impl<S: AsFd> Reactor<S> {
     /// [`Error::Unknown`] when the token is stale, or its descriptor was closed meanwhile: the
     /// registration is then gone.
     pub fn reregister(&mut self, token: Token, interest: Interest) -> Result<()> {
-        if !SET_VERIFIES && self.source(token).is_some() && !self.is_current(token)? {
+        if !SET_VERIFIES && self.source(token).is_some() && !self.is_registered(token)? {
             // kqueue would add the stranger.
             self.remove(token);
         }
@@ -291,7 +269,9 @@ impl<S: AsFd> Reactor<S> {
             signals.failure.get_or_insert(error);
         }
         self.list(events);
-        self.report_lost(events);
+        if !self.lost.is_empty() {
+            self.report_lost(events);
+        }
         signals
     }
 
@@ -316,64 +296,32 @@ impl<S: AsFd> Reactor<S> {
         self.entries.is_empty()
     }
 
-    /// Whether removed registrations keep reporting; see the module's words on closed descriptors.
-    #[must_use]
-    pub fn is_haunted(&self) -> bool {
-        self.orphans >= ORPHAN_LIMIT
-    }
-
-    /// Whether a poll would report a [`Readiness::LOST`] without waiting.
-    pub(crate) fn has_lost(&self) -> bool {
-        !self.lost.is_empty()
-    }
-
-    /// Watches all sources in a new set; `enter` gets it last, and adds what else belongs there.
-    /// Tokens stay valid; a source whose descriptor was closed loses its registration.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new), of `epoll_ctl(2)`, or of `enter`. The old set then stays in use
-    /// with all its sources, for another [`ORPHAN_LIMIT`] events.
-    pub(crate) fn rebuild(
-        &mut self,
-        enter: impl FnOnce(&mio::Poll) -> io::Result<()>,
-    ) -> Result<()> {
-        self.orphans = 0;
-        let poll = mio::Poll::new()?;
-        let mut gone = Vec::new();
-        for (index, entry) in &self.entries {
-            let token = entry.token(index);
-            if !self.copy_to(poll.registry(), token)? {
-                gone.push(token);
-            }
-        }
-        enter(&poll)?;
-        for token in gone {
-            self.lose(token);
-        }
-        self.poll = poll;
-        self.ghosts = false;
-        Ok(())
-    }
-
     pub(crate) fn registry(&self) -> &mio::Registry {
         self.poll.registry()
     }
 
     fn recheck(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
-        let Ok(found) = self.ready.recheck(&mut self.entries, self.event_budget) else {
-            return self.ask_set();
+        // Lost registrations have their share of the poll.
+        let budget = self.event_budget.saturating_sub(self.lost.len());
+        let Ok(found) = self.ready.recheck(&mut self.entries, budget) else {
+            return self.ask_set(budget);
         };
         let mut failure = None;
         for found in found {
+            let Some(entry) = live(&mut self.entries, found.token) else {
+                continue;
+            };
+            let registry = self.poll.registry();
             let current = !found.closed
-                && self.is_current(found.token).unwrap_or_else(|error| {
-                    // It cannot be verified now: the report stands, and so does the registration.
-                    failure = Some(error);
-                    true
-                });
+                && entry
+                    .is_current(registry, found.token)
+                    .unwrap_or_else(|error| {
+                        // It cannot be verified now: the report and the registration stand.
+                        failure = Some(error);
+                        true
+                    });
             if current {
-                report(&mut self.entries, events, found.token, found.readiness);
+                report(entry, events, found.token, found.readiness);
             } else {
                 self.lose(found.token);
             }
@@ -385,9 +333,9 @@ impl<S: AsFd> Reactor<S> {
     /// `RLIMIT_NOFILE`, for one when the limit is 0, and without memory: changing a registration
     /// makes the set report again what is possible. A system call for each source.
     #[cold]
-    fn ask_set(&mut self) -> io::Result<()> {
+    fn ask_set(&mut self, budget: usize) -> io::Result<()> {
         let mut failure = None;
-        for token in self.ready.take(&mut self.entries, self.event_budget) {
+        for token in self.ready.take(&mut self.entries, budget) {
             let Some(entry) = live(&mut self.entries, token) else {
                 continue;
             };
@@ -426,13 +374,15 @@ impl<S: AsFd> Reactor<S> {
                 ALARM => signals.alarm = true,
                 name => {
                     let token = Token::from_mio(name);
-                    if self.is_stranger(token) {
+                    let Some(entry) = live(&mut self.entries, token) else {
+                        self.orphans = self.orphans.saturating_add(1);
+                        continue;
+                    };
+                    if entry.is_stranger(self.poll.registry(), token) {
                         stale.push(token);
                         continue;
                     }
-                    let known =
-                        report(&mut self.entries, events, token, Readiness::from_mio(event));
-                    self.orphans = self.orphans.saturating_add(u32::from(!known));
+                    report(entry, events, token, Readiness::from_mio(event));
                 }
             }
         }
@@ -442,43 +392,6 @@ impl<S: AsFd> Reactor<S> {
             self.lose(token);
         }
         Ok(())
-    }
-
-    /// Whether a report is of a description whose number is closed, or another file's.
-    fn is_stranger(&self, token: Token) -> bool {
-        let Some(entry) = self.entries.get(token.index() as usize) else {
-            return false;
-        };
-        let Some(identity) = entry.identity else {
-            return false;
-        };
-        if entry.generation != token.generation() || !SET_VERIFIES {
-            // kqueue forgets a number with its closing, whatever else the description has.
-            return false;
-        }
-        if identity.differs(&entry.source) {
-            return true;
-        }
-        // To ask the set makes it report again: not for those that hear of each change once.
-        let asks = !identity.is_unique() && !entry.interest.is_edge();
-        asks && matches!(self.is_current(token), Ok(false))
-    }
-
-    /// Removes a stale registration; the next report says so.
-    fn lose(&mut self, token: Token) {
-        if self.remove(token).is_some() {
-            self.lost.push(token);
-        }
-    }
-
-    fn report_lost(&mut self, events: &mut Vec<Event>) {
-        for token in self.lost.drain(..) {
-            // An index that is used again was lost before everybody's eyes.
-            if !self.entries.contains(token.index() as usize) {
-                let readiness = Readiness::LOST;
-                events.push(Event { token, readiness });
-            }
-        }
     }
 
     /// Puts what was just reported on the ready list, until it proves itself drained.
@@ -496,59 +409,6 @@ impl<S: AsFd> Reactor<S> {
                 entry.listed = true;
                 self.ready.push(event.token);
             }
-        }
-    }
-
-    /// Whether the descriptor number still is what was registered, and not a closed one that some
-    /// other file has got since. epoll knows: changing a registration that is not there fails. On
-    /// kqueue a change would add it, and the identities are compared.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` and the like: it is not known.
-    fn is_current(&self, token: Token) -> io::Result<bool> {
-        let entry = &self.entries[token.index() as usize];
-        if !SET_VERIFIES {
-            let identity = entry.identity.as_ref();
-            return Ok(!identity.is_some_and(|identity| identity.differs(&entry.source)));
-        }
-        let fd = entry.source.as_fd().as_raw_fd();
-        let Some(interest) = entry.interest.to_mio() else {
-            return Ok(false);
-        };
-        let registry = self.poll.registry();
-        match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
-            Ok(()) => Ok(true),
-            Err(error) if is_gone(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes room for `fd`: an old registration of the same number is either live, an error, or
-    /// left over from a descriptor that was closed.
-    fn forget_stale(&mut self, fd: RawFd) -> Result<()> {
-        let Some(&index) = self.by_fd.get(&fd) else {
-            return Ok(());
-        };
-        let token = self.entries[index as usize].token(index as usize);
-        if self.is_current(token)? {
-            return Err(Error::Registered);
-        }
-        self.remove(token);
-        Ok(())
-    }
-
-    /// Enters a registration into another set; false when its descriptor was closed.
-    fn copy_to(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
-        if !self.is_current(token)? {
-            return Ok(false);
-        }
-        let entry = &self.entries[token.index() as usize];
-        let fd = entry.source.as_fd().as_raw_fd();
-        match watch(registry, fd, token, entry.interest) {
-            Ok(_watched) => Ok(true),
-            Err(error) if is_gone(&error) => Ok(false),
-            Err(error) => Err(error),
         }
     }
 
@@ -591,27 +451,18 @@ pub const fn backend() -> &'static str {
     }
 }
 
-/// Adds `readiness` to what `events` says of `token`; false when the token is stale.
-fn report<S>(
-    entries: &mut Slab<Entry<S>>,
-    events: &mut Vec<Event>,
-    token: Token,
-    readiness: Readiness,
-) -> bool {
-    let Some(entry) = live(entries, token) else {
-        return false;
-    };
+/// Adds `readiness` to what `events` says of `token`, the registration of `entry`.
+fn report<S>(entry: &mut Entry<S>, events: &mut Vec<Event>, token: Token, readiness: Readiness) {
     let readiness = readiness.of_interest(entry.interest);
     if readiness.is_empty() {
-        return true;
+        return;
     }
     if entry.collected > 0 {
         events[entry.collected as usize - 1].readiness |= readiness;
-        return true;
+        return;
     }
     events.push(Event { token, readiness });
     entry.collected = to_index(events.len());
-    true
 }
 
 fn live<S>(entries: &mut Slab<Entry<S>>, token: Token) -> Option<&mut Entry<S>> {
@@ -656,46 +507,3 @@ fn to_index(index: usize) -> u32 {
 /// more wait in the set, which stays readable, or on the list. One poll so reports at most twice
 /// as many.
 pub const EVENT_BUDGET: usize = 1024;
-
-/// Whether the set tells a description that is not in it from one that is.
-const SET_VERIFIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
-/// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
-const ORPHAN_LIMIT: u32 = 16;
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use std::os::fd::OwnedFd;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::net;
-
-    /// Registers and deregisters a socket so often.
-    fn churn(reactor: &mut Reactor<Arc<OwnedFd>>, socket: &Arc<OwnedFd>, rounds: u32) {
-        for _ in 0..rounds {
-            let token = reactor.register(Arc::clone(socket), Interest::READABLE);
-            reactor.deregister(token.unwrap());
-        }
-    }
-
-    #[test]
-    fn a_new_set_is_due_before_a_generation_comes_again() {
-        let socket = Arc::new(net::pair().unwrap().0);
-        let mut reactor = Reactor::new().unwrap();
-        reactor.next_generation = token::BOUNDARY - 3;
-        churn(&mut reactor, &socket, 6);
-        assert!(!reactor.is_haunted(), "nothing was left in the set");
-        reactor.next_generation = token::BOUNDARY - 3;
-        let token = reactor.register(Arc::clone(&socket), Interest::READABLE);
-        reactor.lose(token.unwrap());
-        churn(&mut reactor, &socket, 1);
-        assert!(!reactor.is_haunted());
-        churn(&mut reactor, &socket, 1);
-        assert!(reactor.is_haunted());
-        reactor.rebuild(|_| Ok(())).unwrap();
-        reactor.next_generation = token::BOUNDARY - 3;
-        churn(&mut reactor, &socket, 6);
-        assert!(!reactor.is_haunted());
-    }
-}

@@ -101,12 +101,17 @@ impl Wheel {
         }
     }
 
-    /// Frees what a crowd of timers needed, once the last of them is gone. Dead items, which refer
-    /// to the table, go with it.
+    /// Frees the memory of many timers, once the last of them is gone. Dead items, which refer to
+    /// the table, go with it.
+    #[inline]
     fn give_back(&mut self) {
-        if !self.table.is_idle() {
-            return;
+        if self.table.is_idle() {
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
         *self.levels = std::array::from_fn(|_| Level::new());
         self.front = Front::default();
         self.table.shrink();
