@@ -202,3 +202,26 @@ test('what handleCallbackException throws for a clock that lies is uncaught, and
     'handleCallbackException failed while it handled an error',
   ]);
 });
+
+test('a timeout that the timeFunc adds while the loop goes to sleep fires', async (t) => {
+  await withClock(async (loop, clock) => {
+    await turnOf(loop);
+    let fired = false;
+    // The loop sleeps: its clock is read next when the submissions are handed over.
+    const isSleeping = new Promise<void>((resolve) => {
+      setTimeout(resolve, 5);
+    });
+    await isSleeping;
+    loop.callAt(loop.time() + 1_000, () => {});
+    const { time } = clock;
+    clock.lie = () => {
+      clock.lie = null;
+      loop.callAt(time() + 0.01, () => {
+        fired = true;
+      });
+      return time();
+    };
+    await until(() => fired, 'the timeout');
+    t.true(fired);
+  });
+});

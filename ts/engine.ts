@@ -9,6 +9,7 @@ import { capacities } from './capacities.js';
 import { systemError } from './errors.js';
 import { HandlerTable } from './handlers.js';
 import * as host from './host.js';
+import { HostTimer } from './host-timer.js';
 import type { Isolation } from './isolation.js';
 import { native, type NativeHandle } from './native.js';
 import { receiveBlocks } from './receive-blocks.js';
@@ -17,7 +18,7 @@ import { ChannelTable } from './streams/channel-table.js';
 import { Submissions } from './submissions.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
 
-/** What an engine needs of its loop. */
+/** The dependencies of an engine on its loop. */
 export interface EngineOptions {
   readonly driver: 'libuv' | 'thread';
   readonly isolation: Isolation;
@@ -47,7 +48,7 @@ export class Engine {
   readonly #native: NativeHandle;
   readonly #submissions: Submissions;
   readonly #completions: Int32Array;
-  /** The thread driver watches only while the loop sleeps, and has to be told when it does. */
+  /** The thread driver watches only while the loop sleeps: each sleep is a crossing. */
   readonly #mustAsk: boolean;
   #phase: Phase = 'stopped';
   #stopping = false;
@@ -61,11 +62,14 @@ export class Engine {
   /** A microtask will hand the submissions over. */
   #flushQueued = false;
   /** Wakes the loop where the core has no alarm of its own, and at the end of a pause. */
-  #hostTimer: NodeJS.Timeout | null = null;
+  readonly #hostTimer = new HostTimer(() => {
+    this.#woken = true;
+    if (this.#phase === 'sleeping') this.#enterTurn();
+  });
   /** A phase of the running turn has failed. */
   #failed = false;
   readonly #failures = new ReportGate();
-  /** Milliseconds of the pause behind a turn that failed; 0 after one that did not. */
+  /** Milliseconds of the pause after a turn that failed; 0 after one that did not. */
   #backOff = 0;
   /** When the pause ends that the loop sleeps in, by the host's clock; `null` outside of one. */
   #resumeAt: number | null = null;
@@ -206,7 +210,7 @@ export class Engine {
     return false;
   };
 
-  /** Runs a phase of a turn; what it answers, and true when it fails. */
+  /** Runs a phase of a turn: its result, or true when it fails. */
   #attempt(phase: () => boolean): boolean {
     try {
       return phase();
@@ -216,7 +220,7 @@ export class Engine {
     }
   }
 
-  /** Something failed in a turn that is not the user's: the next turn comes after a pause. */
+  /** A phase failed, outside of user code: the next turn comes after a pause. */
   #fail(error: unknown): void {
     this.#failed = true;
     if (this.#failures.opens()) this.#options.isolation.report(null, error);
@@ -291,7 +295,7 @@ export class Engine {
 
   /** The next turn comes after Node has had its share of the thread. */
   #schedule(): void {
-    this.#clearHostTimer();
+    this.#hostTimer.clear();
     // First the effect, then the state: at the end of the stack either may throw.
     host.setImmediate(this.#enterTurn);
     this.#phase = 'scheduled';
@@ -305,14 +309,8 @@ export class Engine {
     if (this.#phase === 'sleeping' && this.#resumeAt === null) this.#enterTurn();
   };
 
-  /** The host's timer calls. */
-  readonly #onHostTimer = (): void => {
-    this.#woken = true;
-    if (this.#phase === 'sleeping') this.#enterTurn();
-  };
-
   readonly #enterTurn = (): void => {
-    this.#clearHostTimer();
+    this.#hostTimer.clear();
     let scope: AsyncResource;
     try {
       scope = turnScope();
@@ -329,7 +327,7 @@ export class Engine {
     if (this.#submissions.armed || this.#mustAsk || this.#parked) this.#prepareSleep();
   }
 
-  /** Sleeps for a while behind a turn that failed, longer each time, and then tries again. */
+  /** Sleeps after a turn that failed, longer each time, and then tries again. */
   #pause(): void {
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
     this.#resumeAt = host.monotonic() + this.#backOff;
@@ -349,11 +347,13 @@ export class Engine {
   }
 
   #prepareSleep(): void {
-    const { words, length } = this.#submissions;
     const isPaused = this.#resumeAt !== null;
     let wait: number;
     try {
-      wait = 1e3 * native.loopSleep(this.#native, this.#options.time(), words, length, isPaused);
+      // The clock may be the user's, and add a timeout: it is read before the submissions.
+      const now = this.#options.time();
+      const { words, length } = this.#submissions;
+      wait = 1e3 * native.loopSleep(this.#native, now, words, length, isPaused);
       this.#submissions.taken();
       this.#submissions.armed = wait !== Number.POSITIVE_INFINITY;
       if (!isPaused) this.#parked = false;
@@ -362,7 +362,7 @@ export class Engine {
       wait = LONGEST_PAUSE;
     }
     if (this.#resumeAt !== null) wait = Math.min(wait, this.#resumeAt - host.monotonic());
-    if (wait !== Number.POSITIVE_INFINITY) this.#armHostTimer(wait);
+    if (wait !== Number.POSITIVE_INFINITY) this.#hostTimer.set(wait);
   }
 
   #submit(): void {
@@ -377,18 +377,6 @@ export class Engine {
     const finished = this.#finished;
     this.#finished = null;
     finished?.();
-  }
-
-  #armHostTimer(milliseconds: number): void {
-    this.#clearHostTimer();
-    const delay = Math.min(Math.max(Math.ceil(milliseconds), 0), LONGEST_HOST_TIMER);
-    this.#hostTimer = host.setTimeout(this.#onHostTimer, delay);
-  }
-
-  #clearHostTimer(): void {
-    if (this.#hostTimer === null) return;
-    host.clearTimeout(this.#hostTimer);
-    this.#hostTimer = null;
   }
 }
 
@@ -410,6 +398,3 @@ const HEADER = 3;
 /** Milliseconds between a turn that failed and the next. */
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 1_000;
-
-/** What setTimeout can take; the loop then looks again. */
-const LONGEST_HOST_TIMER = 0x7fff_ffff;
