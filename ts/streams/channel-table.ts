@@ -10,11 +10,11 @@ const { MODE_STREAM, MODE_RECEIVE, INTEREST_EDGE, INTEREST_VERIFY, READY_LOST } 
 const FIRST_SIZE = 256;
 const READ_WRITE = 0x05;
 
-/** What the table asks of its loop. */
+/** The hooks of the loop that the table calls. */
 export interface ChannelTableHooks {
   /** There has to be a turn soon. */
   wake(): void;
-  /** Reports what a stream failed with that is none of its own reads or writes. */
+  /** Reports an error that none of a stream's reads and writes rejects with. */
   report(error: unknown): void;
   /** This index, which may have been a handler's, is a channel's now. */
   displace(index: number): void;
@@ -135,7 +135,7 @@ export class ChannelTable {
 
   /**
    * Delivers what was collected, and lets those continue that had more to do than fitted in. After
-   * a failure the next call goes on behind the channel that failed.
+   * a failure the next call goes on after the channel that failed.
    */
   dispatch(): void {
     this.#continueAll();
@@ -163,7 +163,7 @@ export class ChannelTable {
   }
 
   /**
-   * Promise reactions run as microtasks behind the turn, and what they write is to leave together:
+   * Promise reactions run as microtasks after the turn, and what they write is sent together:
    * Node's tick queue is served when there are no more of them.
    */
   queueTickEnd(): void {
@@ -173,7 +173,7 @@ export class ChannelTable {
     this.#tickEndQueued = true;
   }
 
-  /** The loop is being closed: so are its streams, which nobody would move any more. */
+  /** The loop is being closed, and its streams with it. */
   close(): void {
     for (const channel of this.#byIndex.slice()) {
       try {
@@ -196,7 +196,9 @@ export class ChannelTable {
     try {
       while (next < continuing.length) (continuing[next++] as Channel).onContinue();
     } finally {
-      if (next < continuing.length) this.#continuing.unshift(...continuing.slice(next));
+      if (next < continuing.length) {
+        this.#continuing = continuing.slice(next).concat(this.#continuing);
+      }
     }
   }
 

@@ -43,7 +43,7 @@ import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from './wait.js';
 import { toWeb, type WebStreamPair } from './web-streams.js';
 
-/** What is inside of a stream, for the rest of the package. */
+/** The internals of a stream, for the rest of the package. */
 export let coreOf: (stream: IOStream) => StreamCore;
 
 /**
@@ -54,7 +54,7 @@ export let coreOf: (stream: IOStream) => StreamCore;
  * go out in their order. What is read is yours. Of what is written, up to 4 KiB are copied at once;
  * what is longer is sent from where it is, so leave it alone until its promise is settled.
  *
- * Nothing is received before somebody asks for it, beyond one chunk. That the peer has closed is
+ * Nothing is received before a read asks for it, beyond one chunk. That the peer has closed is
  * noticed in any case.
  *
  * Differs from Tornado: failed reads are never thrown, an end that was not clean fails
@@ -93,12 +93,16 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * are read with room for 4,096 bytes at least, so that no record is refused or cut off.
    * Their bytes come as those of any stream: how long a record is, its format says.
    *
-   * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages (UDP, `SOCK_SEQPACKET`), which a stream
-   * would join: use `Socket.fromFd()` with {@link IOLoop.addHandler}; `EPERM` for a regular file and `/dev/null`, `EBADF`, `ERR_IOLOOP_FD_BUSY` for one of Node's
-   * own streams that is consumed, or has data, and as the constructor.
+   * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages (UDP, `SOCK_SEQPACKET`), which a
+   * stream would join: use `Socket.fromFd()` with {@link IOLoop.addHandler}; `EPERM` for a regular
+   * file and `/dev/null`; `EBADF`; `ERR_IOLOOP_FD_BUSY` for one of Node's own streams that is
+   * consumed, or has data; and as the constructor.
    */
   static fromFd(fd: FdLike, options: IOStreamOptions = NO_OPTIONS): IOStream {
     checkOptions(options);
+    // Wrong options are found before the descriptor is touched.
+    streamLimits(options);
+    checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
     const loop = options.loop ?? IOLoop.current();
     const endpoint = FdEndpoint.adopt(channelsOf(loop), fd);
     // The constructor takes an endpoint as it is.

@@ -20,17 +20,18 @@ import { isLimited, Wait } from './wait.js';
  */
 export function startTls(stream: IOStream, options: StartTlsOptions): Promise<SSLIOStream> {
   const begin = options.serverSide === true ? serverSide(options) : clientSide(options);
-  const core = coreOf(stream);
-  if (core.closed) throw core.closedError();
-  if (stream.reading || stream.writing) {
-    throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
-  }
   let handshake: Handshake | null = null;
   const giveUp = (error: unknown): void => {
     handshake?.fail(error as Error);
   };
+  // Every getter of the options has run before the state of the stream is looked at.
   const wait = isLimited(options) ? new Wait(stream.loop, options, 'TLS handshake', giveUp) : null;
-  handshake = new Handshake(stream.loop, core.moveOut());
+  try {
+    handshake = new Handshake(stream.loop, moveOut(stream));
+  } catch (error) {
+    wait?.done();
+    throw error;
+  }
   try {
     begin(handshake);
   } catch (error) {
@@ -39,6 +40,16 @@ export function startTls(stream: IOStream, options: StartTlsOptions): Promise<SS
   return handshake.result.finally(() => {
     wait?.done();
   });
+}
+
+/** @throws When the stream is closed or in use. */
+function moveOut(stream: IOStream): Moved {
+  const core = coreOf(stream);
+  if (core.closed) throw core.closedError();
+  if (stream.reading || stream.writing) {
+    throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
+  }
+  return core.moveOut();
 }
 
 /** A connection that is between its plain and its secure stream. */

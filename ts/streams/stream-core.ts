@@ -20,7 +20,7 @@ import { checkWait, isLimited, Wait, type WaitOptions } from './wait.js';
 /** Called with what closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
 
-/** What a stream that continues on the connection of another one needs. */
+/** The state that a stream hands over to the one that continues on its connection. */
 export interface Moved {
   readonly endpoint: Endpoint;
   /** Received and not read. */
@@ -55,7 +55,7 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   #writeEnded = false;
   #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
-  /** Who inside of the package waits for the close, and what it is told. */
+  /** The function of the package that is called at the close, and its argument. */
   #watcher: ((stream: unknown) => void) | null = null;
   #watched: unknown = null;
 
@@ -76,15 +76,18 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   /** See `IOStream.connect`: resolves to `stream`. */
   connect<T>(stream: T, address: Address, options: WaitOptions | undefined): Promise<T> {
     checkOptions(options);
-    if (this.closed) throw this.closedError();
-    const { endpoint } = this;
-    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
-      throw streamBusy('connect()', 'it is connected, or about to be');
-    }
+    let endpoint = this.#unconnected();
     const expire = (error: unknown): void => {
       this.close(toError(error));
     };
     const wait = isLimited(options) ? this.#connectWait(options, expire) : null;
+    try {
+      // A getter of the options may have closed or connected the stream.
+      if (wait !== null) endpoint = this.#unconnected();
+    } catch (error) {
+      wait?.done();
+      throw error;
+    }
     const done = new Deferred<T>();
     const stand = (): void => {
       done.resolve(stream);
@@ -93,12 +96,22 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     try {
       endpoint.connect(address);
     } catch (error) {
-      // Without a system call it was not the network's word but the caller's mistake.
+      // An error without a system call is the caller's mistake, and leaves the stream open.
       if ('syscall' in (error as Error)) this.close(error as Error);
       else this.#endConnecting();
       if (!this.closed) throw error;
     }
     return done.promise;
+  }
+
+  /** @throws When the stream is closed, or connected, or about to be. */
+  #unconnected(): FdEndpoint {
+    if (this.closed) throw this.closedError();
+    const { endpoint } = this;
+    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
+      throw streamBusy('connect()', 'it is connected, or about to be');
+    }
+    return endpoint;
   }
 
   /** A signal that has aborted before closes the stream, as one that aborts later does. */
@@ -120,6 +133,11 @@ export class StreamCore implements ReaderOwner, WriterOwner {
     const wait = new Wait(this.loop, options, read.name, (error) => {
       reader.cancel(error);
     });
+    // A getter of the options has started another read, whose wait this is not.
+    if (reader.reading) {
+      wait.done();
+      return reader.read(read);
+    }
     const promise = reader.read(read);
     if (reader.reading) reader.limit(wait);
     else wait.done();
@@ -141,7 +159,7 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   }
 
   static {
-    // Each runs whatever the one before has thrown: it is somebody else who waits for it.
+    // Each runs whatever the one before has thrown: another caller waits for it.
     CLOSING = [
       (core) => {
         core.endpoint.close(core.error);
@@ -291,7 +309,7 @@ interface Connecting {
   readonly wait: Wait | null;
 }
 
-/** What somebody throws need not be an error. */
+/** Anything can be thrown; streams close with an `Error`. */
 export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }

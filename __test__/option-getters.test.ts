@@ -1,0 +1,90 @@
+/** Getters of options run in the middle of a call: they may close, connect and read the stream. */
+import test from 'ava';
+import { IOStream, Socket, TCPServer, type WaitOptions } from 'ioloop';
+import { withLoop } from './helpers/loop.js';
+import { addressOf } from './helpers/net.js';
+import { failureOf, PATIENCE, withPair } from './helpers/streams.js';
+
+/** Options whose `timeout` calls `during` when it is read for the `nth` time. */
+function optionsThat(during: () => void, options: WaitOptions = {}, nth = 1): WaitOptions {
+  let readings = 0;
+  return {
+    ...options,
+    get timeout(): number {
+      readings += 1;
+      if (readings === nth) during();
+      return 20;
+    },
+  };
+}
+
+test('connect() whose options close the stream rejects', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      await using server = new TCPServer({ loop, handleStream: () => {} });
+      server.listen(0, '127.0.0.1');
+      const stream = new IOStream(Socket.tcp(), { loop });
+      const options = optionsThat(() => {
+        stream.close();
+      });
+      const error = await failureOf(stream.connect(addressOf(server), options));
+      t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
+    }, PATIENCE),
+  );
+});
+
+test('connect() whose options connect the stream is refused, and the first one connects', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      await using server = new TCPServer({ loop, handleStream: () => {} });
+      server.listen(0, '127.0.0.1');
+      const stream = new IOStream(Socket.tcp(), { loop });
+      let first: Promise<IOStream> | null = null;
+      const options = optionsThat(() => {
+        first = stream.connect(addressOf(server));
+      });
+      const error = await failureOf(stream.connect(addressOf(server), options));
+      t.is(error.code, 'ERR_IOLOOP_STREAM_BUSY');
+      t.is<unknown, unknown>(await first, stream);
+      stream.close();
+    }, PATIENCE),
+  );
+});
+
+for (const nth of [1, 2, 3]) {
+  test(`a read whose options start another one (${nth}) is refused, and its signal is its own`, async (t) => {
+    await withPair(async (near, far) => {
+      const controller = new AbortController();
+      let other: Promise<Buffer> | null = null;
+      const start = (): void => {
+        other = near.readBytes(5);
+      };
+      const options = optionsThat(start, { signal: controller.signal }, nth);
+      const error = await failureOf(near.readBytes(1, options));
+      t.is(error.code, 'ERR_IOLOOP_READING');
+      controller.abort();
+      t.true(near.reading);
+      await far.write('hello');
+      t.is(String(await other), 'hello');
+    });
+  });
+}
+
+test('startTls() whose options close the stream rejects, and leaves no listener', async (t) => {
+  await withPair(async (near) => {
+    let listeners = 0;
+    const { signal } = new AbortController();
+    signal.addEventListener = () => void (listeners += 1);
+    signal.removeEventListener = () => void (listeners -= 1);
+    const options = optionsThat(
+      () => {
+        near.close();
+      },
+      { signal },
+    );
+    const tls = { rejectUnauthorized: false };
+    const error = await failureOf(near.startTls(Object.assign(options, { tls })));
+    t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
+    t.is(listeners, 0);
+  });
+});
