@@ -201,3 +201,18 @@ test.serial('what is no host, port or source is refused', async (t) => {
     code: 'ERR_INVALID_ARG_VALUE',
   });
 });
+
+for (const [what, given] of [
+  ['nothing', undefined],
+  ['a list with a hole', [null]],
+  ['a number', 5],
+] as const) {
+  test.serial(`a resolver that gives ${what} fails the connection`, async (t) => {
+    await withLoop((loop) =>
+      loop.runSync(async () => {
+        const client = new TCPClient({ resolver: () => Promise.resolve(given as never) });
+        await t.throwsAsync(client.connect('name.invalid', 1, { loop }), { instanceOf: TypeError });
+      }, PATIENCE),
+    );
+  });
+}

@@ -48,16 +48,16 @@ export class TCPClient {
 
   /**
    * Connects to `host`, a name or an IP address, which may be in brackets as in a URL (`[::1]`) and
-   * have a zone (`fe80::1%eth0`). The port may be a string of digits, as `URL` has it. When there are several addresses, the next one is
-   * tried when the one before has failed, and beside it after 0.3 s (RFC 8305); families take
-   * turns, the first connection wins, the others are closed.
+   * have a zone (`fe80::1%eth0`). The port may be a string of digits, as `URL` has it. When there
+   * are several addresses, the next one is tried when the one before has failed, and beside it
+   * after 0.3 s (RFC 8305); families take turns, the first connection wins, the others are closed.
    *
    * The timeout and the signal are for all of it: resolving, connecting and TLS. Rejects with the
    * resolver's error, with the {@link StreamClosedError} of the last attempt, with the error of the
    * TLS handshake, with a `TimeoutError`, or with the signal's reason; nothing stays open then.
    *
-   * Connections are made while the loop runs: outside of a running loop the promise stays pending, of
-   * which a warning says so when the process ends (`IOLOOP_NOT_RUNNING`).
+   * Connections are made while the loop runs. If it never runs, the promise stays pending, and a
+   * warning is emitted when the process ends (`IOLOOP_NOT_RUNNING`).
    */
   async connect(
     hostOrLiteral: string,
@@ -69,28 +69,27 @@ export class TCPClient {
     const number = portNumber('port', port);
     checkSource(options);
     const attempts = new Attempts(number, { ...options, loop: options.loop ?? IOLoop.current() });
-    const wait = isLimited(options)
-      ? new Wait(attempts.loop, options, `connect to ${host}:${number}`, (error) => {
-          attempts.giveUp(error);
-        })
-      : null;
-    const connected = expectToRun(attempts.loop, `connect to ${host}:${number}`);
+    const what = `connect to ${host}:${number}`;
+    const giveUp = (error: unknown): void => {
+      attempts.giveUp(error);
+    };
+    const wait = isLimited(options) ? new Wait(attempts.loop, options, what, giveUp) : null;
+    let connected: (() => void) | null = null;
     try {
-      this.#resolver(host, options.family).then(
-        (addresses) => {
+      connected = expectToRun(attempts.loop, what);
+      // A resolver of the program may give anything: what cannot be connected to is its failure.
+      Promise.resolve(this.#resolver(host, options.family))
+        .then((addresses) => {
           attempts.start(addresses, host);
-        },
-        (error: unknown) => {
-          attempts.giveUp(error);
-        },
-      );
+        })
+        .catch(giveUp);
       const stream = await attempts.result.promise;
       return options.tls === undefined || options.tls === false
         ? stream
         : await secured(stream, host, options.tls === true ? {} : options.tls, attempts);
     } finally {
       wait?.done();
-      connected();
+      connected?.();
     }
   }
 }
