@@ -9,7 +9,7 @@ import {
   type Socket as Net,
 } from 'node:net';
 import test from 'ava';
-import { IOLoop, IOStream, type FdLike } from 'ioloop';
+import { IOLoop, IOStream, Socket, type FdLike } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { withLoop } from './helpers/loop.js';
 import { PATIENCE } from './helpers/streams.js';
@@ -161,4 +161,38 @@ test('a net.Socket: refused once Node has data, watched with pauseOnConnect', as
       server.close();
     }, PATIENCE),
   );
+});
+
+test("a child's stdout with wrong options is left to Node", async (t) => {
+  await withLoop(async (loop) => {
+    const child = spawn('echo', ['hello'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    t.throws(() => IOStream.fromFd(child.stdout, { loop, maxBufferSize: -1 }), {
+      code: 'ERR_OUT_OF_RANGE',
+    });
+    t.throws(() => IOStream.fromFd(child.stdout, { loop, allowHalfOpen: 1 as never }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
+    const [data] = (await once(child.stdout, 'data')) as [Buffer];
+    t.is(String(data), 'hello\n');
+  });
+});
+
+test('a handle that cannot stop reading fails addHandler(), and nothing is registered', async (t) => {
+  await withLoop((loop) => {
+    const [socket, peer] = Socket.pair();
+    const { fd } = socket;
+    const readStop = (): never => {
+      throw new Error('it reads on');
+    };
+    const stream = {
+      fd,
+      readableLength: 0,
+      listenerCount: () => 0,
+      _handle: { reading: true, readStop, readStart: () => {} },
+    };
+    t.throws(() => loop.addHandler(stream, () => {}, READ), { message: 'it reads on' });
+    t.notThrows(() => loop.addHandler(fd, () => {}, READ));
+    socket.close();
+    peer.close();
+  });
 });

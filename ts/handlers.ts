@@ -53,7 +53,7 @@ export class HandlerTable {
   /** Handled in the last turn, and not proven drained by the end of it. */
   #left: Registration[] = [];
 
-  /** `displace` is told the index of each new registration, which may have been a stream's. */
+  /** `displace` gets the index of each new registration, which may have been a stream's. */
   constructor(handle: NativeHandle, submissions: Submissions, displace: (index: number) => void) {
     this.#native = handle;
     this.#submissions = submissions;
@@ -110,9 +110,14 @@ export class HandlerTable {
       },
     };
     descriptor?.watch(registration);
-    readAhead?.stop();
     this.#byFd.set(fd, registration);
     this.#byIndex[index] = registration;
+    try {
+      readAhead?.stop();
+    } catch (error) {
+      this.#drop(registration);
+      throw error;
+    }
   }
 
   /** @throws `ERR_IOLOOP_FD_UNKNOWN` when there is no live registration. */
@@ -127,7 +132,7 @@ export class HandlerTable {
     }
     if (result < 0) throw systemError(result, 'updateHandler', { fd });
     registration.interest = interest;
-    // It is `null` once it was stopped.
+    // `readAheadOf` is `null` for what was stopped already.
     registration.readAhead ??= readAhead;
     readAhead?.stop();
   }
@@ -182,7 +187,7 @@ export class HandlerTable {
 
   /**
    * Looks again at what the last turn left: a handler that awaits something drains its source
-   * behind the turn. True when the core has to ask the kernel about one of them.
+   * after the turn. True when the core has to ask the kernel about one of them.
    */
   settle(): boolean {
     if (this.#left.length === 0) return false;
