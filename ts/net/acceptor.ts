@@ -11,7 +11,7 @@ import { checkInteger } from '../streams/options.js';
 /** Called with each connection, non-blocking, and where it comes from. */
 export type AcceptCallback = (connection: Socket, address: Address) => unknown;
 
-/** What {@link addAcceptHandler} may be told. */
+/** Options of {@link addAcceptHandler}. */
 export interface AcceptOptions {
   /** By default the current loop. */
   readonly loop?: IOLoop | undefined;
@@ -24,9 +24,8 @@ export interface AcceptOptions {
  * at most 128 of them in a turn, so that a storm of them leaves the rest of the program its share.
  * Gives what removes it again; the socket stays open. Closing the socket ends it, too.
  *
- * A callback that throws or rejects is reported, its connection is closed with the stream on it, and
- * the others go on. When the
- * process runs out of descriptors (`EMFILE`, `ENFILE`) or the system out of memory (`ENOBUFS`,
+ * A callback that throws or rejects is reported, and its connection is closed with the stream on
+ * it; the others go on. When the process runs out of descriptors (`EMFILE`, `ENFILE`) or the system out of memory (`ENOBUFS`,
  * `ENOMEM`), accepting pauses for 0.1 s and up to 1 s, with one warning (`IOLOOP_ACCEPT_PAUSED`),
  * and goes on by itself; the connections wait in the socket's backlog.
  *
@@ -129,7 +128,7 @@ export class Acceptor implements DescriptorWatcher {
       if (accepted === null) break;
       this.#deliver(...accepted);
     }
-    // Somebody got through: the next failure is another one.
+    // Accepting works again: the next failure is a new one.
     this.#backOff = 0;
   };
 
@@ -207,8 +206,8 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
   'ENETUNREACH',
 ]);
 
-/** The descriptor is no listening socket any more. */
+/** The descriptor is not a listening socket any more. */
 const LOST: ReadonlySet<unknown> = new Set(['EBADF', 'ENOTSOCK']);
 
-/** Of something there is no more. */
+/** Out of descriptors or memory. */
 const EXHAUSTED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

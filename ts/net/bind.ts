@@ -7,7 +7,7 @@ import { ipFamily } from '../ip-address.js';
 import { Socket } from '../socket.js';
 import { checkInteger } from '../streams/options.js';
 
-/** What {@link bindSockets} may be told. */
+/** Options of {@link bindSockets}. */
 export interface BindOptions {
   /** Only this family; by default both. */
   readonly family?: 4 | 6 | undefined;
@@ -21,9 +21,9 @@ export interface BindOptions {
 }
 
 /**
- * Listening sockets on `port`, a number or its digits: one for each address that `address` stands for, which is an IP
- * address, `'localhost'`, or nothing for all interfaces, IPv4 and IPv6. With port 0 the system
- * chooses one, the same for all. A family that the system does not have is left out.
+ * Listening sockets on `port`, a number or its digits: one for each address that `address` stands
+ * for. `address` is an IP address, `'localhost'`, or nothing for all interfaces, IPv4 and IPv6. With
+ * port 0 the system chooses one, the same for all. A family that the system does not have is left out.
  *
  * @throws `EADDRINUSE`, `EACCES` and what else the system says; `ERR_INVALID_ARG_VALUE` for a name,
  * which has to be resolved first. No socket is open then.
@@ -50,7 +50,7 @@ export function bindSockets(
   }
 }
 
-/** What {@link bindUnixSocket} may be told. */
+/** Options of {@link bindUnixSocket}. */
 export interface BindUnixOptions {
   /** The permissions of the file, by default only for its owner: 0o600. */
   readonly mode?: number | undefined;

@@ -4,6 +4,7 @@ import { isAbortReason } from '../abort-signal.js';
 import type { Address } from '../address.js';
 import { invalidArgType, serverState, StreamClosedError, unsupported } from '../errors.js';
 import { IOLoop, reportError } from '../ioloop.js';
+import { isThenable } from '../isolation.js';
 import { expectToRun } from '../not-running.js';
 import type { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
@@ -14,10 +15,10 @@ import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
 import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 
-/** What a server does with a connection. */
+/** Called for each connection. */
 export type StreamHandler = (stream: IOStream, address: Address) => unknown;
 
-/** How to make a {@link TCPServer}. The options of streams are those of its connections. */
+/** Options of {@link TCPServer}. The options of streams are those of its connections. */
 export interface TCPServerOptions extends IOStreamOptions {
   /** Called for each connection; a subclass may override the method of this name instead. */
   readonly handleStream?: StreamHandler | undefined;
@@ -36,7 +37,7 @@ export interface TCPServerOptions extends IOStreamOptions {
   readonly nodelay?: boolean | undefined;
 }
 
-/** How to end a server. */
+/** Options of {@link TCPServer.stop}. */
 export interface StopOptions extends WaitOptions {
   /** Whether to wait for the connections to close. */
   readonly drain?: boolean | undefined;
@@ -74,7 +75,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** Takes back that the loop is expected to run. */
   #started: (() => void) | null = null;
   #drained: Deferred | null = null;
-  /** Accepted and not taken by the iterator, and who waits for one. */
+  /** Accepted and not taken by the iterator; the iterator that waits for one. */
   readonly #accepted: IOStream[] = [];
   #taker: Deferred<IOStream | null> | null = null;
   #iterated = false;
@@ -296,6 +297,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     }
     try {
       const result = this.handleStream(stream, address);
+      if (!isThenable(result)) return;
       // A promise is watched, so that its rejection is reported and not unhandled.
       Promise.resolve(result).catch((error: unknown) => {
         this.#onFailure(stream, error);
@@ -306,8 +308,9 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   #onFailure(stream: IOStream, error: unknown): void {
-    if (!isExpected(stream, error))
+    if (!isExpected(stream, error)) {
       reportError(this.loop, this.#options.handleStream ?? null, error);
+    }
     stream.close(error);
   }
 
@@ -319,7 +322,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#drained = null;
   };
 
-  /** Whether nobody but the iterator takes the streams. */
+  /** Whether streams are for the iterator: there is no handler. */
   #isIterated(): boolean {
     const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
     return !isOverridden && this.#options.handleStream === undefined;
@@ -349,7 +352,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     }
   }
 
-  /** Accepts while there may be more connections, and somebody takes them. */
+  /** Accepts while more connections are allowed, and a handler or the iterator takes them. */
   #regulate(): void {
     const { maxConnections = Infinity } = this.#options;
     const isFull = this.#streams.size >= maxConnections;
