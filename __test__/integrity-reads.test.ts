@@ -43,7 +43,7 @@ const TLS: readonly Bounds[] = [
 
 for (const name of TLS_KINDS) {
   const title = `${name}: over TLS nothing wrong, nothing lost`;
-  serialWith('openssl')(title, (t) => checkRows(t, kinds[name] as Kind, TLS, 1));
+  serialWith('openssl')(title, (t) => checkRows(t, kinds[name] as Kind, TLS));
 }
 
 function testRow(title: string, kind: Kind, rows: readonly Bounds[]): void {
@@ -52,17 +52,12 @@ function testRow(title: string, kind: Kind, rows: readonly Bounds[]): void {
     return;
   }
   // One after the other: the capacities are the process's.
-  test.serial(title, (t) => checkRows(t, kind, rows, 2));
+  test.serial(title, (t) => checkRows(t, kind, rows));
 }
 
-async function checkRows(
-  t: ExecutionContext,
-  kind: Kind,
-  rows: readonly Bounds[],
-  connections: number,
-): Promise<void> {
+async function checkRows(t: ExecutionContext, kind: Kind, rows: readonly Bounds[]): Promise<void> {
   for (const row of rows) {
-    const { wrong, lost, note } = await runReadRow({ ...row, kind, connections });
+    const { wrong, lost, note } = await runReadRow({ ...row, kind, connections: 2 });
     t.deepEqual({ wrong, lost, note }, { wrong: 0, lost: 0, note: '' }, JSON.stringify(row));
   }
 }

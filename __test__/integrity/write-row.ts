@@ -107,7 +107,7 @@ class Writer {
 
   #write(): Promise<void> {
     const kind = this.below(40);
-    const small = this.#piece(1 + this.below(200));
+    const small = this.#piece(1 + this.below(this.#connection % 4 === 0 ? 4000 : 200));
     const written = this.#send(small, kind);
     this.writes += 1;
     const end = this.offset;
@@ -122,6 +122,8 @@ class Writer {
 
   #send(small: Buffer, kind: number): Promise<void> {
     const stream = this.#stream;
+    // Without large pieces it is small ones of which the kernel takes a part.
+    if (this.#connection % 2 === 0) return stream.write(small);
     if (kind === 0) return stream.write(small.toString('latin1'));
     if (kind === 1) return stream.write(this.#replacing(small, 1 + this.below(4096)));
     if (kind === 2) return stream.write([small, this.#piece(5000 + this.below(60_000))]);
