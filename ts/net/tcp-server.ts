@@ -14,6 +14,7 @@ import { createTlsServer } from '../streams/tls-servers.js';
 import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
 import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
+import { StreamQueue } from './stream-queue.js';
 
 /** Called for each connection. */
 export type StreamHandler = (stream: IOStream, address: Address) => unknown;
@@ -75,9 +76,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** Takes back that the loop is expected to run. */
   #started: (() => void) | null = null;
   #drained: Deferred | null = null;
-  /** Accepted and not taken by the iterator; the iterator that waits for one. */
-  readonly #accepted: IOStream[] = [];
-  #taker: Deferred<IOStream | null> | null = null;
+  /** Accepted, for the iterator. */
+  readonly #accepted: StreamQueue;
   #iterated = false;
   #warned = false;
 
@@ -102,6 +102,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.loop = options.loop ?? IOLoop.current();
     this.#options = options;
     this.#streamOptions = { ...options, loop: this.loop };
+    this.#accepted = new StreamQueue(this.loop);
     this.tlsServer = tls === undefined ? null : createTlsServer(withTimeout(tls, options));
   }
 
@@ -233,7 +234,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     try {
       for (;;) {
         this.#regulate();
-        const stream = this.#accepted.shift() ?? (await this.#nextStream(options));
+        const stream = await this.#accepted.take(options);
         if (stream === null) return undefined;
         yield stream;
       }
@@ -292,7 +293,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
 
   #handle(stream: IOStream, address: Address): void {
     if (this.#isIterated()) {
-      this.#offer(stream);
+      this.#accepted.offer(stream);
       return;
     }
     try {
@@ -328,30 +329,6 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     return !isOverridden && this.#options.handleStream === undefined;
   }
 
-  #offer(stream: IOStream): void {
-    if (this.#taker === null) {
-      this.#accepted.push(stream);
-      return;
-    }
-    this.#taker.resolve(stream);
-    this.#taker = null;
-  }
-
-  async #nextStream(options: WaitOptions | undefined): Promise<IOStream | null> {
-    if (this.#stopped) return null;
-    const taker = new Deferred<IOStream | null>();
-    try {
-      return await limited(this.loop, options, 'streams', () => {
-        this.#taker = taker;
-        return taker.promise;
-      });
-    } catch (error) {
-      // A stream that was offered in the same tick is for the iteration, which is over.
-      void taker.promise.then((stream) => stream?.close());
-      throw error;
-    }
-  }
-
   /** Accepts while more connections are allowed, and a handler or the iterator takes them. */
   #regulate(): void {
     const { maxConnections = Infinity } = this.#options;
@@ -374,10 +351,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#acceptors.clear();
     for (const socket of this.#bound) socket.close();
     this.#bound = [];
-    for (const stream of this.#accepted.splice(0)) stream.close();
+    this.#accepted.close();
     this.#stopping.abort(serverState('The server was stopped'));
-    this.#taker?.resolve(null);
-    this.#taker = null;
   }
 
   #assertNotStopped(): void {

@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Address } from '../address.js';
-import { invalidArgType, StreamClosedError, streamClosed, unsupported } from '../errors.js';
+import { invalidArgType, streamClosed, unsupported } from '../errors.js';
 import { nextTick, setImmediate } from '../host.js';
 import {
   addressInfo,
@@ -14,6 +14,7 @@ import {
   type DuplexConnectArguments,
   type DuplexConnectOptions,
 } from './duplex-addresses.js';
+import { emitClose, endWithPeer, guard, reasonOf, type WriteCallback } from './duplex-endings.js';
 import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
 import type { IOStream } from './iostream.js';
@@ -72,13 +73,13 @@ export class IOStreamDuplex extends Duplex {
     core.adapter = this;
     const { connected } = core.endpoint;
     this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
-    this.on('end', onEnd);
+    this.on('end', endWithPeer);
     if (core.connecting !== null) this.#awaitConnection(core.connecting);
     // As net.Socket: an end or a reset is noticed before anything reads.
     else if (connected || stream.closed) this.read(0);
   }
 
-  /** The stream below. Do not read or write it beside this one. */
+  /** The stream below. Reading or writing it, too, would mix the bytes. */
   get stream(): IOStream {
     return this.#stream;
   }
@@ -282,7 +283,7 @@ export class IOStreamDuplex extends Duplex {
     if (!this.#stream.closed) this.#core.writer.flush();
     this.#stream.close(error);
     done(error);
-    // Behind 'error', which done() has queued.
+    // After 'error', which done() has queued.
     nextTick(emitClose, this, error !== null);
   }
 
@@ -399,57 +400,8 @@ export class IOStreamDuplex extends Duplex {
   }
 }
 
-type WriteCallback = (error?: Error | null) => void;
-
 const CHUNK = 64 * 1024;
 const PARTIAL = { partial: true };
-
-/** From here on a write fails as on `net.Socket`. */
-function onEnd(this: Duplex): void {
-  if (!this.allowHalfOpen) this.write = writeAfterEnd as typeof this.write;
-}
-
-/** As `net.Socket`: the peer has ended, and the writing side was ended with it. */
-function writeAfterEnd(
-  this: Duplex,
-  chunk: unknown,
-  encoding?: BufferEncoding | WriteCallback,
-  callback?: WriteCallback,
-): boolean {
-  if (!this.writableEnded) {
-    return Duplex.prototype.write.call(this, chunk, encoding as BufferEncoding, callback);
-  }
-  const done = typeof encoding === 'function' ? encoding : callback;
-  const error = new Error('This socket has been ended by the other party');
-  Object.assign(error, { code: 'EPIPE' });
-  if (typeof done === 'function') nextTick(done, error);
-  this.destroy(error);
-  return false;
-}
-
-function emitClose(duplex: Duplex, hadError: boolean): void {
-  duplex.emit('close', hadError);
-}
-
-/** Calls from a promise's reaction: what a listener throws is an uncaught exception, as in Node. */
-function guard<A extends unknown[]>(call: (...args: A) => unknown, ...args: A): void {
-  try {
-    call(...args);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
-
-/**
- * `ECONNRESET` and the like, which users of Node's streams expect; `null` when the program has
- * closed the stream, or its loop: that destroys without an error, as `socket.destroy()` does.
- */
-function reasonOf(error: Error): Error | null {
-  const reason = error instanceof StreamClosedError ? error.realError : error;
-  return (reason as { code?: unknown } | null)?.code === 'ERR_IOLOOP_CLOSED' ? null : reason;
-}
 
 function isServer(server: unknown): server is TrackableServer {
   return typeof server === 'object' && server !== null && 'listeners' in server;
