@@ -1,7 +1,7 @@
 /** Descriptors that no handler could ever serve are refused, and the error says what they are. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import {
   createServer,
   type AddressInfo,
@@ -11,7 +11,8 @@ import {
 import test from 'ava';
 import { IOLoop, IOStream, Socket, type FdLike } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { withLoop } from './helpers/loop.js';
+import { pipe, until } from './helpers/fds.js';
+import { takeReports, withLoop } from './helpers/loop.js';
 import { PATIENCE } from './helpers/streams.js';
 
 const { READ, WRITE } = IOLoop;
@@ -177,22 +178,52 @@ test("a child's stdout with wrong options is left to Node", async (t) => {
   });
 });
 
+/** An object that looks like one of Node's streams, with this handle. */
+function streamOn(fd: number, handle: object): FdLike {
+  return {
+    fd,
+    readableLength: 0,
+    listenerCount: () => 0,
+    _handle: { reading: true, readStop: () => {}, readStart: () => {}, ...handle },
+  } as FdLike;
+}
+
+function fails(): never {
+  throw new Error('the handle fails');
+}
+
 test('a handle that cannot stop reading fails addHandler(), and nothing is registered', async (t) => {
   await withLoop((loop) => {
     const [socket, peer] = Socket.pair();
-    const { fd } = socket;
-    const readStop = (): never => {
-      throw new Error('it reads on');
-    };
-    const stream = {
-      fd,
-      readableLength: 0,
-      listenerCount: () => 0,
-      _handle: { reading: true, readStop, readStart: () => {} },
-    };
-    t.throws(() => loop.addHandler(stream, () => {}, READ), { message: 'it reads on' });
-    t.notThrows(() => loop.addHandler(fd, () => {}, READ));
+    const stream = streamOn(socket.fd, { readStop: fails });
+    t.throws(() => loop.addHandler(stream, () => {}, READ), { message: 'the handle fails' });
+    t.notThrows(() => loop.addHandler(socket.fd, () => {}, READ));
     socket.close();
     peer.close();
   });
+});
+
+test('a handle that cannot go on reading stops no other handler', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const [near, far] = Socket.pair();
+      const [reader, writer] = pipe();
+      for (const end of [far, writer]) loop.addHandler(end, () => {}, IOLoop.NONE);
+      let calls = 0;
+      loop.addHandler(near, () => void (calls += 1), READ);
+      loop.addHandler(streamOn(reader, { readStart: fails }), () => t.fail(), READ);
+      far.send(Buffer.from('x'));
+      writeSync(writer, 'x');
+      // Runs in the turn that has collected both, before their handlers.
+      loop.addCallback(() => {
+        closeSync(reader);
+      });
+      await until(() => calls >= 3, 'further calls');
+      t.is(takeReports(loop).length, 1);
+      loop.removeHandler(writer);
+      closeSync(writer);
+      near.close();
+      far.close();
+    }, PATIENCE),
+  );
 });

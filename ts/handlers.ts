@@ -50,6 +50,8 @@ export class HandlerTable {
   readonly #ready: (Registration | undefined)[] = [];
   readonly #bits: number[] = [];
   #count = 0;
+  /** Of these, how many were dispatched. */
+  #delivered = 0;
   /** Handled in the last turn, and not proven drained by the end of it. */
   #left: Registration[] = [];
 
@@ -171,17 +173,19 @@ export class HandlerTable {
 
   /**
    * Calls the handlers of what was collected, unless they were removed meanwhile. True when one
-   * of them left its source undrained: the next turn has to come soon.
+   * of them left its source undrained: the next turn has to come soon. After a failure the next
+   * call goes on after the source that failed.
    */
   dispatch(run: Isolation['runHandler']): boolean {
     const ready = this.#ready;
-    // Counted, not iterated: an iterator allocates for each of what is often a thousand.
-    for (let at = 0; at < this.#count; at += 1) {
+    while (this.#delivered < this.#count) {
+      const at = this.#delivered;
+      this.#delivered = at + 1;
       const registration = ready[at] as Registration;
       ready[at] = undefined;
       this.#deliver(registration, this.#bits[at] as number, run);
     }
-    this.#count = 0;
+    this.#count = this.#delivered = 0;
     return this.#left.length > 0;
   }
 
@@ -201,16 +205,17 @@ export class HandlerTable {
   }
 
   clear(): void {
-    for (const registration of this.#byFd.values()) {
-      registration.active = false;
-      registration.descriptor?.unwatch(registration);
-      registration.readAhead?.resume();
-    }
+    const registrations = Array.from(this.#byFd.values());
     this.#byFd.clear();
     this.#byIndex.length = 0;
     this.#ready.length = 0;
-    this.#count = 0;
+    this.#count = this.#delivered = 0;
     this.#left = [];
+    for (const registration of registrations) {
+      registration.active = false;
+      registration.descriptor?.unwatch(registration);
+    }
+    for (const { readAhead } of registrations) readAhead?.resume();
   }
 
   #deliver(registration: Registration, collected: number, run: Isolation['runHandler']): void {
@@ -248,9 +253,10 @@ export class HandlerTable {
     const { fd, index, descriptor } = registration;
     registration.active = false;
     descriptor?.unwatch(registration);
-    registration.readAhead?.resume();
     if (this.#byFd.get(fd) === registration) this.#byFd.delete(fd);
     if (this.#byIndex[index] === registration) this.#byIndex[index] = undefined;
+    // Last: the handle may be another's, and throw.
+    registration.readAhead?.resume();
   }
 }
 
