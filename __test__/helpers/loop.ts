@@ -124,7 +124,8 @@ export async function isCollected(ref: WeakRef<object>): Promise<boolean> {
 
 const GC_ROUNDS = 10;
 
-function collectGarbage(): void {
+/** Collects garbage now; needs `--expose-gc`. */
+export function collectGarbage(): void {
   const { gc } = globalThis as { gc?: () => void };
   if (gc === undefined) throw new Error('needs --expose-gc');
   gc();
