@@ -88,3 +88,24 @@ test('startTls() whose options close the stream rejects, and leaves no listener'
     t.is(listeners, 0);
   });
 });
+
+for (const call of ['bind', 'connect'] as const) {
+  test(`${call}() whose address closes the socket is EBADF, and does nothing to the next one`, (t) => {
+    const socket = Socket.tcp();
+    const opened: Socket[] = [];
+    const address = {
+      get host(): string {
+        if (opened.length === 0) {
+          socket.close();
+          opened.push(Socket.tcp());
+        }
+        return '127.0.0.1';
+      },
+      port: 1,
+    };
+    t.throws(() => void socket[call](address), { code: 'EBADF' });
+    const [next] = opened;
+    t.deepEqual(next?.localAddress, { host: '0.0.0.0', port: 0 });
+    next?.close();
+  });
+}

@@ -146,8 +146,10 @@ export class Socket {
 
   /** Port 0 takes a free one, the host `''` any address: {@link localAddress} tells. */
   bind(address: Address): void {
+    // Before the number is asked for: the getters of what is passed may close this socket.
+    const encoded = encodeAddress(address, this.#family, true);
     const fd = this.#open('bind');
-    const result = native.socketBind(fd, encodeAddress(address, this.#family, true));
+    const result = native.socketBind(fd, encoded);
     if (result < 0) throw systemError(result, 'bind', { fd, ...addressDetails(address) });
   }
 
@@ -175,8 +177,9 @@ export class Socket {
    * when that is over, and {@link takeError} tells how it ended.
    */
   connect(address: Address): boolean {
+    const encoded = encodeAddress(address, this.#family, false);
     const fd = this.#open('connect');
-    const result = native.socketConnect(fd, encodeAddress(address, this.#family, false));
+    const result = native.socketConnect(fd, encoded);
     if (result < 0) throw systemError(result, 'connect', { fd, ...addressDetails(address) });
     this.#connecting = result === CONNECTED ? null : address;
     return result === CONNECTED;
@@ -229,10 +232,11 @@ export class Socket {
 
   /** Fills the front of `buffer`: how many bytes; `null` when there are none yet, 0 at the end. */
   recvInto(buffer: Uint8Array): number | null {
-    const fd = this.#open('recv');
     if (!(buffer instanceof Uint8Array)) throw invalidArgType('buffer', buffer, 'a Uint8Array');
-    if (buffer.length === 0) throw outOfRange('buffer.length', 0, 'above 0');
-    return this.#recv(fd, buffer, 0, Math.min(buffer.length, MAX_SIZE));
+    const { length } = buffer;
+    const fd = this.#open('recv');
+    if (length === 0) throw outOfRange('buffer.length', 0, 'above 0');
+    return this.#recv(fd, buffer, 0, Math.min(length, MAX_SIZE));
   }
 
   /**
@@ -241,10 +245,11 @@ export class Socket {
    * `length`, in bytes, a part of a buffer is sent, without a view of it.
    */
   send(data: string | ArrayBufferView, offset = 0, length?: number): number | null {
-    const fd = this.#open('send');
     const bytes = sendable(data);
-    checkInteger('offset', offset, 0, bytes.length);
-    const end = bytes.length - offset;
+    const available = bytes.length;
+    const fd = this.#open('send');
+    checkInteger('offset', offset, 0, available);
+    const end = available - offset;
     if (length !== undefined) checkInteger('length', length, 0, end);
     const size = Math.min(length ?? end, MAX_SIZE);
     const count = native.socketSend(fd, bytes, offset, size);
@@ -265,9 +270,10 @@ export class Socket {
 
   /** @throws A system error when a socket of this kind has no such option. */
   setOption<N extends SocketOption>(name: N, value: SocketOptions[N]): void {
-    const fd = this.#open('setsockopt');
     const option = optionNumber(name);
-    checked(native.socketSetOption(fd, option, encodeOption(name, value)), 'setsockopt', fd);
+    const encoded = encodeOption(name, value);
+    const fd = this.#open('setsockopt');
+    checked(native.socketSetOption(fd, option, encoded), 'setsockopt', fd);
   }
 
   /** What the system has made of the option: it may differ from what was set. */
