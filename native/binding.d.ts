@@ -52,14 +52,11 @@ export declare function fdIs(fd: number, words: Int32Array): boolean
 /** What a descriptor is: one of the `KIND_` constants. */
 export declare function fdKind(fd: number): number
 
-/** [`socket_recv`] for what is no socket. */
+/** [`socket_recv`] for non-sockets. */
 export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
 
-/** [`socket_send`] for what is no socket. */
+/** [`socket_send`] for non-sockets. */
 export declare function fdWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number
-
-/** Whether the loop's set wakes at the next deadline by itself; if not, the host has to. */
-export declare const HAS_ALARM: boolean
 
 /** Whether exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
 export declare const HAS_PRIORITY: boolean
@@ -108,8 +105,8 @@ export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, ind
 export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
 
 /**
- * Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
- * index, or a negative errno.
+ * Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits.
+ * Its index, or a negative errno.
  */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
 
@@ -146,7 +143,7 @@ export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submitted
  */
 export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array, modes: Uint8Array, slab: Uint8Array, used: number): number
 
-/** Gives a registration `INTEREST_VERIFY` afterwards: 0, or a negative errno. */
+/** Adds `INTEREST_VERIFY` to a registration: 0, or a negative errno. */
 export declare function loopVerify(handle: ExternalObject<NativeLoop>, index: number): number
 
 /** Bit of a mode: it is no socket, `read(2)` and `write(2)` apply. */

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_ALARM, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LARGEST_RECORD, loopClose, loopDeregister, loopIsRegistered, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, READY_LOST, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
+const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LARGEST_RECORD, loopClose, loopDeregister, loopIsRegistered, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, READY_LOST, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
 export { ADDRESS_BYTES }
 export { backend }
 export { closeAtEnd }
@@ -785,7 +785,6 @@ export { fdIs }
 export { fdKind }
 export { fdRead }
 export { fdWrite }
-export { HAS_ALARM }
 export { HAS_PRIORITY }
 export { IDENTITY_WORDS }
 export { INTEREST_EDGE }

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use ioloop::clock::Timeline;
+use ioloop::event_loop::HAS_ALARM;
 use ioloop::reactor::{Interest, Token};
 use ioloop::{Error, EventLoop, Turn, reactor};
 use napi::bindgen_prelude::{Either, Env, External, Function};
@@ -111,8 +112,8 @@ pub fn loop_close(handle: &External<NativeLoop>) {
     state.tokens = Vec::new();
 }
 
-/// Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits: its
-/// index, or a negative errno.
+/// Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits.
+/// Its index, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i32 {
     let mut state = handle.state();
@@ -139,7 +140,7 @@ pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i
     }
 }
 
-/// Gives a registration `INTEREST_VERIFY` afterwards: 0, or a negative errno.
+/// Adds `INTEREST_VERIFY` to a registration: 0, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_verify(handle: &External<NativeLoop>, index: u32) -> i32 {
     let mut state = handle.state();
@@ -354,10 +355,6 @@ pub const TURN_ALARMED: i32 = 2;
 /// Answer of a turn: a system call failed, with the errno among the completions.
 #[napi]
 pub const TURN_FAILED: i32 = 4;
-
-/// Whether the loop's set wakes at the next deadline by itself; if not, the host has to.
-#[napi]
-pub const HAS_ALARM: bool = ioloop::event_loop::HAS_ALARM;
 
 /// Whether exceptional conditions can be watched: TCP urgent data, changes in sysfs.
 #[napi]

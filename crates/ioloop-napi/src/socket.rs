@@ -203,7 +203,7 @@ pub fn socket_send(fd: i32, bytes: &[u8], offset: f64, length: f64) -> i32 {
     }))
 }
 
-/// [`socket_recv`] for what is no socket.
+/// [`socket_recv`] for non-sockets.
 #[napi(catch_unwind)]
 pub fn fd_read(
     fd: i32,
@@ -216,7 +216,7 @@ pub fn fd_read(
     }))
 }
 
-/// [`socket_send`] for what is no socket.
+/// [`socket_send`] for non-sockets.
 #[napi(catch_unwind)]
 pub fn fd_write(fd: i32, bytes: &[u8], offset: f64, length: f64) -> i32 {
     transfer::answer(with(fd, |fd| net::write(fd, range(bytes, offset, length)?)))
@@ -323,7 +323,7 @@ fn range_mut(buffer: &mut [u8], offset: f64, length: f64) -> Result<&mut [u8]> {
 }
 
 /// A position in a buffer. Buffers of more than 4 GiB exist, and the conversion of Node-API to a
-/// `u32` wraps: positions cross as doubles, and `EINVAL` answers what is no position.
+/// `u32` wraps. So positions cross as doubles; a value that is not a position is `EINVAL`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
