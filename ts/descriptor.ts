@@ -77,7 +77,7 @@ export class Descriptor {
     return number;
   }
 
-  /** Tells `watcher` what becomes of the descriptor. */
+  /** Notifies `watcher` when the descriptor is exposed, closed or lost. */
   watch(watcher: DescriptorWatcher): void {
     if (this.#watcher === null) this.#watcher = watcher;
     else (this.#watchers ??= new Set()).add(watcher);
@@ -101,7 +101,7 @@ export class Descriptor {
     return number;
   }
 
-  /** The number is known to be another file's. The registrations hear of it in a microtask. */
+  /** The number is known to be another file's. The registrations are notified in a microtask. */
   lose(): void {
     this.#forget();
     if (this.#watcher !== null || this.#watchers !== null) {
@@ -138,7 +138,7 @@ export class Descriptor {
   }
 }
 
-/** The exposed descriptor of this package that has the number now; `null` when there is none. */
+/** The exposed descriptor of this package that has the number now, or `null`. */
 export function ownerOf(number: number): Descriptor | null {
   const owner = exposed.get(number)?.deref();
   return owner?.use() === number ? owner : null;

@@ -19,7 +19,7 @@ export const ERROR = 0x018;
 /** One registration. A removed one stays inactive for good: a stale event finds it so. */
 export interface Registration extends DescriptorWatcher {
   readonly fd: number;
-  /** What the user passed, and the handler gets. */
+  /** As the user passed it; the handler gets it back. */
   readonly source: FdLike;
   /** The descriptor, if it belongs to this package. */
   readonly descriptor: Descriptor | null;
@@ -74,13 +74,13 @@ export class HandlerTable {
   }
 
   /**
-   * @throws `ERR_IOLOOP_FD_REGISTERED`, `ERR_IOLOOP_FD_BUSY`, `EPERM` for files, `EBADF` and what else the kernel says;
-   * nothing is registered then, and what was registered stays.
+   * @throws `ERR_IOLOOP_FD_REGISTERED`, `ERR_IOLOOP_FD_BUSY`, `EPERM` for files, `EBADF` and other
+   * system errors; nothing is registered then, and what was registered stays.
    */
   add(fd: number, source: FdLike, handler: Callback, interest: number): void {
     const readAhead = (interest & READ) === 0 ? null : readAheadOf(source);
     const descriptor = descriptorBehind(source, fd);
-    // Others may close what is not ours, and what they know the number of.
+    // Other code may close a descriptor that is not ours, or whose number it has.
     const verify = descriptor === null || descriptor.isExposed ? INTEREST_VERIFY : 0;
     const index = native.loopRegister(this.#native, fd, interest | verify);
     const previous = this.#byFd.get(fd);

@@ -1,7 +1,7 @@
 /**
  * What the loop takes from its host: timers, queues and a clock, as they are when this module is
- * loaded. Test frameworks replace the globals, and the exports of `node:timers`; a loop is none of
- * the timers under test, and goes on. It does so, too, when they were replaced before.
+ * loaded. Test frameworks replace the globals, and the exports of `node:timers`; a loop is not one
+ * of the timers under test, and goes on. It does so, too, when they were replaced before.
  */
 import { performance } from 'node:perf_hooks';
 import timers from 'node:timers';

@@ -34,7 +34,7 @@ export type ServeHttpOptions = Omit<TCPServerOptions, 'handleStream'>;
  * TLS is that of `server` for `https.createServer()` and `http2.createSecureServer()`, or of the
  * option `tls` for either kind of server.
  *
- * @throws `ERR_INVALID_ARG_TYPE` when `server` is no such server, and as the constructor of
+ * @throws `ERR_INVALID_ARG_TYPE` when `server` is another object, and as the constructor of
  * `TCPServer`.
  */
 export function serveHttp(server: HttpServer, options: ServeHttpOptions = {}): TCPServer {

@@ -113,8 +113,8 @@ export class ChannelTable {
   }
 
   /**
-   * Takes a ready channel out of the completions. What was received is stored now: whoever reads
-   * before {@link dispatch} finds the bytes in the order in which the kernel gave them.
+   * Takes a ready channel out of the completions. What was received is stored now: a read that
+   * starts before {@link dispatch} finds the bytes in the kernel's order.
    */
   collect(index: number, bits: number, result: number): void {
     const channel = this.#byIndex[index];

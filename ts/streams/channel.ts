@@ -1,4 +1,4 @@
-/** The descriptor of a stream, in the loop: edge-triggered, so it remembers what it was told. */
+/** The descriptor of a stream, in the loop: edge-triggered, so it keeps its readiness. */
 import { constants } from 'node:os';
 import type { Descriptor, DescriptorWatcher } from '../descriptor.js';
 import { KIND_RECORDS, LARGEST_RECORD, SHORT_IS_ALL } from '../descriptor-kinds.js';
@@ -10,7 +10,7 @@ import { RECEIVE, type Demand, type Source, type SourceEvents } from './transpor
 
 const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
 
-/** What a channel tells the writing side. */
+/** The events of a channel, for the writing side. */
 export interface WritableEvents {
   /** There may be room again, or a connection attempt has ended. */
   onWritable(): void;
@@ -110,7 +110,7 @@ export class Channel implements Source, DescriptorWatcher {
     const count = this.isFile
       ? native.fdRead(fd, buffer, offset, length)
       : native.socketRecv(fd, buffer, offset, length);
-    // Behind a short read the peer's end may wait.
+    // After a short read the peer's end may wait.
     if (count < 0 || (count > 0 && count < length && this.#shortIsAll && !this.peerClosed)) {
       this.readable = false;
     }
@@ -176,7 +176,7 @@ export class Channel implements Source, DescriptorWatcher {
     this.descriptor.unwatch(this);
   }
 
-  /** A terminal whose other side has closed says EIO, and means its end. */
+  /** A terminal whose other side has closed fails with `EIO`: EOF. */
   #resultOf(result: number): number {
     return result === -EIO && this.isFile ? 0 : result;
   }

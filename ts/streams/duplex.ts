@@ -232,7 +232,7 @@ export class IOStreamDuplex extends Duplex {
   /**
    * Closes by a reset, which the peer reads as `ECONNRESET`; what was not sent is dropped.
    *
-   * @throws `ERR_IOLOOP_UNSUPPORTED` for what is no TCP connection.
+   * @throws `ERR_IOLOOP_UNSUPPORTED` unless it is a TCP connection.
    */
   resetAndDestroy(): this {
     if (this.destroyed) return this;
@@ -305,7 +305,7 @@ export class IOStreamDuplex extends Duplex {
    */
   #afterCork(done: WriteCallback): void {
     if (this.writableCorked === 0) this.#written(done);
-    // The tick that uncorks was queued before. Whoever corks for longer does not wait for a tick.
+    // The tick that uncorks was queued before. A cork that outlasts it does not wait for a tick.
     else nextTick(this.#afterTick, done);
   }
 

@@ -125,7 +125,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     if (!this.#blocked) this.#pump();
   }
 
-  /** The end of the tick: large pieces go behind the batch, which has been sent. */
+  /** The end of the tick: large pieces follow the batch, which has been sent. */
   onTickEnd(): void {
     this.#queue?.endTick();
     this.#refusal = null;
@@ -222,7 +222,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
       else queue.refer(piece);
     }
     this.noteCongestion();
-    // Behind what is in the batch, and at the end of the tick like that.
+    // Sent after the batch, at the end of the tick.
     this.#channel.atTickEnd();
     return queue.promise(isSmall);
   }

@@ -9,7 +9,7 @@ import type { Read, Target } from './reads.js';
 import { IDLE, NOTIFY, RECEIVE, type Source, type SourceEvents } from './transport.js';
 import type { Wait } from './wait.js';
 
-/** What the reader tells its stream. */
+/** The events of a reader, for its stream. */
 export interface ReaderOwner {
   /** The peer has ended its side, and there is nothing more to come. */
   onEnd(): void;
@@ -47,7 +47,7 @@ export class Reader implements SourceEvents {
   #ended = false;
   /** It was the peer's end. */
   #endedByPeer = false;
-  /** The stream has heard of it. */
+  /** The stream was notified of EOF. */
   #endTold = false;
   /** Received bytes could not be kept. */
   #failure: Error | null = null;
@@ -111,7 +111,7 @@ export class Reader implements SourceEvents {
     return this.#buffer.take(this.#buffer.length);
   }
 
-  /** The stream is closed: what waits fails, what is buffered stays. */
+  /** The stream is closed: the waiting read fails, buffered bytes stay. */
   close(): void {
     this.#ended = true;
     const read = this.#read;
@@ -236,7 +236,7 @@ export class Reader implements SourceEvents {
     return shared < leastRoom ? this.#pullApart(size) : this.#pullShared(shared);
   }
 
-  /** Reads behind what is there, to memory of its own. */
+  /** Appends to the buffer's own memory. */
   #pullApart(size: number): number {
     const buffer = this.#buffer;
     const offset = buffer.reserve(size);
@@ -262,7 +262,7 @@ export class Reader implements SourceEvents {
     return count;
   }
 
-  /** What a read of the source has said instead of bytes. */
+  /** A read of the source gave EOF or an errno. */
   #onResult(result: number): void {
     if (result === -EAGAIN || this.#ended) return;
     if (result === 0) {
@@ -272,11 +272,11 @@ export class Reader implements SourceEvents {
     }
   }
 
-  /** The peer has closed and nobody reads: finds out how, behind at most a chunk of data. */
+  /** The peer has closed and no read waits: reads ahead, up to a chunk, to find EOF or the error. */
   #lookAhead(): void {
     while (!this.#ended && this.#source.readable) {
       if (this.#buffer.length >= this.#readChunkSize) {
-        // A reset ends it now; behind a clean end the rest can still be read.
+        // A reset ends it now; after a clean end the rest can still be read.
         this.#owner.onPeerGone();
         return;
       }
@@ -325,7 +325,7 @@ export class Reader implements SourceEvents {
       this.#buffer.prepend(bytes.subarray(0, filled));
       return error;
     } catch (lost) {
-      // The bytes behind the gap are of no use.
+      // The bytes after the gap are of no use.
       this.#owner.onFailure(lost as Error);
       return this.#owner.closedError();
     }

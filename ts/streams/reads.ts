@@ -31,7 +31,7 @@ export interface Target {
 }
 
 /** Above this a read fills memory of its own, in as few calls as it takes. */
-export const DIRECT_BYTES = 16 * 1024;
+const DIRECT_BYTES = 16 * 1024;
 
 /** `readBytes`: exactly `count` bytes, or with `partial` at least one. */
 class ReadBytes implements Read<Buffer> {
@@ -110,7 +110,7 @@ abstract class LimitedRead implements Read<Buffer> {
   take(buffer: ReadBuffer, _ended: boolean, _more: boolean): Buffer | undefined {
     const end = this.findEnd(buffer);
     if (end >= 0 && end <= this.maxBytes) return buffer.take(end);
-    // Not found means that it ends behind all there is.
+    // Not found: it ends after all there is.
     if (end >= 0 || buffer.length >= this.maxBytes) throw this.failure(this.maxBytes);
     return undefined;
   }
@@ -155,7 +155,7 @@ export class ReadUntilRegex extends LimitedRead {
 
   constructor(regex: RegExp, maxBytes: number, sparesStream: boolean) {
     super(maxBytes, sparesStream);
-    // Neither where a regex has stopped before nor that it is sticky is of meaning here.
+    // `lastIndex` and stickiness do not apply: each search begins at the buffer's start.
     this.#regex = new RegExp(regex.source, regex.flags.replaceAll(/[gyd]/g, ''));
   }
 
@@ -205,7 +205,7 @@ export class Peek implements Read<Buffer> {
   }
 
   take(buffer: ReadBuffer): Buffer | undefined {
-    // A copy: what is peeked at is read later, and belongs to that reader.
+    // A copy: the bytes are read later, and belong to that reader.
     return buffer.length >= this.#count ? buffer.copy(this.#count) : undefined;
   }
 }

@@ -10,7 +10,7 @@ import { native } from '../native.js';
 
 const { RECORD_WORDS } = native;
 
-/** Who wrote a chain. */
+/** The writer of a chain. */
 export interface Sender {
   /** The descriptor at this moment; -1 once it is closed. */
   readonly fd: number;
@@ -92,9 +92,9 @@ export class SendBatch {
   }
 
   /**
-   * Sends every chain, and notifies its sender. A failure is its sender's: the others are sent, and
-   * hear of it. What is written by whoever hears of a failure is in the next batch; a nested call
-   * does nothing before that.
+   * Sends every chain, and notifies its sender. A failure is its sender's alone: the other chains
+   * are sent. Senders are notified of failures once the batch is free again; a nested call before
+   * that does nothing.
    */
   flush(): void {
     if (this.#count === 0 || this.#flushing) return;
@@ -135,7 +135,7 @@ export class SendBatch {
     native.sendBatch(records, count, this.#slab);
   }
 
-  /** Tells the sender of the chain that begins at a record, if one does. */
+  /** Notifies the sender of the chain that begins at a record, if one does. */
   #settle(at: number): void {
     const sender = this.#senders[at] ?? null;
     if (sender === null) return;
@@ -172,7 +172,7 @@ export class SendBatch {
     const last = this.#lasts[chain] as number;
     this.#totals[chain] = (this.#totals[chain] as number) + length;
     if (last === this.#count - 1) {
-      // Right behind its last piece.
+      // Adjacent to its last piece.
       const word = last * RECORD_WORDS + LENGTH;
       records[word] = (records[word] as number) + length;
       return chain;
@@ -230,7 +230,7 @@ export function isNoRoom(result: number): boolean {
   return result === -EAGAIN || isNoMemory(result);
 }
 
-/** Whether the kernel is short of memory: it does not say when there is some again. */
+/** Whether the kernel is short of memory: there is no event when it has some again. */
 export function isNoMemory(result: number): boolean {
   return result === -ENOBUFS || result === -ENOMEM;
 }

@@ -1,4 +1,4 @@
-/** What one stream has written and its kernel has no room for. */
+/** The bytes of one stream that the kernel has no room for yet. */
 import { bufferDetached } from '../errors.js';
 import { native } from '../native.js';
 import { Deferred } from './deferred.js';

@@ -3,9 +3,9 @@ import { Duplex } from 'node:stream';
 import { StreamClosedError } from '../errors.js';
 import { coreOf, type IOStream } from './iostream.js';
 
-/** Hears what `node:tls` does not tell: how the connection below has ended. */
+/** How the connection below has ended, which `node:tls` has no events for. */
 export interface CarrierOwner {
-  /** EOF, after TLS has had every byte before it and before TLS hears of it. */
+  /** EOF, after TLS has had every byte before it, and before TLS gets EOF itself. */
   onCarrierEnd(): void;
   /** The connection has broken. TLS has had every byte that arrived before. */
   onCarrierError(error: Error): void;

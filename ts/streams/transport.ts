@@ -1,16 +1,16 @@
-/** What a stream stands on: the interfaces between it and its descriptor, or its TLS connection. */
+/** The interfaces between a stream and its descriptor, or its TLS connection. */
 
 import type { Block } from '../receive-blocks.js';
 import type { Data } from './data.js';
 
-/** Nobody waits for data. What becomes readable is remembered. */
+/** No read waits. Readiness is kept; a turn that was receiving may still bring one chunk. */
 export const IDLE = 0;
-/** Somebody waits, and reads by itself. */
+/** A read waits, and receives by itself when the source is readable. */
 export const NOTIFY = 1;
-/** Somebody waits, for little: the turn receives it. */
+/** A read of few bytes waits: the turn receives them. */
 export const RECEIVE = 2;
 
-/** Whether, and how, a reader wants to hear of data. */
+/** Whether, and how, a reader is notified of data. */
 export type Demand = typeof IDLE | typeof NOTIFY | typeof RECEIVE;
 
 /** The side that a {@link Reader} reads from. */
@@ -30,7 +30,7 @@ export interface Source {
   atTickEnd(): void;
 }
 
-/** What a source tells its reader. */
+/** The events of a source, for its reader. */
 export interface SourceEvents {
   /**
    * The bytes from `start` to `end` of a shared block have arrived: keeps them, without running
@@ -81,7 +81,7 @@ export interface WriterLimits {
   readonly lowWaterMark: number;
 }
 
-/** What a writing side tells its stream. */
+/** The events of a writing side, for its stream. */
 export interface WriterOwner {
   /** A write has failed with this negative errno. */
   onWriteError(errno: number): void;
@@ -91,9 +91,9 @@ export interface WriterOwner {
   onFailure(error: Error): void;
   /** A connection attempt has ended: whether it stands. */
   onConnectEnd(): boolean;
-  /** Everything before a shutdown is with the kernel: tells the peer. Gives what fails. */
+  /** Everything before a shutdown is with the kernel: sends FIN. The error, or `null`. */
   endWriting(): Error | null;
-  /** The peer was told. */
+  /** FIN was sent. */
   onWriteEnd(): void;
   closedError(): Error;
 }
