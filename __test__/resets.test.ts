@@ -138,3 +138,14 @@ test('behind a clean end everything can still be read', async (t) => {
     t.is((await near.readUntilClose()).length, 0);
   });
 });
+
+test('a reset beside a write that waits is ECONNRESET for both', async (t) => {
+  await withTcpPair(async (near, far) => {
+    const reading = closedBy(near.readBytes(1));
+    const writing = closedBy(near.write(Buffer.alloc(8 * 1024 * 1024)));
+    await turns(near, 50);
+    reset(far);
+    t.is((await reading)?.code, 'ECONNRESET');
+    t.is((await writing)?.code, 'ECONNRESET');
+  });
+});

@@ -9,6 +9,7 @@ import { expectToRun } from '../not-running.js';
 import type { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { coreOf, IOStream } from '../streams/iostream.js';
+import type { Watcher } from '../streams/stream-core.js';
 import { checkInteger, checkOptions, type IOStreamOptions } from '../streams/options.js';
 import { createTlsServer } from '../streams/tls-servers.js';
 import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
@@ -252,7 +253,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     if (this.#options.nodelay !== false && 'host' in address) setNodelay(connection);
     const stream = new IOStream(connection, this.#streamOptions);
     this.#streams.add(stream);
-    coreOf(stream).whenClosed(this.#onClosed, stream);
+    coreOf(stream).watch(this.#watcher, stream);
     this.#regulate();
     if (this.tlsServer !== null) void this.#handshake(stream, address, this.tlsServer);
     else this.#handle(stream, address);
@@ -280,12 +281,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     } catch {
       // Scanners, strangers and old clients: `tlsServer` has an event for them.
       stream.close();
-      this.#onClosed(stream);
       return;
     }
-    this.#streams.add(secure);
-    this.#streams.delete(stream);
-    coreOf(secure).whenClosed(this.#onClosed, secure);
     // Stopped in the tick in which the handshake was completed.
     if (this.#stopped) secure.close();
     else this.#handle(secure, address);
@@ -308,19 +305,27 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     }
   }
 
-  #onFailure(stream: IOStream, error: unknown): void {
+  #onFailure(accepted: IOStream, error: unknown): void {
+    const stream = latestOf(accepted);
     if (!isExpected(stream, error)) {
       reportError(this.loop, this.#options.handleStream ?? null, error);
     }
     stream.close(error);
   }
 
-  readonly #onClosed = (stream: IOStream): void => {
-    this.#streams.delete(stream);
-    this.#regulate();
-    if (this.#streams.size > 0) return;
-    this.#drained?.resolve();
-    this.#drained = null;
+  /** A connection counts until it is closed, whichever stream it has by then. */
+  readonly #watcher: Watcher<IOStream> = {
+    onClosed: (stream) => {
+      this.#streams.delete(stream);
+      this.#regulate();
+      if (this.#streams.size > 0) return;
+      this.#drained?.resolve();
+      this.#drained = null;
+    },
+    onReplaced: (stream, next) => {
+      this.#streams.delete(stream);
+      this.#streams.add(next as IOStream);
+    },
   };
 
   /** Whether streams are for the iterator: there is no handler. */
@@ -358,6 +363,12 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   #assertNotStopped(): void {
     if (this.#stopped) throw serverState('The server was stopped. Make another one');
   }
+}
+
+/** The stream that the connection of `stream` has now: `startTls()` replaces it. */
+function latestOf(stream: IOStream): IOStream {
+  const { successor } = coreOf(stream);
+  return successor instanceof IOStream ? latestOf(successor) : stream;
 }
 
 /**

@@ -9,7 +9,7 @@ export abstract class BaseWriter implements Writer {
   protected readonly limits: WriterLimits;
   protected closed = false;
   /** The end of the direction, once it was asked for. */
-  protected ending: Deferred | null = null;
+  ending: Deferred | null = null;
   #congested = false;
   #drained: Deferred | null = null;
 

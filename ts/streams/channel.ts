@@ -27,6 +27,7 @@ export class Channel implements Source, DescriptorWatcher {
   readonly leastRoom: number;
   readable = false;
   peerClosed = false;
+  failure = 0;
   /** Set by the stream, before {@link open}. */
   reader!: SourceEvents;
   writer!: WritableEvents;
@@ -143,6 +144,7 @@ export class Channel implements Source, DescriptorWatcher {
       const isAll = this.#shortIsAll && !this.peerClosed && result < this.#table.receiveBytes;
       this.readable = result > 0 && !isAll;
       if (result > 0) this.reader.store(block, start, start + result);
+      else if (result < 0 && result !== -EAGAIN) this.failure = result;
     }
   }
 
@@ -182,7 +184,7 @@ export class Channel implements Source, DescriptorWatcher {
   }
 }
 
-const { EIO } = constants.errno;
+const { EAGAIN, EIO } = constants.errno;
 const NOT_OPEN = -1;
 const READ = 0x01;
 const PRI = 0x02;

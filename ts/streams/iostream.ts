@@ -343,7 +343,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * given up, or the sending fails, it is closed all the same, and the promise rejects.
    */
   async end(options?: WaitOptions): Promise<void> {
-    if (this.#core.closed) return;
+    if (this.#core.closed) {
+      this.close();
+      return;
+    }
     try {
       await this.shutdownWrite(options);
     } finally {
@@ -356,12 +359,16 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * does not take is dropped: {@link end} sends it. Whatever waits rejects with a
    * {@link StreamClosedError}; what was received can still be read. Closing again does nothing.
    *
-   * `error` is what the stream is closed for: its {@link error}.
+   * `error` is what the stream is closed for: its {@link error}. While {@link startTls} waits, its
+   * handshake is given up with it.
    */
   close(error: unknown = null): void {
-    if (this.#core.closed) return;
-    if (error === null || error === undefined) this.#core.writer.flush();
     const reason = error === null || error === undefined ? null : toError(error);
+    if (this.#core.closed) {
+      this.#core.move?.abandon(reason);
+      return;
+    }
+    if (reason === null) this.#core.writer.flush();
     this.#core.close(reason);
     this.#core.adapter?.destroy(reason ?? undefined);
   }

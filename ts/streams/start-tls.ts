@@ -1,6 +1,12 @@
 /** From a stream to one with TLS. */
 import * as tls from 'node:tls';
-import { invalidArgType, invalidArgValue, streamBusy, tlsHandshakeEnded } from '../errors.js';
+import {
+  invalidArgType,
+  invalidArgValue,
+  streamBusy,
+  streamClosed,
+  tlsHandshakeEnded,
+} from '../errors.js';
 import type { Socket } from '../socket.js';
 import { Deferred } from './deferred.js';
 import { coreOf, IOStream } from './iostream.js';
@@ -27,11 +33,12 @@ export function startTls(stream: IOStream, options: StartTlsOptions): Promise<SS
   // Every getter of the options has run before the state of the stream is looked at.
   const wait = isLimited(options) ? new Wait(stream.loop, options, 'TLS handshake', giveUp) : null;
   try {
-    handshake = new Handshake(stream.loop, moveOut(stream));
+    handshake = new Handshake(stream, moveOut(stream));
   } catch (error) {
     wait?.done();
     throw error;
   }
+  coreOf(stream).move = handshake;
   try {
     begin(handshake);
   } catch (error) {
@@ -55,14 +62,17 @@ function moveOut(stream: IOStream): Moved {
 /** A connection that is between its plain and its secure stream. */
 class Handshake implements CarrierOwner {
   readonly carrier: TlsCarrier;
+  readonly #replaced: IOStream;
   readonly #below: IOStream;
   readonly #moved: Moved;
   readonly #settings: IOStreamOptions;
   readonly #done = new Deferred<SSLIOStream>();
   #over = false;
 
-  constructor(loop: IOStream['loop'], moved: Moved) {
+  constructor(replaced: IOStream, moved: Moved) {
+    const { loop } = replaced;
     const { endpoint, limits, unread, allowHalfOpen } = moved;
+    this.#replaced = replaced;
     this.#moved = moved;
     this.#settings = {
       loop,
@@ -88,25 +98,43 @@ class Handshake implements CarrierOwner {
       socket.destroy();
       return;
     }
-    this.#over = true;
+    this.#finish();
     const endpoint = new TlsEndpoint(socket, this.carrier, this.#below);
     const stream = new SSLIOStream(endpoint, this.#settings);
-    stream.setCloseCallback(this.#moved.callback);
+    const { callback, watch } = this.#moved;
+    stream.setCloseCallback(callback);
+    coreOf(this.#replaced).successor = stream;
+    if (watch !== null) {
+      watch.watcher.onReplaced?.(watch.watched, stream);
+      coreOf(stream).watch<unknown>(watch.watcher, stream);
+    }
     this.#done.resolve(stream);
   }
 
-  /** Closes the connection, after what TLS has to say about it. */
-  fail(error: Error): void {
+  /** Closes the connection, after what TLS has to say about it. `reason` is for its callback. */
+  fail(error: Error, reason: Error | null = error): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#finish();
     this.#done.reject(error);
+    const { callback, watch } = this.#moved;
     const core = coreOf(this.#below);
-    core.setCloseCallback(this.#moved.callback);
+    core.setCloseCallback(callback);
     this.carrier.owner = null;
     // An alert may be on its way.
     this.carrier.flush();
-    core.close(error);
+    core.close(reason);
     this.carrier.destroy();
+    watch?.watcher.onClosed(watch.watched);
+  }
+
+  /** The program closes the stream that is being replaced. */
+  abandon(reason: Error | null): void {
+    this.fail(streamClosed(reason), reason);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    coreOf(this.#replaced).move = null;
   }
 
   onCarrierEnd(): void {

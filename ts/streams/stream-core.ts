@@ -20,6 +20,20 @@ import { checkWait, isLimited, Wait, type WaitOptions } from './wait.js';
 /** Called with what closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
 
+/** Hears of a stream inside of the package. */
+export interface Watcher<T> {
+  /** The stream is closed, and with it its connection. */
+  onClosed(watched: T): void;
+  /** `next` goes on with the connection of the stream: it is watched from now on. */
+  onReplaced?(watched: T, next: unknown): void;
+}
+
+/** A watcher, and its argument. */
+interface Watch {
+  readonly watcher: Watcher<unknown>;
+  readonly watched: unknown;
+}
+
 /** The state that a stream hands over to the one that continues on its connection. */
 export interface Moved {
   readonly endpoint: Endpoint;
@@ -28,6 +42,13 @@ export interface Moved {
   readonly allowHalfOpen: boolean;
   readonly limits: StreamLimits;
   readonly callback: CloseCallback | null;
+  readonly watch: Watch | null;
+}
+
+/** What gives a connection another stream, which a `close()` of the old one gives up. */
+interface Move {
+  /** `reason` is what the program has closed the stream for. */
+  abandon(reason: Error | null): void;
 }
 
 /** The steps of a close, in their order. */
@@ -55,8 +76,12 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   #writeEnded = false;
   #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
-  /** The function of the package that is called at the close, and its argument. */
-  #watcher: ((stream: unknown) => void) | null = null;
+  /** The connection is on its way to another stream. */
+  move: Move | null = null;
+  /** The stream that goes on with the connection, an `IOStream`. */
+  successor: unknown = null;
+  /** The watcher of the package, and its argument. */
+  #watcher: Watcher<unknown> | null = null;
   #watched: unknown = null;
 
   constructor(loop: IOLoop, endpoint: Endpoint, limits: StreamLimits, allowHalfOpen: boolean) {
@@ -177,26 +202,25 @@ export class StreamCore implements ReaderOwner, WriterOwner {
         core.#announceClose();
       },
       (core) => {
-        const watcher = core.#watcher;
-        const watched = core.#watched;
-        core.#watcher = core.#watched = null;
-        watcher?.(watched);
+        const watch = core.#takeWatch();
+        watch?.watcher.onClosed(watch.watched);
       },
     ];
   }
 
   /**
    * Gives the endpoint away, and what else a stream that continues on it needs. Nothing can be read
-   * here afterwards, not even what had arrived.
+   * here afterwards, not even what had arrived. The caller sets {@link move}.
    */
   moveOut(): Moved {
     const { endpoint, limits, reader, allowHalfOpen } = this;
     const callback = this.#closeCallback;
+    const watch = this.#takeWatch();
     this.#closeCallback = null;
     this.closed = true;
     reader.close();
     this.writer.close();
-    return { endpoint, limits, callback, allowHalfOpen, unread: reader.takeUnread() };
+    return { endpoint, limits, callback, watch, allowHalfOpen, unread: reader.takeUnread() };
   }
 
   /** Replaces the close callback; at once announced if the stream is closed. */
@@ -206,16 +230,16 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   }
 
   /**
-   * Calls `watcher(stream)` once, when the stream is closed; at once if it is. There is one: no
-   * closure and no list, which every connection of a server would have.
+   * Calls `watcher.onClosed(watched)` once, when the stream is closed; at once if it is. There is one:
+   * no closure and no list, which every connection of a server would have.
    */
-  whenClosed<T>(watcher: (stream: T) => void, stream: T): void {
+  watch<T>(watcher: Watcher<T>, watched: T): void {
     if (this.closed) {
-      watcher(stream);
+      watcher.onClosed(watched);
       return;
     }
-    this.#watcher = watcher as (stream: unknown) => void;
-    this.#watched = stream;
+    this.#watcher = watcher as Watcher<unknown>;
+    this.#watched = watched;
   }
 
   closedError(partial?: Buffer): StreamClosedError {
@@ -230,7 +254,9 @@ export class StreamCore implements ReaderOwner, WriterOwner {
 
   onEnd(): void {
     if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
-    if (this.writer.buffered === 0) {
+    // An end that is on its way is waited for: `end()` resolves when the peer ends at the same time.
+    const isEnding = this.writer.ending !== null && !this.#writeEnded;
+    if (this.writer.buffered === 0 && !isEnding) {
       this.close(null);
       return;
     }
@@ -253,7 +279,10 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   }
 
   onWriteError(errno: number): void {
-    this.close(systemError(errno, 'write'));
+    // A send in the turn that has received ECONNRESET says EPIPE.
+    const { failure } = this.endpoint.source;
+    if (failure < 0) this.onReadError(failure);
+    else this.close(systemError(errno, 'write'));
   }
 
   retryLater(retry: () => void): void {
@@ -285,6 +314,13 @@ export class StreamCore implements ReaderOwner, WriterOwner {
   onWriteEnd(): void {
     this.#writeEnded = true;
     if (this.reader.ended || this.endpoint.socket === null) this.close(null);
+  }
+
+  #takeWatch(): Watch | null {
+    const watcher = this.#watcher;
+    const watched = this.#watched;
+    this.#watcher = this.#watched = null;
+    return watcher === null ? null : { watcher, watched };
   }
 
   #endConnecting(): Connecting | null {

@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream';
 import { StreamClosedError } from '../errors.js';
 import { coreOf, type IOStream } from './iostream.js';
+import type { Watcher } from './stream-core.js';
 
 /** How the connection below has ended, which `node:tls` has no events for. */
 export interface CarrierOwner {
@@ -25,7 +26,7 @@ export class TlsCarrier extends Duplex {
     // A write that fails has closed the stream below, which is reported from there.
     this.on('error', () => {});
     if (unread.length > 0) this.push(unread);
-    coreOf(below).whenClosed(TlsCarrier.#onBelowClosed, this);
+    coreOf(below).watch(CLOSING, this);
   }
 
   /** Offers the kernel what was written. */
@@ -65,16 +66,23 @@ export class TlsCarrier extends Duplex {
     done();
   }
 
-  static #onBelowClosed(this: void, carrier: TlsCarrier): void {
-    const below = carrier.#below;
-    if (below.error === null || carrier.owner === null || carrier.destroyed) return;
+  /** The stream below is closed. */
+  onBelowClosed(): void {
+    const below = this.#below;
+    if (below.error === null || this.owner === null || this.destroyed) return;
     const unread = coreOf(below).reader.takeUnread();
-    if (unread.length > 0) carrier.push(unread);
+    if (unread.length > 0) this.push(unread);
     // Reading emits 'data' at once, even to a listener that has paused the stream.
-    while (carrier.read() !== null);
-    carrier.owner.onCarrierError(below.error);
+    while (this.read() !== null);
+    this.owner.onCarrierError(below.error);
   }
 }
+
+const CLOSING: Watcher<TlsCarrier> = {
+  onClosed(carrier) {
+    carrier.onBelowClosed();
+  },
+};
 
 const CHUNK = 64 * 1024;
 const PARTIAL = { partial: true };

@@ -119,6 +119,7 @@ export class TlsEndpoint implements Endpoint, CarrierOwner {
 class DuplexSource implements Source {
   readable = false;
   peerClosed = false;
+  readonly failure = 0;
   readonly leastRoom = 1;
   readonly #duplex: Duplex;
   #events!: SourceEvents;

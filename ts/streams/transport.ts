@@ -19,6 +19,8 @@ export interface Source {
   readonly readable: boolean;
   /** The peer has ended its side, or is gone: an end or an error waits behind the data. */
   readonly peerClosed: boolean;
+  /** What a receiving turn has failed with, a negative errno: the kernel reports a reset once. */
+  readonly failure: number;
   /** Bytes that each read needs room for: a file may give whole records, and cuts off or refuses. */
   readonly leastRoom: number;
   demand(demand: Demand): void;
@@ -63,6 +65,8 @@ export interface Writer {
   readonly congested: boolean;
   /** Resolves when the last byte is with the kernel. */
   write(data: Data | readonly Data[]): Promise<void>;
+  /** The end of the writing side, once it was asked for. */
+  readonly ending: object | null;
   /** Resolves when {@link congested} is false. */
   drain(): Promise<void>;
   /** Ends the writing side after what was written. */
