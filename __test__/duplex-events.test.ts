@@ -1,6 +1,7 @@
 /** The same script on a `net.Socket` and on a duplex of ours: events, their order, states, bytes. */
 import { once } from 'node:events';
 import { createServer, Socket as NetSocket, type AddressInfo } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop, type IOStreamDuplex } from 'ioloop';
@@ -144,6 +145,34 @@ const scripts: Script[] = [
     },
   },
   { name: 'resetAndDestroy()', play: ({ socket }) => socket.resetAndDestroy() },
+  {
+    name: 'a write after destroy()',
+    play: ({ socket, note }) => {
+      socket.destroy();
+      socket.write('late', (error) => note(`late: ${(error as NodeJS.ErrnoException)?.code}`));
+    },
+  },
+  {
+    name: 'a pipeline whose source fails',
+    play: ({ socket, note }) => {
+      const source = new Readable({
+        read: () => source.destroy(Object.assign(new Error('enough'), { code: 'EENOUGH' })),
+      });
+      pipeline(source, socket, (error) => note(`pipeline: ${error?.code}`));
+    },
+  },
+  {
+    name: 'an iteration that a reset ends',
+    silent: true,
+    async play({ socket, peer, note }) {
+      peer.resetAndDestroy();
+      try {
+        for await (const chunk of socket) note(String(chunk));
+      } catch (error) {
+        note(`iteration: ${(error as NodeJS.ErrnoException).code}`);
+      }
+    },
+  },
   {
     name: 'end() while corked',
     play({ socket, peer, note }) {

@@ -149,13 +149,14 @@ test('resetAndDestroy() resets the peer, and is refused on what is not TCP', (t)
 
 test('the close of the stream below destroys the duplex, whether or not it reads', (t) =>
   onLoop(async (loop) => {
-    const [near, far] = await duplexes(loop);
+    const [near] = await duplexes(loop);
     near.stream.close();
     t.deepEqual(await once(near, 'close'), [false]);
     t.true(near.destroyed);
     const fault = new Error('enough');
-    const failed = once(far, 'end');
-    far.stream.close(fault);
+    const [other] = await duplexes(loop);
+    const failed = once(other, 'end');
+    other.stream.close(fault);
     t.is(await t.throwsAsync(failed), fault);
     // With a full buffer no read waits below.
     const [full, sender] = await duplexes(loop);

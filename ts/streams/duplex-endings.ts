@@ -28,7 +28,10 @@ function writeAfterEnd(
   return false;
 }
 
-/** `'close'` as `net.Socket` emits it. */
+/**
+ * As `net.Socket`, whose handle closes at the end of a turn: behind `'error'`, and behind the promises
+ * and callbacks of iterations and pipelines that have failed with it.
+ */
 export function emitClose(duplex: Duplex, hadError: boolean): void {
   duplex.emit('close', hadError);
 }

@@ -283,8 +283,7 @@ export class IOStreamDuplex extends Duplex {
     if (!this.#stream.closed) this.#core.writer.flush();
     this.#stream.close(error);
     done(error);
-    // After 'error', which done() has queued.
-    nextTick(emitClose, this, error !== null);
+    setImmediate(() => emitClose(this, error !== null));
   }
 
   #send(data: Buffer | Buffer[], length: number, done: WriteCallback): void {
