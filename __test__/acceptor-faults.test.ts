@@ -129,3 +129,41 @@ test('a server that nobody takes from is warned of when a client waits', async (
   t.deepEqual(await warningsOf(body('')), ['IOLOOP_SERVER_UNHANDLED']);
   t.deepEqual(await warningsOf(body('server.streams().next();')), []);
 });
+
+test('an accept that goes on failing pauses, and is reported once', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const socket = listener();
+      const attempts: number[] = [];
+      const accept = (): never => {
+        attempts.push(1);
+        throw Object.assign(new Error('accept EOPNOTSUPP'), { code: 'EOPNOTSUPP' });
+      };
+      Object.defineProperty(socket, 'accept', { value: accept });
+      const remove = addAcceptHandler(socket, () => t.fail(), { loop });
+      const client = await connectTo(loop, socket.localAddress);
+      while (attempts.length < 3) await turns(client, 1);
+      t.deepEqual(
+        takeReports(loop).map(({ error }) => (error as NodeJS.ErrnoException).code),
+        ['EOPNOTSUPP'],
+      );
+      remove();
+      socket.close();
+      client.close();
+    }, PATIENCE),
+  );
+});
+
+test('options of a server that nothing could be accepted with are refused at once', (t) => {
+  for (const [options, code] of [
+    [{ tls: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{ tls: true }, 'ERR_INVALID_ARG_TYPE'],
+    [{ acceptBatch: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ handshakeTimeout: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ handshakeTimeout: '5' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ nodelay: 1 }, 'ERR_INVALID_ARG_TYPE'],
+  ] as const) {
+    const [name] = Object.keys(options);
+    t.throws(() => new TCPServer(options as never), { code, message: new RegExp(`^"${name}"`) });
+  }
+});

@@ -3,7 +3,7 @@ import test from 'ava';
 import { runChild, type ChildResult } from './helpers/child.js';
 
 const PRELUDE = `
-  import { IOLoop, IOStream, Socket, TCPClient } from 'ioloop';
+  import { IOLoop, IOStream, Socket, TCPClient, TCPServer } from 'ioloop';
   const loop = IOLoop.current();
   const listener = Socket.tcp();
   listener.bind({ host: '127.0.0.1', port: 0 });
@@ -46,4 +46,12 @@ test('a loop that runs, before or after the call, is no cause for a warning', as
   t.is(stderr, '');
   t.is(stdout, 'none\n0\n');
   t.is(code, 0);
+});
+
+test('a loop that was closed is not waited for', async (t) => {
+  const { stderr } = await run(`
+    new TCPServer((stream) => stream.end()).listen(0, '127.0.0.1');
+    loop.close();
+  `);
+  t.is(stderr, '');
 });

@@ -24,7 +24,8 @@ export function expectToRun(loop: IOLoop, what: string): () => void {
 const waiting = new Map<IOLoop, { readonly what: string }>();
 
 function warn(): void {
-  for (const { what } of waiting.values()) {
+  for (const [loop, { what }] of waiting) {
+    if (loop.closed) continue;
     process.emitWarning(
       `${what} waits for an event loop that does not run. Call it within loop.runSync(), ` +
         'or let await loop.start() follow',

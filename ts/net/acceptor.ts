@@ -151,10 +151,11 @@ export class Acceptor implements DescriptorWatcher {
   }
 
   #pause(error: Error, isExhausted: boolean): void {
-    if (!isExhausted) reportError(this.#loop, null, error);
-    else if (this.#backOff === 0) {
+    // Once, until one succeeds.
+    if (this.#backOff === 0) {
       const message = `Accepting connections pauses: ${error.message}`;
-      process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
+      if (isExhausted) process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
+      else reportError(this.#loop, null, error);
     }
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
     this.#resume = this.#loop.callLater(this.#backOff, () => {
@@ -185,7 +186,7 @@ export class Acceptor implements DescriptorWatcher {
 
 const { EBADF } = constants.errno;
 const DEFAULT_BATCH = 128;
-const MAX_BATCH = 65_536;
+export const MAX_BATCH = 65_536;
 
 /** Seconds. */
 const FIRST_PAUSE = 0.1;
@@ -202,7 +203,6 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
   'EHOSTDOWN',
   'ENONET',
   'EHOSTUNREACH',
-  'EOPNOTSUPP',
   'ENETUNREACH',
 ]);
 

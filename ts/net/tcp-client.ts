@@ -7,7 +7,7 @@ import { expectToRun } from '../not-running.js';
 import { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { IOStream } from '../streams/iostream.js';
-import type { IOStreamOptions } from '../streams/options.js';
+import { checkOptions, type IOStreamOptions } from '../streams/options.js';
 import type { StartTlsOptions } from '../streams/ssl-iostream.js';
 import { isLimited, Wait, type WaitOptions } from '../streams/wait.js';
 
@@ -64,10 +64,9 @@ export class TCPClient {
     port: number | string,
     options: ConnectOptions = {},
   ): Promise<IOStream> {
-    if (typeof hostOrLiteral !== 'string') throw invalidArgType('host', hostOrLiteral, 'a string');
-    const host = withoutBrackets(hostOrLiteral);
+    const host = checkHost(hostOrLiteral);
     const number = portNumber('port', port);
-    checkSource(options);
+    checkConnectOptions(options);
     const attempts = new Attempts(number, { ...options, loop: options.loop ?? IOLoop.current() });
     const what = `connect to ${host}:${number}`;
     const giveUp = (error: unknown): void => {
@@ -77,8 +76,7 @@ export class TCPClient {
     let connected: (() => void) | null = null;
     try {
       connected = expectToRun(attempts.loop, what);
-      // A resolver of the program may give anything: what cannot be connected to is its failure.
-      Promise.resolve(this.#resolver(host, options.family))
+      this.#addressesOf(host, options.family)
         .then((addresses) => {
           attempts.start(addresses, host);
         })
@@ -92,6 +90,19 @@ export class TCPClient {
       connected?.();
     }
   }
+
+  /** What a resolver of the program's gives is looked at before it is used. */
+  async #addressesOf(host: string, family: 4 | 6 | undefined): Promise<readonly HostAddress[]> {
+    const addresses: unknown = await this.#resolver(host, family);
+    if (Array.isArray(addresses) && addresses.every(isHostAddress)) return addresses;
+    const expected = 'a function that gives a list of { address, family }: IP addresses, 4 or 6';
+    throw invalidArgValue('resolver', addresses, expected);
+  }
+}
+
+function isHostAddress(value: unknown): value is HostAddress {
+  const { address, family } = (value ?? {}) as Partial<HostAddress>;
+  return typeof address === 'string' && ipFamily(address) !== 0 && ipFamily(address) === family;
 }
 
 /** The attempts for one connection. */
@@ -204,6 +215,15 @@ class Attempts {
   }
 }
 
+/** A NUL would end the name for the system's resolver, and not for the check of a certificate. */
+function checkHost(host: unknown): string {
+  if (typeof host !== 'string') throw invalidArgType('host', host, 'a string');
+  if (host === '' || host.includes('\0')) {
+    throw invalidArgValue('host', host, 'a name or an IP address');
+  }
+  return withoutBrackets(host);
+}
+
 /** `[::1]` is how a URL writes the address. */
 function withoutBrackets(host: string): string {
   const inside = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : '';
@@ -215,7 +235,10 @@ const HEAD_START = 0.3;
 
 async function resolve(host: string, family: 4 | 6 | undefined): Promise<HostAddress[]> {
   const literal = ipFamily(host);
-  if (literal !== 0) return [{ address: host, family: literal }];
+  if (literal !== 0) {
+    if (family === undefined || family === literal) return [{ address: host, family: literal }];
+    throw invalidArgValue('host', host, `an IPv${family} address, as "family" says`);
+  }
   const { lookup } = process.getBuiltinModule('node:dns/promises');
   const found = await lookup(host, { all: true, verbatim: true, family: family ?? 0 });
   return found as HostAddress[];
@@ -233,7 +256,15 @@ function interleaved(addresses: readonly HostAddress[]): HostAddress[] {
   return mixed;
 }
 
-function checkSource({ sourceIp, sourcePort }: ConnectOptions): void {
+function checkConnectOptions(options: ConnectOptions): void {
+  checkOptions(options);
+  const { family, sourceIp, sourcePort, tls } = options;
+  if (family !== undefined && family !== 4 && family !== 6) {
+    throw invalidArgValue('family', family, '4 or 6');
+  }
+  if (tls !== undefined && typeof tls !== 'boolean' && (typeof tls !== 'object' || tls === null)) {
+    throw invalidArgType('tls', tls, 'a boolean, or an object: the options of startTls()');
+  }
   if (sourceIp !== undefined && (typeof sourceIp !== 'string' || ipFamily(sourceIp) === 0)) {
     throw invalidArgValue('sourceIp', sourceIp, 'an IP address');
   }
@@ -245,7 +276,10 @@ function bindSource(socket: Socket, family: 4 | 6, options: ConnectOptions): voi
   if (sourceIp === undefined && sourcePort === undefined) return;
   socket.setOption('reuseAddress', true);
   const loopback = family === 4 ? '127.0.0.1' : '::1';
-  socket.bind({ host: sourceIp ?? loopback, port: sourcePort ?? 0 });
+  socket.bind({
+    host: sourceIp ?? loopback,
+    port: sourcePort === undefined ? 0 : portNumber('sourcePort', sourcePort),
+  });
 }
 
 async function secured(
@@ -258,5 +292,7 @@ async function secured(
   attempts.onGiveUp = (error) => {
     abort.abort(error);
   };
-  return await stream.startTls({ hostname: host, ...options, signal: abort.signal });
+  const { signal: own } = options;
+  const signal = own === undefined ? abort.signal : AbortSignal.any([abort.signal, own]);
+  return await stream.startTls({ hostname: host, ...options, signal });
 }

@@ -2,7 +2,14 @@
 import type { SecureContextOptions, Server, TlsOptions } from 'node:tls';
 import { isAbortReason } from '../abort-signal.js';
 import type { Address } from '../address.js';
-import { invalidArgType, serverState, StreamClosedError, unsupported } from '../errors.js';
+import { secondsOf } from '../duration.js';
+import {
+  invalidArgType,
+  outOfRange,
+  serverState,
+  StreamClosedError,
+  unsupported,
+} from '../errors.js';
 import { IOLoop, reportError } from '../ioloop.js';
 import { isThenable } from '../isolation.js';
 import { expectToRun } from '../not-running.js';
@@ -10,10 +17,15 @@ import type { Socket } from '../socket.js';
 import { Deferred } from '../streams/deferred.js';
 import { coreOf, IOStream } from '../streams/iostream.js';
 import type { Watcher } from '../streams/stream-core.js';
-import { checkInteger, checkOptions, type IOStreamOptions } from '../streams/options.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  type IOStreamOptions,
+} from '../streams/options.js';
 import { createTlsServer } from '../streams/tls-servers.js';
 import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
-import { Acceptor } from './acceptor.js';
+import { Acceptor, MAX_BATCH } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 import { StreamQueue } from './stream-queue.js';
 
@@ -93,12 +105,20 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
         ? { handleStream: optionsOrHandler }
         : optionsOrHandler;
     checkOptions(options);
-    const { handleStream, tls, maxConnections } = options;
+    const { handleStream, tls, maxConnections, acceptBatch, handshakeTimeout } = options;
     if (handleStream !== undefined && typeof handleStream !== 'function') {
       throw invalidArgType('handleStream', handleStream, 'a function');
     }
     if (maxConnections !== undefined && maxConnections !== Infinity) {
       checkInteger('maxConnections', maxConnections, 1, LARGEST);
+    }
+    if (acceptBatch !== undefined) checkInteger('acceptBatch', acceptBatch, 1, MAX_BATCH);
+    if (handshakeTimeout !== undefined && secondsOf(handshakeTimeout, 'handshakeTimeout') <= 0) {
+      throw outOfRange('handshakeTimeout', handshakeTimeout, 'more than 0');
+    }
+    checkBoolean('nodelay', options.nodelay, true);
+    if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
+      throw invalidArgType('tls', tls, 'an object: the options of tls.createServer()');
     }
     this.loop = options.loop ?? IOLoop.current();
     this.#options = options;
