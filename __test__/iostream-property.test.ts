@@ -72,7 +72,7 @@ const steps = fc.array(
     fc.constantFrom('a+b', 'b\\n', '[ab]{3}\\n').map(match),
     fc.constant(givenUp),
   ),
-  { maxLength: 25 },
+  { maxLength: 25, size: 'max' },
 );
 
 /** Letters that make delimiters and half of delimiters, and runs longer than a chunk. */
@@ -82,10 +82,11 @@ const message = fc.oneof(
 );
 
 const input = fc.record({
-  messages: fc.array(message, { maxLength: 12 }),
+  messages: fc.array(message, { maxLength: 12, size: 'max' }),
   /** Where it is cut, as parts of the whole, and whether the loop turns before each piece. */
   cuts: fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean()), {
     maxLength: 12,
+    size: 'max',
   }),
   steps,
   readChunkSize: fc.constantFrom(1, 7, 1000, 8192, 65_536),

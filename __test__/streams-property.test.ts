@@ -98,7 +98,7 @@ const scenario = fc.record({
     { weight: 1, arbitrary: fc.constant(20_000) },
   ),
   seed: fc.nat(),
-  steps: fc.array(step, { maxLength: 80 }),
+  steps: fc.array(step, { maxLength: 80, size: 'max' }),
 });
 
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
@@ -141,6 +141,7 @@ async function perform(next: Step, lines: readonly Line[], clock: FakeClock): Pr
   if (!('at' in next)) {
     if (next.what === 'advance') clock.advance(1);
     await turns(lines[0]?.stream as Line['stream'], 1);
+    await microtasks();
     return;
   }
   const line = lines[next.at] as Line;

@@ -45,7 +45,7 @@ const steps = fc.array(
       }),
     },
   ),
-  { maxLength: 80 },
+  { maxLength: 80, size: 'max' },
 );
 
 /** One stream: what it has written, what has come, and the promises of its writes. */

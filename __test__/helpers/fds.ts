@@ -28,6 +28,17 @@ export function drain(fd: number): string | null {
   }
 }
 
+/** At most `size` bytes of a non-blocking descriptor; `null` when there are none now. */
+export function readSome(fd: number, size: number): Buffer | null {
+  const buffer = Buffer.alloc(Math.min(size, 65_536));
+  try {
+    return buffer.subarray(0, readSync(fd, buffer));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return null;
+    throw error;
+  }
+}
+
 /** Two connected sockets of which the first has `data` to read. */
 export function readablePair(data = 'x'): [readable: Socket, peer: Socket] {
   const [readable, peer] = Socket.pair();
