@@ -226,6 +226,8 @@ export class Socket {
     checkInteger('size', size, 1, MAX_SIZE);
     if (size > LARGEST_READ) return this.#recvLarge(fd, size);
     const room = receiveBlocks.reserve(size);
+    // What does not fit of a message is lost: it has all the room that was asked for.
+    if (room < size && this.kind === KIND_MESSAGES) return this.#recvLarge(fd, size);
     const count = this.#recv(fd, receiveBlocks.block.bytes, receiveBlocks.offset, room);
     return count === null ? null : receiveBlocks.take(count);
   }
@@ -331,7 +333,7 @@ export class Socket {
 }
 
 const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
-const { KIND_TCP, KIND_STREAM, SHORT_IS_ALL } = descriptorKinds;
+const { KIND_TCP, KIND_STREAM, KIND_MESSAGES, SHORT_IS_ALL } = descriptorKinds;
 const UNIX = 1;
 const CONNECTED = 0;
 const SHUTDOWN = ['read', 'write', 'both'];
