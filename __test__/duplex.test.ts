@@ -4,96 +4,110 @@ import { pipeline } from 'node:stream/promises';
 import { Readable, Transform } from 'node:stream';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop } from 'ioloop';
+import { USUAL } from './helpers/capacities.js';
 import { until } from './helpers/fds.js';
 import { withLoop } from './helpers/loop.js';
 import { connectTo, addressOf, reset } from './helpers/net.js';
 
 const PATIENCE = { timeout: 20 };
+/** For megabytes. Serial tests: the capacities are the process's. */
+const AMOUNTS = { capacities: USUAL };
 
 function pair(loop: IOLoop): [IOStream, IOStream] {
   const [first, second] = Socket.pair();
   return [new IOStream(first, { loop }), new IOStream(second, { loop, allowHalfOpen: true })];
 }
 
-test('megabytes through a pipeline arrive as they were, with half-close at the end', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [near, far] = pair(loop);
-      const duplex = near.toDuplex({ allowHalfOpen: true });
-      const upper = new Transform({
-        transform: (chunk: Buffer, _, done) => {
-          done(null, chunk.toString('latin1').toUpperCase());
-        },
-      });
-      const echoed = pipeline(duplex, upper, duplex);
-      const sent = Buffer.alloc(5_000_000, 'all lower case ');
-      void far.write(sent);
-      void far.shutdownWrite();
-      const received = await far.readUntilClose();
-      await echoed;
-      t.is(received.toString('latin1'), sent.toString('latin1').toUpperCase());
-      t.true(duplex.destroyed);
-      t.true(near.closed);
-    }, PATIENCE),
+test.serial(
+  'megabytes through a pipeline arrive as they were, with half-close at the end',
+  async (t) => {
+    await withLoop(
+      (loop) =>
+        loop.runSync(async () => {
+          const [near, far] = pair(loop);
+          const duplex = near.toDuplex({ allowHalfOpen: true });
+          const upper = new Transform({
+            transform: (chunk: Buffer, _, done) => {
+              done(null, chunk.toString('latin1').toUpperCase());
+            },
+          });
+          const echoed = pipeline(duplex, upper, duplex);
+          const sent = Buffer.alloc(5_000_000, 'all lower case ');
+          void far.write(sent);
+          void far.shutdownWrite();
+          const received = await far.readUntilClose();
+          await echoed;
+          t.is(received.toString('latin1'), sent.toString('latin1').toUpperCase());
+          t.true(duplex.destroyed);
+          t.true(near.closed);
+        }, PATIENCE),
+      AMOUNTS,
+    );
+  },
+);
+
+test.serial('back-pressure: a reader that does not read stops the writer', async (t) => {
+  await withLoop(
+    (loop) =>
+      loop.runSync(async () => {
+        const [near, far] = pair(loop);
+        const duplex = near.toDuplex();
+        let produced = 0;
+        const source = new Readable({
+          read() {
+            produced += 65_536;
+            this.push(produced > 16_000_000 ? null : Buffer.alloc(65_536));
+          },
+        });
+        const done = pipeline(source, duplex);
+        // It comes to a halt: nothing is produced any more, turn after turn.
+        for (let before = -1; before !== produced;) {
+          before = produced;
+          for (let turn = 0; turn < 20; turn += 1) {
+            await new Promise<void>((resolve) => {
+              loop.addCallback(resolve);
+            });
+          }
+        }
+        t.true(produced < 2_000_000, `${produced} bytes were produced for nobody`);
+        t.true((await far.readUntilClose()).length >= 16_000_000 - 65_536);
+        await done;
+      }, PATIENCE),
+    AMOUNTS,
   );
 });
 
-test('back-pressure: a reader that does not read stops the writer', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [near, far] = pair(loop);
-      const duplex = near.toDuplex();
-      let produced = 0;
-      const source = new Readable({
-        read() {
-          produced += 65_536;
-          this.push(produced > 16_000_000 ? null : Buffer.alloc(65_536));
-        },
-      });
-      const done = pipeline(source, duplex);
-      // It comes to a halt: nothing is produced any more, turn after turn.
-      for (let before = -1; before !== produced;) {
-        before = produced;
-        for (let turn = 0; turn < 20; turn += 1) {
+test.serial('back-pressure: what the duplex does not take stays with the peer', async (t) => {
+  await withLoop(
+    (loop) =>
+      loop.runSync(async () => {
+        const [near, far] = pair(loop);
+        const duplex = near.toDuplex();
+        // One chunk is read ahead, and nobody takes it.
+        await once(
+          duplex.on('readable', () => {}),
+          'readable',
+          { signal: AbortSignal.timeout(1) },
+        ).catch(() => {});
+        const writing = far.write(Buffer.alloc(8_000_000, 7));
+        for (let turn = 0; turn < 50; turn += 1) {
           await new Promise<void>((resolve) => {
             loop.addCallback(resolve);
           });
         }
-      }
-      t.true(produced < 2_000_000, `${produced} bytes were produced for nobody`);
-      t.true((await far.readUntilClose()).length >= 16_000_000 - 65_536);
-      await done;
-    }, PATIENCE),
-  );
-});
-
-test('back-pressure: what the duplex does not take stays with the peer', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [near, far] = pair(loop);
-      const duplex = near.toDuplex();
-      // One chunk is read ahead, and nobody takes it.
-      await once(
-        duplex.on('readable', () => {}),
-        'readable',
-        { signal: AbortSignal.timeout(1) },
-      ).catch(() => {});
-      const writing = far.write(Buffer.alloc(8_000_000, 7));
-      for (let turn = 0; turn < 50; turn += 1) {
-        await new Promise<void>((resolve) => {
-          loop.addCallback(resolve);
-        });
-      }
-      t.true(duplex.readableLength <= 2 * 65_536, `${duplex.readableLength} bytes read ahead`);
-      t.true(far.writing);
-      let length = 0;
-      duplex.removeAllListeners('readable').on('data', (chunk: Buffer) => (length += chunk.length));
-      await writing;
-      await until(() => length >= 8_000_000, 'all of it');
-      t.is(length, 8_000_000);
-      duplex.destroy();
-      far.close();
-    }, PATIENCE),
+        t.true(duplex.readableLength <= 2 * 65_536, `${duplex.readableLength} bytes read ahead`);
+        t.true(far.writing);
+        let length = 0;
+        duplex
+          .removeAllListeners('readable')
+          .on('data', (chunk: Buffer) => (length += chunk.length));
+        await writing;
+        await until(() => length >= 8_000_000, 'all of it');
+        t.is(length, 8_000_000);
+        duplex.destroy();
+        far.close();
+      }, PATIENCE),
+    AMOUNTS,
   );
 });
 
@@ -190,26 +204,28 @@ test('web streams: the end of the peer, memory of the reader, transferred chunks
   );
 });
 
-test('web streams: megabytes through pipeTo, and a peer that is reset', async (t) => {
+test.serial('web streams: megabytes through pipeTo, and a peer that is reset', async (t) => {
   const { TCPServer } = await import('ioloop');
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [near, far] = pair(loop);
-      const { readable, writable } = near.toWeb();
-      const echoed = readable.pipeTo(writable);
-      const sent = Buffer.alloc(3_000_000, 'web ');
-      void far.write(sent);
-      void far.shutdownWrite();
-      t.true(sent.equals(await far.readUntilClose()));
-      await echoed;
-      await using server = new TCPServer({ loop });
-      server.listen(0, '127.0.0.1');
-      const client = await connectTo(loop, addressOf(server));
-      const { value: stream } = await server[Symbol.asyncIterator]().next();
-      const reading = (stream as IOStream).toWeb().readable.getReader().read();
-      reset(client);
-      await t.throwsAsync(reading, { code: 'ERR_IOLOOP_STREAM_CLOSED' });
-    }, PATIENCE),
+  await withLoop(
+    (loop) =>
+      loop.runSync(async () => {
+        const [near, far] = pair(loop);
+        const { readable, writable } = near.toWeb();
+        const echoed = readable.pipeTo(writable);
+        const sent = Buffer.alloc(3_000_000, 'web ');
+        void far.write(sent);
+        void far.shutdownWrite();
+        t.true(sent.equals(await far.readUntilClose()));
+        await echoed;
+        await using server = new TCPServer({ loop });
+        server.listen(0, '127.0.0.1');
+        const client = await connectTo(loop, addressOf(server));
+        const { value: stream } = await server[Symbol.asyncIterator]().next();
+        const reading = (stream as IOStream).toWeb().readable.getReader().read();
+        reset(client);
+        await t.throwsAsync(reading, { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+      }, PATIENCE),
+    AMOUNTS,
   );
 });
 

@@ -1,6 +1,7 @@
 /** What a peer can make a read cost, and what a result shows of other memory. */
 import test from 'ava';
 import { Socket, UnsatisfiableReadError, type IOStream } from 'ioloop';
+import { USUAL, withCapacities } from './helpers/capacities.js';
 import { closedBy, failureOf, turns, withPair, withTcpPair } from './helpers/streams.js';
 
 test('readUntilRegex is limited to 64 KiB by default', async (t) => {
@@ -35,31 +36,33 @@ test('a match that is longer than the limit is not cut to it', async (t) => {
 });
 
 test.serial('a fast peer is not searched for each chunk of a large limit', async (t) => {
-  await withTcpPair(async (near, far) => {
-    let searched = 0;
-    const regex = /\n/;
-    const { prototype } = RegExp;
-    const { exec } = prototype;
-    const replaceExec = (value: unknown): void => {
-      Object.defineProperty(prototype, 'exec', { value, configurable: true, writable: true });
-    };
-    replaceExec(function (this: RegExp, text: string) {
-      if (this.source === regex.source) searched += text.length;
-      return exec.call(this, text);
-    });
-    try {
-      const size = 4 << 20;
-      void far.write(Buffer.alloc(size, 'x'));
-      void far.write('\n');
-      await turns(near);
-      const line = await near.readUntilRegex(regex, { maxBytes: 2 * size });
-      t.is(line.length, size + 1);
-      t.log(`searched ${(searched / size).toFixed(1)} times the size`);
-      t.true(searched < 16 * size);
-    } finally {
-      replaceExec(exec);
-    }
-  });
+  await withCapacities(USUAL, () =>
+    withTcpPair(async (near, far) => {
+      let searched = 0;
+      const regex = /\n/;
+      const { prototype } = RegExp;
+      const { exec } = prototype;
+      const replaceExec = (value: unknown): void => {
+        Object.defineProperty(prototype, 'exec', { value, configurable: true, writable: true });
+      };
+      replaceExec(function (this: RegExp, text: string) {
+        if (this.source === regex.source) searched += text.length;
+        return exec.call(this, text);
+      });
+      try {
+        const size = 4 << 20;
+        void far.write(Buffer.alloc(size, 'x'));
+        void far.write('\n');
+        await turns(near);
+        const line = await near.readUntilRegex(regex, { maxBytes: 2 * size });
+        t.is(line.length, size + 1);
+        t.log(`searched ${(searched / size).toFixed(1)} times the size`);
+        t.true(searched < 16 * size);
+      } finally {
+        replaceExec(exec);
+      }
+    }),
+  );
 });
 
 test('a match behind 64 KiB that comes together with EOF is found', async (t) => {
