@@ -31,7 +31,8 @@ for (const [name, stop] of Object.entries({
   test(`${name} closes the handshakes in progress at once`, async (t) => {
     await withLoop((loop) =>
       loop.runSync(async () => {
-        const server = serve(loop, { handleStream: () => t.fail() });
+        // Far above the patience of the test: the stop ends them, not their timeout.
+        const server = serve(loop, { handshakeTimeout: 1000, handleStream: () => t.fail() });
         const clients = await silent(loop, server, 3);
         const closed = Promise.all(clients.map(closing));
         await stop(server);
@@ -71,6 +72,41 @@ test('nothing reaches the handler of a server that is stopped during handshakes'
     }, PATIENCE),
   );
 });
+
+// Serial: the method is that of all streams.
+test.serial(
+  'nothing reaches the handler when the stop comes with the handshake done',
+  async (t) => {
+    const { prototype } = IOStream;
+    const { startTls } = prototype;
+    await withLoop((loop) =>
+      loop.runSync(async () => {
+        let handled = 0;
+        const server = serve(loop, {
+          handleStream: (stream) => {
+            handled += 1;
+            stream.close();
+          },
+        });
+        prototype.startTls = async function (options) {
+          const secure = await startTls.call(this, options);
+          // The handshake is over, and the server has not heard of it.
+          if (options?.serverSide === true) await server.stop();
+          return secure;
+        };
+        try {
+          const options = { loop, tls: { hostname: 'localhost', tls: { ca } } } as const;
+          const client = await new TCPClient().connect('127.0.0.1', server.port, options);
+          t.is((await client.readUntilClose()).length, 0);
+        } finally {
+          prototype.startTls = startTls;
+        }
+        t.is(handled, 0);
+        t.is(server.connections, 0);
+      }, PATIENCE),
+    );
+  },
+);
 
 test.serial(
   'handshakes count as connections, and a flood of half of one leaves nothing',

@@ -3,6 +3,7 @@ import test from 'ava';
 import { IOStream, Socket } from 'ioloop';
 import { native } from '#internal';
 import { withLoop } from './helpers/loop.js';
+import { fixture } from './helpers/net.js';
 import { failureOf, PATIENCE, turns, withPair } from './helpers/streams.js';
 
 const PLENTY = 8_000_000;
@@ -71,6 +72,32 @@ for (const size of [16, 8000]) {
     theirs.close();
   });
 }
+
+test('over TLS too, and what is written is copied, whatever its size', async (t) => {
+  const ca = fixture('ca.pem');
+  const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
+  await withPair(async (plain, other) => {
+    const [near, far] = await Promise.all([
+      plain.startTls({ hostname: 'localhost', tls: { ca } }),
+      other.startTls({ serverSide: true, tls: identity }),
+    ]);
+    for (const size of [16, 8000]) {
+      const expected = Buffer.from(views(size)[0] as Uint8Array);
+      for (const view of views(size)) {
+        void near.write(view as never);
+        void near.write([view as never, 'x']);
+        new Uint8Array(view.buffer).fill(0);
+        t.deepEqual(await far.readBytes(size), expected, view.constructor.name);
+        t.deepEqual(await far.readBytes(size), expected, `${view.constructor.name} of a list`);
+        t.is(String(await far.readBytes(1)), 'x');
+        // Every view has the same memory.
+        new Uint8Array(view.buffer).forEach((_, at, bytes) => (bytes[at] = at % 251));
+      }
+    }
+    near.close();
+    far.close();
+  });
+});
 
 test('a large piece that waits and whose buffer is detached closes the stream; nothing of it is sent', async (t) => {
   await withPair(async (near, far) => {
