@@ -1,4 +1,5 @@
 /** Acceptors whose callbacks, sockets or loops fail, and servers that nobody takes from. */
+import { closeSync, openSync } from 'node:fs';
 import test from 'ava';
 import { addAcceptHandler, bindSockets, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
 import { runChild } from './helpers/child.js';
@@ -62,6 +63,36 @@ test('a listening socket that its owner closes is reported once; the others go o
   );
 });
 
+test('a listening socket that is closed by its number, while the server is full, is reported once', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      await using server = new TCPServer({
+        loop,
+        maxConnections: 1,
+        handleStream: (stream) => stream.readUntilClose(),
+      });
+      const lost = listener();
+      server.addSockets([lost, listener()]);
+      const number = lost.fd;
+      const first = await connectTo(loop, lost.localAddress);
+      while (server.connections === 0) await turns(first, 1);
+      closeSync(number);
+      const files: number[] = [];
+      while (!files.includes(number)) files.push(openSync('/dev/null', 'r'));
+      // There is room again, so that it is to be listened to.
+      first.close();
+      while (server.connections > 0) await turns(first, 1);
+      await turns(first);
+      t.is(takeReports(loop).length, 1);
+      t.is(server.addresses.length, 1);
+      const second = await connectTo(loop, addressOf(server));
+      while (server.connections === 0) await turns(second, 1);
+      second.close();
+      for (const file of files) closeSync(file);
+    }, PATIENCE),
+  );
+});
+
 test('close() of a loop with a full server closes everything', async (t) => {
   const loop = new ReportingLoop({ makeCurrent: false });
   const pending = new Promise<never>(() => {});
@@ -117,17 +148,28 @@ test('a server whose loop never runs is warned of, and one that runs is not', as
 });
 
 test('a server that nobody takes from is warned of when a client waits', async (t) => {
-  const wait = 'new Promise((resolve) => setTimeout(resolve, 1500))';
-  const body = (before: string): string => `
+  const wait = 'sleep(1500)';
+  const body = (before: string, after: string): string => `
+    const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     await loop.runSync(async () => {
       const server = new TCPServer();
       server.listen(0, '127.0.0.1');
       ${before}
       await new TCPClient().connect('127.0.0.1', server.port);
+      ${after}
       await ${wait};
     }); process.exit();`;
-  t.deepEqual(await warningsOf(body('')), ['IOLOOP_SERVER_UNHANDLED']);
-  t.deepEqual(await warningsOf(body('server.streams().next();')), []);
+  const iterate = 'server.streams().next();';
+  const warned = await Promise.all(
+    [
+      body('', ''),
+      body(iterate, ''),
+      // The connection waits already, and not for long enough.
+      body('', `await sleep(200); ${iterate}`),
+      body('', 'await sleep(200); server.stop();'),
+    ].map(warningsOf),
+  );
+  t.deepEqual(warned, [['IOLOOP_SERVER_UNHANDLED'], [], [], []]);
 });
 
 test('an accept that goes on failing pauses, and is reported once', async (t) => {

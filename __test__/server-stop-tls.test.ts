@@ -73,6 +73,28 @@ test('nothing reaches the handler of a server that is stopped during handshakes'
   );
 });
 
+test('a handshake that goes on for 10 seconds of the loop is given up', async (t) => {
+  let offset = 0;
+  const timeFunc = (): number => performance.now() / 1e3 + offset;
+  await withLoop(
+    (loop) =>
+      loop.runSync(async () => {
+        const server = serve(loop, { handleStream: () => t.fail() });
+        const [client] = (await silent(loop, server, 1)) as [IOStream];
+        offset += 8;
+        await turns(client);
+        t.is(server.connections, 1);
+        offset += 3;
+        const closed = closing(client);
+        await turns(client);
+        await closed;
+        t.is(server.connections, 0);
+        await server.stop();
+      }, PATIENCE),
+    { timeFunc },
+  );
+});
+
 // Serial: the method is that of all streams.
 test.serial(
   'nothing reaches the handler when the stop comes with the handshake done',

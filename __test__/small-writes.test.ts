@@ -1,5 +1,6 @@
 /** A million small writes to a peer that has stalled: bounded memory, and a linear drain. */
 import test from 'ava';
+import { Fifo } from '#internal';
 import { IOStream, Socket, type IOStreamOptions } from 'ioloop';
 import { withLoop, type ReportingLoop } from './helpers/loop.js';
 import { failureOf, isSettled, PATIENCE, turns } from './helpers/streams.js';
@@ -185,6 +186,71 @@ test('writes of different ticks have promises of their own: each resolves with i
     t.is((await reader.readBytes(6)).toString(), 'behind');
     reader.close();
   });
+});
+
+test('small writes of one tick share a promise and a refusal; those of the next have others', async (t) => {
+  await withStalled(
+    async ({ stream }) => {
+      void stream.write('x');
+      // From here on the kernel is known to be full.
+      await turns(stream, 2);
+      const first = stream.write('x');
+      t.is(stream.write('y'), first);
+      await turns(stream, 1);
+      const second = stream.write('z');
+      t.not(second, first);
+      const refused = stream.write('x'.repeat(4000));
+      t.is(stream.write('x'.repeat(4000)), refused);
+      t.is((await failureOf(refused)).code, 'ERR_IOLOOP_BUFFER_FULL');
+      await turns(stream, 1);
+      const later = stream.write('x'.repeat(4000));
+      t.not(later, refused);
+      t.is((await failureOf(later)).code, 'ERR_IOLOOP_BUFFER_FULL');
+      stream.close();
+      t.is((await failureOf(first)).code, 'ERR_IOLOOP_STREAM_CLOSED');
+      t.is((await failureOf(second)).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    },
+    { maxWriteBufferSize: 1000 },
+  );
+});
+
+test('promises of 10^5 small writes that leave in one send are resolved over many turns', async (t) => {
+  await withStalled(async ({ stream, peer, filled, loop }) => {
+    void stream.write('x');
+    await turns(stream, 2);
+    let turn = 0;
+    const resolvedIn = new Set<number>();
+    const note = (): void => void resolvedIn.add(turn);
+    const promises = new Set<Promise<void>>();
+    for (let count = 0; count < 100_000; count += 1) promises.add(stream.write('x'));
+    const noted = Array.from(promises, (promise) => promise.then(note));
+    const count = (): void => {
+      turn += 1;
+      if (!stream.closed) loop.addCallback(count);
+    };
+    loop.addCallback(count);
+    const reader = new IOStream(peer, { loop });
+    await reader.readBytes(filled + 100_001);
+    await Promise.all(noted);
+    t.true(resolvedIn.size > 15, `${resolvedIn.size} turns`);
+    reader.close();
+  });
+});
+
+test('a queue of 300,000 is emptied in the time of as many steps', (t) => {
+  const count = 300_000;
+  const fifo = new Fifo<number>();
+  for (let item = 0; item < count; item += 1) fifo.push(item);
+  const began = performance.now();
+  let isOrdered = true;
+  for (let item = 0; item < count; item += 1) {
+    isOrdered &&= fifo.at(0) === item && fifo.last() === count - 1;
+    fifo.shift();
+  }
+  t.true(isOrdered);
+  t.is(fifo.length, 0);
+  // Moving the rest with each step would be 4.5 * 10^10 moves.
+  t.true(performance.now() - began < 3000);
 });
 
 test('a close in the middle rejects every write that waits, once, and quietly', async (t) => {

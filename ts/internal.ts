@@ -11,4 +11,5 @@ export { table } from './error-table.js';
 export { formatIPv6, parseIPv6 } from './ip-address.js';
 export { native } from './native.js';
 export { portOf } from './net/bind.js';
+export { Fifo } from './streams/fifo.js';
 export * as undrained from './undrained.js';
