@@ -128,6 +128,24 @@ test('a reset that comes after the end of the peer, behind unread data, is notic
   );
 });
 
+test('a reset that comes when the end of the peer was read is noticed without a read', async (t) => {
+  const [client, server] = await tcpPair();
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const stream = new IOStream(server, { loop, allowHalfOpen: true });
+      const closed = closing(stream);
+      client.send('all of it');
+      client.shutdown('write');
+      t.is(String(await stream.readUntilClose()), 'all of it');
+      await turns(stream);
+      t.false(stream.closed);
+      client.setOption('linger', 0);
+      client.close();
+      t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'EPIPE');
+    }, PATIENCE),
+  );
+});
+
 test('behind a clean end everything can still be read', async (t) => {
   await withTcpPair(async (near, far) => {
     await far.write(Buffer.alloc(UNREAD, 'x'));

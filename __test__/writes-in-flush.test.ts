@@ -147,6 +147,36 @@ test.serial('what the report of a failed flush writes leaves with the next flush
 });
 
 test.serial(
+  'what a close() in a failed flush writes is sent, whatever was sent before it',
+  async (t) => {
+    await onLoop(async (loop) => {
+      const pairs = Array.from({ length: 3 }, () => Socket.pair());
+      const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
+      const text = '16 bytes of each.';
+      // The batch has results of this size from its last flush.
+      await Promise.all(streams.map((stream) => stream.write(text)));
+      const [reader, writer] = pipe();
+      const written: Promise<void>[] = [];
+      const file = {
+        fd: writer,
+        close: (): void => {
+          closeSync(writer);
+          for (const stream of streams) written.push(stream.write(text));
+        },
+      };
+      const broken = IOStream.fromFd(file, { loop });
+      closeSync(reader);
+      t.is((await closedBy(broken.write(text)))?.code, 'EPIPE');
+      t.is(written.length, 3);
+      await Promise.all(written);
+      for (const [, peer] of pairs) t.is(peer.recv(100)?.toString(), text + text);
+      for (const stream of streams) stream.close();
+      closeAll(...pairs.map(([, peer]) => peer));
+    });
+  },
+);
+
+test.serial(
   'a stream that is closed with its chain in the middle of the batch: it is offered, and once',
   async (t) => {
     await onLoop(async (loop) => {

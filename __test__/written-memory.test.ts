@@ -141,6 +141,7 @@ test('a resizable buffer: what has grown is sent as it was written, what has shr
     t.true((await far.readBytes(100_000)).every((byte) => byte === 98));
     await first;
     t.is((await second).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    t.is((await far.readUntilClose()).length, 0);
     t.is((near.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
   });
 });
