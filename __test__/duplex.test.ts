@@ -5,7 +5,7 @@ import { Readable, Transform } from 'node:stream';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop } from 'ioloop';
 import { USUAL } from './helpers/capacities.js';
-import { until } from './helpers/fds.js';
+import { tcpPair, until } from './helpers/fds.js';
 import { withLoop } from './helpers/loop.js';
 import { connectTo, addressOf, reset } from './helpers/net.js';
 
@@ -247,6 +247,30 @@ test('web streams: a close by the program, or a break, is an error of both sides
       await t.throwsAsync(broken, { code: 'ERR_IOLOOP_STREAM_CLOSED', message: /broken/ });
       await t.throwsAsync(other.writable.getWriter().write('x'), { message: /broken/ });
       fourth.close();
+    }, PATIENCE),
+  );
+});
+
+test('web streams: both sides hear of a close and of a break that neither has caused', async (t) => {
+  await withLoop((loop) =>
+    loop.runSync(async () => {
+      const [near, far] = pair(loop);
+      const { readable, writable } = near.toWeb();
+      const expected = { code: 'ERR_IOLOOP_STREAM_CLOSED' };
+      const closed = t.throwsAsync(readable.getReader().closed, expected);
+      const ended = t.throwsAsync(writable.getWriter().closed, expected);
+      // No read and no write waits.
+      near.close();
+      await Promise.all([closed, ended]);
+      far.close();
+      const [client, server] = await tcpPair();
+      const web = new IOStream(server, { loop }).toWeb();
+      const reader = web.readable.getReader();
+      const broken = t.throwsAsync(web.writable.getWriter().closed, expected);
+      const reading = t.throwsAsync(reader.read(), expected);
+      client.setOption('linger', 0);
+      client.close();
+      await Promise.all([broken, reading]);
     }, PATIENCE),
   );
 });
