@@ -132,6 +132,47 @@ test("a child's stdout as a stream: every byte, none taken by Node", async (t) =
   );
 });
 
+for (const kind of ['handler', 'stream'] as const) {
+  test(`a net.Socket within its own 'connect' event: the ${kind} has every byte, Node none`, async (t) => {
+    await withLoop((loop) =>
+      loop.runSync(async () => {
+        const server = createServer((socket) => {
+          socket.end('hello');
+        });
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        const client = connectNet((server.address() as AddressInfo).port, '127.0.0.1');
+        const received = await new Promise<string>((resolve, reject) => {
+          client.once('connect', () => {
+            if (kind === 'stream') {
+              const stream = IOStream.fromFd(client, { loop });
+              stream.readUntilClose().then((bytes) => resolve(String(bytes)), reject);
+              return;
+            }
+            const [fd] = loop.splitFd(client);
+            const buffer = Buffer.alloc(16);
+            const read = (): void => {
+              resolve(buffer.toString('latin1', 0, readSync(fd, buffer)));
+            };
+            loop.addHandler(client, read, READ);
+          });
+        });
+        t.is(received, 'hello');
+        t.is(client.readableLength, 0);
+        if (kind === 'handler') {
+          // Node has the reading back, and finds the end.
+          loop.removeHandler(client);
+          const ended = once(client, 'end');
+          client.resume();
+          await ended;
+        }
+        client.destroy();
+        server.close();
+      }, PATIENCE),
+    );
+  });
+}
+
 test('a net.Socket: refused once Node has data, watched with pauseOnConnect', async (t) => {
   await withLoop((loop) =>
     loop.runSync(async () => {

@@ -81,22 +81,31 @@ export interface ReadAhead {
  */
 export function readAheadOf(file: FdLike): ReadAhead | null {
   const { _handle: handle } = (file ?? {}) as { readonly _handle?: NodeHandle | null };
-  if (handle?.reading !== true || typeof handle.readStop !== 'function') return null;
+  if (typeof handle?.readStop !== 'function') return null;
+  if (typeof (file as Partial<Readable>).listenerCount !== 'function') return null;
+  const isReading = handle.reading === true;
   const { readableFlowing, readableLength } = file as Partial<Readable>;
   const isConsumed = readableFlowing === true || (file as Readable).listenerCount('readable') > 0;
-  if (isConsumed || readableLength !== 0) throw fdBusy(fdOf(file));
+  if (isConsumed || (isReading && readableLength !== 0)) throw fdBusy(fdOf(file));
   return {
     stop: () => {
-      handle.reading = false;
-      handle.readStop();
+      // Node begins to read where this is false, a net.Socket behind its 'connect' event.
+      handle.reading = true;
+      if (isReading) handle.readStop();
     },
     resume: () => {
       const { _handle: current } = file as { readonly _handle?: unknown };
       if (current !== handle) return;
-      handle.reading = true;
-      handle.readStart();
+      handle.reading = isReading || hasAsked(file as Readable);
+      if (handle.reading) handle.readStart();
     },
   };
+}
+
+/** Whether the stream has asked its handle for data, and waits for it. */
+function hasAsked(stream: Readable): boolean {
+  const { _readableState: state } = stream as { _readableState?: { readonly reading?: boolean } };
+  return state?.reading === true;
 }
 
 /** As far as Node's handles of sockets and pipes are the same in all versions. */

@@ -134,7 +134,7 @@ export class HandlerTable {
     }
     if (result < 0) throw systemError(result, 'updateHandler', { fd });
     registration.interest = interest;
-    // `readAheadOf` is `null` for what was stopped already.
+    // What was stopped already is given back as it was before.
     registration.readAhead ??= readAhead;
     readAhead?.stop();
   }
