@@ -2,6 +2,7 @@
 import test from 'ava';
 import { Fifo } from '#internal';
 import { IOStream, Socket, type IOStreamOptions } from 'ioloop';
+import { USUAL, withCapacities } from './helpers/capacities.js';
 import { withLoop, type ReportingLoop } from './helpers/loop.js';
 import { failureOf, isSettled, PATIENCE, turns } from './helpers/streams.js';
 
@@ -267,4 +268,29 @@ test('a close in the middle rejects every write that waits, once, and quietly', 
     }
     t.is(stream.writeBufferSize, 0);
   });
+});
+
+test('writes that are sent resolve when the stream is closed before all of them have', async (t) => {
+  const count = 20_000;
+  await withCapacities(USUAL, () =>
+    withStalled(async ({ stream, peer, filled }) => {
+      const first = stream.write('x');
+      await turns(stream);
+      let resolved = 0;
+      const writes = Array.from({ length: count }, () =>
+        stream.write('x').then(() => {
+          resolved += 1;
+        }),
+      );
+      for (let received = 0; received < filled + 1 + count;) {
+        await turns(stream, 1);
+        for (let bytes: Buffer | null; (bytes = peer.recv(65_536)) !== null;) {
+          received += bytes.length;
+        }
+      }
+      t.true(resolved < count, 'a turn resolves a part of them');
+      stream.close();
+      await t.notThrowsAsync(Promise.all([first, ...writes]));
+    }),
+  );
 });

@@ -185,8 +185,9 @@ export class SendQueue {
     }
   }
 
-  /** Drops everything: what waits for it. */
+  /** Drops what is unsent: what waits for it. The writes that are sent resolve. */
   abandon(): Deferred[] {
+    this.settle(Infinity);
     const waiting: Deferred[] = [];
     for (let at = 0; at < this.#marks.length; at += 1) {
       waiting.push((this.#marks.at(at) as Mark).done);
