@@ -56,6 +56,8 @@ async function runTable(capacity: string, transport: string, mode: string): Prom
   for (const [name, kind] of Object.entries(kinds)) {
     if (!name.includes(values.only)) continue;
     if (transport === 'tls' && !TLS_KINDS.has(name)) continue;
+    // The sender of urgent bytes waits for an answer to them: a read until EOF has none to give.
+    if (mode === 'urgent' && kind.most !== undefined) continue;
     const megabytes = Number(values.megabytes || MEGABYTES[capacity]);
     const outcome = await runReadRow({
       kind,
