@@ -220,6 +220,19 @@ python('a semaphore of eventfd: one for each read', async (t) => {
   t.is(output, '111ERR_IOLOOP_TIMEOUT\n');
 });
 
+python('an eventfd is read in pieces that are smaller than its record', async (t) => {
+  const output = await fileGives(
+    t,
+    `fds.append(libc.eventfd(3, 1 | os.O_NONBLOCK))`,
+    `for (let n = 0; n < 3; n += 1) {
+      const bytes = new Uint8Array(8);
+      for (const at of [0, 2, 4, 6]) await stream.readInto(bytes.subarray(at, at + 2), limit);
+      process.stdout.write(bytes.join(''));
+    }`,
+  );
+  t.is(output, '10000000'.repeat(3));
+});
+
 python('sockets with messages are refused, and stay open', async (t) => {
   const output = await pythonOpens(
     t,
