@@ -99,7 +99,8 @@ test('a FileHandle of a regular file is refused like its number', (t) =>
     t.throws(() => loop.addHandler(handle, () => {}, READ), { code: 'EPERM' });
     t.is(loop.splitFd(handle)[0], handle.fd);
     await handle.close();
-    t.throws(() => loop.addHandler(handle, () => {}, READ), { code: 'ERR_OUT_OF_RANGE' });
+    t.throws(() => loop.addHandler(handle, () => {}, READ), { code: 'EBADF' });
+    t.throws(() => loop.updateHandler(handle, READ), { code: 'EBADF' });
   }));
 
 test('closeFd closes numbers by close(2), objects by close() or by their number', (t) =>

@@ -29,11 +29,15 @@ export interface NodeStreamLike {
 /**
  * The number behind an {@link FdLike}.
  *
- * @throws `ERR_INVALID_ARG_TYPE` when there is none, `ERR_OUT_OF_RANGE` when it is negative or
- * larger than a C `int`. Whether it is open, the kernel tells.
+ * @throws `ERR_INVALID_ARG_TYPE` when there is none, `EBADF` when the object is closed (its number
+ * is -1), `ERR_OUT_OF_RANGE` for a number that is negative or larger than a C `int`. Whether a
+ * number is open, only the kernel knows.
  */
 export function fdOf(fd: FdLike): number {
-  return checkNumber(typeof fd === 'object' && fd !== null ? fdInside(fd) : fd, fd);
+  if (typeof fd !== 'object' || fd === null) return checkNumber(fd, fd);
+  const number = fdInside(fd);
+  if (number === -1) throw systemError(-EBADF, 'fileno', { fd: -1 });
+  return checkNumber(number, fd);
 }
 
 /** What is known of the descriptor behind `fd`, which has this number; `null` of a foreign one. */
@@ -134,7 +138,7 @@ function kindOf(fd: number): string {
   return stats.isBlockDevice() ? 'a block device' : 'a file';
 }
 
-const { EPERM } = constants.errno;
+const { EBADF, EPERM } = constants.errno;
 
 /** By its owner, if it has one here: with its registrations, and never again. */
 function closeNumber(number: number): void {
