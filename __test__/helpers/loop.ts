@@ -124,6 +124,19 @@ export async function isCollected(ref: WeakRef<object>): Promise<boolean> {
 
 const GC_ROUNDS = 10;
 
+/** Bytes of array buffers that are in use. The collector frees others on a thread of its own. */
+export async function heldBytes(): Promise<number> {
+  let least = Infinity;
+  for (let round = 0; round < GC_ROUNDS; round += 1) {
+    collectGarbage();
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    least = Math.min(least, process.memoryUsage().arrayBuffers);
+  }
+  return least;
+}
+
 /** Collects garbage now; needs `--expose-gc`. */
 export function collectGarbage(): void {
   const { gc } = globalThis as { gc?: () => void };
