@@ -1,5 +1,5 @@
 /** Addresses as `net.Socket` has them, and the arguments of its `connect()`. */
-import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import type { lookup, LookupAddress, LookupOptions } from 'node:dns';
 import type { AddressInfo } from 'node:net';
 import { portNumber, type Address } from '../address.js';
 import { invalidArgType, invalidArgValue } from '../errors.js';
@@ -67,7 +67,8 @@ export function resolveTarget(
   }
   const family = 'host' in local ? ipFamily(local.host) : 0;
   const settings: LookupOptions = { family, all: false };
-  const resolve = options.lookup ?? lookup;
+  // Loaded when it is needed: few programs connect a duplex by name.
+  const resolve = options.lookup ?? process.getBuiltinModule('node:dns').lookup;
   resolve(host, settings, (error, found: string | LookupAddress[]) => {
     const numeric = typeof found === 'string' ? found : found?.[0]?.address;
     done(error, numeric === undefined ? null : { host: numeric, port }, host);
