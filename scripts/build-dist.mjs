@@ -21,14 +21,26 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20',
   sourcemap: true,
-  // Beside `dist`, in the package as here: the loader of the binary.
-  external: ['../native/*'],
+  plugins: [{ name: 'binding', setup: leaveBinding }],
   metafile: true,
   logLevel: 'warning',
 });
 await Promise.all(Object.keys(metafile.outputs).map((file) => restoreClassNames(join(root, file))));
 const bundle = Object.keys(metafile.outputs).map((file) => resolve(root, file));
 removeAllBut(new Set([...typings, ...bundle]), dist);
+
+/**
+ * The loader of the binary is beside `dist` in the package, as it is beside `ts` here, and is not
+ * bundled.
+ *
+ * @param {import('esbuild').PluginBuild} plugin
+ */
+function leaveBinding(plugin) {
+  plugin.onResolve({ filter: /\/native\/binding\.js$/ }, () => ({
+    path: '../native/binding.js',
+    external: true,
+  }));
+}
 
 /**
  * A class that refers to itself comes out as `var IOLoop = class _IOLoop`, and says so in traces and

@@ -3,10 +3,10 @@
  *
  * @packageDocumentation
  */
-export type { Address } from './address.js';
-export type { Callback } from './callback-queue.js';
-export type { Duration } from './duration.js';
-export type { Driver } from './driver.js';
+export type { Address } from './sockets/address.js';
+export type { Callback } from './loop/callback-queue.js';
+export type { Duration } from './support/duration.js';
+export type { Driver } from './loop/driver.js';
 export {
   IOLoopError,
   StreamBufferFullError,
@@ -15,10 +15,15 @@ export {
   UnsatisfiableReadError,
   type IOLoopErrorCode,
   type SystemError,
-} from './errors.js';
-export type { FdLike, FileLike } from './fd.js';
-export { Future } from './future.js';
-export { IOLoop, type IOLoopClass, type IOLoopOptions, type RunSyncOptions } from './ioloop.js';
+} from './support/errors.js';
+export type { FdLike, FileLike } from './sockets/fd.js';
+export { Future } from './loop/future.js';
+export {
+  IOLoop,
+  type IOLoopClass,
+  type IOLoopOptions,
+  type RunSyncOptions,
+} from './loop/ioloop.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
 export { serveHttp, type HttpServer, type ServeHttpOptions } from './net/serve-http.js';
@@ -35,12 +40,19 @@ export {
   type StreamHandler,
   type TCPServerOptions,
 } from './net/tcp-server.js';
-export { PeriodicCallback, type PeriodicCallbackOptions } from './periodic-callback.js';
-export { Socket, type RecvOptions } from './socket.js';
-export type { SocketOption, SocketOptions } from './socket-options.js';
-export type { Timeout } from './timeouts.js';
-export { IOStreamDuplex, type DuplexOptions, type DuplexReadyState } from './streams/duplex.js';
-export type { DuplexConnectArguments, DuplexConnectOptions } from './streams/duplex-addresses.js';
+export { PeriodicCallback, type PeriodicCallbackOptions } from './loop/periodic-callback.js';
+export { Socket, type RecvOptions } from './sockets/socket.js';
+export type { SocketOption, SocketOptions } from './sockets/socket-options.js';
+export type { Timeout } from './loop/timeouts.js';
+export {
+  IOStreamDuplex,
+  type DuplexOptions,
+  type DuplexReadyState,
+} from './streams/adapters/duplex.js';
+export type {
+  DuplexConnectArguments,
+  DuplexConnectOptions,
+} from './streams/adapters/duplex-addresses.js';
 export { IOStream } from './streams/iostream.js';
 export { type CloseCallback } from './streams/stream-core.js';
 export type {
@@ -49,8 +61,8 @@ export type {
   ReadOptions,
   ReadUntilOptions,
 } from './streams/options.js';
-export { SSLIOStreamDuplex } from './streams/tls-duplex.js';
-export { SSLIOStream, type StartTlsOptions } from './streams/ssl-iostream.js';
+export { SSLIOStreamDuplex } from './streams/adapters/tls-duplex.js';
+export { SSLIOStream, type StartTlsOptions } from './streams/tls/ssl-iostream.js';
 export type { Data } from './streams/data.js';
-export type { WaitOptions } from './streams/wait.js';
-export type { WebStreamPair } from './streams/web-streams.js';
+export type { WaitOptions } from './loop/wait.js';
+export type { WebStreamPair } from './streams/adapters/web-streams.js';

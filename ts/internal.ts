@@ -4,12 +4,12 @@
  * the package: what both reach goes into few files, each of which would take time to import.
  */
 export * from './index.js';
-export { capacities, setCapacities, type Capacities } from './capacities.js';
-export { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from './address.js';
-export * as errors from './errors.js';
-export { table } from './error-table.js';
-export { formatIPv6, parseIPv6 } from './ip-address.js';
-export { native } from './native.js';
+export { capacities, setCapacities, type Capacities } from './support/capacities.js';
+export { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from './sockets/address.js';
+export * as errors from './support/errors.js';
+export { table } from './support/error-table.js';
+export { formatIPv6, parseIPv6 } from './sockets/ip-address.js';
+export { native } from './boundary/native.js';
 export { portOf } from './net/bind.js';
-export { Fifo } from './streams/fifo.js';
-export * as undrained from './undrained.js';
+export { Fifo } from './support/fifo.js';
+export * as undrained from './sockets/undrained.js';

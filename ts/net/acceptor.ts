@@ -1,11 +1,11 @@
 /** Accepting connections, in batches, and what to do when that fails. */
 import { constants } from 'node:os';
-import type { Address } from '../address.js';
-import type { DescriptorWatcher } from '../descriptor.js';
-import { invalidArgType, systemError } from '../errors.js';
-import { IOLoop, reportError } from '../ioloop.js';
-import { isThenable } from '../isolation.js';
-import { descriptorOf, type Socket } from '../socket.js';
+import type { Address } from '../sockets/address.js';
+import type { DescriptorWatcher } from '../sockets/descriptor.js';
+import { invalidArgType, systemError } from '../support/errors.js';
+import { IOLoop, reportError } from '../loop/ioloop.js';
+import { isThenable } from '../loop/isolation.js';
+import { descriptorOf, type Socket } from '../sockets/socket.js';
 import { checkInteger } from '../streams/options.js';
 
 /** Called with each connection, non-blocking, and where it comes from. */

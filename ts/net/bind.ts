@@ -1,10 +1,10 @@
 /** Listening sockets. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { portNumber } from '../address.js';
-import { invalidArgType, invalidArgValue, systemError } from '../errors.js';
-import { ipFamily } from '../ip-address.js';
-import { Socket } from '../socket.js';
+import { portNumber } from '../sockets/address.js';
+import { invalidArgType, invalidArgValue, systemError } from '../support/errors.js';
+import { ipFamily } from '../sockets/ip-address.js';
+import { Socket } from '../sockets/socket.js';
 import { checkInteger } from '../streams/options.js';
 
 /** Options of {@link bindSockets}. */

@@ -1,13 +1,13 @@
 /** Servers of `node:http`, `node:https` and `node:http2` on connections of the loop. */
 import type { AddressInfo, Server as NetServer } from 'node:net';
-import type { Address } from '../address.js';
-import { invalidArgType } from '../errors.js';
-import { nextTick } from '../host.js';
-import { IOStreamDuplex } from '../streams/duplex.js';
-import { addressInfo } from '../streams/duplex-addresses.js';
-import type { Socket } from '../socket.js';
+import type { Address } from '../sockets/address.js';
+import { invalidArgType } from '../support/errors.js';
+import { nextTick } from '../support/host.js';
+import { IOStreamDuplex } from '../streams/adapters/duplex.js';
+import { addressInfo } from '../streams/adapters/duplex-addresses.js';
+import type { Socket } from '../sockets/socket.js';
 import type { IOStream } from '../streams/iostream.js';
-import { SSLIOStream } from '../streams/ssl-iostream.js';
+import { SSLIOStream } from '../streams/tls/ssl-iostream.js';
 import { TCPServer, type StopOptions, type TCPServerOptions } from './tcp-server.js';
 
 /** A server of `node:http`, `node:https` or `node:http2`. */

@@ -1,8 +1,8 @@
 /** The streams that a server has accepted and its iterator has not taken. */
-import type { IOLoop } from '../ioloop.js';
-import { Deferred } from '../streams/deferred.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import { Deferred } from '../support/deferred.js';
 import type { IOStream } from '../streams/iostream.js';
-import { limited, type WaitOptions } from '../streams/wait.js';
+import { limited, type WaitOptions } from '../loop/wait.js';
 
 /** First in, first out, for one taker at a time. */
 export class StreamQueue {

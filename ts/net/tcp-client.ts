@@ -1,15 +1,15 @@
 /** Connecting to a name. */
-import { portNumber } from '../address.js';
-import { invalidArgType, invalidArgValue } from '../errors.js';
-import { IOLoop } from '../ioloop.js';
-import { ipFamily } from '../ip-address.js';
-import { expectToRun } from '../not-running.js';
-import { Socket } from '../socket.js';
-import { Deferred } from '../streams/deferred.js';
+import { portNumber } from '../sockets/address.js';
+import { invalidArgType, invalidArgValue } from '../support/errors.js';
+import { IOLoop } from '../loop/ioloop.js';
+import { ipFamily } from '../sockets/ip-address.js';
+import { expectToRun } from '../loop/not-running.js';
+import { Socket } from '../sockets/socket.js';
+import { Deferred } from '../support/deferred.js';
 import { IOStream } from '../streams/iostream.js';
 import { checkOptions, type IOStreamOptions } from '../streams/options.js';
-import type { StartTlsOptions } from '../streams/ssl-iostream.js';
-import { isLimited, Wait, type WaitOptions } from '../streams/wait.js';
+import type { StartTlsOptions } from '../streams/tls/ssl-iostream.js';
+import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 
 /** An address of a host. */
 export interface HostAddress {

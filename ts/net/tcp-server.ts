@@ -1,20 +1,20 @@
 /** Servers: a stream for each connection. */
 import type { SecureContextOptions, Server, TlsOptions } from 'node:tls';
-import { isAbortReason } from '../abort-signal.js';
-import type { Address } from '../address.js';
-import { secondsOf } from '../duration.js';
+import { isAbortReason } from '../support/abort-signal.js';
+import type { Address } from '../sockets/address.js';
+import { secondsOf } from '../support/duration.js';
 import {
   invalidArgType,
   outOfRange,
   serverState,
   StreamClosedError,
   unsupported,
-} from '../errors.js';
-import { IOLoop, reportError } from '../ioloop.js';
-import { isThenable } from '../isolation.js';
-import { expectToRun } from '../not-running.js';
-import type { Socket } from '../socket.js';
-import { Deferred } from '../streams/deferred.js';
+} from '../support/errors.js';
+import { IOLoop, reportError } from '../loop/ioloop.js';
+import { isThenable } from '../loop/isolation.js';
+import { expectToRun } from '../loop/not-running.js';
+import type { Socket } from '../sockets/socket.js';
+import { Deferred } from '../support/deferred.js';
 import { coreOf, IOStream } from '../streams/iostream.js';
 import type { Watcher } from '../streams/stream-core.js';
 import {
@@ -23,8 +23,8 @@ import {
   checkOptions,
   type IOStreamOptions,
 } from '../streams/options.js';
-import { createTlsServer } from '../streams/tls-servers.js';
-import { checkWait, limited, type WaitOptions } from '../streams/wait.js';
+import { createTlsServer } from '../streams/tls/tls-servers.js';
+import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
 import { Acceptor, MAX_BATCH } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 import { StreamQueue } from './stream-queue.js';

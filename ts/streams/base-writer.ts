@@ -1,5 +1,5 @@
 /** What every writing side has: watermarks, the end of its direction, and the end of it all. */
-import { Deferred } from './deferred.js';
+import { Deferred } from '../support/deferred.js';
 import type { Data } from './data.js';
 import type { Writer, WriterLimits, WriterOwner } from './transport.js';
 

@@ -1,11 +1,11 @@
 /** The descriptor of a stream, in the loop: edge-triggered, so it keeps its readiness. */
 import { constants } from 'node:os';
-import type { Descriptor, DescriptorWatcher } from '../descriptor.js';
-import { KIND_RECORDS, LARGEST_RECORD, SHORT_IS_ALL } from '../descriptor-kinds.js';
-import { cannotWatch } from '../fd.js';
-import { native } from '../native.js';
-import type { Block } from '../receive-blocks.js';
-import type { ChannelTable } from './channel-table.js';
+import type { Descriptor, DescriptorWatcher } from '../sockets/descriptor.js';
+import { KIND_RECORDS, LARGEST_RECORD, SHORT_IS_ALL } from '../sockets/descriptor-kinds.js';
+import { cannotWatch } from '../sockets/fd.js';
+import { native } from '../boundary/native.js';
+import type { Block } from '../boundary/receive-blocks.js';
+import type { ChannelTable } from '../loop/channel-table.js';
 import { RECEIVE, type Demand, type Source, type SourceEvents } from './transport.js';
 
 const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;

@@ -1,6 +1,6 @@
 /** What can be written to a stream. */
-import { bytesOfView } from '../bytes.js';
-import { invalidArgType } from '../errors.js';
+import { bytesOfView } from '../support/bytes.js';
+import { invalidArgType } from '../support/errors.js';
 
 /** Bytes to send: a string is sent as UTF-8, of a typed array or `DataView` the bytes it shows. */
 export type Data = string | ArrayBufferView;

@@ -1,14 +1,14 @@
 /** What an `IOStream` is made on: a descriptor in the loop, or another stream with TLS. */
 import { constants } from 'node:os';
-import { addressDetails, type Address } from '../address.js';
-import { Descriptor } from '../descriptor.js';
-import { assertStreamKind } from '../descriptor-kinds.js';
-import { systemError } from '../errors.js';
-import { fdOf, closeFd, readAheadOf, type FdLike } from '../fd.js';
-import { native } from '../native.js';
-import { descriptorOf, Socket } from '../socket.js';
+import { addressDetails, type Address } from '../sockets/address.js';
+import { Descriptor } from '../sockets/descriptor.js';
+import { assertStreamKind } from '../sockets/descriptor-kinds.js';
+import { systemError } from '../support/errors.js';
+import { fdOf, closeFd, readAheadOf, type FdLike } from '../sockets/fd.js';
+import { native } from '../boundary/native.js';
+import { descriptorOf, Socket } from '../sockets/socket.js';
 import { Channel } from './channel.js';
-import type { ChannelTable } from './channel-table.js';
+import type { ChannelTable } from '../loop/channel-table.js';
 import { FdWriter } from './fd-writer.js';
 import type { Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
 

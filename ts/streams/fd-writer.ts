@@ -1,12 +1,12 @@
 /** The writing side of a stream on a descriptor. */
-import { capacities } from '../capacities.js';
-import { bufferFull } from '../errors.js';
+import { capacities } from '../support/capacities.js';
+import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
 import type { Channel, WritableEvents } from './channel.js';
-import type { ChannelTable } from './channel-table.js';
+import type { ChannelTable } from '../loop/channel-table.js';
 import { bytesOf, isList, type Data } from './data.js';
-import { Deferred } from './deferred.js';
-import { isNoMemory, isNoRoom, NO_CHAIN, type Sender } from './send-batch.js';
+import { Deferred } from '../support/deferred.js';
+import { isNoMemory, isNoRoom, NO_CHAIN, type Sender } from '../boundary/send-batch.js';
 import { SendQueue, SMALL_WRITE_COST } from './send-queue.js';
 import type { WriterLimits, WriterOwner } from './transport.js';
 

@@ -1,19 +1,19 @@
 /** Streams of bytes with Tornado's reads, on sockets and on any descriptor. */
 import { constants } from 'node:os';
-import type { Address } from '../address.js';
-import { capture } from '../async-context.js';
+import type { Address } from '../sockets/address.js';
+import { capture } from '../loop/async-context.js';
 import {
   invalidArgType,
   invalidArgValue,
   StreamClosedError,
   streamBusy,
   systemError,
-} from '../errors.js';
-import type { FdLike } from '../fd.js';
-import { channelsOf, IOLoop } from '../ioloop.js';
-import { expectToRun } from '../not-running.js';
-import { Socket } from '../socket.js';
-import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
+} from '../support/errors.js';
+import type { FdLike } from '../sockets/fd.js';
+import { channelsOf, IOLoop } from '../loop/ioloop.js';
+import { expectToRun } from '../loop/not-running.js';
+import { Socket } from '../sockets/socket.js';
+import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
 import {
   checkBoolean,
@@ -36,12 +36,12 @@ import {
   readBytes,
   type Read,
 } from './reads.js';
-import type { SSLIOStream, StartTlsOptions } from './ssl-iostream.js';
-import { TlsEndpoint } from './tls-endpoint.js';
+import type { SSLIOStream, StartTlsOptions } from './tls/ssl-iostream.js';
+import { TlsEndpoint } from './tls/tls-endpoint.js';
 import { StreamCore, toError, type CloseCallback } from './stream-core.js';
 import type { Data } from './data.js';
-import { isLimited, limited, type WaitOptions } from './wait.js';
-import { toWeb, type WebStreamPair } from './web-streams.js';
+import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
+import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 
 /** The internals of a stream, for the rest of the package. */
 export let coreOf: (stream: IOStream) => StreamCore;
@@ -445,7 +445,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     }
     try {
       // Loaded when it is needed: few programs do, and it takes its time.
-      const { startTls } = await import('./start-tls.js');
+      const { startTls } = await import('./tls/start-tls.js');
       return await startTls(this, options);
     } catch (error) {
       if (options.signal?.aborted === true && error === options.signal.reason) this.close(error);

@@ -1,7 +1,7 @@
 /** The options of streams, checked. */
-import { invalidArgType, outOfRange } from '../errors.js';
-import type { IOLoop } from '../ioloop.js';
-import type { WaitOptions } from './wait.js';
+import { invalidArgType, outOfRange } from '../support/errors.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import type { WaitOptions } from '../loop/wait.js';
 
 /** How to make an {@link IOStream}. */
 export interface IOStreamOptions {

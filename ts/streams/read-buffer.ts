@@ -1,5 +1,5 @@
 /** The bytes of a stream that have arrived and were not read. */
-import { Block, copyOf } from '../receive-blocks.js';
+import { Block, copyOf } from '../boundary/receive-blocks.js';
 
 /**
  * One window of one block. What is taken is a view of it, and is never written to again: the

@@ -1,13 +1,19 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
-import { capacities } from '../capacities.js';
-import { alreadyReading, bufferDetached, bufferFull, closedLoop, systemError } from '../errors.js';
-import { receiveBlocks, type Block } from '../receive-blocks.js';
-import { Deferred } from './deferred.js';
+import { capacities } from '../support/capacities.js';
+import {
+  alreadyReading,
+  bufferDetached,
+  bufferFull,
+  closedLoop,
+  systemError,
+} from '../support/errors.js';
+import { receiveBlocks, type Block } from '../boundary/receive-blocks.js';
+import { Deferred } from '../support/deferred.js';
 import { ReadBuffer } from './read-buffer.js';
 import type { Read, Target } from './reads.js';
 import { IDLE, NOTIFY, RECEIVE, type Source, type SourceEvents } from './transport.js';
-import type { Wait } from './wait.js';
+import type { Wait } from '../loop/wait.js';
 
 /** The events of a reader, for its stream. */
 export interface ReaderOwner {

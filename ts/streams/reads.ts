@@ -1,6 +1,6 @@
 /** The kinds of reads: when each has what it waits for, and what it takes. */
-import { unsatisfiableRead } from '../errors.js';
-import { copyOf } from '../receive-blocks.js';
+import { unsatisfiableRead } from '../support/errors.js';
+import { copyOf } from '../boundary/receive-blocks.js';
 import type { ReadBuffer } from './read-buffer.js';
 
 /** One read of a stream, until it is done. */

@@ -1,8 +1,8 @@
 /** The bytes of one stream that the kernel has no room for yet. */
-import { bufferDetached } from '../errors.js';
-import { native } from '../native.js';
-import { Deferred } from './deferred.js';
-import { Fifo } from './fifo.js';
+import { bufferDetached } from '../support/errors.js';
+import { native } from '../boundary/native.js';
+import { Deferred } from '../support/deferred.js';
+import { Fifo } from '../support/fifo.js';
 
 /**
  * What each small write that waits counts against `maxWriteBufferSize` beside its bytes: about what

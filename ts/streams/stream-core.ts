@@ -1,21 +1,21 @@
 /** What an `IOStream` does inside: its two sides on an endpoint, and how they begin and end. */
-import { throwIfAborted } from '../abort-signal.js';
-import type { Address } from '../address.js';
+import { throwIfAborted } from '../support/abort-signal.js';
+import type { Address } from '../sockets/address.js';
 import {
   streamBusy,
   streamClosed,
   streamEnded,
   systemError,
   type StreamClosedError,
-} from '../errors.js';
-import { reportError, type IOLoop } from '../ioloop.js';
-import { Deferred } from './deferred.js';
+} from '../support/errors.js';
+import { reportError, type IOLoop } from '../loop/ioloop.js';
+import { Deferred } from '../support/deferred.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
 import { checkOptions, type StreamLimits } from './options.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Read } from './reads.js';
 import type { Writer, WriterOwner } from './transport.js';
-import { checkWait, isLimited, Wait, type WaitOptions } from './wait.js';
+import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 
 /** Called with what closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;

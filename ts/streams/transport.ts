@@ -1,6 +1,6 @@
 /** The interfaces between a stream and its descriptor, or its TLS connection. */
 
-import type { Block } from '../receive-blocks.js';
+import type { Block } from '../boundary/receive-blocks.js';
 import type { Data } from './data.js';
 
 /** No read waits. Readiness is kept; a turn that was receiving may still bring one chunk. */

@@ -59,7 +59,7 @@ pub const SUBMIT_DRAINED: u32 = 2;
 
 const HEADER: usize = 3;
 
-/// Reads the submissions; a word that no version of `ts/submissions.ts` writes is skipped.
+/// Reads the submissions; a word that no version of `ts/boundary/submissions.ts` writes is skipped.
 pub(crate) fn submissions<'a>(
     words: &'a [f64],
     timeline: &'a Timeline,

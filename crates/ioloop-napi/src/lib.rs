@@ -5,7 +5,7 @@
 //!
 //! - Everything here runs on the JavaScript thread, except the thread of [`driver::thread`].
 //! - Functions answer with an `i32`: 0 or more is the result, less is a negative `errno`. Nothing
-//!   is thrown for what the operating system says; `ts/errors.ts` makes the error.
+//!   is thrown for what the operating system says; `ts/support/errors.ts` makes the error.
 //! - Typed arrays are lent for the length of one call. No memory of theirs is kept.
 //! - Panics are caught where a function may panic, and thrown as errors.
 //!

@@ -1,0 +1,145 @@
+/** A callback that is called periodically. */
+import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
+import { invalidArgType, outOfRange } from '../support/errors.js';
+import { IOLoop, reportError } from './ioloop.js';
+import { isThenable } from './isolation.js';
+import type { Timeout } from './timeouts.js';
+
+/** How to spread a {@link PeriodicCallback}. */
+export interface PeriodicCallbackOptions {
+  /**
+   * From 0 to 1: each call is moved at random by up to this part of half a period, either way.
+   * The grid stays where it is. By default 0.
+   */
+  readonly jitter?: number | undefined;
+}
+
+/**
+ * Calls a callback every `callbackTime` **milliseconds** (most other times are in seconds), or
+ * every duration, first one period after {@link start}.
+ *
+ * The calls stay on the grid that {@link start} set. When the callback, or the promise that it
+ * returns, takes longer than a period, the calls that fell due meanwhile are skipped: it never
+ * overlaps with itself. What it throws or rejects with goes to
+ * `IOLoop.handleCallbackException`, and it is called again.
+ */
+export class PeriodicCallback {
+  readonly #callback: () => unknown;
+  /** Seconds. */
+  readonly #period: number;
+  readonly #jitter: number;
+  #run: Run | null = null;
+
+  /**
+   * @throws `ERR_OUT_OF_RANGE` unless `callbackTime` is finite and above 0 and `jitter` from 0
+   * to 1; `ERR_INVALID_ARG_TYPE` for a wrong type.
+   */
+  constructor(
+    callback: () => unknown,
+    callbackTime: number | Duration,
+    options: PeriodicCallbackOptions = {},
+  ) {
+    if (typeof callback !== 'function') throw invalidArgType('callback', callback, 'a function');
+    this.#callback = callback;
+    this.#period = periodSeconds(callbackTime);
+    this.#jitter = checkJitter(options.jitter ?? 0);
+  }
+
+  /** Starts the timer on the current loop. When it is started already, nothing happens. */
+  start(): void {
+    this.#run ??= new Run(IOLoop.current(), this.#callback, this.#period, this.#jitter);
+  }
+
+  /** Stops the timer; safe in the callback and before {@link start}. */
+  stop(): void {
+    this.#run?.stop();
+    this.#run = null;
+  }
+
+  /** Whether the timer was started and not stopped. */
+  isRunning(): boolean {
+    return this.#run !== null;
+  }
+}
+
+/** One start of a timer. A stopped one stays stopped, whoever still has it. */
+class Run {
+  readonly #loop: IOLoop;
+  readonly #callback: () => unknown;
+  readonly #period: number;
+  readonly #jitter: number;
+  /** The last point of the grid that was aimed at. */
+  #aim: number;
+  #timeout: Timeout | null;
+
+  constructor(loop: IOLoop, callback: () => unknown, period: number, jitter: number) {
+    this.#loop = loop;
+    this.#callback = callback;
+    this.#period = period;
+    this.#jitter = jitter;
+    this.#aim = loop.time();
+    this.#timeout = this.#next();
+  }
+
+  stop(): void {
+    if (this.#timeout !== null) this.#loop.removeTimeout(this.#timeout);
+    this.#timeout = null;
+  }
+
+  readonly #fire = (): void => {
+    try {
+      const result = this.#callback();
+      if (isThenable(result)) {
+        this.#await(result);
+        return;
+      }
+    } catch (error) {
+      this.#report(error);
+    }
+    this.#again();
+  };
+
+  readonly #again = (): void => {
+    if (this.#timeout !== null && !this.#loop.closed) this.#timeout = this.#next();
+  };
+
+  #await(result: PromiseLike<unknown>): void {
+    // A foreign thenable may call back twice; a promise of our own does not.
+    Promise.resolve(result).then(this.#again, (error: unknown) => {
+      this.#report(error);
+      this.#again();
+    });
+  }
+
+  #next(): Timeout {
+    const now = this.#loop.time();
+    const missed = Math.max(Math.floor((now - this.#aim) / this.#period), 0);
+    this.#aim += (missed + 1) * this.#period;
+    const spread = this.#jitter * this.#period * (Math.random() - 0.5);
+    return this.#loop.callAt(this.#aim + spread, this.#fire);
+  }
+
+  #report(error: unknown): void {
+    reportError(this.#loop, this.#callback, error);
+  }
+}
+
+function periodSeconds(callbackTime: number | Duration): number {
+  if (typeof callbackTime !== 'number' && !isDurationLike(callbackTime)) {
+    throw invalidArgType('callbackTime', callbackTime, 'a number of milliseconds or a duration');
+  }
+  const seconds =
+    typeof callbackTime === 'number'
+      ? callbackTime / 1e3
+      : durationSeconds(callbackTime, 'callbackTime');
+  if (!(seconds > 0 && seconds < Number.POSITIVE_INFINITY)) {
+    throw outOfRange('callbackTime', callbackTime, 'finite and above 0');
+  }
+  return seconds;
+}
+
+function checkJitter(jitter: number): number {
+  if (typeof jitter !== 'number') throw invalidArgType('jitter', jitter, 'a number');
+  if (!(jitter >= 0 && jitter <= 1)) throw outOfRange('jitter', jitter, 'from 0 to 1');
+  return jitter;
+}

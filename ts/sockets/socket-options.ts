@@ -1,0 +1,82 @@
+/** The options of sockets: their names, their values, their numbers at the boundary. */
+import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
+
+/** The options of a {@link Socket}, with the type of each value. */
+export interface SocketOptions {
+  /** Bind to an address of which old connections linger (`SO_REUSEADDR`). */
+  readonly reuseAddress: boolean;
+  /** Several sockets may be bound to one address, and share its connections (`SO_REUSEPORT`). */
+  readonly reusePort: boolean;
+  /** Small packets are sent at once (`TCP_NODELAY`). */
+  readonly noDelay: boolean;
+  /** Probe an idle connection (`SO_KEEPALIVE`). */
+  readonly keepAlive: boolean;
+  /** Seconds of silence before the first probe. */
+  readonly keepAliveIdle: number;
+  /** Seconds between probes. */
+  readonly keepAliveInterval: number;
+  /** Probes without answer after which the connection is given up. */
+  readonly keepAliveCount: number;
+  /** Seconds that unsent data has after `close()`: 0 resets the connection, -1 is the default. */
+  readonly linger: number;
+  /** Bytes; Linux gives twice what it is asked for (`socket(7)`). */
+  readonly receiveBuffer: number;
+  /** Bytes; Linux gives twice what it is asked for (`socket(7)`). */
+  readonly sendBuffer: number;
+  /** The socket takes no IPv4 connections (`IPV6_V6ONLY`). */
+  readonly v6Only: boolean;
+}
+
+/** The name of an option. */
+export type SocketOption = keyof SocketOptions;
+
+/** The number of the option. @throws `ERR_INVALID_ARG_VALUE` when there is no such option. */
+export function optionNumber(name: SocketOption): number {
+  const number = NAMES.indexOf(name);
+  if (number < 0) throw invalidArgValue('name', name, `one of ${NAMES.join(', ')}`);
+  return number;
+}
+
+/** The value as it crosses. @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+export function encodeOption(name: SocketOption, value: unknown): number {
+  if (BOOLEANS.has(name)) {
+    if (typeof value !== 'boolean') throw invalidArgType('value', value, `a boolean for ${name}`);
+    return value ? 1 : 0;
+  }
+  if (typeof value !== 'number') throw invalidArgType('value', value, `a number for ${name}`);
+  const minimum = name === 'linger' ? -1 : 0;
+  if (!Number.isInteger(value) || value < minimum || value > MAX_VALUE) {
+    throw outOfRange('value', value, `an integer from ${minimum} to ${MAX_VALUE} for ${name}`);
+  }
+  return value;
+}
+
+/** The value that came back. */
+export function decodeOption<N extends SocketOption>(name: N, value: number): SocketOptions[N] {
+  return (BOOLEANS.has(name) ? value !== 0 : value) as SocketOptions[N];
+}
+
+/** In the order of their numbers. */
+const NAMES: readonly SocketOption[] = [
+  'reuseAddress',
+  'reusePort',
+  'noDelay',
+  'keepAlive',
+  'keepAliveIdle',
+  'keepAliveInterval',
+  'keepAliveCount',
+  'linger',
+  'receiveBuffer',
+  'sendBuffer',
+  'v6Only',
+];
+
+const BOOLEANS: ReadonlySet<SocketOption> = new Set<SocketOption>([
+  'reuseAddress',
+  'reusePort',
+  'noDelay',
+  'keepAlive',
+  'v6Only',
+]);
+
+const MAX_VALUE = 0x7fff_ffff;

@@ -1,0 +1,407 @@
+/** A stream of the loop as Node's own streams know one. */
+import type { AddressInfo } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { Address } from '../../sockets/address.js';
+import { invalidArgType, streamClosed, unsupported } from '../../support/errors.js';
+import { nextTick, setImmediate } from '../../support/host.js';
+import {
+  addressInfo,
+  connectTarget,
+  familyOf,
+  hostOf,
+  portOf,
+  resolveTarget,
+  type DuplexConnectArguments,
+  type DuplexConnectOptions,
+} from './duplex-addresses.js';
+import { emitClose, endWithPeer, guard, reasonOf, type WriteCallback } from './duplex-endings.js';
+import { trackConnections, type TrackableServer } from './http-connections.js';
+import { IdleTimer, idlePeriod } from './idle-timer.js';
+import type { IOStream } from '../iostream.js';
+import { checkBoolean } from '../options.js';
+import type { StreamCore } from '../stream-core.js';
+
+/** Options of `IOStream.toDuplex`. */
+export interface DuplexOptions {
+  /**
+   * Whether the writing side stays open when the peer has ended. By default as the stream's option
+   * of this name, which is false by default: after `'end'` what was written is sent, then `'close'`
+   * is emitted.
+   */
+  readonly allowHalfOpen?: boolean | undefined;
+}
+
+/** The state of a connection, as `net.Socket.readyState` has it. */
+export type DuplexReadyState = 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed';
+
+/**
+ * A `Duplex` over an {@link IOStream} with the members and events of `net.Socket`. Backpressure,
+ * half-close and `destroy()` go through to the stream, and closing the stream destroys the duplex.
+ *
+ * It is not an instance of `net.Socket`, whose class needs a handle of libuv. It differs where that
+ * shows: `_handle` is absent, `ref()` and `unref()` do nothing, `connect()` of a connected stream
+ * only emits `'connect'`, a destroyed one cannot be connected again, and `remoteAddress` is known
+ * after the close even when nothing asked before.
+ */
+export class IOStreamDuplex extends Duplex {
+  /** Milliseconds of silence before `'timeout'`; undefined before {@link setTimeout}. */
+  timeout: number | undefined = undefined;
+  /** Bytes received so far. */
+  bytesRead = 0;
+  readonly #stream: IOStream;
+  readonly #core: StreamCore;
+  /** Most bytes of one read. */
+  readonly #chunkSize: number;
+  #remote: Address | null;
+  #local: Address | null = null;
+  #timer: IdleTimer | null = null;
+  #connecting = false;
+  /** Bytes given to the stream, and those of them whose callback has not been called. */
+  #dispatched = 0;
+  #inFlight = 0;
+  #server: unknown = undefined;
+
+  /** @internal */
+  constructor(stream: IOStream, core: StreamCore, options: DuplexOptions = {}) {
+    const allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, core.allowHalfOpen);
+    super({ allowHalfOpen, emitClose: false });
+    this.#stream = stream;
+    this.#core = core;
+    this.#chunkSize = Math.min(CHUNK, core.limits.maxBufferSize);
+    // The duplex closes the stream when both of its sides have ended.
+    core.allowHalfOpen = true;
+    core.adapter = this;
+    const { connected } = core.endpoint;
+    this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
+    this.on('end', endWithPeer);
+    if (core.connecting !== null) this.#awaitConnection(core.connecting);
+    // As net.Socket: an end or a reset is noticed before anything reads.
+    else if (connected || stream.closed) this.read(0);
+  }
+
+  /** The stream below. Reading or writing it, too, would mix the bytes. */
+  get stream(): IOStream {
+    return this.#stream;
+  }
+
+  /** Whether {@link connect} is in progress. */
+  get connecting(): boolean {
+    return this.#connecting;
+  }
+
+  /** Whether it is not connected: not yet, or not any more. */
+  get pending(): boolean {
+    return this.destroyed || this.#connecting || !this.#core.endpoint.connected;
+  }
+
+  get readyState(): DuplexReadyState {
+    if (this.#connecting) return 'opening';
+    if (this.readable) return this.writable ? 'open' : 'readOnly';
+    return this.writable ? 'writeOnly' : 'closed';
+  }
+
+  /** Bytes written so far, those that wait included. */
+  get bytesWritten(): number {
+    return this.#dispatched + this.writableLength - this.#inFlight;
+  }
+
+  /** Bytes that wait to be sent; undefined after the close. */
+  get bufferSize(): number | undefined {
+    return this.destroyed ? undefined : this.writableLength;
+  }
+
+  /** False: a stream with TLS has a duplex of its own class. */
+  get encrypted(): boolean {
+    return false;
+  }
+
+  get remoteAddress(): string | undefined {
+    return hostOf(this.#peer());
+  }
+
+  get remotePort(): number | undefined {
+    return portOf(this.#peer());
+  }
+
+  get remoteFamily(): string | undefined {
+    return familyOf(this.#peer());
+  }
+
+  /** Undefined after the close, as on `net.Socket`. */
+  get localAddress(): string | undefined {
+    return hostOf(this.#own());
+  }
+
+  get localPort(): number | undefined {
+    return portOf(this.#own());
+  }
+
+  get localFamily(): string | undefined {
+    return familyOf(this.#own());
+  }
+
+  /** The server that serves this connection. `node:http` sets it. */
+  get server(): unknown {
+    return this.#server;
+  }
+
+  set server(server: unknown) {
+    this.#server = server;
+    if (isServer(server)) trackConnections(server);
+  }
+
+  /** The local address, port and family; an empty object for a Unix socket and after the close. */
+  address(): AddressInfo | Record<string, never> {
+    return addressInfo(this.#own());
+  }
+
+  /**
+   * Connects, as `net.Socket.connect`: `'connect'` and `'ready'` follow, or `'error'`. On a stream
+   * that is connected, which is what drivers are given, the address is ignored, and both events are
+   * emitted in the next tick.
+   *
+   * @throws `ERR_IOLOOP_STREAM_CLOSED` when it was destroyed; `ERR_OUT_OF_RANGE` for a port,
+   * `ERR_INVALID_ARG_VALUE` without a port or path.
+   */
+  connect(...args: DuplexConnectArguments): this {
+    if (this.destroyed) throw streamClosed(this.errored);
+    const { options, listener } = connectTarget(args);
+    if (listener !== undefined) this.once('connect', listener);
+    if (this.#connecting) return this;
+    this.#noteActivity();
+    const { endpoint } = this.#core;
+    this.#connecting = true;
+    if (endpoint.connected) nextTick(this.#onConnect);
+    else this.#connectTo(options);
+    return this;
+  }
+
+  /**
+   * `'timeout'` after so many milliseconds without activity, and again only after further
+   * activity; 0 turns it off. `callback` is called for the first one.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, as `net.Socket`.
+   */
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    if (this.destroyed) return this;
+    const period = idlePeriod(milliseconds);
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw invalidArgType('callback', callback, 'a function');
+    }
+    this.timeout = milliseconds;
+    this.#timer?.clear();
+    this.#timer = null;
+    if (period === 0) {
+      if (callback !== undefined) this.removeListener('timeout', callback);
+      return this;
+    }
+    const onIdle = (): void => void this.emit('timeout');
+    this.#timer = new IdleTimer(period, onIdle, () => this.#stream.writeBufferSize);
+    if (callback !== undefined) this.once('timeout', callback);
+    return this;
+  }
+
+  setNoDelay(value = true): this {
+    this.#stream.setNodelay(Boolean(value));
+    return this;
+  }
+
+  setKeepAlive(value = false, initialDelay = 0): this {
+    const seconds = Math.floor(initialDelay / 1e3);
+    this.#stream.setKeepalive(Boolean(value), seconds > 0 ? seconds : undefined);
+    return this;
+  }
+
+  /** The loop keeps the process alive, not its streams: does nothing. */
+  ref(): this {
+    return this;
+  }
+
+  /** The loop keeps the process alive, not its streams: does nothing. */
+  unref(): this {
+    return this;
+  }
+
+  /** Ends the writing side, and closes when everything is sent. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', () => this.destroy());
+  }
+
+  /**
+   * Closes by a reset, which the peer reads as `ECONNRESET`; what was not sent is dropped.
+   *
+   * @throws `ERR_IOLOOP_UNSUPPORTED` unless it is a TCP connection.
+   */
+  resetAndDestroy(): this {
+    if (this.destroyed) return this;
+    const { socket } = this.#stream;
+    if (socket === null || !('host' in socket.localAddress)) {
+      throw unsupported('resetAndDestroy() of what is not TCP', 'Use destroy()');
+    }
+    if (this.#connecting) return this.once('connect', () => this.resetAndDestroy());
+    socket.setOption('linger', 0);
+    return this.destroy();
+  }
+
+  override _read(): void {
+    if (this.#connecting) this.once('connect', this.#receive);
+    else this.#receive();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: WriteCallback): void {
+    this.#send(chunk, chunk.length, done);
+  }
+
+  override _writev(chunks: { chunk: Buffer; encoding: string }[], done: WriteCallback): void {
+    let length = 0;
+    for (const { chunk } of chunks) length += chunk.length;
+    this.#send(
+      chunks.map(({ chunk }) => chunk),
+      length,
+      done,
+    );
+  }
+
+  override _final(done: WriteCallback): void {
+    // The peer may have closed first: nothing is left to end.
+    if (this.#stream.closed) done();
+    else {
+      this.#stream.shutdownWrite().then(
+        () => guard(done),
+        (error: Error) => this.#fail(done, error),
+      );
+    }
+  }
+
+  override _destroy(error: Error | null, done: WriteCallback): void {
+    this.#timer?.clear();
+    this.#timer = null;
+    this.#connecting = false;
+    // As net.Socket, which sends in write(): an answer such as "408" precedes the close for an error.
+    if (!this.#stream.closed) this.#core.writer.flush();
+    this.#stream.close(error);
+    done(error);
+    setImmediate(() => emitClose(this, error !== null));
+  }
+
+  #send(data: Buffer | Buffer[], length: number, done: WriteCallback): void {
+    this.#noteActivity();
+    this.#dispatched += length;
+    this.#inFlight = length;
+    this.#stream.write(data).then(
+      () => this.#afterCork(done),
+      (error: Error) => this.#fail(done, error),
+    );
+  }
+
+  /**
+   * Calls `done` when no tick waits to uncork. `node:http` corks in `write()`, uncorks in the next
+   * tick, and until then takes what is in flight for a reason to wait for `'drain'` (Node 26). An
+   * end in between leaves nothing to drain, and it waits for ever. A socket of Node's never ends a
+   * write there, since libuv calls back when no tick is left.
+   */
+  #afterCork(done: WriteCallback): void {
+    if (this.writableCorked === 0) this.#written(done);
+    // The tick that uncorks was queued before. A cork that outlasts it does not wait for a tick.
+    else nextTick(this.#afterTick, done);
+  }
+
+  readonly #afterTick = (done: WriteCallback): void => {
+    if (this.writableCorked === 0) this.#written(done);
+    else setImmediate(() => this.#written(done));
+  };
+
+  #written(done: WriteCallback): void {
+    this.#noteActivity();
+    this.#inFlight = 0;
+    guard(done);
+  }
+
+  #fail(done: WriteCallback, error: Error): void {
+    const reason = reasonOf(error);
+    // Closed by the program: as destroy() without an error.
+    if (reason === null) this.destroy();
+    guard(done, reason ?? error);
+  }
+
+  readonly #receive = (): void => {
+    if (this.#stream.reading) return;
+    this.#stream.readBytes(this.#chunkSize, PARTIAL).then(this.#onChunk, this.#onReadFailure);
+  };
+
+  readonly #onChunk = (chunk: Buffer): void => {
+    this.#noteActivity();
+    this.bytesRead += chunk.length;
+    guard(() => this.push(chunk));
+  };
+
+  readonly #onReadFailure = (error: Error): void => {
+    const { error: closedBy, ended } = this.#stream;
+    guard(() => {
+      if (!ended || closedBy !== null) this.destroy(reasonOf(error) ?? undefined);
+      else {
+        this.push(null);
+        // 'end' is emitted although nothing reads.
+        this.read(0);
+      }
+    });
+  };
+
+  #connectTo(options: DuplexConnectOptions): void {
+    const local = this.#stream.socket?.localAddress ?? { path: '' };
+    try {
+      resolveTarget(options, local, (error, address, name) => {
+        if (name !== undefined) {
+          this.emit('lookup', error, hostOf(address), familyOf(address) === 'IPv6' ? 6 : 4, name);
+        }
+        if (this.destroyed) return;
+        if (address === null) this.destroy(error ?? undefined);
+        else this.#awaitConnection(this.#stream.connect(address));
+      });
+    } catch (error) {
+      this.#connecting = false;
+      throw error;
+    }
+  }
+
+  #awaitConnection(connection: Promise<unknown>): void {
+    this.#connecting = true;
+    connection.then(
+      () => nextTick(this.#onConnect),
+      (error: Error) => this.destroy(reasonOf(error) ?? undefined),
+    );
+  }
+
+  readonly #onConnect = (): void => {
+    if (!this.#connecting) return;
+    this.#connecting = false;
+    this.#remote ??= this.#peer();
+    this.#noteActivity();
+    this.emit('connect');
+    this.emit('ready');
+    if (this.readable && !this.isPaused()) this.read(0);
+  };
+
+  #peer(): Address | null {
+    if (this.#remote !== null || this.destroyed) return this.#remote;
+    return this.pending ? null : (this.#stream.socket?.remoteAddress ?? null);
+  }
+
+  #own(): Address | null {
+    if (this.destroyed || this.#stream.closed) return null;
+    return (this.#local ??= this.pending ? null : (this.#stream.socket?.localAddress ?? null));
+  }
+
+  #noteActivity(): void {
+    this.#timer?.restart();
+  }
+}
+
+const CHUNK = 64 * 1024;
+const PARTIAL = { partial: true };
+
+function isServer(server: unknown): server is TrackableServer {
+  return typeof server === 'object' && server !== null && 'listeners' in server;
+}

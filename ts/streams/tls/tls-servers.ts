@@ -1,0 +1,85 @@
+/** The server's side of TLS: `tls.Server` checks certificates, chooses contexts, issues tickets. */
+import { EventEmitter } from 'node:events';
+import type { SecureContext, Server, TlsOptions, TLSSocket } from 'node:tls';
+import { unsupported } from '../../support/errors.js';
+import type { TlsCarrier } from './tls-carrier.js';
+
+/** Where a handshake of a server ends. */
+export interface ServerHandshake {
+  stand(socket: TLSSocket): void;
+  fail(error: Error): void;
+}
+
+/**
+ * A `tls.Server` that listens nowhere: connections are given to it by {@link serveTls}.
+ *
+ * @throws What `node:tls` says of the options.
+ */
+export function createTlsServer(options: TlsOptions): Server {
+  // Loaded when it is needed: few programs do, and it takes its time.
+  const { createServer } = process.getBuiltinModule('node:tls');
+  const server = createServer(options);
+  // A context that was made already. `tls.createServer()` makes its own in any case.
+  const { secureContext } = options as { secureContext?: SecureContext };
+  if (secureContext !== undefined) Object.assign(server, { _sharedCreds: secureContext });
+  return server;
+}
+
+/**
+ * The server for `options`: one for one object, as long as its properties stay the same, so that
+ * its connections share session tickets and the certificates are parsed once.
+ *
+ * @throws As {@link createTlsServer}.
+ */
+export function tlsServerFor(options: TlsOptions): Server {
+  const known = servers.get(options);
+  if (known !== undefined && isSame(known.options, options)) return known.server;
+  const server = createTlsServer(options);
+  servers.set(options, { options: { ...options }, server });
+  return server;
+}
+
+/**
+ * Makes the handshake of a server on a connection. A certificate that `server` refuses fails it, as
+ * does everything that `server` has a `'tlsClientError'` for.
+ */
+export function serveTls(server: Server, carrier: TlsCarrier, handshake: ServerHandshake): void {
+  if (server.listenerCount('connection') === 0) {
+    throw unsupported('TLS of a server', 'This runtime has no tls.Server that takes connections');
+  }
+  // The server of this connection only: its events are those of this handshake.
+  const own = Object.create(server, {
+    emit: {
+      value: (event: string, ...args: [unknown, unknown]): boolean => {
+        if (event !== 'secureConnection') server.emit(event, ...args);
+        if (event === 'secureConnection') handshake.stand(args[0] as TLSSocket);
+        else if (event === 'tlsClientError') handshake.fail(refusalOf(...args));
+        return true;
+      },
+    },
+  }) as Server;
+  EventEmitter.prototype.emit.call(own, 'connection', carrier);
+}
+
+interface KnownServer {
+  /** A copy. */
+  readonly options: TlsOptions;
+  readonly server: Server;
+}
+
+const servers = new WeakMap<TlsOptions, KnownServer>();
+
+function isSame(copy: object, options: object): boolean {
+  const names = Object.keys(options);
+  if (names.length !== Object.keys(copy).length) return false;
+  const [before, now] = [copy, options] as Record<string, unknown>[];
+  return names.every((name) => before?.[name] === now?.[name]);
+}
+
+/** `tls.Server` hangs up on a certificate that it refuses, and leaves the reason on the socket. */
+function refusalOf(error: unknown, socket: unknown): Error {
+  const code = (socket as Partial<TLSSocket> | undefined)?.authorizationError as unknown;
+  if (typeof code !== 'string') return error as Error;
+  const message = `The certificate of the client was refused: ${code}`;
+  return Object.assign(new Error(message, { cause: error }), { code });
+}
