@@ -54,7 +54,7 @@ export type {
   DuplexConnectOptions,
 } from './streams/adapters/duplex-addresses.js';
 export { IOStream } from './streams/iostream.js';
-export { type CloseCallback } from './streams/stream-core.js';
+export { type CloseCallback } from './streams/stream.js';
 export type {
   IOStreamOptions,
   ReadBytesOptions,

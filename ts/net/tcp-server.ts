@@ -16,7 +16,7 @@ import { expectToRun } from '../loop/not-running.js';
 import type { Socket } from '../sockets/socket.js';
 import { Deferred } from '../support/deferred.js';
 import { coreOf, IOStream } from '../streams/iostream.js';
-import type { Watcher } from '../streams/stream-core.js';
+import type { Watcher } from '../streams/stream.js';
 import {
   checkBoolean,
   checkInteger,

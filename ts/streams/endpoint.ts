@@ -9,7 +9,7 @@ import { native } from '../boundary/native.js';
 import { descriptorOf, Socket } from '../sockets/socket.js';
 import { Channel } from './channel.js';
 import type { ChannelTable } from '../loop/channel-table.js';
-import { FdWriter } from './fd-writer.js';
+import { FdWriter } from './writer.js';
 import type { Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
 
 /** The lower end of a stream. */

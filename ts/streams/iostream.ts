@@ -38,7 +38,7 @@ import {
 } from './reads.js';
 import type { SSLIOStream, StartTlsOptions } from './tls/ssl-iostream.js';
 import { TlsEndpoint } from './tls/tls-endpoint.js';
-import { StreamCore, toError, type CloseCallback } from './stream-core.js';
+import { StreamCore, toError, type CloseCallback } from './stream.js';
 import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';

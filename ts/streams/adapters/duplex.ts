@@ -19,7 +19,7 @@ import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
 import type { IOStream } from '../iostream.js';
 import { checkBoolean } from '../options.js';
-import type { StreamCore } from '../stream-core.js';
+import type { StreamCore } from '../stream.js';
 
 /** Options of `IOStream.toDuplex`. */
 export interface DuplexOptions {

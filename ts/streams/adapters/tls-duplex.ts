@@ -2,7 +2,7 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
 import type { SSLIOStream } from '../tls/ssl-iostream.js';
-import type { StreamCore } from '../stream-core.js';
+import type { StreamCore } from '../stream.js';
 
 /**
  * An {@link IOStreamDuplex} with the members of `tls.TLSSocket`, which are those of the socket that

@@ -7,7 +7,7 @@ import type {
 } from 'node:stream/web';
 import { invalidArgType, StreamClosedError } from '../../support/errors.js';
 import type { IOStream } from '../iostream.js';
-import type { StreamCore } from '../stream-core.js';
+import type { StreamCore } from '../stream.js';
 
 /** The result of `IOStream.toWeb`. */
 export interface WebStreamPair {

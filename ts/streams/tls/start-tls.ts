@@ -12,7 +12,7 @@ import { Deferred } from '../../support/deferred.js';
 import { coreOf, IOStream } from '../iostream.js';
 import type { IOStreamOptions } from '../options.js';
 import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
-import type { Moved } from '../stream-core.js';
+import type { Moved } from '../stream.js';
 import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
 import { TlsEndpoint } from './tls-endpoint.js';
 import { serveTls, tlsServerFor } from './tls-servers.js';

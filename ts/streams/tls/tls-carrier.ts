@@ -2,7 +2,7 @@
 import { Duplex } from 'node:stream';
 import { StreamClosedError } from '../../support/errors.js';
 import { coreOf, type IOStream } from '../iostream.js';
-import type { Watcher } from '../stream-core.js';
+import type { Watcher } from '../stream.js';
 
 /** How the connection below has ended, which `node:tls` has no events for. */
 export interface CarrierOwner {
