@@ -38,13 +38,13 @@ import {
 } from './reads.js';
 import type { SSLIOStream, StartTlsOptions } from './tls/ssl-iostream.js';
 import { TlsEndpoint } from './tls/tls-endpoint.js';
-import { StreamCore, toError, type CloseCallback } from './stream.js';
+import { Stream, toError, type CloseCallback } from './stream.js';
 import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 
 /** The internals of a stream, for the rest of the package. */
-export let coreOf: (stream: IOStream) => StreamCore;
+export let coreOf: (stream: IOStream) => Stream;
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
@@ -66,7 +66,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     coreOf = (stream) => stream.#core;
   }
 
-  readonly #core: StreamCore;
+  readonly #core: Stream;
 
   /**
    * A stream on `socket`, which it owns from now on. The socket is connected, or {@link connect}
@@ -81,7 +81,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     const limits = streamLimits(options);
     const allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
     const loop = options.loop ?? IOLoop.current();
-    this.#core = new StreamCore(loop, endpointOf(socket, loop), limits, allowHalfOpen);
+    this.#core = new Stream(loop, endpointOf(socket, loop), limits, allowHalfOpen);
   }
 
   /**

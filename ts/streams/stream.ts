@@ -52,7 +52,7 @@ interface Move {
 }
 
 /** The steps of a close, in their order. */
-let CLOSING: readonly ((core: StreamCore) => void)[];
+let CLOSING: readonly ((core: Stream) => void)[];
 
 /** Seconds after which a send is tried again that has failed with `ENOBUFS` or `ENOMEM`. */
 const NO_MEMORY_RETRY = 0.01;
@@ -61,7 +61,7 @@ const NO_MEMORY_RETRY = 0.01;
  * The state of a stream: open or closed, connecting, ended on one side or both. Its public face
  * checks what it is given; here everything is as it should be.
  */
-export class StreamCore implements ReaderOwner, WriterOwner {
+export class Stream implements ReaderOwner, WriterOwner {
   readonly loop: IOLoop;
   readonly limits: StreamLimits;
   readonly endpoint: Endpoint;

@@ -19,7 +19,7 @@ import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
 import type { IOStream } from '../iostream.js';
 import { checkBoolean } from '../options.js';
-import type { StreamCore } from '../stream.js';
+import type { Stream } from '../stream.js';
 
 /** Options of `IOStream.toDuplex`. */
 export interface DuplexOptions {
@@ -49,7 +49,7 @@ export class IOStreamDuplex extends Duplex {
   /** Bytes received so far. */
   bytesRead = 0;
   readonly #stream: IOStream;
-  readonly #core: StreamCore;
+  readonly #core: Stream;
   /** Most bytes of one read. */
   readonly #chunkSize: number;
   #remote: Address | null;
@@ -62,7 +62,7 @@ export class IOStreamDuplex extends Duplex {
   #server: unknown = undefined;
 
   /** @internal */
-  constructor(stream: IOStream, core: StreamCore, options: DuplexOptions = {}) {
+  constructor(stream: IOStream, core: Stream, options: DuplexOptions = {}) {
     const allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, core.allowHalfOpen);
     super({ allowHalfOpen, emitClose: false });
     this.#stream = stream;

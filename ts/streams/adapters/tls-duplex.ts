@@ -2,7 +2,7 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
 import type { SSLIOStream } from '../tls/ssl-iostream.js';
-import type { StreamCore } from '../stream.js';
+import type { Stream } from '../stream.js';
 
 /**
  * An {@link IOStreamDuplex} with the members of `tls.TLSSocket`, which are those of the socket that
@@ -12,7 +12,7 @@ export class SSLIOStreamDuplex extends IOStreamDuplex {
   readonly #tls: TLSSocket;
 
   /** @internal */
-  constructor(stream: SSLIOStream, core: StreamCore, options?: DuplexOptions) {
+  constructor(stream: SSLIOStream, core: Stream, options?: DuplexOptions) {
     super(stream, core, options);
     this.#tls = stream.tlsSocket;
   }

@@ -7,7 +7,7 @@ import type {
 } from 'node:stream/web';
 import { invalidArgType, StreamClosedError } from '../../support/errors.js';
 import type { IOStream } from '../iostream.js';
-import type { StreamCore } from '../stream.js';
+import type { Stream } from '../stream.js';
 
 /** The result of `IOStream.toWeb`. */
 export interface WebStreamPair {
@@ -22,7 +22,7 @@ export interface WebStreamPair {
  * itself. Nothing is read ahead of demand. A connection that breaks, and a stream that the program
  * closes, is an error of both sides.
  */
-export function toWeb(stream: IOStream, core: StreamCore): WebStreamPair {
+export function toWeb(stream: IOStream, core: Stream): WebStreamPair {
   const { readable, writable } = new WebAdapter(stream, core);
   return { readable, writable };
 }
@@ -31,7 +31,7 @@ class WebAdapter implements WebStreamPair {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array | string>;
   readonly #stream: IOStream;
-  readonly #core: StreamCore;
+  readonly #core: Stream;
   /** Most bytes of one read. */
   readonly #chunkSize: number;
   // Definite: both streams call their start() within the constructor.
@@ -40,7 +40,7 @@ class WebAdapter implements WebStreamPair {
   #cancelled = false;
   #ended = false;
 
-  constructor(stream: IOStream, core: StreamCore) {
+  constructor(stream: IOStream, core: Stream) {
     const web = process.getBuiltinModule('node:stream/web');
     this.#stream = stream;
     this.#core = core;
