@@ -4,6 +4,8 @@ import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import { epochSeconds, guardedClock } from './clock.js';
 import { CurrentSlot } from './current.js';
+import { checkFunction, checkSeconds } from '../support/checks.js';
+import { Deferred } from '../support/deferred.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import { Engine } from './engine.js';
 import {
@@ -249,7 +251,7 @@ export class IOLoop implements AsyncDisposable {
       return;
     }
     const slot = IOLoop.#current;
-    const { promise, resolve } = deferred();
+    const { promise, resolve } = new Deferred();
     this.#engine.start(resolve);
     this.#finished = promise;
     slot.enter(this);
@@ -327,7 +329,7 @@ export class IOLoop implements AsyncDisposable {
     options?: RunSyncOptions,
   ): Promise<undefined>;
   async runSync<T>(func: Main<T>, options: RunSyncOptions = {}): Promise<T | undefined> {
-    assertFunction('func', func);
+    checkFunction('func', func);
     const { timeout } = options;
     const seconds = timeout === undefined ? null : secondsOf(timeout, 'timeout');
     this.#assertStartable();
@@ -358,7 +360,7 @@ export class IOLoop implements AsyncDisposable {
     events: number,
   ): void {
     this.#assertOpen();
-    assertFunction('handler', handler);
+    checkFunction('handler', handler);
     const interest = checkEvents(events);
     const [number, source] = this.splitFd(fd);
     this.#engine.handlers.add(number, source, handler as Callback, interest);
@@ -395,7 +397,7 @@ export class IOLoop implements AsyncDisposable {
    */
   addCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
   addCallback(callback: Callback, first?: unknown, second?: unknown): void {
-    assertFunction('callback', callback);
+    checkFunction('callback', callback);
     if (this.#closed) return;
     const count = arguments.length - 1;
     const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(1, arguments);
@@ -408,7 +410,7 @@ export class IOLoop implements AsyncDisposable {
    */
   addCallbackFromSignal<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
   addCallbackFromSignal(callback: Callback, first?: unknown, second?: unknown): void {
-    assertFunction('callback', callback);
+    checkFunction('callback', callback);
     if (this.#closed) return;
     const count = arguments.length - 1;
     const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(1, arguments);
@@ -428,7 +430,7 @@ export class IOLoop implements AsyncDisposable {
    * @throws `ERR_INVALID_ARG_TYPE` when `future` is no promise, `ERR_IOLOOP_CLOSED`.
    */
   addFuture<T>(future: PromiseLike<T>, callback: (future: Future<T>) => unknown): void {
-    assertFunction('callback', callback);
+    checkFunction('callback', callback);
     if (typeof (future as { then?: unknown } | null | undefined)?.then !== 'function') {
       throw invalidArgType('future', future, 'a promise');
     }
@@ -464,8 +466,8 @@ export class IOLoop implements AsyncDisposable {
   /** Calls `callback(...args)` at `when`, on the scale of {@link time}; see {@link addTimeout}. */
   callAt<A extends unknown[]>(when: number, callback: (...args: A) => unknown, ...args: A): Timeout;
   callAt(when: number, callback: Callback, first?: unknown, second?: unknown): Timeout {
-    assertNumber('when', when);
-    assertFunction('callback', callback);
+    checkSeconds('when', when);
+    checkFunction('callback', callback);
     this.#assertOpen();
     const count = arguments.length - 2;
     const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(2, arguments);
@@ -479,7 +481,7 @@ export class IOLoop implements AsyncDisposable {
     ...args: A
   ): Timeout;
   callLater(delay: number, callback: Callback, first?: unknown, second?: unknown): Timeout {
-    assertNumber('delay', delay);
+    checkSeconds('delay', delay);
     const when = this.time() + delay;
     const count = arguments.length - 2;
     // A subclass may have a callAt of its own; it sees as many arguments as there are.
@@ -547,16 +549,6 @@ export class IOLoop implements AsyncDisposable {
   }
 }
 
-function assertFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw invalidArgType(name, value, 'a function');
-}
-
-function assertNumber(name: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value)) {
-    throw invalidArgType(name, value, 'a number of seconds, not NaN');
-  }
-}
-
 function checkEvents(events: number): number {
   const all = READ | PRI | WRITE | ERROR;
   if (!Number.isInteger(events) || (events & ~all) !== 0) {
@@ -570,12 +562,4 @@ function checkEvents(events: number): number {
 
 function describe(callback: Callback | null): string {
   return callback === null ? '(none)' : callback.name || '(anonymous)';
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve!: () => void;
-  const promise = new Promise<void>((fulfil) => {
-    resolve = fulfil;
-  });
-  return { promise, resolve };
 }

@@ -6,7 +6,7 @@ import { invalidArgType, systemError } from '../support/errors.js';
 import { IOLoop, reportError } from '../loop/ioloop.js';
 import { isThenable } from '../loop/isolation.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
-import { checkInteger } from '../streams/options.js';
+import { checkInteger } from '../support/checks.js';
 
 /** Called with each connection, non-blocking, and where it comes from. */
 export type AcceptCallback = (connection: Socket, address: Address) => unknown;

@@ -5,7 +5,7 @@ import { portNumber } from '../sockets/address.js';
 import { invalidArgType, invalidArgValue, systemError } from '../support/errors.js';
 import { ipFamily } from '../sockets/ip-address.js';
 import { Socket } from '../sockets/socket.js';
-import { checkInteger } from '../streams/options.js';
+import { checkInteger } from '../support/checks.js';
 
 /** Options of {@link bindSockets}. */
 export interface BindOptions {

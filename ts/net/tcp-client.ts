@@ -7,7 +7,8 @@ import { expectToRun } from '../loop/not-running.js';
 import { Socket } from '../sockets/socket.js';
 import { Deferred } from '../support/deferred.js';
 import { IOStream } from '../streams/iostream.js';
-import { checkOptions, type IOStreamOptions } from '../streams/options.js';
+import { checkOptions } from '../support/checks.js';
+import type { IOStreamOptions } from '../streams/options.js';
 import type { StartTlsOptions } from '../streams/tls/ssl-iostream.js';
 import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 

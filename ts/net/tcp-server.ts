@@ -17,12 +17,8 @@ import type { Socket } from '../sockets/socket.js';
 import { Deferred } from '../support/deferred.js';
 import { coreOf, IOStream } from '../streams/iostream.js';
 import type { Watcher } from '../streams/stream.js';
-import {
-  checkBoolean,
-  checkInteger,
-  checkOptions,
-  type IOStreamOptions,
-} from '../streams/options.js';
+import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
+import type { IOStreamOptions } from '../streams/options.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
 import { Acceptor, MAX_BATCH } from './acceptor.js';

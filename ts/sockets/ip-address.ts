@@ -21,9 +21,9 @@ export function parseIPv4(text: string): number[] {
 /** The 16 bytes of an IPv6 address without scope; its last 4 may be a dotted quad. */
 export function parseIPv6(text: string): number[] {
   const [head = '', tail] = text.split('::');
-  const front = bytesOf(head);
+  const front = groupBytes(head);
   if (tail === undefined) return front;
-  const back = bytesOf(tail);
+  const back = groupBytes(tail);
   const zeros = Array.from({ length: IPV6_BYTES - front.length - back.length }, () => 0);
   return [...front, ...zeros, ...back];
 }
@@ -80,7 +80,7 @@ const IPV4_BYTES = 4;
 const IPV6_BYTES = 16;
 const GROUPS = 8;
 
-function bytesOf(part: string): number[] {
+function groupBytes(part: string): number[] {
   if (part === '') return [];
   return part.split(':').flatMap((group) => {
     if (group.includes('.')) return parseIPv4(group);

@@ -9,6 +9,7 @@ import {
   type Family,
 } from './address.js';
 import { bytesOfView } from '../support/bytes.js';
+import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { checkNumber, Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from '../support/errors.js';
 import * as descriptorKinds from './descriptor-kinds.js';
@@ -361,17 +362,6 @@ function checked(result: number, syscall: string, fd: number): void {
 }
 
 function isCopy(options: RecvOptions): boolean {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidArgType('options', options, 'an object');
-  }
-  const { copy = false } = options;
-  if (typeof copy !== 'boolean') throw invalidArgType('copy', copy, 'a boolean');
-  return copy;
-}
-
-function checkInteger(name: string, value: number, minimum: number, maximum: number): void {
-  if (typeof value !== 'number') throw invalidArgType(name, value, 'a number');
-  if (!Number.isInteger(value) || value < minimum || value > maximum) {
-    throw outOfRange(name, value, `an integer from ${minimum} to ${maximum}`);
-  }
+  checkOptions(options);
+  return checkBoolean('copy', options.copy, false);
 }

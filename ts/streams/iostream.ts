@@ -15,10 +15,8 @@ import { expectToRun } from '../loop/not-running.js';
 import { Socket } from '../sockets/socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
+import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import {
-  checkBoolean,
-  checkInteger,
-  checkOptions,
   NO_OPTIONS,
   streamLimits,
   type IOStreamOptions,
@@ -235,7 +233,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Promise<Buffer> {
     return this.#read(() => {
-      const pattern = bytesOf(delimiter);
+      const pattern = delimiterBytes(delimiter);
       return new ReadUntil(pattern, this.#maxBytes(options), sparesStream(options));
     }, options);
   }
@@ -520,7 +518,7 @@ function readOptionsOf({ timeout, signal, copy }: ReadOptions): ReadOptions {
 }
 
 /** A delimiter as bytes. Programs use the same one for every message. */
-function bytesOf(delimiter: string | Uint8Array): Buffer {
+function delimiterBytes(delimiter: string | Uint8Array): Buffer {
   if (delimiter === lastDelimiter) return lastBytes;
   const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
   if (!(bytes instanceof Uint8Array)) {

@@ -1,5 +1,5 @@
 /** The options of streams, checked. */
-import { invalidArgType, outOfRange } from '../support/errors.js';
+import { checkInteger } from '../support/checks.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
 
@@ -89,33 +89,6 @@ export function streamLimits(options: IOStreamOptions): StreamLimits {
       lowWaterMark: checkInteger('lowWaterMark', low, 0, highWaterMark),
     },
   };
-}
-
-/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
-export function checkInteger(
-  name: string,
-  value: unknown,
-  minimum: number,
-  maximum: number,
-): number {
-  if (typeof value !== 'number') throw invalidArgType(name, value, 'a number');
-  if (!Number.isInteger(value) || value < minimum || value > maximum) {
-    throw outOfRange(name, value, `an integer from ${minimum} to ${maximum}`);
-  }
-  return value;
-}
-
-/** @throws `ERR_INVALID_ARG_TYPE`. */
-export function checkBoolean(name: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise;
-  if (typeof value !== 'boolean') throw invalidArgType(name, value, 'a boolean');
-  return value;
-}
-
-/** @throws `ERR_INVALID_ARG_TYPE`. */
-export function checkOptions(options: unknown): void {
-  if (options === undefined || (typeof options === 'object' && options !== null)) return;
-  throw invalidArgType('options', options, 'an object');
 }
 
 function size(name: string, value: number | undefined, otherwise: number): number {

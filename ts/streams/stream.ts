@@ -11,7 +11,8 @@ import {
 import { reportError, type IOLoop } from '../loop/ioloop.js';
 import { Deferred } from '../support/deferred.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
-import { checkOptions, type StreamLimits } from './options.js';
+import { checkOptions } from '../support/checks.js';
+import type { StreamLimits } from './options.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Read } from './reads.js';
 import type { Writer, WriterOwner } from './transport.js';

@@ -18,7 +18,7 @@ import { emitClose, endWithPeer, guard, reasonOf, type WriteCallback } from './d
 import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
 import type { IOStream } from '../iostream.js';
-import { checkBoolean } from '../options.js';
+import { checkBoolean } from '../../support/checks.js';
 import type { Stream } from '../stream.js';
 
 /** Options of `IOStream.toDuplex`. */

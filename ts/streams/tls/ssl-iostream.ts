@@ -3,7 +3,8 @@ import type { ConnectionOptions, PeerCertificate, Server, TlsOptions, TLSSocket 
 import type { Socket } from '../../sockets/socket.js';
 import type { DuplexOptions } from '../adapters/duplex.js';
 import { coreOf, IOStream } from '../iostream.js';
-import { checkOptions, type IOStreamOptions } from '../options.js';
+import { checkOptions } from '../../support/checks.js';
+import type { IOStreamOptions } from '../options.js';
 import { SSLIOStreamDuplex } from '../adapters/tls-duplex.js';
 import type { TlsEndpoint } from './tls-endpoint.js';
 import { limited, type WaitOptions } from '../../loop/wait.js';

@@ -1,0 +1,41 @@
+/** Checks of arguments that several rooms share. Each message names the argument. */
+import { invalidArgType, outOfRange } from './errors.js';
+
+/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  minimum: number,
+  maximum: number,
+): number {
+  if (typeof value !== 'number') throw invalidArgType(name, value, 'a number');
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw outOfRange(name, value, `an integer from ${minimum} to ${maximum}`);
+  }
+  return value;
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`. */
+export function checkBoolean(name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'boolean') throw invalidArgType(name, value, 'a boolean');
+  return value;
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`. */
+export function checkOptions(options: unknown): void {
+  if (options === undefined || (typeof options === 'object' && options !== null)) return;
+  throw invalidArgType('options', options, 'an object');
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalidArgType(name, value, 'a function');
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`, also for NaN. */
+export function checkSeconds(name: string, value: unknown): void {
+  if (typeof value !== 'number' || Number.isNaN(value)) {
+    throw invalidArgType(name, value, 'a number of seconds, not NaN');
+  }
+}
