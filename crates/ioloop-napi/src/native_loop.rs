@@ -225,13 +225,13 @@ pub fn loop_turn(
     if !complete(core, turn, errno, &mut receiver, completions) {
         return INVALID;
     }
-    if core.is_haunted()
+    if core.needs_rebuild()
         && let Some(driver) = driver
     {
         // Without descriptors for a new set the old one serves on, and this is tried again.
         let _serves_on = core.rebuild(|set| driver.move_to(set));
     }
-    i32::from(turn.more || core.has_lost()) * TURN_MORE
+    i32::from(turn.more || core.has_stale()) * TURN_MORE
         + i32::from(turn.alarmed) * TURN_ALARMED
         + i32::from(errno != 0) * TURN_FAILED
 }
@@ -303,7 +303,7 @@ impl State {
         for submission in submissions(words, timeline) {
             match submission {
                 Submission::Arm(id, deadline) => core.arm(id, deadline),
-                Submission::Disarm(id) => drop(core.disarm(id)),
+                Submission::Disarm(id) => drop(core.cancel(id)),
                 Submission::Drained(index, readiness) => {
                     if let Some(token) = tokens.get(index).copied().flatten() {
                         core.drained(token, readiness);

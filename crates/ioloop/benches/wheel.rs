@@ -1,4 +1,4 @@
-//! What a timer costs: arm, disarm, fire. Divide by the element count to read ns per timer.
+//! What a timer costs: arm, cancel, fire. Divide by the element count to read ns per timer.
 //!
 //! `cargo bench -p ioloop --bench wheel`. Each benchmark checks its own result count.
 //!
@@ -69,7 +69,7 @@ fn insert_cancel(criterion: &mut Criterion) {
             bencher.iter(|| {
                 for deadline in &fresh {
                     wheel.arm(TimerId(resident), *deadline);
-                    black_box(wheel.disarm(TimerId(resident)));
+                    black_box(wheel.cancel(TimerId(resident)));
                 }
             });
         });
@@ -111,7 +111,7 @@ fn cancel(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             let run = |wheel: &mut Wheel| {
                 arm_all(wheel, &deadlines);
-                let cancelled = ids.iter().filter(|id| wheel.disarm(TimerId(**id))).count();
+                let cancelled = ids.iter().filter(|id| wheel.cancel(TimerId(**id))).count();
                 assert_eq!(cancelled, ids.len());
             };
             bencher.iter_batched_ref(started, run, BatchSize::PerIteration);

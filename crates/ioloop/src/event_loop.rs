@@ -32,8 +32,8 @@ pub struct EventLoop<S, C> {
     inbox: Inbox<C>,
     wheel: Wheel,
     alarm: Alarm,
-    /// Until this tick timers alone cause no turn: a crowd of them has just fired.
-    patience: u64,
+    /// Timer slack: after a burst, timers alone do not wake the loop before this tick.
+    slack_until: u64,
     reactor: Reactor<S>,
 }
 
@@ -91,7 +91,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
                 inbox,
                 wheel: Wheel::new(),
                 alarm,
-                patience: 0,
+                slack_until: 0,
                 reactor,
             },
             handle,
@@ -126,18 +126,18 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.wheel.arm(id, deadline);
     }
 
-    /// Cancels a timer; see [`Wheel::disarm`].
-    pub fn disarm(&mut self, id: TimerId) -> bool {
-        self.wheel.disarm(id)
+    /// Cancels a timer; see [`Wheel::cancel`].
+    pub fn cancel(&mut self, id: TimerId) -> bool {
+        self.wheel.cancel(id)
     }
 
     /// The tick by which the next turn has to begin for the timers' sake, seen from `now`: the
-    /// earliest deadline, or a [`CROWD_PAUSE`] after a turn in which a [`CROWD`] fired.
+    /// earliest deadline, or a [`TIMER_SLACK`] after a turn in which a [`SLACK_BURST`] fired.
     #[must_use]
     pub fn next_wake(&self, now: u64) -> Option<u64> {
         // Never later than a pause from now: the clock may have been set back since.
-        let patience = self.patience.min(now.saturating_add(CROWD_PAUSE));
-        self.wheel.next_wake().map(|wake| wake.max(patience))
+        let slack_until = self.slack_until.min(now.saturating_add(TIMER_SLACK));
+        self.wheel.next_wake().map(|wake| wake.max(slack_until))
     }
 
     /// Makes the set's descriptor readable at the next deadline, seen from `now`, where there is
@@ -194,10 +194,10 @@ impl<S: AsFd, C> EventLoop<S, C> {
         self.reactor.is_registered(token)
     }
 
-    /// Whether the next turn reports that a registration was lost.
+    /// True if the next turn reports a stale registration.
     #[must_use]
-    pub fn has_lost(&self) -> bool {
-        self.reactor.has_lost()
+    pub fn has_stale(&self) -> bool {
+        self.reactor.has_stale()
     }
 
     /// The source of a registration; see [`Reactor::source`].
@@ -214,8 +214,8 @@ impl<S: AsFd, C> EventLoop<S, C> {
     /// Whether registrations that are gone keep reporting, each time for an empty turn:
     /// [`rebuild`](Self::rebuild) gets rid of them. See the module of the reactor.
     #[must_use]
-    pub fn is_haunted(&self) -> bool {
-        self.reactor.is_haunted()
+    pub fn needs_rebuild(&self) -> bool {
+        self.reactor.needs_rebuild()
     }
 
     /// Replaces the set by a new one with the same sources, alarm and waker. `watch` gets the
@@ -224,8 +224,8 @@ impl<S: AsFd, C> EventLoop<S, C> {
     /// # Errors
     ///
     /// `EMFILE` and the like, or of `watch`: two descriptors are needed beside what `watch` needs.
-    /// The old set then serves on, and the loop is [haunted](Self::is_haunted) again after a few
-    /// more such reports.
+    /// The old set then serves on, and the loop [needs a rebuild](Self::needs_rebuild) again after a
+    /// few more such reports.
     pub fn rebuild(&mut self, watch: impl FnOnce(RawFd) -> io::Result<()>) -> Result<()> {
         let mut waker = None;
         let alarm = &self.alarm;
@@ -248,8 +248,8 @@ impl<S: AsFd, C> EventLoop<S, C> {
     fn collect_due(&mut self, now: u64, turn: &mut Turn<C>) {
         turn.due.clear();
         self.wheel.expire(now, self.budgets.timers, &mut turn.due);
-        if turn.due.len() >= CROWD {
-            self.patience = now.saturating_add(CROWD_PAUSE);
+        if turn.due.len() >= SLACK_BURST {
+            self.slack_until = now.saturating_add(TIMER_SLACK);
         }
     }
 
@@ -267,7 +267,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
         };
         let signals = self.reactor.turn(wait, &mut turn.ready);
         if signals.alarm {
-            self.alarm.rang();
+            self.alarm.fired();
         }
         turn.more = signals.more || turn.due.len() == self.budgets.timers;
         signals.failure.map_or(Ok(()), |error| Err(error.into()))
@@ -316,12 +316,12 @@ impl Default for Budgets {
     }
 }
 
-/// As many timers in one turn are a crowd: the turns that they cause are kept apart, or a hundred
-/// thousand timers of the next moments would cause a turn every few microseconds.
-pub const CROWD: usize = 16;
+/// Timers that fire in one turn before [`TIMER_SLACK`] applies. Without slack, 10^5 timers that are
+/// due over the next moments would cause a turn every few microseconds.
+pub const SLACK_BURST: usize = 16;
 
-/// How long timers wait that come due behind a crowd, in ticks: a millisecond.
-pub const CROWD_PAUSE: u64 = 1_000_000;
+/// Longest delay of timers that are due after a burst, in ticks: a millisecond.
+pub const TIMER_SLACK: u64 = 1_000_000;
 
 /// Whether the set can wake at a deadline by itself; if not, who watches it has to do that at
 /// [`EventLoop::next_wake`].

@@ -46,7 +46,7 @@ pub struct Inbox<C, W = mio::Waker> {
 struct Shared<C, W> {
     commands: Vec<C>,
     /// Rung, and not drained since: whoever posts now need not ring again.
-    rung: bool,
+    woken: bool,
     /// `None` once the loop is closed.
     waker: Option<W>,
 }
@@ -55,7 +55,7 @@ struct Shared<C, W> {
 pub fn channel<C, W: Wake>(waker: W) -> (LoopHandle<C, W>, Inbox<C, W>) {
     let shared = Shared {
         commands: Vec::new(),
-        rung: false,
+        woken: false,
         waker: Some(waker),
     };
     let shared = Arc::new(Mutex::new(shared));
@@ -80,13 +80,13 @@ impl<C, W: Wake> LoopHandle<C, W> {
             return Err(Closed(command));
         }
         shared.commands.push(command);
-        shared.ring();
+        shared.wake();
         Ok(())
     }
 
     /// Wakes the loop without a command. Many wakes before the next turn are one.
     pub fn wake(&self) {
-        lock(&self.shared).ring();
+        lock(&self.shared).wake();
     }
 
     /// Whether the loop is closed.
@@ -108,7 +108,7 @@ impl<C, W: Wake> Inbox<C, W> {
     /// Moves what was posted to `commands`. A post after this rings again.
     pub fn drain(&self, commands: &mut Vec<C>) {
         let mut shared = lock(&self.shared);
-        shared.rung = false;
+        shared.woken = false;
         commands.append(&mut shared.commands);
     }
 
@@ -116,8 +116,8 @@ impl<C, W: Wake> Inbox<C, W> {
     pub fn replace_waker(&self, waker: W) {
         let mut shared = lock(&self.shared);
         shared.waker = Some(waker);
-        if std::mem::take(&mut shared.rung) {
-            shared.ring();
+        if std::mem::take(&mut shared.woken) {
+            shared.wake();
         }
     }
 }
@@ -133,10 +133,10 @@ impl<C, W> Drop for Inbox<C, W> {
 impl<C, W: Wake> Shared<C, W> {
     /// Rings under the lock, so that the waker cannot be closed in between: a write to an eventfd
     /// takes as long as the lock would.
-    fn ring(&mut self) {
+    fn wake(&mut self) {
         let Some(waker) = &self.waker else { return };
         // It fails only when the descriptor is broken; then the next post tries again.
-        self.rung = self.rung || waker.wake().is_ok();
+        self.woken = self.woken || waker.wake().is_ok();
     }
 }
 

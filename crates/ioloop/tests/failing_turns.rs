@@ -66,7 +66,7 @@ struct World {
 #[derive(Clone, Debug)]
 enum Step {
     Arm(u32, u64),
-    Disarm(u32),
+    Cancel(u32),
     PeerWrites(usize),
     /// Reads a byte, and proves by `WouldBlock` when there is no more.
     Reads(usize),
@@ -109,9 +109,9 @@ impl World {
                 self.event_loop.arm(TimerId(id), self.now + delay);
                 self.armed.insert(id, self.now + delay);
             }
-            Step::Disarm(id) => {
+            Step::Cancel(id) => {
                 let was_armed = self.armed.remove(&id).is_some();
-                assert_eq!(self.event_loop.disarm(TimerId(id)), was_armed);
+                assert_eq!(self.event_loop.cancel(TimerId(id)), was_armed);
             }
             Step::PeerWrites(at) => {
                 rustix::io::write(&self.sources[at].1, b"x").unwrap();
@@ -180,7 +180,7 @@ impl World {
     /// The set wakes by itself at the next deadline, wherever the clock has stepped to.
     fn assert_alarmed(&mut self) {
         for id in 0..TIMERS {
-            self.event_loop.disarm(TimerId(id));
+            self.event_loop.cancel(TimerId(id));
         }
         self.armed.clear();
         self.event_loop.arm(TimerId(0), self.now + 3_000_000);
@@ -219,7 +219,7 @@ fn step() -> impl Strategy<Value = Step> {
     let source = 0..SOURCES;
     prop_oneof![
         4 => (0..TIMERS, 0..5_000_000u64).prop_map(|(id, delay)| Step::Arm(id, delay)),
-        1 => (0..TIMERS).prop_map(Step::Disarm),
+        1 => (0..TIMERS).prop_map(Step::Cancel),
         3 => source.clone().prop_map(Step::PeerWrites),
         3 => source.prop_map(Step::Reads),
         1 => any::<u32>().prop_map(Step::Posts),

@@ -72,7 +72,7 @@ impl World {
 }
 
 #[test]
-fn a_verified_number_of_another_file_is_lost_and_reported_once() {
+fn a_verified_number_of_another_file_is_stale_and_reported_once() {
     for interest in [
         Interest::READABLE,
         Interest::READABLE | Interest::WRITABLE | Interest::EDGE,
@@ -80,14 +80,14 @@ fn a_verified_number_of_another_file_is_lost_and_reported_once() {
         let mut world = World::new(interest);
         world.reactor.verify(world.token).unwrap();
         let _writable = world.poll();
-        let (stranger, stranger_peer) = net::pair().unwrap();
-        world.number.become_file(&stranger);
-        net::send(&stranger_peer, b"not yours").unwrap();
+        let (other, other_peer) = net::pair().unwrap();
+        world.number.become_file(&other);
+        net::send(&other_peer, b"not yours").unwrap();
         net::send(&world.peer, b"to the copy").unwrap();
-        assert_eq!(world.poll(), [(world.token, Readiness::LOST)]);
+        assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
         assert!(world.reactor.source(world.token).is_none());
         assert_eq!(world.poll(), []);
-        // The number is free for the stranger.
+        // The number is free for the other.
         let token = world.reactor.register(world.number, interest).unwrap();
         let events = world.poll();
         assert_eq!(events.len(), 1);
@@ -100,15 +100,15 @@ fn a_closed_socket_is_not_read_for_one_that_was_not_verified_either() {
     let mut world = World::new(Interest::READABLE);
     net::send(&world.peer, b"x").unwrap();
     assert_eq!(world.poll().len(), 1);
-    let (stranger, stranger_peer) = net::pair().unwrap();
-    world.number.become_file(&stranger);
-    net::send(&stranger_peer, b"not yours").unwrap();
+    let (other, other_peer) = net::pair().unwrap();
+    world.number.become_file(&other);
+    net::send(&other_peer, b"not yours").unwrap();
     // It is on the ready list, where each source is verified.
-    assert_eq!(world.poll(), [(world.token, Readiness::LOST)]);
+    assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
 }
 
 #[test]
-fn two_eventfds_have_one_inode_and_are_told_apart_by_the_set() {
+fn the_selector_tells_two_eventfds_with_one_inode_apart() {
     let flags = EventfdFlags::NONBLOCK;
     let (own, other) = (eventfd(0, flags).unwrap(), eventfd(1, flags).unwrap());
     let copy = dup(&own).unwrap();
@@ -121,30 +121,30 @@ fn two_eventfds_have_one_inode_and_are_told_apart_by_the_set() {
     let mut events = Vec::new();
     reactor.poll(Some(Duration::ZERO), &mut events).unwrap();
     assert_eq!(events.len(), 1);
-    assert_eq!(events[0].readiness, Readiness::LOST);
+    assert_eq!(events[0].readiness, Readiness::STALE);
 }
 
 #[test]
-fn reports_of_a_lost_description_haunt_the_reactor() {
+fn reports_of_a_stale_registration_ask_for_a_rebuild() {
     let mut world = World::new(Interest::READABLE);
     world.reactor.verify(world.token).unwrap();
-    let (stranger, _stranger_peer) = net::pair().unwrap();
-    world.number.become_file(&stranger);
+    let (other, _other_peer) = net::pair().unwrap();
+    world.number.become_file(&other);
     for _ in 0..40 {
         net::send(&world.peer, b"x").unwrap();
-        let _lost = world.poll();
+        let _stale = world.poll();
     }
-    assert!(world.reactor.is_haunted());
+    assert!(world.reactor.needs_rebuild());
 }
 
 #[test]
 fn a_number_that_is_its_old_description_again_can_be_registered() {
     let mut world = World::new(Interest::READABLE);
     world.reactor.verify(world.token).unwrap();
-    let (stranger, _stranger_peer) = net::pair().unwrap();
-    world.number.become_file(&stranger);
+    let (other, _other_peer) = net::pair().unwrap();
+    world.number.become_file(&other);
     net::send(&world.peer, b"x").unwrap();
-    assert_eq!(world.poll(), [(world.token, Readiness::LOST)]);
+    assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
     world.number.become_file(&world.copy);
     let token = world
         .reactor
@@ -155,11 +155,11 @@ fn a_number_that_is_its_old_description_again_can_be_registered() {
 }
 
 #[test]
-fn a_registration_knows_whether_its_number_still_is_its_file() {
+fn a_number_that_became_another_file_is_not_registered() {
     let mut world = World::new(Interest::READABLE);
     assert!(world.reactor.is_registered(world.token).unwrap());
-    let (stranger, _stranger_peer) = net::pair().unwrap();
-    world.number.become_file(&stranger);
+    let (other, _other_peer) = net::pair().unwrap();
+    world.number.become_file(&other);
     assert!(!world.reactor.is_registered(world.token).unwrap());
     assert!(matches!(
         world.reactor.reregister(world.token, Interest::READABLE),

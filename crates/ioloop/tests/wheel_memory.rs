@@ -31,12 +31,12 @@ fn a_million_pending_timers_cost_at_most_34_bytes_each() {
 }
 
 #[test]
-fn a_million_disarmed_timers_leave_nothing() {
+fn a_million_cancelled_timers_leave_nothing() {
     let mut wheel = million_over_a_minute();
     let mut ids: Vec<u32> = (0..MILLION).collect();
     ids.sort_by_key(|id| spread(u64::from(*id) + 7));
     for id in ids {
-        assert!(wheel.disarm(TimerId(id)));
+        assert!(wheel.cancel(TimerId(id)));
     }
     assert!(wheel.heap_bytes() < 64 << 10, "{}", wheel.heap_bytes());
 }
@@ -67,7 +67,7 @@ fn an_idle_timeout_reset_for_ever_does_not_grow_the_wheel() {
 }
 
 #[test]
-fn arming_and_disarming_in_the_present_does_not_grow_the_front() {
+fn arming_and_cancelling_in_the_present_does_not_grow_the_front() {
     for survivors in [0, 1, 100] {
         let mut wheel = Wheel::new();
         wheel.expire(SECOND, 0, &mut Vec::new());
@@ -77,7 +77,7 @@ fn arming_and_disarming_in_the_present_does_not_grow_the_front() {
         for round in 0..1_000_000u64 {
             let id = TimerId(u32::try_from(round % 10).expect("a small number"));
             wheel.arm(id, SECOND - spread(round) % SECOND);
-            wheel.disarm(TimerId(
+            wheel.cancel(TimerId(
                 u32::try_from(spread(round) % 10).expect("a small number"),
             ));
         }
@@ -90,17 +90,17 @@ fn arming_and_disarming_in_the_present_does_not_grow_the_front() {
 }
 
 #[test]
-fn arming_and_disarming_at_once_leaves_nothing_under_pending_timers() {
+fn arming_and_cancelling_at_once_leaves_nothing_under_pending_timers() {
     let mut wheel = Wheel::new();
     for id in 0..1_000 {
         wheel.arm(TimerId(id), SECOND + u64::from(id));
     }
     wheel.arm(TimerId(1_000), SECOND);
-    wheel.disarm(TimerId(1_000));
+    wheel.cancel(TimerId(1_000));
     let before = wheel.heap_bytes();
     for round in 0..100_000 {
         wheel.arm(TimerId(1_000), SECOND + round % 1_000);
-        wheel.disarm(TimerId(1_000));
+        wheel.cancel(TimerId(1_000));
     }
     assert_eq!(wheel.heap_bytes(), before);
 }
@@ -114,12 +114,12 @@ fn a_wheel_that_gave_its_table_back_goes_on() {
             wheel.arm(TimerId(id), now + spread(id.into()) % (60 * SECOND));
         }
         for id in (0..10_000).step_by(2) {
-            assert!(wheel.disarm(TimerId(id)));
+            assert!(wheel.cancel(TimerId(id)));
         }
         let mut due = Vec::new();
         wheel.expire(now + 60 * SECOND, usize::MAX, &mut due);
         assert_eq!(due.len(), 5_000);
-        assert!(!wheel.disarm(TimerId(1)));
+        assert!(!wheel.cancel(TimerId(1)));
         assert_eq!(wheel.next_wake(), None);
     }
 }

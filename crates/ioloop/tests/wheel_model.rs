@@ -8,7 +8,7 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Step {
     Arm { id: u32, deadline: Deadline },
-    Disarm { id: u32 },
+    Cancel { id: u32 },
     Expire { forward: u64, budget: usize },
     ExpireAtNextWake { budget: usize },
     ExpireInThePast { back: u64 },
@@ -30,13 +30,13 @@ struct Model {
 
 impl Model {
     fn arm(&mut self, id: u32, deadline: u64) {
-        self.disarm(id);
+        self.cancel(id);
         self.insertions += 1;
         self.pending.insert((deadline, self.insertions), id);
         self.keys.insert(id, (deadline, self.insertions));
     }
 
-    fn disarm(&mut self, id: u32) -> bool {
+    fn cancel(&mut self, id: u32) -> bool {
         self.keys
             .remove(&id)
             .is_some_and(|key| self.pending.remove(&key).is_some())
@@ -88,11 +88,11 @@ impl Pair {
                 self.wheel.arm(TimerId(id), deadline);
                 self.model.arm(id, deadline);
             }
-            Step::Disarm { id } => {
+            Step::Cancel { id } => {
                 assert_eq!(
-                    self.wheel.disarm(TimerId(id)),
-                    self.model.disarm(id),
-                    "disarm {id}"
+                    self.wheel.cancel(TimerId(id)),
+                    self.model.cancel(id),
+                    "cancel {id}"
                 );
             }
             Step::Expire { forward, budget } => {
@@ -187,7 +187,7 @@ fn budget() -> impl Strategy<Value = usize> {
 fn step(ids: u32) -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (0..ids, deadline()).prop_map(|(id, deadline)| Step::Arm { id, deadline }),
-        6 => (0..ids).prop_map(|id| Step::Disarm { id }),
+        6 => (0..ids).prop_map(|id| Step::Cancel { id }),
         3 => (near_ticks(), budget()).prop_map(|(forward, budget)| Step::Expire { forward, budget }),
         1 => (ticks(), budget()).prop_map(|(forward, budget)| Step::Expire { forward, budget }),
         2 => budget().prop_map(|budget| Step::ExpireAtNextWake { budget }),

@@ -118,12 +118,12 @@ fn deadlines_of_every_magnitude_fire_in_one_jump() {
 }
 
 #[test]
-fn a_timer_disarmed_anywhere_does_not_fire_and_its_id_is_free_again() {
+fn a_timer_cancelled_anywhere_does_not_fire_and_its_id_is_free_again() {
     for deadline in [0, MILLISECOND / 2, SECOND, 400 * DAY] {
         for gone in 0..40 {
             let mut wheel = armed(&[deadline; 40]);
-            assert!(wheel.disarm(TimerId(gone)));
-            assert!(!wheel.disarm(TimerId(gone)));
+            assert!(wheel.cancel(TimerId(gone)));
+            assert!(!wheel.cancel(TimerId(gone)));
             let rest: Vec<u32> = (0..40).filter(|id| *id != gone).collect();
             assert_eq!(expire(&mut wheel, deadline, usize::MAX), rest);
             wheel.arm(TimerId(gone), deadline);
@@ -133,20 +133,20 @@ fn a_timer_disarmed_anywhere_does_not_fire_and_its_id_is_free_again() {
 }
 
 #[test]
-fn a_timer_that_fired_or_never_was_is_not_disarmed() {
+fn a_timer_that_fired_or_never_was_is_not_cancelled() {
     let mut wheel = armed(&[1]);
     assert_eq!(expire(&mut wheel, 1, usize::MAX), [0]);
-    assert!(!wheel.disarm(TimerId(0)));
-    assert!(!wheel.disarm(TimerId(u32::MAX)));
+    assert!(!wheel.cancel(TimerId(0)));
+    assert!(!wheel.cancel(TimerId(u32::MAX)));
 }
 
 #[test]
 fn the_next_wake_follows_the_earliest_timer() {
     let mut wheel = armed(&[5 * SECOND, 3 * SECOND]);
     assert_eq!(wheel.next_wake(), Some(3 * SECOND));
-    wheel.disarm(TimerId(1));
+    wheel.cancel(TimerId(1));
     assert_eq!(wheel.next_wake(), Some(5 * SECOND));
-    wheel.disarm(TimerId(0));
+    wheel.cancel(TimerId(0));
     assert_eq!(wheel.next_wake(), None);
 }
 

@@ -20,7 +20,7 @@ pub(crate) type Operation = Box<dyn FnMut()>;
 /// Every operation by its name.
 pub(crate) fn operation(name: &str) -> Option<Operation> {
     Some(match name {
-        "wheel: arm and disarm" => arm_and_disarm(),
+        "wheel: arm and cancel" => arm_and_cancel(),
         "wheel: arm and fire" => arm_and_fire(),
         "turn: nothing ready" => turn_idle(),
         "turn: one source ready" => turn_ready(Interest::READABLE),
@@ -32,7 +32,7 @@ pub(crate) fn operation(name: &str) -> Option<Operation> {
 
 /// The names that [`operation`] knows.
 pub(crate) const NAMES: [&str; 6] = [
-    "wheel: arm and disarm",
+    "wheel: arm and cancel",
     "wheel: arm and fire",
     "turn: nothing ready",
     "turn: one source ready",
@@ -40,7 +40,7 @@ pub(crate) const NAMES: [&str; 6] = [
     "inbox: post and collect",
 ];
 
-fn arm_and_disarm() -> Operation {
+fn arm_and_cancel() -> Operation {
     let mut wheel = wheel();
     let mut step = 0;
     Box::new(move || {
@@ -49,7 +49,7 @@ fn arm_and_disarm() -> Operation {
             TimerId(RESIDENT),
             START + (step * 7919 % 60_000) * MILLISECOND,
         );
-        assert!(wheel.disarm(TimerId(RESIDENT)));
+        assert!(wheel.cancel(TimerId(RESIDENT)));
     })
 }
 

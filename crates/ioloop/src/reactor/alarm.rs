@@ -88,7 +88,7 @@ mod timerfd {
 
         /// It has rung. Its counter is left unread: the set reports edges, and the next
         /// [`set`](Self::set) clears it.
-        pub(crate) fn rang(&mut self) {
+        pub(crate) fn fired(&mut self) {
             self.armed = None;
         }
     }
@@ -154,7 +154,7 @@ mod timerfd {
             alarm.set(0, u64::MAX).unwrap();
             assert_eq!(remaining(&alarm), LONGEST_WAIT / SECOND);
             assert_eq!(alarm.armed, Some(LONGEST_WAIT));
-            alarm.rang();
+            alarm.fired();
             alarm.set(LONGEST_WAIT, u64::MAX).unwrap();
             assert_eq!(alarm.armed, Some(2 * LONGEST_WAIT));
         }
@@ -184,6 +184,6 @@ mod absent {
             Ok(())
         }
 
-        pub(crate) fn rang(&mut self) {}
+        pub(crate) fn fired(&mut self) {}
     }
 }

@@ -119,7 +119,7 @@ impl Readiness {
     pub const READ_CLOSED: Self = Self(0x20);
     /// The descriptor number was closed and may be another file's. The registration is gone; this
     /// is its last report, and comes alone.
-    pub const LOST: Self = Self(0x40);
+    pub const STALE: Self = Self(0x40);
 
     /// The bits, as laid out above.
     #[must_use]

@@ -19,9 +19,9 @@
 //! - After [`verify`](Reactor::verify), every other report of the source is verified too, by its
 //!   [`Identity`].
 //! - A registration that turns out to be stale is removed, and reported once as
-//!   [`Readiness::LOST`].
-//! - Reports to a token that is gone make the reactor [`haunted`](Reactor::is_haunted), which a
-//!   new set cures.
+//!   [`Readiness::STALE`].
+//! - Reports to a token that is gone are counted; after a few of them the epoll set
+//!   [needs a rebuild](Reactor::needs_rebuild).
 
 mod alarm;
 mod identity;
@@ -42,7 +42,7 @@ pub(crate) use alarm::Alarm;
 pub use identity::Identity;
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
 use ready_list::ReadyList;
-use stale::{ORPHAN_LIMIT, SET_VERIFIES};
+use stale::{SELECTOR_VERIFIES, STALE_EVENT_LIMIT};
 pub use token::Token;
 pub(crate) use token::{ALARM, WAKE};
 
@@ -68,11 +68,11 @@ pub struct Reactor<S> {
     ready: ReadyList,
     next_generation: u32,
     /// Events since the last [`rebuild`](Reactor::rebuild) for registrations that are gone.
-    orphans: u32,
+    stale_events: u32,
     /// A registration ended without leaving the set: its description may live on in there.
-    ghosts: bool,
+    may_hold_stale: bool,
     /// Registrations that were found stale, and removed, since the last turn reported such.
-    lost: Vec<Token>,
+    stale: Vec<Token>,
 }
 
 /// The result of a poll besides its events.
@@ -93,8 +93,8 @@ pub(crate) struct Entry<S> {
     identity: Option<Identity>,
     /// Whether the set knows it; false only for an empty interest on systems without one.
     watched: bool,
-    /// Reported, and not proven drained since.
-    unproven: Readiness,
+    /// Reported and not drained since.
+    pending: Readiness,
     /// Whether it is on the ready list.
     listed: bool,
     /// Where it stands in the events being collected, plus one; 0 outside a poll.
@@ -131,9 +131,9 @@ impl<S: AsFd> Reactor<S> {
             by_fd: HashMap::new(),
             ready: ReadyList::default(),
             next_generation: 0,
-            orphans: 0,
-            ghosts: false,
-            lost: Vec::new(),
+            stale_events: 0,
+            may_hold_stale: false,
+            stale: Vec::new(),
         })
     }
 
@@ -146,14 +146,14 @@ impl<S: AsFd> Reactor<S> {
     /// from `epoll_ctl(2)`. Nothing is registered then.
     pub fn register(&mut self, source: S, interest: Interest) -> Result<Token> {
         let fd = source.as_fd().as_raw_fd();
-        self.forget_stale(fd)?;
+        self.replace_stale(fd)?;
         let slot = self.entries.vacant_entry();
         let index = u32::try_from(slot.key())
             .ok()
             .filter(|&index| index < token::MAX_INDEX - 1);
         let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let token = Token::new(index, self.next_generation);
-        let identity = if SET_VERIFIES {
+        let identity = if SELECTOR_VERIFIES {
             None
         } else {
             Some(Identity::of(&source)?)
@@ -165,15 +165,15 @@ impl<S: AsFd> Reactor<S> {
             generation: token.generation(),
             identity,
             watched,
-            unproven: Readiness::EMPTY,
+            pending: Readiness::EMPTY,
             listed: false,
             collected: 0,
         });
         self.by_fd.insert(fd, index);
         self.next_generation = self.next_generation.wrapping_add(1);
-        if self.ghosts && token::is_boundary(self.next_generation) {
+        if self.may_hold_stale && token::is_boundary(self.next_generation) {
             // Before a generation comes again, nothing that has the old one may be in the set.
-            self.orphans = ORPHAN_LIMIT;
+            self.stale_events = STALE_EVENT_LIMIT;
         }
         Ok(token)
     }
@@ -185,8 +185,8 @@ impl<S: AsFd> Reactor<S> {
     /// [`Error::Unknown`] when the token is stale, or its descriptor was closed meanwhile: the
     /// registration is then gone.
     pub fn reregister(&mut self, token: Token, interest: Interest) -> Result<()> {
-        if !SET_VERIFIES && self.source(token).is_some() && !self.is_registered(token)? {
-            // kqueue would add the stranger.
+        if !SELECTOR_VERIFIES && self.source(token).is_some() && !self.is_registered(token)? {
+            // kqueue would add the other file.
             self.remove(token);
         }
         let Some(entry) = live(&mut self.entries, token) else {
@@ -218,13 +218,13 @@ impl<S: AsFd> Reactor<S> {
     /// Stops watching and gives the source back; `None` for a stale token. Never fails: a
     /// descriptor that was closed before has left the set by itself.
     pub fn deregister(&mut self, token: Token) -> Option<S> {
-        let ghosts = self.ghosts;
+        let may_hold_stale = self.may_hold_stale;
         let entry = self.remove(token)?;
         let fd = entry.source.as_fd().as_raw_fd();
         // The only failures are ENOENT and EBADF: the descriptor is out of the set already, or its
         // description is there under a number that is closed.
         let left = !entry.watched || self.poll.registry().deregister(&mut SourceFd(&fd)).is_ok();
-        self.ghosts = ghosts || !left;
+        self.may_hold_stale = may_hold_stale || !left;
         Some(entry.source)
     }
 
@@ -233,8 +233,8 @@ impl<S: AsFd> Reactor<S> {
     pub fn drained(&mut self, token: Token, readiness: Readiness) {
         if let Some(entry) = live(&mut self.entries, token) {
             let drainable = Readiness::READABLE | Readiness::WRITABLE;
-            let proven = Readiness::from_bits(readiness.bits() & drainable.bits());
-            entry.unproven = entry.unproven.without(proven);
+            let drained = Readiness::from_bits(readiness.bits() & drainable.bits());
+            entry.pending = entry.pending.without(drained);
         }
     }
 
@@ -254,8 +254,8 @@ impl<S: AsFd> Reactor<S> {
     /// [`poll`](Self::poll), with what the reserved sources did.
     pub(crate) fn turn(&mut self, max_wait: Option<Duration>, events: &mut Vec<Event>) -> Signals {
         events.clear();
-        self.ready.settle(&mut self.entries);
-        let wait = if self.ready.is_empty() && self.lost.is_empty() {
+        self.ready.remove_drained(&mut self.entries);
+        let wait = if self.ready.is_empty() && self.stale.is_empty() {
             max_wait
         } else {
             Some(Duration::ZERO)
@@ -269,8 +269,8 @@ impl<S: AsFd> Reactor<S> {
             signals.failure.get_or_insert(error);
         }
         self.list(events);
-        if !self.lost.is_empty() {
-            self.report_lost(events);
+        if !self.stale.is_empty() {
+            self.report_stale(events);
         }
         signals
     }
@@ -282,6 +282,13 @@ impl<S: AsFd> Reactor<S> {
             .get(token.index() as usize)
             .filter(|entry| entry.generation == token.generation())
             .map(|entry| &entry.source)
+    }
+
+    /// The live registration at a token's index.
+    #[must_use]
+    pub fn token_at(&self, index: u32) -> Option<Token> {
+        let entry = self.entries.get(index as usize)?;
+        Some(entry.token(index as usize))
     }
 
     /// How many sources are registered.
@@ -302,9 +309,9 @@ impl<S: AsFd> Reactor<S> {
 
     fn recheck(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
         // Lost registrations have their share of the poll.
-        let budget = self.event_budget.saturating_sub(self.lost.len());
+        let budget = self.event_budget.saturating_sub(self.stale.len());
         let Ok(found) = self.ready.recheck(&mut self.entries, budget) else {
-            return self.ask_set(budget);
+            return self.recheck_by_modify(budget);
         };
         let mut failure = None;
         for found in found {
@@ -323,7 +330,7 @@ impl<S: AsFd> Reactor<S> {
             if current {
                 report(entry, events, found.token, found.readiness);
             } else {
-                self.lose(found.token);
+                self.remove_stale(found.token);
             }
         }
         failure.map_or(Ok(()), Err)
@@ -333,7 +340,7 @@ impl<S: AsFd> Reactor<S> {
     /// `RLIMIT_NOFILE`, for one when the limit is 0, and without memory: changing a registration
     /// makes the set report again what is possible. A system call for each source.
     #[cold]
-    fn ask_set(&mut self, budget: usize) -> io::Result<()> {
+    fn recheck_by_modify(&mut self, budget: usize) -> io::Result<()> {
         let mut failure = None;
         for token in self.ready.take(&mut self.entries, budget) {
             let Some(entry) = live(&mut self.entries, token) else {
@@ -345,8 +352,8 @@ impl<S: AsFd> Reactor<S> {
             };
             let registry = self.poll.registry();
             match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
-                Ok(()) => entry.unproven = Readiness::EMPTY,
-                Err(error) if is_gone(&error) => self.lose(token),
+                Ok(()) => entry.pending = Readiness::EMPTY,
+                Err(error) if is_gone(&error) => self.remove_stale(token),
                 Err(error) => {
                     entry.listed = true;
                     self.ready.push(token);
@@ -375,10 +382,10 @@ impl<S: AsFd> Reactor<S> {
                 name => {
                     let token = Token::from_mio(name);
                     let Some(entry) = live(&mut self.entries, token) else {
-                        self.orphans = self.orphans.saturating_add(1);
+                        self.stale_events = self.stale_events.saturating_add(1);
                         continue;
                     };
-                    if entry.is_stranger(self.poll.registry(), token) {
+                    if entry.is_stale(self.poll.registry(), token) {
                         stale.push(token);
                         continue;
                     }
@@ -387,9 +394,9 @@ impl<S: AsFd> Reactor<S> {
             }
         }
         for token in stale {
-            // Its description reports on, as an orphan.
-            self.orphans = self.orphans.saturating_add(1);
-            self.lose(token);
+            // Its description goes on to report.
+            self.stale_events = self.stale_events.saturating_add(1);
+            self.remove_stale(token);
         }
         Ok(())
     }
@@ -404,7 +411,7 @@ impl<S: AsFd> Reactor<S> {
             if entry.interest.is_edge() {
                 continue;
             }
-            entry.unproven = event.readiness;
+            entry.pending = event.readiness;
             if !entry.listed {
                 entry.listed = true;
                 self.ready.push(event.token);
@@ -416,7 +423,7 @@ impl<S: AsFd> Reactor<S> {
         live(&mut self.entries, token)?;
         let entry = self.entries.remove(token.index() as usize);
         self.by_fd.remove(&entry.source.as_fd().as_raw_fd());
-        self.ghosts = true;
+        self.may_hold_stale = true;
         Some(entry)
     }
 }
@@ -482,7 +489,7 @@ fn watch(
         return Ok(false);
     };
     match registry.register(&mut SourceFd(&fd), token.to_mio(), wanted) {
-        // Left from a registration that was lost, when the number has become the same description
+        // Left by a stale registration, when the number has become the same description
         // again (`dup2(2)`).
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             registry.reregister(&mut SourceFd(&fd), token.to_mio(), wanted)?;

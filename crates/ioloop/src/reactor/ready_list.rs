@@ -38,12 +38,12 @@ impl ReadyList {
     }
 
     /// Drops who is gone or proved itself drained.
-    pub(super) fn settle<S>(&mut self, entries: &mut Slab<Entry<S>>) {
+    pub(super) fn remove_drained<S>(&mut self, entries: &mut Slab<Entry<S>>) {
         self.tokens.retain(|&token| {
             let Some(entry) = super::live(entries, token) else {
                 return false;
             };
-            entry.listed = !entry.unproven.of_interest(entry.interest).is_empty();
+            entry.listed = !entry.pending.of_interest(entry.interest).is_empty();
             entry.listed
         });
     }
@@ -97,7 +97,7 @@ impl ReadyList {
         for token in self.tokens.drain(..count) {
             let entry = &mut entries[token.index() as usize];
             entry.listed = false;
-            entry.unproven = Readiness::EMPTY;
+            entry.pending = Readiness::EMPTY;
         }
         Ok(ready)
     }

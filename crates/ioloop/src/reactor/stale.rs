@@ -43,13 +43,13 @@ impl<S: AsFd> Reactor<S> {
     /// Whether removed registrations keep reporting; see the module's section on closed
     /// descriptors.
     #[must_use]
-    pub fn is_haunted(&self) -> bool {
-        self.orphans >= ORPHAN_LIMIT
+    pub fn needs_rebuild(&self) -> bool {
+        self.stale_events >= STALE_EVENT_LIMIT
     }
 
-    /// Whether a poll would report a [`Readiness::LOST`] without waiting.
-    pub(crate) fn has_lost(&self) -> bool {
-        !self.lost.is_empty()
+    /// Whether a poll would report a [`Readiness::STALE`] without waiting.
+    pub(crate) fn has_stale(&self) -> bool {
+        !self.stale.is_empty()
     }
 
     /// Watches all sources in a new set; `enter` gets it last, and adds what else belongs there.
@@ -58,12 +58,12 @@ impl<S: AsFd> Reactor<S> {
     /// # Errors
     ///
     /// As for [`new`](Self::new), of `epoll_ctl(2)`, or of `enter`. The old set then stays in use
-    /// with all its sources, for another [`ORPHAN_LIMIT`] events.
+    /// with all its sources, for another [`STALE_EVENT_LIMIT`] events.
     pub(crate) fn rebuild(
         &mut self,
         enter: impl FnOnce(&mio::Poll) -> io::Result<()>,
     ) -> Result<()> {
-        self.orphans = 0;
+        self.stale_events = 0;
         let poll = mio::Poll::new()?;
         let mut gone = Vec::new();
         for (index, entry) in &self.entries {
@@ -76,29 +76,29 @@ impl<S: AsFd> Reactor<S> {
         }
         enter(&poll)?;
         for token in gone {
-            self.lose(token);
+            self.remove_stale(token);
         }
         self.poll = poll;
-        self.ghosts = false;
+        self.may_hold_stale = false;
         Ok(())
     }
 
     /// Removes a stale registration; the next report says so.
-    pub(super) fn lose(&mut self, token: Token) {
+    pub(super) fn remove_stale(&mut self, token: Token) {
         if self.remove(token).is_some() {
-            self.lost.push(token);
+            self.stale.push(token);
         }
     }
 
     /// Adds lost registrations to what the poll has found, up to its bound. A set that was replaced
     /// may have lost any number of them.
     #[cold]
-    pub(super) fn report_lost(&mut self, events: &mut Vec<Event>) {
+    pub(super) fn report_stale(&mut self, events: &mut Vec<Event>) {
         let room = (2 * self.event_budget).saturating_sub(events.len());
-        for token in self.lost.drain(..self.lost.len().min(room)) {
+        for token in self.stale.drain(..self.stale.len().min(room)) {
             // Whoever registered the number that is at this index now has replaced the lost one.
             if !self.entries.contains(token.index() as usize) {
-                let readiness = Readiness::LOST;
+                let readiness = Readiness::STALE;
                 events.push(Event { token, readiness });
             }
         }
@@ -106,7 +106,7 @@ impl<S: AsFd> Reactor<S> {
 
     /// Makes room for `fd`: an old registration of the same number is either live, an error, or
     /// left over from a descriptor that was closed.
-    pub(super) fn forget_stale(&mut self, fd: RawFd) -> Result<()> {
+    pub(super) fn replace_stale(&mut self, fd: RawFd) -> Result<()> {
         let Some(&index) = self.by_fd.get(&fd) else {
             return Ok(());
         };
@@ -124,10 +124,10 @@ impl<S: AsFd> Entry<S> {
     /// Whether a report is of a description whose number is closed, or another file's. Costs
     /// nothing unless the owner asked for it with [`Reactor::verify`].
     #[inline]
-    pub(super) fn is_stranger(&self, registry: &mio::Registry, token: Token) -> bool {
+    pub(super) fn is_stale(&self, registry: &mio::Registry, token: Token) -> bool {
         // kqueue forgets a number with its closing, whatever else the description has.
         match &self.identity {
-            Some(identity) if SET_VERIFIES => self.differs(identity, registry, token),
+            Some(identity) if SELECTOR_VERIFIES => self.differs(identity, registry, token),
             _ => false,
         }
     }
@@ -150,7 +150,7 @@ impl<S: AsFd> Entry<S> {
     ///
     /// `ENOMEM` and the like: it is not known.
     pub(super) fn is_current(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
-        if !SET_VERIFIES {
+        if !SELECTOR_VERIFIES {
             let identity = self.identity.as_ref();
             return Ok(!identity.is_some_and(|identity| identity.differs(&self.source)));
         }
@@ -177,10 +177,10 @@ impl<S: AsFd> Entry<S> {
 }
 
 /// Whether the set tells a description that is not in it from one that is.
-pub(super) const SET_VERIFIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub(super) const SELECTOR_VERIFIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
-pub(super) const ORPHAN_LIMIT: u32 = 16;
+pub(super) const STALE_EVENT_LIMIT: u32 = 16;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
@@ -205,22 +205,22 @@ mod tests {
         let mut reactor = Reactor::new().unwrap();
         reactor.next_generation = token::BOUNDARY - 3;
         churn(&mut reactor, &socket, 6);
-        assert!(!reactor.is_haunted(), "nothing was left in the set");
+        assert!(!reactor.needs_rebuild(), "nothing was left in the set");
         reactor.next_generation = token::BOUNDARY - 3;
         let token = reactor.register(Arc::clone(&socket), Interest::READABLE);
-        reactor.lose(token.unwrap());
+        reactor.remove_stale(token.unwrap());
         churn(&mut reactor, &socket, 1);
-        assert!(!reactor.is_haunted());
+        assert!(!reactor.needs_rebuild());
         churn(&mut reactor, &socket, 1);
-        assert!(reactor.is_haunted());
+        assert!(reactor.needs_rebuild());
         reactor.rebuild(|_| Ok(())).unwrap();
         reactor.next_generation = token::BOUNDARY - 3;
         churn(&mut reactor, &socket, 6);
-        assert!(!reactor.is_haunted());
+        assert!(!reactor.needs_rebuild());
     }
 
     #[test]
-    fn what_a_rebuild_has_lost_comes_within_the_budget() {
+    fn what_a_rebuild_has_stale_comes_within_the_budget() {
         const BUDGET: usize = 2;
         const SOURCES: usize = 3 * BUDGET + 1;
         let mut reactor = Reactor::with_event_budget(BUDGET).unwrap();
@@ -244,7 +244,7 @@ mod tests {
             })
             .collect();
         for &token in &stale {
-            reactor.lose(token);
+            reactor.remove_stale(token);
         }
         let mut lost = Vec::new();
         for _ in 0..stale.len() {
@@ -252,7 +252,7 @@ mod tests {
             assert!(events.len() <= 2 * BUDGET, "{} events", events.len());
             let reported = events
                 .iter()
-                .filter(|event| event.readiness == Readiness::LOST);
+                .filter(|event| event.readiness == Readiness::STALE);
             lost.extend(reported.map(|event| event.token));
         }
         assert_eq!(lost, stale);

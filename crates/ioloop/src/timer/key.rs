@@ -1,6 +1,6 @@
 //! Names of timers, and the table that holds the truth about each.
 
-/// Names a timer: a number chosen by the caller, free again once the timer fired or was disarmed.
+/// Names a timer: a number chosen by the caller, free again once the timer fired or was cancelled.
 ///
 /// Ids are expected to be **dense** (0, 1, 2 …, reused): the wheel keeps 16 bytes for every number up
 /// to the largest one armed since it was last empty.
@@ -51,7 +51,7 @@ pub(super) struct LookUp {
 /// table. A stale item whose id is armed again exactly a multiple of 2^32 insertions later looks live
 /// once more. That is harmless, because everyone who acts on an item asks the table for the deadline
 /// and ignores the item unless it stands where that deadline belongs; and a timer fires only by
-/// [`Table::disarm`], which succeeds once.
+/// [`Table::remove`], which succeeds once.
 #[derive(Default)]
 pub(super) struct Table {
     entries: Vec<Entry>,
@@ -68,11 +68,11 @@ impl Table {
                 index + 1,
                 Entry {
                     deadline: 0,
-                    order: DISARMED,
+                    order: VACANT,
                 },
             );
         }
-        debug_assert!(self.entries[index].order == DISARMED, "{id:?} is armed");
+        debug_assert!(self.entries[index].order == VACANT, "{id:?} is armed");
         self.last_order += 1;
         self.armed += 1;
         self.entries[index] = Entry {
@@ -86,14 +86,14 @@ impl Table {
         }
     }
 
-    /// Ends a timer, fired or disarmed alike. What it was, if it was armed.
-    pub(super) fn disarm(&mut self, id: TimerId) -> Option<Timer> {
+    /// Ends a timer, fired or cancelled alike. What it was, if it was armed.
+    pub(super) fn remove(&mut self, id: TimerId) -> Option<Timer> {
         let entry = self.entries.get_mut(id.0 as usize)?;
         let Entry { deadline, order } = *entry;
-        if order == DISARMED {
+        if order == VACANT {
             return None;
         }
-        entry.order = DISARMED;
+        entry.order = VACANT;
         self.armed -= 1;
         Some(Timer {
             deadline,
@@ -114,7 +114,7 @@ impl Table {
     #[inline]
     pub(super) fn look_up(&self, item: Item) -> LookUp {
         let Entry { deadline, order } = self.entries[item.id.0 as usize];
-        let live = (order != DISARMED) & (generation(order) == item.generation);
+        let live = (order != VACANT) & (generation(order) == item.generation);
         LookUp { live, deadline }
     }
 
@@ -168,7 +168,7 @@ fn generation(order: u64) -> u32 {
     order as u32
 }
 
-const DISARMED: u64 = 0;
+const VACANT: u64 = 0;
 
 /// Entries that an empty table keeps: 64 KiB.
 const KEPT_ENTRIES: usize = 4096;

@@ -68,9 +68,9 @@ impl Level {
         self.occupied |= 1 << slot;
     }
 
-    /// Forgets a timer that `table` no longer holds. Amortised O(1).
-    pub(super) fn forget(&mut self, slot: usize, item: Item, table: &Table) {
-        self.slots[slot].forget(item, table);
+    /// Removes a timer that `table` no longer holds. Amortised O(1).
+    pub(super) fn cancel(&mut self, slot: usize, item: Item, table: &Table) {
+        self.slots[slot].cancel(item, table);
         if self.slots[slot].is_empty() {
             let items = self.take(slot);
             self.recycle(slot, items);
@@ -118,7 +118,7 @@ pub(super) fn recycled<T>(mut vector: Vec<T>) -> Vec<T> {
 }
 
 /// Whether a container of `len` items, `dead` of them dead, is worth a compaction: each one removes
-/// more than half, so it is paid for by the disarms since the last.
+/// more than half, so it is paid for by the cancels since the last.
 pub(super) fn mostly_dead(dead: usize, len: usize) -> bool {
     len > COMPACT_FLOOR && dead * 2 > len
 }
@@ -130,7 +130,7 @@ struct Slot {
 }
 
 impl Slot {
-    fn forget(&mut self, item: Item, table: &Table) {
+    fn cancel(&mut self, item: Item, table: &Table) {
         if self.items.last() != Some(&item) {
             self.dead += 1;
             if mostly_dead(self.dead, self.items.len()) {
@@ -139,7 +139,7 @@ impl Slot {
             return;
         }
         self.items.pop();
-        // The dead that were covered by it go too: arming and disarming in any nesting leaves nothing.
+        // The dead that were covered by it go too: arming and cancelling in any nesting leaves nothing.
         while self.dead > 0
             && self
                 .items
@@ -165,7 +165,7 @@ impl Slot {
         self.give_back();
     }
 
-    /// Frees memory once an eighth is in use. The next time is as many disarms away as it copies.
+    /// Frees memory once an eighth is in use. The next time is as many cancels away as it copies.
     fn give_back(&mut self) {
         let capacity = self.items.capacity();
         if capacity > KEPT_CAPACITY && self.items.len() < capacity / 8 {

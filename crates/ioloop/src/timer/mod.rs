@@ -5,7 +5,7 @@
 //!
 //! - **Slots are vectors**, not linked lists. A slot item is 8 bytes; the deadline lives in a table
 //!   indexed by the timer's id. Walking a slot is a linear read, where a list costs a cache miss for
-//!   each timer. Disarming leaves a dead item, and a slot more than half dead is compacted.
+//!   each timer. Cancelling leaves a dead item, and a slot more than half dead is compacted.
 //! - **Order is exact** although slots are coarse: the slot that contains the present is sorted into
 //!   a *front*, and timers fire by (deadline, insertion).
 //! - **The levels cover all of `u64`**, so there is no overflow list, and a deadline 400 days or 292

@@ -10,7 +10,7 @@ use super::level::{KEPT_CAPACITY, LEVELS, Level, Place, SLOT_BITS, mostly_dead, 
 /// Pending timers by id and deadline, fired in exact (deadline, insertion) order.
 ///
 /// Deadlines are ticks: nanoseconds on a scale of the caller's choosing, any `u64`. Arming and
-/// disarming take amortised constant time whatever the deadline; so does firing, apart from sorting
+/// cancelling take amortised constant time whatever the deadline; so does firing, apart from sorting
 /// the timers that share a slot of about a millisecond.
 ///
 /// ```
@@ -54,7 +54,7 @@ impl Wheel {
         if id > TimerId::MAX {
             return;
         }
-        self.forget(id);
+        self.unlink(id);
         let timer = self.table.arm(id, deadline);
         match Place::of(deadline, self.cursor) {
             Some(place) => self.levels[place.level].push(place.slot, timer.item()),
@@ -62,27 +62,27 @@ impl Wheel {
         }
     }
 
-    /// Disarms the timer `id`. Whether it was armed: a timer that fired is not.
-    pub fn disarm(&mut self, id: TimerId) -> bool {
-        let was_armed = self.forget(id);
+    /// Cancels the timer `id`. Whether it was armed: a timer that fired is not.
+    pub fn cancel(&mut self, id: TimerId) -> bool {
+        let was_armed = self.unlink(id);
         self.give_back();
         was_armed
     }
 
-    fn forget(&mut self, id: TimerId) -> bool {
-        let Some(timer) = self.table.disarm(id) else {
+    fn unlink(&mut self, id: TimerId) -> bool {
+        let Some(timer) = self.table.remove(id) else {
             return false;
         };
         match Place::of(timer.deadline, self.cursor) {
             Some(place) => {
-                self.levels[place.level].forget(place.slot, timer.item(), &self.table);
+                self.levels[place.level].cancel(place.slot, timer.item(), &self.table);
             }
-            None => self.front.forget(timer, &self.table),
+            None => self.front.cancel(timer, &self.table),
         }
         true
     }
 
-    /// Fires timers whose deadline is at or before `now`: disarms them and appends their ids to `due`,
+    /// Fires timers whose deadline is at or before `now`: cancels them and appends their ids to `due`,
     /// at most `budget` of them, in order of (deadline, insertion).
     ///
     /// What exceeds the budget stays due for the next call, in order with whatever became due
@@ -328,8 +328,8 @@ impl Front {
         self.keys.sort_unstable_by_key(|key| Reverse(*key));
     }
 
-    /// Forgets a timer that `table` no longer holds.
-    fn forget(&mut self, timer: Timer, table: &Table) {
+    /// Removes a timer that `table` no longer holds.
+    fn cancel(&mut self, timer: Timer, table: &Table) {
         if timer.order > self.run_order {
             self.late_dead += 1;
             if mostly_dead(self.late_dead, self.late.len()) {
@@ -365,7 +365,7 @@ impl Front {
             }
             (None, _) => self.late.pop()?.0.id,
         };
-        table.disarm(id).map(|timer| timer.id)
+        table.remove(id).map(|timer| timer.id)
     }
 
     /// Drops dead timers from where the next is looked for, and the memory of a run that is over.
@@ -445,7 +445,7 @@ mod tests {
         for id in 1..20 {
             wheel.arm(TimerId(id), first);
         }
-        assert!(wheel.disarm(TimerId(0)));
+        assert!(wheel.cancel(TimerId(0)));
         wheel.table.skip_orders((1 << 32) - 20);
         wheel.arm(TimerId(0), again);
         wheel
@@ -472,11 +472,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_item_come_alive_by_wrap_around_is_disarmed_once() {
+    fn a_stale_item_come_alive_by_wrap_around_is_cancelled_once() {
         for (first, again) in [(50, 9_000), (9_000, 50), (50, 50)] {
             let mut wheel = wrapped(first * MILLISECOND, again * MILLISECOND);
             for id in 0..20 {
-                assert!(wheel.disarm(TimerId(id)));
+                assert!(wheel.cancel(TimerId(id)));
             }
             assert!(!wheel.has_due(u64::MAX));
             assert_eq!(expired(&mut wheel, u64::MAX), []);
