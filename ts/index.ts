@@ -16,7 +16,7 @@ export {
   type IOLoopErrorCode,
   type SystemError,
 } from './support/errors.js';
-export type { FdLike, FileLike } from './sockets/fd.js';
+export type { FdLike, FileLike, NodeStreamLike } from './sockets/fd.js';
 export { Future } from './loop/future.js';
 export {
   IOLoop,

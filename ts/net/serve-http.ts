@@ -11,7 +11,10 @@ import { SSLIOStream } from '../streams/tls/ssl-iostream.js';
 import { TCPServer, type StopOptions, type TCPServerOptions } from './tcp-server.js';
 
 /** A server of `node:http`, `node:https` or `node:http2`. */
-export type HttpServer = NetServer & { closeIdleConnections?: () => void };
+export type HttpServer = NetServer & {
+  /** Closes the connections without a request. Servers of `node:http2` lack it. */
+  closeIdleConnections?: () => void;
+};
 
 /** Options of {@link serveHttp}: those of a `TCPServer` whose connections `server` handles. */
 export type ServeHttpOptions = Omit<TCPServerOptions, 'handleStream'>;

@@ -14,7 +14,9 @@ import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 
 /** An address of a host. */
 export interface HostAddress {
+  /** A numeric IP address. */
   readonly address: string;
+  /** The family of `address`. */
   readonly family: 4 | 6;
 }
 
@@ -43,6 +45,7 @@ export interface ConnectOptions extends IOStreamOptions, WaitOptions {
 export class TCPClient {
   readonly #resolver: Resolver;
 
+  /** A client with these options; it holds no connection and needs no close. */
   constructor(options: TCPClientOptions = {}) {
     this.#resolver = options.resolver ?? resolve;
   }

@@ -66,6 +66,7 @@ export interface StopOptions extends WaitOptions {
  * Otherwise the stream is left as it is when it returns.
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
+  /** The loop that accepts connections and runs their handlers. */
   readonly loop: IOLoop;
   /**
    * The server's side of `node:tls`, which listens nowhere; `null` without the option `tls`. It has

@@ -9,7 +9,17 @@ import { formatIPv4, formatIPv6, ipFamily, parseIPv4, parseIPv6, zoneIndex } fro
  * IPv6 host may end in a zone, the name or the index of an interface: `fe80::1%eth0`, `fe80::1%2`.
  * Addresses that the system gives have the index.
  */
-export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+export type Address =
+  | {
+      /** An IPv4 or IPv6 address. */
+      readonly host: string;
+      /** The port, 0 to 65,535. */
+      readonly port: number;
+    }
+  | {
+      /** The path of a Unix socket. */
+      readonly path: string;
+    };
 
 /** The families of the boundary. */
 export type Family = 4 | 6 | 1;

@@ -14,15 +14,27 @@ import { descriptorOf } from './socket.js';
  */
 export type FdLike = number | FileLike;
 
-/** An object with a file descriptor. `close` is what {@link closeFd} calls. */
+/** An object with a file descriptor. */
 export type FileLike =
-  | { fileno(): number; close?(): unknown }
-  | { readonly fd: number; close?(): unknown }
+  | {
+      /** The file descriptor; -1 when it is closed. */
+      fileno(): number;
+      /** Called by {@link IOLoop.closeFd}. */
+      close?(): unknown;
+    }
+  | {
+      /** The file descriptor; -1 when it is closed. */
+      readonly fd: number;
+      /** Called by {@link IOLoop.closeFd}. */
+      close?(): unknown;
+    }
   | NodeStreamLike;
 
 /** Node's sockets and pipes: the descriptor is a property of their handle. */
 export interface NodeStreamLike {
+  /** True once {@link destroy} was called or the stream has ended by an error. */
   readonly destroyed: boolean;
+  /** Closes the stream. Called by {@link IOLoop.closeFd}. */
   destroy(error?: Error): unknown;
 }
 

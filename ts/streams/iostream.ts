@@ -357,7 +357,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * does not take is dropped: {@link end} sends it. Whatever waits rejects with a
    * {@link StreamClosedError}; what was received can still be read. Closing again does nothing.
    *
-   * `error` is what the stream is closed for: its {@link error}. While {@link startTls} waits, its
+   * `error` is what the stream is closed for: its {@link IOStream.error}. While {@link startTls} waits, its
    * handshake is given up with it.
    */
   close(error: unknown = null): void {

@@ -6,12 +6,19 @@ import { invalidArgType, invalidArgValue } from './errors.js';
  * smaller units. Fields may be negative or fractional; a missing one counts as 0.
  */
 export interface Duration {
+  /** Days of 24 hours. */
   readonly days?: number;
+  /** Hours. */
   readonly hours?: number;
+  /** Minutes. */
   readonly minutes?: number;
+  /** Seconds. */
   readonly seconds?: number;
+  /** Milliseconds. */
   readonly milliseconds?: number;
+  /** Microseconds. */
   readonly microseconds?: number;
+  /** Nanoseconds. */
   readonly nanoseconds?: number;
 }
 

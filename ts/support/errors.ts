@@ -2,7 +2,7 @@
 import { getSystemErrorName } from 'node:util';
 import { table, type ErrorCode } from './error-table.js';
 
-/** The codes of {@link IOLoopError}. */
+/** The codes of {@link IOLoopError}; `docs/errors.md` lists them. */
 export type IOLoopErrorCode = Extract<ErrorCode, `ERR_IOLOOP_${string}`>;
 
 /** The loop was used in a way that it refuses; `code` says which. */
@@ -11,6 +11,7 @@ export class IOLoopError extends Error {
     this.prototype.name = 'IOLoopError';
   }
 
+  /** Which error it is; `docs/errors.md` has a section for each. */
   readonly code: IOLoopErrorCode;
 
   /** @internal */
@@ -26,6 +27,7 @@ export class TimeoutError extends IOLoopError {
     this.prototype.name = 'TimeoutError';
   }
 
+  /** An error with this message; `options.cause` is its cause. */
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_IOLOOP_TIMEOUT', message, options);
   }
@@ -86,9 +88,13 @@ export interface SystemError extends Error {
   readonly code: string;
   /** The operation that failed. */
   readonly syscall: string;
+  /** The file descriptor, if the operation had one. */
   readonly fd?: number;
+  /** The IP address of a TCP operation. */
   readonly address?: string;
+  /** The port of a TCP operation. */
   readonly port?: number;
+  /** The path of a Unix socket. */
   readonly path?: string;
 }
 

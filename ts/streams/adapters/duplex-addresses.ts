@@ -7,9 +7,11 @@ import { ipFamily } from '../../sockets/ip-address.js';
 
 /** The options of {@link IOStreamDuplex.connect}: a TCP port of a host, or the path of a Unix socket. */
 export interface DuplexConnectOptions {
+  /** A TCP port; needed unless there is a `path`. */
   readonly port?: number | string | undefined;
   /** An IP address, or a name that is resolved. By default `localhost`. */
   readonly host?: string | undefined;
+  /** The path of a Unix socket; `host` and `port` are ignored then. */
   readonly path?: string | undefined;
   /** Resolves the host in place of `dns.lookup`. */
   readonly lookup?: typeof lookup | undefined;

@@ -94,6 +94,7 @@ export class IOStreamDuplex extends Duplex {
     return this.destroyed || this.#connecting || !this.#core.endpoint.connected;
   }
 
+  /** `'opening'` while connecting, then which sides are open. */
   get readyState(): DuplexReadyState {
     if (this.#connecting) return 'opening';
     if (this.readable) return this.writable ? 'open' : 'readOnly';
@@ -115,36 +116,42 @@ export class IOStreamDuplex extends Duplex {
     return false;
   }
 
+  /** The IP address of the peer; undefined before the connection and for Unix sockets. */
   get remoteAddress(): string | undefined {
     return hostOf(this.#peer());
   }
 
+  /** The port of the peer; undefined before the connection and for Unix sockets. */
   get remotePort(): number | undefined {
     return portOf(this.#peer());
   }
 
+  /** `'IPv4'` or `'IPv6'`; undefined before the connection and for Unix sockets. */
   get remoteFamily(): string | undefined {
     return familyOf(this.#peer());
   }
 
-  /** Undefined after the close, as on `net.Socket`. */
+  /** The local IP address; undefined after the close, as on `net.Socket`. */
   get localAddress(): string | undefined {
     return hostOf(this.#own());
   }
 
+  /** The local port; undefined after the close, as on `net.Socket`. */
   get localPort(): number | undefined {
     return portOf(this.#own());
   }
 
+  /** `'IPv4'` or `'IPv6'`; undefined after the close, as on `net.Socket`. */
   get localFamily(): string | undefined {
     return familyOf(this.#own());
   }
 
-  /** The server that serves this connection. `node:http` sets it. */
+  /** The server that serves this connection, whose connections are then counted. `node:http` sets it. */
   get server(): unknown {
     return this.#server;
   }
 
+  /** Sets the server that counts this connection. */
   set server(server: unknown) {
     this.#server = server;
     if (isServer(server)) trackConnections(server);
@@ -201,11 +208,13 @@ export class IOStreamDuplex extends Duplex {
     return this;
   }
 
+  /** Sets `TCP_NODELAY`: small packets are sent at once. */
   setNoDelay(value = true): this {
     this.#stream.setNodelay(Boolean(value));
     return this;
   }
 
+  /** Sets `SO_KEEPALIVE`; `initialDelay`, in milliseconds, is rounded down to seconds. */
   setKeepAlive(value = false, initialDelay = 0): this {
     const seconds = Math.floor(initialDelay / 1e3);
     this.#stream.setKeepalive(Boolean(value), seconds > 0 ? seconds : undefined);
@@ -245,15 +254,18 @@ export class IOStreamDuplex extends Duplex {
     return this.destroy();
   }
 
+  /** @internal */
   override _read(): void {
     if (this.#connecting) this.once('connect', this.#receive);
     else this.#receive();
   }
 
+  /** @internal */
   override _write(chunk: Buffer, _encoding: string, done: WriteCallback): void {
     this.#send(chunk, chunk.length, done);
   }
 
+  /** @internal */
   override _writev(chunks: { chunk: Buffer; encoding: string }[], done: WriteCallback): void {
     let length = 0;
     for (const { chunk } of chunks) length += chunk.length;
@@ -264,6 +276,7 @@ export class IOStreamDuplex extends Duplex {
     );
   }
 
+  /** @internal */
   override _final(done: WriteCallback): void {
     // The peer may have closed first: nothing is left to end.
     if (this.#stream.closed) done();
@@ -275,6 +288,7 @@ export class IOStreamDuplex extends Duplex {
     }
   }
 
+  /** @internal */
   override _destroy(error: Error | null, done: WriteCallback): void {
     this.#timer?.clear();
     this.#timer = null;
