@@ -28,6 +28,7 @@ export function checks() {
     check('generated files', 'git', ['diff', '--exit-code', '--', 'native', 'Cargo.lock']),
     check('types of tests', 'node', ['scripts/build-tests.mjs']),
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
+    check('API reference', bin('typedoc'), ['--emit', 'none']),
     check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
     check('prettier', bin('prettier'), ['--check', '.']),
     check('rustfmt', 'cargo', ['fmt', '--all', '--check', '--', '--color=never']),
