@@ -3,9 +3,9 @@ import { getEventListeners } from 'node:events';
 import test from 'ava';
 import { TCPClient, TCPServer, type IOStream } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { takeReports, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop, takeReports } from './helpers/loop.js';
 import { addressOf, connectTo, portOf } from './helpers/net.js';
-import { failureOf, PATIENCE, turns, withPair } from './helpers/streams.js';
+import { failureOf, turns, withPair } from './helpers/streams.js';
 
 const CONNECTIONS = 5;
 
@@ -54,25 +54,23 @@ async function reportsOf(
   handle: (stream: IOStream, signal: AbortSignal) => Promise<unknown>,
   abort: (controller: AbortController) => void,
 ): Promise<unknown[]> {
-  return withLoop((loop) =>
-    loop.runSync(async () => {
-      const controller = new AbortController();
-      const handleStream = (stream: IOStream): unknown => handle(stream, controller.signal);
-      const server = new TCPServer({ loop, handleStream });
-      server.listen(0, '127.0.0.1');
-      const clients: IOStream[] = [];
-      for (let count = 0; count < CONNECTIONS; count += 1) {
-        clients.push(await connectTo(loop, addressOf(server)));
-      }
-      while (server.connections < CONNECTIONS) await turns(clients[0] as IOStream);
-      await turns(clients[0] as IOStream);
-      abort(controller);
-      await server.stop({ drain: true });
-      await turns(clients[0] as IOStream);
-      for (const client of clients) client.close();
-      return takeReports(loop as ReportingLoop).map(({ error }) => error);
-    }, PATIENCE),
-  ) as Promise<unknown[]>;
+  return onLoop(async (loop) => {
+    const controller = new AbortController();
+    const handleStream = (stream: IOStream): unknown => handle(stream, controller.signal);
+    const server = new TCPServer({ loop, handleStream });
+    server.listen(0, '127.0.0.1');
+    const clients: IOStream[] = [];
+    for (let count = 0; count < CONNECTIONS; count += 1) {
+      clients.push(await connectTo(loop, addressOf(server)));
+    }
+    while (server.connections < CONNECTIONS) await turns(clients[0] as IOStream);
+    await turns(clients[0] as IOStream);
+    abort(controller);
+    await server.stop({ drain: true });
+    await turns(clients[0] as IOStream);
+    for (const client of clients) client.close();
+    return takeReports(loop as ReportingLoop).map(({ error }) => error);
+  }) as Promise<unknown[]>;
 }
 
 const readLines = async (stream: IOStream, signal: AbortSignal): Promise<void> => {
@@ -134,8 +132,8 @@ test('an error that is not the reason of a signal is reported, as is a deadline'
   );
 });
 
-test('a callback that ends by a signal of the program is not reported', async (t) => {
-  await withPair(async (near, _far, loop) => {
+test('a callback that ends by a signal of the program is not reported', (t) =>
+  withPair(async (near, _far, loop) => {
     const controller = new AbortController();
     loop.addCallback(() => near.readBytes(1, { signal: controller.signal }));
     await turns(near);
@@ -144,24 +142,20 @@ test('a callback that ends by a signal of the program is not reported', async (t
     await turns(near);
     t.false(near.reading);
     t.deepEqual(loop.reports, []);
-  });
-});
+  }));
 
-test('connecting, TLS and stopping take the same signal and leave no listener', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const { signal } = new AbortController();
-      const server = new TCPServer({ loop, handleStream: (stream) => stream.end({ signal }) });
-      server.listen(0, '127.0.0.1');
-      for (let count = 0; count < 20; count += 1) {
-        const stream = await new TCPClient().connect('127.0.0.1', portOf(server), { loop, signal });
-        t.is(String(await stream.readUntilClose({ signal })), '');
-      }
-      await server.stop({ drain: true, signal });
-      t.is(listeners(signal), 0);
-    }, PATIENCE),
-  );
-});
+test('connecting, TLS and stopping take the same signal and leave no listener', (t) =>
+  onLoop(async (loop) => {
+    const { signal } = new AbortController();
+    const server = new TCPServer({ loop, handleStream: (stream) => stream.end({ signal }) });
+    server.listen(0, '127.0.0.1');
+    for (let count = 0; count < 20; count += 1) {
+      const stream = await new TCPClient().connect('127.0.0.1', portOf(server), { loop, signal });
+      t.is(String(await stream.readUntilClose({ signal })), '');
+    }
+    await server.stop({ drain: true, signal });
+    t.is(listeners(signal), 0);
+  }));
 
 /** A controller's method apart from it. */
 function split(controller: AbortController): {

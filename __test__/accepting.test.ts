@@ -7,7 +7,7 @@ import { addAcceptHandler, bindSockets, bindUnixSocket, Socket, type Address } f
 import { runChild } from './helpers/child.js';
 import { testWith } from './helpers/fds.js';
 import { portOf } from '#internal';
-import { countTurns, takeReports, withLoop } from './helpers/loop.js';
+import { countTurns, onLoop, takeReports, withLoop } from './helpers/loop.js';
 
 function folder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'ioloop-'));
@@ -37,8 +37,8 @@ function connectMany(t: ExecutionContext, address: Address, count: number): Sock
   });
 }
 
-test('a storm of connections is accepted 128 a turn', async (t) => {
-  await withLoop(async (loop) => {
+test('a storm of connections is accepted 128 a turn', (t) =>
+  withLoop(async (loop) => {
     const listener = bound(t);
     const counter = countTurns(loop);
     const accepted = new Map<number, number>();
@@ -56,11 +56,10 @@ test('a storm of connections is accepted 128 a turn', async (t) => {
     connectMany(t, listener.localAddress, 300);
     await loop.start();
     t.deepEqual([...accepted.values()], [128, 128, 44]);
-  });
-});
+  }));
 
-test('a callback that throws is reported, its connection closed, the others are served', async (t) => {
-  await withLoop(async (loop) => {
+test('a callback that throws is reported, its connection closed, the others are served', (t) =>
+  withLoop(async (loop) => {
     const listener = bound(t);
     const fault = new Error('not this one');
     const connections: Socket[] = [];
@@ -84,11 +83,10 @@ test('a callback that throws is reported, its connection closed, the others are 
       [false, true, false],
     );
     for (const connection of connections) connection.close();
-  });
-});
+  }));
 
-test('the handler removes itself in the middle of a batch; the rest stays in the backlog', async (t) => {
-  await withLoop(async (loop) => {
+test('the handler removes itself in the middle of a batch; the rest stays in the backlog', (t) =>
+  withLoop(async (loop) => {
     const listener = bound(t);
     let accepted = 0;
     const remove = addAcceptHandler(
@@ -109,8 +107,7 @@ test('the handler removes itself in the middle of a batch; the rest stays in the
     const [next] = listener.accept() ?? [];
     t.truthy(next);
     next?.close();
-  });
-});
+  }));
 
 const EXHAUSTED = `
   import { IOLoop, TCPServer, Socket, IOStream } from 'ioloop';
@@ -252,22 +249,17 @@ test('bindUnixSocket replaces a socket that was left over, and nothing else', (t
 test('a Unix socket serves streams', async (t) => {
   const path = join(folder(t), 'socket');
   const { TCPServer, IOStream } = await import('ioloop');
-  await withLoop((loop) =>
-    loop.runSync(
-      async () => {
-        await using server = new TCPServer({
-          loop,
-          handleStream: async (stream) => {
-            await stream.write(await stream.readUntil('\n'));
-          },
-        });
-        server.addSocket(bindUnixSocket(path));
-        const client = await new IOStream(Socket.unix(), { loop }).connect({ path });
-        await client.write('over a file\n');
-        t.is(String(await client.readUntil('\n')), 'over a file\n');
-        client.close();
+  await onLoop(async (loop) => {
+    await using server = new TCPServer({
+      loop,
+      handleStream: async (stream) => {
+        await stream.write(await stream.readUntil('\n'));
       },
-      { timeout: 20 },
-    ),
-  );
+    });
+    server.addSocket(bindUnixSocket(path));
+    const client = await new IOStream(Socket.unix(), { loop }).connect({ path });
+    await client.write('over a file\n');
+    t.is(String(await client.readUntil('\n')), 'over a file\n');
+    client.close();
+  });
 });

@@ -3,95 +3,86 @@ import { closeSync, openSync } from 'node:fs';
 import test from 'ava';
 import { addAcceptHandler, bindSockets, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { ReportingLoop, takeReports, withLoop } from './helpers/loop.js';
+import { onLoop, ReportingLoop, takeReports } from './helpers/loop.js';
 import { addressOf, closing, connectTo } from './helpers/net.js';
-import { PATIENCE, turns } from './helpers/streams.js';
+import { turns } from './helpers/streams.js';
 
 function listener(): Socket {
   return bindSockets(0, '127.0.0.1')[0] as Socket;
 }
 
-test('an async callback that rejects is reported, and its connection closed with its stream', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const socket = listener();
-      const fault = new Error('no service');
-      let made: IOStream | null = null;
-      const remove = addAcceptHandler(
-        socket,
-        async (connection) => {
-          made = new IOStream(connection, { loop });
-          await Promise.resolve();
-          throw fault;
-        },
-        { loop },
-      );
-      const client = await connectTo(loop, socket.localAddress);
-      t.is((await client.readUntilClose()).length, 0);
-      t.is(takeReports(loop)[0]?.error, fault);
-      t.true((made as IOStream | null)?.closed);
-      remove();
-      socket.close();
-    }, PATIENCE),
-  );
-});
+test('an async callback that rejects is reported, and its connection closed with its stream', (t) =>
+  onLoop(async (loop) => {
+    const socket = listener();
+    const fault = new Error('no service');
+    let made: IOStream | null = null;
+    const remove = addAcceptHandler(
+      socket,
+      async (connection) => {
+        made = new IOStream(connection, { loop });
+        await Promise.resolve();
+        throw fault;
+      },
+      { loop },
+    );
+    const client = await connectTo(loop, socket.localAddress);
+    t.is((await client.readUntilClose()).length, 0);
+    t.is(takeReports(loop)[0]?.error, fault);
+    t.true((made as IOStream | null)?.closed);
+    remove();
+    socket.close();
+  }));
 
-test('a listening socket that its owner closes is reported once; the others go on', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({
-        loop,
-        maxConnections: 1,
-        handleStream: (stream) => stream.readUntilClose(),
-      });
-      const [lost, kept] = [listener(), listener()];
-      server.addSockets([lost, kept]);
-      const first = await connectTo(loop, lost.localAddress);
-      while (server.connections === 0) await turns(first, 1);
-      lost.close();
-      t.is(server.addresses.length, 1);
-      first.close();
-      while (server.connections > 0) await turns(first, 1);
-      t.deepEqual(
-        takeReports(loop).map(({ error }) => (error as NodeJS.ErrnoException).code),
-        ['EBADF'],
-      );
-      const second = await connectTo(loop, addressOf(server));
-      while (server.connections === 0) await turns(second, 1);
-      second.close();
-    }, PATIENCE),
-  );
-});
+test('a listening socket that its owner closes is reported once; the others go on', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({
+      loop,
+      maxConnections: 1,
+      handleStream: (stream) => stream.readUntilClose(),
+    });
+    const [lost, kept] = [listener(), listener()];
+    server.addSockets([lost, kept]);
+    const first = await connectTo(loop, lost.localAddress);
+    while (server.connections === 0) await turns(first, 1);
+    lost.close();
+    t.is(server.addresses.length, 1);
+    first.close();
+    while (server.connections > 0) await turns(first, 1);
+    t.deepEqual(
+      takeReports(loop).map(({ error }) => (error as NodeJS.ErrnoException).code),
+      ['EBADF'],
+    );
+    const second = await connectTo(loop, addressOf(server));
+    while (server.connections === 0) await turns(second, 1);
+    second.close();
+  }));
 
-test('a listening socket that is closed by its number, while the server is full, is reported once', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({
-        loop,
-        maxConnections: 1,
-        handleStream: (stream) => stream.readUntilClose(),
-      });
-      const lost = listener();
-      server.addSockets([lost, listener()]);
-      const number = lost.fd;
-      const first = await connectTo(loop, lost.localAddress);
-      while (server.connections === 0) await turns(first, 1);
-      closeSync(number);
-      const files: number[] = [];
-      while (!files.includes(number)) files.push(openSync('/dev/null', 'r'));
-      // There is room again, so that it is to be listened to.
-      first.close();
-      while (server.connections > 0) await turns(first, 1);
-      await turns(first);
-      t.is(takeReports(loop).length, 1);
-      t.is(server.addresses.length, 1);
-      const second = await connectTo(loop, addressOf(server));
-      while (server.connections === 0) await turns(second, 1);
-      second.close();
-      for (const file of files) closeSync(file);
-    }, PATIENCE),
-  );
-});
+test('a listening socket that is closed by its number, while the server is full, is reported once', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({
+      loop,
+      maxConnections: 1,
+      handleStream: (stream) => stream.readUntilClose(),
+    });
+    const lost = listener();
+    server.addSockets([lost, listener()]);
+    const number = lost.fd;
+    const first = await connectTo(loop, lost.localAddress);
+    while (server.connections === 0) await turns(first, 1);
+    closeSync(number);
+    const files: number[] = [];
+    while (!files.includes(number)) files.push(openSync('/dev/null', 'r'));
+    // There is room again, so that it is to be listened to.
+    first.close();
+    while (server.connections > 0) await turns(first, 1);
+    await turns(first);
+    t.is(takeReports(loop).length, 1);
+    t.is(server.addresses.length, 1);
+    const second = await connectTo(loop, addressOf(server));
+    while (server.connections === 0) await turns(second, 1);
+    second.close();
+    for (const file of files) closeSync(file);
+  }));
 
 test('close() of a loop with a full server closes everything', async (t) => {
   const loop = new ReportingLoop({ makeCurrent: false });
@@ -101,7 +92,7 @@ test('close() of a loop with a full server closes everything', async (t) => {
   await loop.runSync(async () => {
     const clients = await Promise.all([0, 1].map(() => connectTo(loop, addressOf(server))));
     while (server.connections < 2) await turns(clients[0] as IOStream, 1);
-  }, PATIENCE);
+  });
   t.notThrows(() => {
     loop.close();
   });
@@ -122,7 +113,7 @@ test('a function is a handler', async (t) => {
     const closed = closing(client);
     t.is(String(await client.readUntilClose()), 'hello');
     await closed;
-  }, PATIENCE);
+  });
   loop.close();
 });
 
@@ -172,29 +163,26 @@ test('a server that nobody takes from is warned of when a client waits', async (
   t.deepEqual(warned, [['IOLOOP_SERVER_UNHANDLED'], [], [], []]);
 });
 
-test('an accept that goes on failing pauses, and is reported once', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const socket = listener();
-      const attempts: number[] = [];
-      const accept = (): never => {
-        attempts.push(1);
-        throw Object.assign(new Error('accept EOPNOTSUPP'), { code: 'EOPNOTSUPP' });
-      };
-      Object.defineProperty(socket, 'accept', { value: accept });
-      const remove = addAcceptHandler(socket, () => t.fail(), { loop });
-      const client = await connectTo(loop, socket.localAddress);
-      while (attempts.length < 3) await turns(client, 1);
-      t.deepEqual(
-        takeReports(loop).map(({ error }) => (error as NodeJS.ErrnoException).code),
-        ['EOPNOTSUPP'],
-      );
-      remove();
-      socket.close();
-      client.close();
-    }, PATIENCE),
-  );
-});
+test('an accept that goes on failing pauses, and is reported once', (t) =>
+  onLoop(async (loop) => {
+    const socket = listener();
+    const attempts: number[] = [];
+    const accept = (): never => {
+      attempts.push(1);
+      throw Object.assign(new Error('accept EOPNOTSUPP'), { code: 'EOPNOTSUPP' });
+    };
+    Object.defineProperty(socket, 'accept', { value: accept });
+    const remove = addAcceptHandler(socket, () => t.fail(), { loop });
+    const client = await connectTo(loop, socket.localAddress);
+    while (attempts.length < 3) await turns(client, 1);
+    t.deepEqual(
+      takeReports(loop).map(({ error }) => (error as NodeJS.ErrnoException).code),
+      ['EOPNOTSUPP'],
+    );
+    remove();
+    socket.close();
+    client.close();
+  }));
 
 test('options of a server that nothing could be accepted with are refused at once', (t) => {
   for (const [options, code] of [

@@ -63,8 +63,8 @@ test('the timeout is for each chunk, and not for what the body does', async (t) 
   });
 });
 
-test('an aborted signal ends the iteration with its reason, and loses no byte', async (t) => {
-  await withPair(async (near, far) => {
+test('an aborted signal ends the iteration with its reason, and loses no byte', (t) =>
+  withPair(async (near, far) => {
     const controller = new AbortController();
     const reason = new Error('enough');
     const failure = failureOf(collect(near, { signal: controller.signal }));
@@ -76,11 +76,10 @@ test('an aborted signal ends the iteration with its reason, and loses no byte', 
     await turns(near);
     t.is(await failureOf(collect(near, { signal: controller.signal })), reason);
     t.is(String(await near.readBytes(4)), 'kept');
-  });
-});
+  }));
 
-test('leaving the iteration leaves the stream open', async (t) => {
-  await withPair(async (near, far) => {
+test('leaving the iteration leaves the stream open', (t) =>
+  withPair(async (near, far) => {
     await far.write('abc');
     for await (const chunk of near.chunks({ timeout: 60 })) {
       t.is(String(chunk), 'abc');
@@ -88,20 +87,18 @@ test('leaving the iteration leaves the stream open', async (t) => {
     }
     await far.write('def');
     t.is(String(await near.readBytes(3)), 'def');
-  });
-});
+  }));
 
-test('wrong options reject', async (t) => {
-  await withPair(async (near) => {
+test('wrong options reject', (t) =>
+  withPair(async (near) => {
     for (const options of [{ timeout: 'soon' }, { signal: 1 }, { timeout: Number.NaN }, 5]) {
       const { code } = await failureOf(collect(near, options as unknown as WaitOptions));
       t.is(code, 'ERR_INVALID_ARG_TYPE');
     }
-  });
-});
+  }));
 
-test('readInto fills any typed array and a DataView, byte by byte', async (t) => {
-  await withPair(async (near, far) => {
+test('readInto fills any typed array and a DataView, byte by byte', (t) =>
+  withPair(async (near, far) => {
     const memory = new ArrayBuffer(32);
     const views = [
       new DataView(memory, 1, 8),
@@ -120,5 +117,4 @@ test('readInto fills any typed array and a DataView, byte by byte', async (t) =>
     }
     const { code } = await failureOf(near.readInto(memory as unknown as Uint8Array));
     t.is(code, 'ERR_INVALID_ARG_TYPE');
-  });
-});
+  }));

@@ -2,21 +2,19 @@
 import { networkInterfaces } from 'node:os';
 import test from 'ava';
 import { bindSockets, IOStream, Socket, TCPClient, TCPServer } from 'ioloop';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { closing, portOf } from './helpers/net.js';
-import { closedBy, failureOf, PATIENCE, withTcpPair } from './helpers/streams.js';
+import { closedBy, failureOf, withTcpPair } from './helpers/streams.js';
 
 async function withServer(
   host: string,
   body: (port: number, loop: ReportingLoop) => Promise<void>,
 ): Promise<void> {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({ loop, handleStream: (stream) => stream.end() });
-      server.listen('0', host);
-      await body(portOf(server), loop);
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    await using server = new TCPServer({ loop, handleStream: (stream) => stream.end() });
+    server.listen('0', host);
+    await body(portOf(server), loop);
+  });
 }
 
 test('host and port of a URL connect', async (t) => {
@@ -73,23 +71,20 @@ test('a zone is an interface by name or by index, to connect and to listen', asy
   t.regex(message, /interface of this system/);
 });
 
-test('what the system says to a connection keeps its code', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [free] = bindSockets(0, '127.0.0.1') as [Socket];
-      const { port } = free.localAddress as { port: number };
-      free.close();
-      const refused = await closedBy(new TCPClient().connect('127.0.0.1', port, { loop }));
-      t.is(refused?.message, `connect ECONNREFUSED 127.0.0.1:${port}`);
-      // A source on the loopback interface cannot leave it.
-      const options = { loop, sourceIp: '127.0.0.1', timeout: 5 };
-      const failed = await failureOf(new TCPClient().connect('192.0.2.1', 80, options));
-      const { realError = failed } = failed as { realError?: NodeJS.ErrnoException };
-      t.regex(String(realError.code), /^E(INVAL|NETUNREACH|HOSTUNREACH|CONNREFUSED|ADDRNOTAVAIL)/);
-      t.is(realError.syscall, 'connect');
-    }, PATIENCE),
-  );
-});
+test('what the system says to a connection keeps its code', (t) =>
+  onLoop(async (loop) => {
+    const [free] = bindSockets(0, '127.0.0.1') as [Socket];
+    const { port } = free.localAddress as { port: number };
+    free.close();
+    const refused = await closedBy(new TCPClient().connect('127.0.0.1', port, { loop }));
+    t.is(refused?.message, `connect ECONNREFUSED 127.0.0.1:${port}`);
+    // A source on the loopback interface cannot leave it.
+    const options = { loop, sourceIp: '127.0.0.1', timeout: 5 };
+    const failed = await failureOf(new TCPClient().connect('192.0.2.1', 80, options));
+    const { realError = failed } = failed as { realError?: NodeJS.ErrnoException };
+    t.regex(String(realError.code), /^E(INVAL|NETUNREACH|HOSTUNREACH|CONNREFUSED|ADDRNOTAVAIL)/);
+    t.is(realError.syscall, 'connect');
+  }));
 
 test('a broken connection names the operation: write EPIPE, read ECONNRESET', async (t) => {
   await withTcpPair(async (near, far) => {
@@ -116,13 +111,10 @@ test('a broken connection names the operation: write EPIPE, read ECONNRESET', as
   );
 });
 
-test('the other end of a Unix socket is closed: write EPIPE', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [one, other] = Socket.pair();
-      const stream = new IOStream(one, { loop, allowHalfOpen: true });
-      other.close();
-      t.is((await closedBy(stream.write('x')))?.message, 'write EPIPE');
-    }, PATIENCE),
-  );
-});
+test('the other end of a Unix socket is closed: write EPIPE', (t) =>
+  onLoop(async (loop) => {
+    const [one, other] = Socket.pair();
+    const stream = new IOStream(one, { loop, allowHalfOpen: true });
+    other.close();
+    t.is((await closedBy(stream.write('x')))?.message, 'write EPIPE');
+  }));

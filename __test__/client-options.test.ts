@@ -2,8 +2,8 @@
 import * as net from 'node:net';
 import test from 'ava';
 import { TCPClient, type ConnectOptions, type HostAddress, type Resolver } from 'ioloop';
-import { withLoop } from './helpers/loop.js';
-import { failureOf, PATIENCE } from './helpers/streams.js';
+import { onLoop } from './helpers/loop.js';
+import { failureOf } from './helpers/streams.js';
 
 const REFUSED: readonly [string, unknown, string][] = [
   ['', undefined, '"host"'],
@@ -18,39 +18,34 @@ const REFUSED: readonly [string, unknown, string][] = [
   ['127.0.0.1', { sourcePort: 'x' }, '"sourcePort"'],
 ];
 
-test('what is wrong with a host or an option is said, with a code', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      for (const [host, options, name] of REFUSED) {
-        const given =
-          typeof options === 'object' && options !== null ? { loop, ...options } : options;
-        const error = await failureOf(new TCPClient().connect(host, 1, given as ConnectOptions));
-        t.regex(error.code ?? '', /^ERR_INVALID_ARG_(TYPE|VALUE)$/, String(name));
-        t.true(error.message.startsWith(name), error.message);
-      }
-    }, PATIENCE),
-  );
-});
+test('what is wrong with a host or an option is said, with a code', (t) =>
+  onLoop(async (loop) => {
+    for (const [host, options, name] of REFUSED) {
+      const given =
+        typeof options === 'object' && options !== null ? { loop, ...options } : options;
+      const error = await failureOf(new TCPClient().connect(host, 1, given as ConnectOptions));
+      t.regex(error.code ?? '', /^ERR_INVALID_ARG_(TYPE|VALUE)$/, String(name));
+      t.true(error.message.startsWith(name), error.message);
+    }
+  }));
 
 test('a resolver that gives nothing of use fails the connection, and one without a promise works', async (t) => {
   const server = net.createServer((socket) => socket.end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as net.AddressInfo;
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const connect = (result: unknown): Promise<unknown> =>
-        new TCPClient({ resolver: (() => result) as Resolver }).connect('name', port, { loop });
-      const useless = [null, 'x', ['127.0.0.1'], [null], [{ address: 'x', family: 4 }]];
-      for (const result of [...useless, [{ address: '::1', family: 4 }]]) {
-        await t.throwsAsync(connect(result), {
-          code: 'ERR_INVALID_ARG_VALUE',
-          message: /^"resolver"/,
-        });
-      }
-      const addresses: HostAddress[] = [{ address: '127.0.0.1', family: 4 }];
-      await t.notThrowsAsync(connect(addresses));
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const connect = (result: unknown): Promise<unknown> =>
+      new TCPClient({ resolver: (() => result) as Resolver }).connect('name', port, { loop });
+    const useless = [null, 'x', ['127.0.0.1'], [null], [{ address: 'x', family: 4 }]];
+    for (const result of [...useless, [{ address: '::1', family: 4 }]]) {
+      await t.throwsAsync(connect(result), {
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: /^"resolver"/,
+      });
+    }
+    const addresses: HostAddress[] = [{ address: '127.0.0.1', family: 4 }];
+    await t.notThrowsAsync(connect(addresses));
+  });
   server.close();
 });
 
@@ -58,13 +53,11 @@ test('sourcePort may be a string of digits, as the port', async (t) => {
   const server = net.createServer((socket) => socket.end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as net.AddressInfo;
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const options = { loop, sourcePort: '0' as unknown as number };
-      const stream = await new TCPClient().connect('127.0.0.1', port, options);
-      stream.close();
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const options = { loop, sourcePort: '0' as unknown as number };
+    const stream = await new TCPClient().connect('127.0.0.1', port, options);
+    stream.close();
+  });
   server.close();
   t.pass();
 });
@@ -73,21 +66,19 @@ test('the signal among the options of tls gives up the handshake', async (t) => 
   const silent = net.createServer((socket) => socket.on('error', () => {}));
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const { port } = silent.address() as net.AddressInfo;
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const abort = new AbortController();
-      const tls = { hostname: 'localhost', signal: abort.signal };
-      const connecting = failureOf(new TCPClient().connect('127.0.0.1', port, { loop, tls }));
-      const [socket] = await new Promise<[net.Socket]>((resolve) => {
-        silent.once('connection', (...args: [net.Socket]) => resolve(args));
-      });
-      const reason = new Error('enough');
-      const closed = new Promise((resolve) => socket.on('close', resolve));
-      abort.abort(reason);
-      t.is(await connecting, reason as NodeJS.ErrnoException);
-      socket.resume();
-      await closed;
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const abort = new AbortController();
+    const tls = { hostname: 'localhost', signal: abort.signal };
+    const connecting = failureOf(new TCPClient().connect('127.0.0.1', port, { loop, tls }));
+    const [socket] = await new Promise<[net.Socket]>((resolve) => {
+      silent.once('connection', (...args: [net.Socket]) => resolve(args));
+    });
+    const reason = new Error('enough');
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    abort.abort(reason);
+    t.is(await connecting, reason as NodeJS.ErrnoException);
+    socket.resume();
+    await closed;
+  });
   silent.close();
 });

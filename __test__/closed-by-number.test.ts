@@ -6,95 +6,89 @@ import { closeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, IOStream, Socket } from 'ioloop';
 import { closeAll, HAS_PROC, nodeTurns, until } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { heldByChild, isOpen, PAIRS, STRANGERS } from './helpers/stolen.js';
-import { closedBy, PATIENCE } from './helpers/streams.js';
+import { closedBy } from './helpers/streams.js';
 
 const onLinux = HAS_PROC ? test.serial : test.serial.skip;
 
 for (const [kind, pair] of Object.entries(PAIRS)) {
   for (const [who, reuse] of Object.entries(STRANGERS)) {
     onLinux(`${kind}: a stream leaves the ${who} alone that has its number`, (t) =>
-      withLoop((loop) =>
-        loop.runSync(async () => {
-          const [mine, peer] = await pair();
-          const number = mine.fd;
-          const stream = new IOStream(mine, { loop });
-          const closed: unknown[] = [];
-          stream.setCloseCallback((error) => closed.push(error));
-          const read = closedBy(stream.readBytes(1));
-          closeSync(number);
-          const stranger = await reuse(number);
-          stranger.send('not yours');
-          await nodeTurns();
-          const written = await closedBy(stream.write('stray'));
-          t.is(written?.code, 'EBADF');
-          t.is((await read)?.code, 'EBADF');
-          t.true(stream.closed);
-          t.is(stream.fileno(), -1);
-          stream.close();
-          mine.close();
-          await nodeTurns();
-          t.is(closed.length, 1);
-          t.true(isOpen(number));
-          t.is(stranger.received(), null);
-          stranger.close();
-          peer.close();
-        }, PATIENCE),
-      ),
+      onLoop(async (loop) => {
+        const [mine, peer] = await pair();
+        const number = mine.fd;
+        const stream = new IOStream(mine, { loop });
+        const closed: unknown[] = [];
+        stream.setCloseCallback((error) => closed.push(error));
+        const read = closedBy(stream.readBytes(1));
+        closeSync(number);
+        const stranger = await reuse(number);
+        stranger.send('not yours');
+        await nodeTurns();
+        const written = await closedBy(stream.write('stray'));
+        t.is(written?.code, 'EBADF');
+        t.is((await read)?.code, 'EBADF');
+        t.true(stream.closed);
+        t.is(stream.fileno(), -1);
+        stream.close();
+        mine.close();
+        await nodeTurns();
+        t.is(closed.length, 1);
+        t.true(isOpen(number));
+        t.is(stranger.received(), null);
+        stranger.close();
+        peer.close();
+      }),
     );
 
     onLinux(`${kind}: a description that lives on in a child, the number a ${who}'s`, (t) =>
-      withLoop((loop) =>
-        loop.runSync(async () => {
-          const [mine, peer] = await pair();
-          const number = mine.fd;
-          const stream = new IOStream(mine, { loop });
-          const release = await heldByChild(number);
-          const read = closedBy(stream.readBytes(100, { partial: true }));
-          closeSync(number);
-          const stranger = await reuse(number);
-          stranger.send('not yours');
-          await nodeTurns();
-          // The event of the old description ends the wait.
-          peer.send('for the stream');
-          t.is((await read)?.code, 'EBADF');
-          stream.close();
-          t.true(isOpen(number));
-          t.is(stranger.received(), null);
-          stranger.close();
-          peer.close();
-          await release();
-        }, PATIENCE),
-      ),
+      onLoop(async (loop) => {
+        const [mine, peer] = await pair();
+        const number = mine.fd;
+        const stream = new IOStream(mine, { loop });
+        const release = await heldByChild(number);
+        const read = closedBy(stream.readBytes(100, { partial: true }));
+        closeSync(number);
+        const stranger = await reuse(number);
+        stranger.send('not yours');
+        await nodeTurns();
+        // The event of the old description ends the wait.
+        peer.send('for the stream');
+        t.is((await read)?.code, 'EBADF');
+        stream.close();
+        t.true(isOpen(number));
+        t.is(stranger.received(), null);
+        stranger.close();
+        peer.close();
+        await release();
+      }),
     );
 
     onLinux(`${kind}: a handler of a number is not called for the ${who} that has it`, (t) =>
-      withLoop((loop) =>
-        loop.runSync(async () => {
-          const [mine, peer] = await pair();
-          const number = mine.fd;
-          const release = await heldByChild(number);
-          let calls = 0;
-          loop.addHandler(number, () => (calls += 1), IOLoop.READ);
-          await nodeTurns();
-          closeSync(number);
-          const stranger = await reuse(number);
-          stranger.send('not yours');
-          peer.send('to the old one');
-          await nodeTurns();
-          t.is(calls, 0);
-          // The number is free for a handler of the stranger's.
-          let fresh = 0;
-          loop.addHandler(number, () => (fresh += 1), IOLoop.WRITE);
-          await until(() => fresh > 0, 'the new handler');
-          t.is(calls, 0);
-          loop.removeHandler(number);
-          stranger.close();
-          peer.close();
-          await release();
-        }, PATIENCE),
-      ),
+      onLoop(async (loop) => {
+        const [mine, peer] = await pair();
+        const number = mine.fd;
+        const release = await heldByChild(number);
+        let calls = 0;
+        loop.addHandler(number, () => (calls += 1), IOLoop.READ);
+        await nodeTurns();
+        closeSync(number);
+        const stranger = await reuse(number);
+        stranger.send('not yours');
+        peer.send('to the old one');
+        await nodeTurns();
+        t.is(calls, 0);
+        // The number is free for a handler of the stranger's.
+        let fresh = 0;
+        loop.addHandler(number, () => (fresh += 1), IOLoop.WRITE);
+        await until(() => fresh > 0, 'the new handler');
+        t.is(calls, 0);
+        loop.removeHandler(number);
+        stranger.close();
+        peer.close();
+        await release();
+      }),
     );
   }
 
@@ -127,72 +121,66 @@ for (const [kind, pair] of Object.entries(PAIRS)) {
   });
 
   onLinux(`${kind}: a half-open stream whose number is a Socket's writes nothing to it`, (t) =>
-    withLoop((loop) =>
-      loop.runSync(async () => {
-        const [mine, peer] = await pair();
-        const number = mine.fd;
-        const stream = new IOStream(mine, { loop, allowHalfOpen: true });
-        peer.shutdown('write');
-        await t.throwsAsync(stream.readBytes(1));
-        t.false(stream.closed);
-        closeSync(number);
-        const [first, second] = Socket.pair();
-        const [at, other] = first.fd === number ? [first, second] : [second, first];
-        t.is(at.fd, number);
-        const replacement = new IOStream(at, { loop });
-        await nodeTurns();
-        t.true(stream.closed);
-        t.is((stream.error as NodeJS.ErrnoException).code, 'EBADF');
-        t.is((await closedBy(stream.write('stray')))?.code, 'EBADF');
-        stream.close();
-        t.is(other.recv(100), null);
-        await replacement.write('mine');
-        t.is(other.recv(100)?.toString(), 'mine');
-        replacement.close();
-        closeAll(other, peer);
-      }, PATIENCE),
-    ),
+    onLoop(async (loop) => {
+      const [mine, peer] = await pair();
+      const number = mine.fd;
+      const stream = new IOStream(mine, { loop, allowHalfOpen: true });
+      peer.shutdown('write');
+      await t.throwsAsync(stream.readBytes(1));
+      t.false(stream.closed);
+      closeSync(number);
+      const [first, second] = Socket.pair();
+      const [at, other] = first.fd === number ? [first, second] : [second, first];
+      t.is(at.fd, number);
+      const replacement = new IOStream(at, { loop });
+      await nodeTurns();
+      t.true(stream.closed);
+      t.is((stream.error as NodeJS.ErrnoException).code, 'EBADF');
+      t.is((await closedBy(stream.write('stray')))?.code, 'EBADF');
+      stream.close();
+      t.is(other.recv(100), null);
+      await replacement.write('mine');
+      t.is(other.recv(100)?.toString(), 'mine');
+      replacement.close();
+      closeAll(other, peer);
+    }),
   );
 }
 
 onLinux('an idle read ends at once when this package opens the number', (t) =>
-  withLoop((loop) =>
-    loop.runSync(async () => {
-      const [mine, peer] = Socket.pair();
-      const stream = new IOStream(mine, { loop });
-      const read = closedBy(stream.readBytes(1));
-      closeSync(mine.fd);
-      const others = Socket.pair();
-      t.is((await read)?.code, 'EBADF');
-      closeAll(...others, peer);
-    }, PATIENCE),
-  ),
+  onLoop(async (loop) => {
+    const [mine, peer] = Socket.pair();
+    const stream = new IOStream(mine, { loop });
+    const read = closedBy(stream.readBytes(1));
+    closeSync(mine.fd);
+    const others = Socket.pair();
+    t.is((await read)?.code, 'EBADF');
+    closeAll(...others, peer);
+  }),
 );
 
 onLinux('a number that an earlier handler of the turn reuses is not handled', (t) =>
-  withLoop((loop) =>
-    loop.runSync(async () => {
-      const [first, firstPeer] = Socket.pair();
-      const [second, secondPeer] = Socket.pair();
-      const numbers = [first.fd, second.fd];
-      let calls = 0;
-      const opened: Socket[] = [];
-      const handle = (fd: number): void => {
-        calls += 1;
-        const other = fd === numbers[0] ? numbers[1] : numbers[0];
-        closeSync(other as number);
-        opened.push(...Socket.pair());
-        loop.removeHandler(fd);
-      };
-      for (const number of numbers) loop.addHandler(number, handle, IOLoop.READ);
-      firstPeer.send('x');
-      secondPeer.send('x');
-      await until(() => calls > 0, 'the first handler');
-      await nodeTurns();
-      t.is(calls, 1);
-      closeAll(...opened, first, second, firstPeer, secondPeer);
-    }, PATIENCE),
-  ),
+  onLoop(async (loop) => {
+    const [first, firstPeer] = Socket.pair();
+    const [second, secondPeer] = Socket.pair();
+    const numbers = [first.fd, second.fd];
+    let calls = 0;
+    const opened: Socket[] = [];
+    const handle = (fd: number): void => {
+      calls += 1;
+      const other = fd === numbers[0] ? numbers[1] : numbers[0];
+      closeSync(other as number);
+      opened.push(...Socket.pair());
+      loop.removeHandler(fd);
+    };
+    for (const number of numbers) loop.addHandler(number, handle, IOLoop.READ);
+    firstPeer.send('x');
+    secondPeer.send('x');
+    await until(() => calls > 0, 'the first handler');
+    await nodeTurns();
+    t.is(calls, 1);
+    closeAll(...opened, first, second, firstPeer, secondPeer);
+  }),
 );
 
 onLinux('allFds closes what is still what was registered', async (t) => {

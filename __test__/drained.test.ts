@@ -9,9 +9,8 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { bindUnixSocket, IOLoop, IOStream, Socket } from 'ioloop';
 import { testWith, until } from './helpers/fds.js';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { pythonOpens } from './helpers/special-fds.js';
-import { PATIENCE } from './helpers/streams.js';
 
 const python = testWith('python3');
 
@@ -97,40 +96,36 @@ print('sent', flush=True); time.sleep(30)
 `;
 
 for (const [name, read] of Object.entries(READERS)) {
-  python(`${name}: bytes behind an urgent mark of TCP`, async (t) => {
-    await withLoop(async (loop) =>
-      loop.runSync(async () => {
-        const listener = Socket.tcp();
-        listener.bind({ host: '127.0.0.1', port: 0 });
-        listener.listen();
-        const { port } = listener.localAddress as { port: number };
-        const [socket, end] = await connection(listener, URGENT(port));
-        listener.close();
-        try {
-          // A second urgent byte makes the first an ordinary one, as RFC 6093 says.
-          t.regex(await read(socket, 'abc!defghi\n', loop), /^abc!?def!?ghi\n$/);
-        } finally {
-          end();
-        }
-      }, PATIENCE),
-    );
-  });
+  python(`${name}: bytes behind an urgent mark of TCP`, (t) =>
+    onLoop(async (loop) => {
+      const listener = Socket.tcp();
+      listener.bind({ host: '127.0.0.1', port: 0 });
+      listener.listen();
+      const { port } = listener.localAddress as { port: number };
+      const [socket, end] = await connection(listener, URGENT(port));
+      listener.close();
+      try {
+        // A second urgent byte makes the first an ordinary one, as RFC 6093 says.
+        t.regex(await read(socket, 'abc!defghi\n', loop), /^abc!?def!?ghi\n$/);
+      } finally {
+        end();
+      }
+    }),
+  );
 
   python(`${name}: messages with descriptors on a Unix socket`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
     const path = join(folder, 'socket');
     const listener = bindUnixSocket(path);
     try {
-      await withLoop((loop) =>
-        loop.runSync(async () => {
-          const [socket, end] = await connection(listener, DESCRIPTORS(path));
-          try {
-            t.is(await read(socket, 'abc!def!ghi\n', loop), 'abc!def!ghi\n');
-          } finally {
-            end();
-          }
-        }, PATIENCE),
-      );
+      await onLoop(async (loop) => {
+        const [socket, end] = await connection(listener, DESCRIPTORS(path));
+        try {
+          t.is(await read(socket, 'abc!def!ghi\n', loop), 'abc!def!ghi\n');
+        } finally {
+          end();
+        }
+      });
     } finally {
       listener.close();
       rmSync(folder, { recursive: true });

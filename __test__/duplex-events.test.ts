@@ -6,7 +6,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop, type IOStreamDuplex } from 'ioloop';
 import { until } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 
 /** What both kinds have. */
 type Either = NetSocket | IOStreamDuplex;
@@ -233,11 +233,8 @@ for (const script of scripts) {
   test(`as net.Socket: ${script.name}`, async (t) => {
     const allowHalfOpen = script.halfOpen ?? false;
     const theirs = await perform(script, () => new NetSocket({ allowHalfOpen }));
-    const ours = await withLoop((loop: IOLoop) =>
-      loop.runSync(
-        () => perform(script, () => new IOStream(Socket.tcp(), { loop, allowHalfOpen }).toDuplex()),
-        { timeout: 20 },
-      ),
+    const ours = await onLoop((loop: IOLoop) =>
+      perform(script, () => new IOStream(Socket.tcp(), { loop, allowHalfOpen }).toDuplex()),
     );
     t.deepEqual(ours, theirs);
   });

@@ -12,14 +12,8 @@ import {
   type IOStreamDuplex,
 } from 'ioloop';
 import { tcpPair, until } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { fixture, portOf } from './helpers/net.js';
-
-const PATIENCE = { timeout: 30 };
-
-function onLoop(body: (loop: IOLoop) => Promise<void>): Promise<void> {
-  return withLoop((loop) => loop.runSync(() => body(loop), PATIENCE));
-}
 
 /** Two connected duplexes. */
 async function duplexes(loop: IOLoop): Promise<[IOStreamDuplex, IOStreamDuplex]> {

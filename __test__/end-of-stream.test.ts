@@ -1,35 +1,32 @@
 /** EOF: what reads that find it say, and that it is no failure of a server's handler. */
 import test from 'ava';
 import { IOStream, StreamClosedError, TCPServer } from 'ioloop';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { addressOf, connectTo } from './helpers/net.js';
-import { failureOf, PATIENCE, turns, withPair } from './helpers/streams.js';
+import { failureOf, turns, withPair } from './helpers/streams.js';
 
 for (const allowHalfOpen of [true, false]) {
-  test(`a line server, allowHalfOpen: ${allowHalfOpen}: a client that ends is not reported`, async (t) => {
-    await withLoop((loop) =>
-      loop.runSync(async () => {
-        const server = new TCPServer({
-          loop,
-          allowHalfOpen,
-          async handleStream(stream) {
-            for (;;) await stream.write(['you said: ', await stream.readUntil('\n')]);
-          },
-        });
-        server.listen(0, '127.0.0.1');
-        for (let count = 0; count < 5; count += 1) {
-          const client = await connectTo(loop, addressOf(server), { allowHalfOpen: true });
-          await client.write('hello\n');
-          t.is(String(await client.readUntil('\n')), 'you said: hello\n');
-          await client.shutdownWrite();
-          t.is(String(await client.readUntilClose()), '');
-          client.close();
-        }
-        await server.stop({ drain: true, timeout: 5 });
-        t.deepEqual(loop.errors, []);
-      }, PATIENCE),
-    );
-  });
+  test(`a line server, allowHalfOpen: ${allowHalfOpen}: a client that ends is not reported`, (t) =>
+    onLoop(async (loop) => {
+      const server = new TCPServer({
+        loop,
+        allowHalfOpen,
+        async handleStream(stream) {
+          for (;;) await stream.write(['you said: ', await stream.readUntil('\n')]);
+        },
+      });
+      server.listen(0, '127.0.0.1');
+      for (let count = 0; count < 5; count += 1) {
+        const client = await connectTo(loop, addressOf(server), { allowHalfOpen: true });
+        await client.write('hello\n');
+        t.is(String(await client.readUntil('\n')), 'you said: hello\n');
+        await client.shutdownWrite();
+        t.is(String(await client.readUntilClose()), '');
+        client.close();
+      }
+      await server.stop({ drain: true, timeout: 5 });
+      t.deepEqual(loop.errors, []);
+    }));
 }
 
 const reads: Record<string, (stream: IOStream) => Promise<unknown>> = {
@@ -42,8 +39,8 @@ const reads: Record<string, (stream: IOStream) => Promise<unknown>> = {
 };
 
 for (const [name, read] of Object.entries(reads)) {
-  test(`${name} at EOF of a stream that stays open: the message does not say closed`, async (t) => {
-    await withPair(
+  test(`${name} at EOF of a stream that stays open: the message does not say closed`, (t) =>
+    withPair(
       async (near, far) => {
         const waiting = failureOf(read(near));
         await far.write('abc');
@@ -62,11 +59,10 @@ for (const [name, read] of Object.entries(reads)) {
         t.regex((await failureOf(read(near))).message, /^Stream is closed$/);
       },
       { allowHalfOpen: true },
-    );
-  });
+    ));
 
-  test(`${name} at EOF of a stream that it closes: the peer is named`, async (t) => {
-    await withPair(async (near, far) => {
+  test(`${name} at EOF of a stream that it closes: the peer is named`, (t) =>
+    withPair(async (near, far) => {
       const waiting = failureOf(read(near));
       await far.shutdownWrite();
       for (const error of [await waiting, await failureOf(read(near))]) {
@@ -75,16 +71,14 @@ for (const [name, read] of Object.entries(reads)) {
       }
       t.true(near.closed);
       t.is(near.error, null);
-    });
-  });
+    }));
 }
 
-test('a stream that was closed here does not blame its peer', async (t) => {
-  await withPair(async (near) => {
+test('a stream that was closed here does not blame its peer', (t) =>
+  withPair(async (near) => {
     const waiting = failureOf(near.readBytes(1));
     near.close();
     t.is((await waiting).message, 'Stream is closed');
     await turns(near);
     t.is((await failureOf(near.write('x'))).message, 'Stream is closed');
-  });
-});
+  }));

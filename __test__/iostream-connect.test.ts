@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { bindUnixSocket, IOStream, Socket, StreamClosedError, type Address } from 'ioloop';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { closing } from './helpers/net.js';
-import { closedBy, failureOf, isSettled, PATIENCE, turns, withPair } from './helpers/streams.js';
+import { closedBy, failureOf, isSettled, turns, withPair } from './helpers/streams.js';
 
 /** A listening socket that nobody accepts from. */
 function listener(): Socket {
@@ -14,10 +14,6 @@ function listener(): Socket {
   socket.bind({ host: '127.0.0.1', port: 0 });
   socket.listen();
   return socket;
-}
-
-function onLoop<T>(body: (loop: ReportingLoop) => Promise<T>): Promise<T> {
-  return withLoop((loop) => loop.runSync(() => body(loop), PATIENCE));
 }
 
 /** The one connection that waits to be accepted. */
@@ -31,8 +27,8 @@ async function accepted(loop: ReportingLoop, socket: Socket): Promise<IOStream> 
   }
 }
 
-test('what is written before the connection stands is sent afterwards, in order', async (t) => {
-  await onLoop(async (loop) => {
+test('what is written before the connection stands is sent afterwards, in order', (t) =>
+  onLoop(async (loop) => {
     using server = listener();
     const stream = new IOStream(Socket.tcp(), { loop });
     const order: string[] = [];
@@ -54,11 +50,10 @@ test('what is written before the connection stands is sent afterwards, in order'
     t.is((await reading).toString(), 'ok');
     stream.close();
     peer.close();
-  });
-});
+  }));
 
-test('refused: all that waits fails with the same ECONNREFUSED', async (t) => {
-  await onLoop(async (loop) => {
+test('refused: all that waits fails with the same ECONNREFUSED', (t) =>
+  onLoop(async (loop) => {
     const server = listener();
     const address = server.localAddress;
     server.close();
@@ -71,21 +66,19 @@ test('refused: all that waits fails with the same ECONNREFUSED', async (t) => {
     t.is(await closed, errors[0] ?? null);
     t.true(stream.closed);
     t.is(stream.error, errors[0] ?? null);
-  });
-});
+  }));
 
-test('unreachable: what connect(2) says at once is a rejection too', async (t) => {
-  await onLoop(async (loop) => {
+test('unreachable: what connect(2) says at once is a rejection too', (t) =>
+  onLoop(async (loop) => {
     // A broadcast address takes no connection: EACCES or ENETUNREACH, at once.
     const stream = new IOStream(Socket.tcp(), { loop });
     const error = await closedBy(stream.connect({ host: '255.255.255.255', port: 9 }));
     t.true(['EACCES', 'ENETUNREACH', 'EHOSTUNREACH'].includes(error?.code ?? ''), String(error));
     t.true(stream.closed);
-  });
-});
+  }));
 
-test('a connection that takes too long, or is given up: the stream is closed', async (t) => {
-  await onLoop(async (loop) => {
+test('a connection that takes too long, or is given up: the stream is closed', (t) =>
+  onLoop(async (loop) => {
     const full = listener();
     full.listen(0);
     // Its queue is full: further attempts hang, as with a host that does not answer.
@@ -111,22 +104,20 @@ test('a connection that takes too long, or is given up: the stream is closed', a
     t.is((await closedBy(attempt))?.message, 'not today');
     t.true(givenUp.closed);
     for (const socket of [full, ...crowd]) socket.close();
-  });
-});
+  }));
 
-test('closing while it connects fails the attempt', async (t) => {
-  await onLoop(async (loop) => {
+test('closing while it connects fails the attempt', (t) =>
+  onLoop(async (loop) => {
     using server = listener();
     const stream = new IOStream(Socket.tcp(), { loop });
     const connecting = stream.connect(server.localAddress);
     const fault = new Error('changed my mind');
     stream.close(fault);
     t.is(await closedBy(connecting), fault);
-  });
-});
+  }));
 
-test('an address that is none is refused, and the stream can still connect', async (t) => {
-  await onLoop(async (loop) => {
+test('an address that is none is refused, and the stream can still connect', (t) =>
+  onLoop(async (loop) => {
     using server = listener();
     const stream = new IOStream(Socket.tcp(), { loop });
     const wrong = [
@@ -144,11 +135,10 @@ test('an address that is none is refused, and the stream can still connect', asy
     }
     t.is(await stream.connect(server.localAddress), stream);
     stream.close();
-  });
-});
+  }));
 
-test('a signal that has aborted before closes the stream, as one that aborts later does', async (t) => {
-  await onLoop(async (loop) => {
+test('a signal that has aborted before closes the stream, as one that aborts later does', (t) =>
+  onLoop(async (loop) => {
     using server = listener();
     const reason = new Error('not today');
     const stream = new IOStream(Socket.tcp(), { loop });
@@ -156,8 +146,7 @@ test('a signal that has aborted before closes the stream, as one that aborts lat
     t.is(await closedBy(stream.connect(server.localAddress, options)), reason);
     t.true(stream.closed);
     t.is(stream.error, reason);
-  });
-});
+  }));
 
 test('connecting twice, a connected stream, a closed one', async (t) => {
   await onLoop(async (loop) => {
@@ -200,8 +189,8 @@ test('over a Unix socket, and to one that is not there', async (t) => {
   }
 });
 
-test('a stream that never connects can be closed, and has no bytes', async (t) => {
-  await onLoop(async (loop) => {
+test('a stream that never connects can be closed, and has no bytes', (t) =>
+  onLoop(async (loop) => {
     const stream = new IOStream(Socket.tcp(), { loop });
     const reading = stream.readBytes(1);
     const written = stream.write('x');
@@ -210,5 +199,4 @@ test('a stream that never connects can be closed, and has no bytes', async (t) =
     stream.close();
     t.is(await closedBy(reading), null);
     t.is(await closedBy(written), null);
-  });
-});
+  }));

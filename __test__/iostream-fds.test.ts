@@ -4,14 +4,10 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, IOStream, Socket, type IOStreamOptions } from 'ioloop';
 import { closeAll, pipe, testWith } from './helpers/fds.js';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, withLoop } from './helpers/loop.js';
 import { closing } from './helpers/net.js';
 import { pythonOpens, withFifo } from './helpers/special-fds.js';
-import { closedBy, PATIENCE, turns } from './helpers/streams.js';
-
-function onLoop<T>(body: (loop: ReportingLoop) => Promise<T>): Promise<T> {
-  return withLoop((loop) => loop.runSync(() => body(loop), PATIENCE));
-}
+import { closedBy, turns } from './helpers/streams.js';
 
 function pipeStreams(loop: IOLoop, options: IOStreamOptions = {}): [IOStream, IOStream] {
   const [reader, writer] = pipe();
@@ -21,8 +17,8 @@ function pipeStreams(loop: IOLoop, options: IOStreamOptions = {}): [IOStream, IO
   ];
 }
 
-test('a pipe: megabytes through it, then its end', async (t) => {
-  await onLoop(async (loop) => {
+test('a pipe: megabytes through it, then its end', (t) =>
+  onLoop(async (loop) => {
     const [reader, writer] = pipeStreams(loop);
     t.is(reader.socket, null);
     const sent = Buffer.alloc(3_000_000, 'through a pipe ');
@@ -35,11 +31,10 @@ test('a pipe: megabytes through it, then its end', async (t) => {
     t.true((await reader.readUntilClose()).equals(sent.subarray(1_000_000)));
     await ended;
     t.true(reader.closed);
-  });
-});
+  }));
 
-test('a pipe without a reader: EPIPE, also when nobody writes', async (t) => {
-  await onLoop(async (loop) => {
+test('a pipe without a reader: EPIPE, also when nobody writes', (t) =>
+  onLoop(async (loop) => {
     const [reader, writer] = pipeStreams(loop);
     reader.close();
     t.is((await closedBy(writer.write('x')))?.code, 'EPIPE');
@@ -48,19 +43,17 @@ test('a pipe without a reader: EPIPE, also when nobody writes', async (t) => {
     other.close();
     await closed;
     t.true(idle.closed);
-  });
-});
+  }));
 
-test('the wrong end of a pipe fails as the system says', async (t) => {
-  await onLoop(async (loop) => {
+test('the wrong end of a pipe fails as the system says', (t) =>
+  onLoop(async (loop) => {
     const [reader, writer] = pipeStreams(loop);
     t.is((await closedBy(reader.write('x')))?.code, 'EBADF');
     writer.close();
-  });
-});
+  }));
 
-test('a blocking descriptor becomes non-blocking', async (t) => {
-  await onLoop(async (loop) => {
+test('a blocking descriptor becomes non-blocking', (t) =>
+  onLoop(async (loop) => {
     const [reader, writer] = pipe();
     // Opened anew it is blocking: reading would stop the loop.
     const stream = IOStream.fromFd(openSync(`/dev/fd/${reader}`, 'r'), { loop });
@@ -70,8 +63,7 @@ test('a blocking descriptor becomes non-blocking', async (t) => {
     stream.close();
     t.is(await closedBy(reading), null);
     closeAll(reader, writer);
-  });
-});
+  }));
 
 testWith('mkfifo')('a FIFO, with a child at its other end', async (t) => {
   await withFifo((path) =>
@@ -112,18 +104,17 @@ fds += [master, slave]`,
   t.is(stdout, 'a line\ntrue\n0 true null\n');
 });
 
-test('a regular file cannot be watched: EPERM, and it stays open', async (t) => {
-  await withLoop((loop) => {
+test('a regular file cannot be watched: EPERM, and it stays open', (t) =>
+  withLoop((loop) => {
     const fd = openSync('package.json', 'r');
     t.throws(() => IOStream.fromFd(fd, { loop }), { code: 'EPERM' });
     t.is(readSync(fd, Buffer.alloc(1)), 1);
     closeSync(fd);
     return Promise.resolve();
-  });
-});
+  }));
 
-test('what is no descriptor, or no socket, is refused', async (t) => {
-  await withLoop(async (loop) => {
+test('what is no descriptor, or no socket, is refused', (t) =>
+  withLoop(async (loop) => {
     for (const fd of [-1, 1.5, NaN, 'x', null, undefined, {}]) {
       const { code } = t.throws<NodeJS.ErrnoException>(() =>
         IOStream.fromFd(fd as never, { loop }),
@@ -154,11 +145,10 @@ test('what is no descriptor, or no socket, is refused', async (t) => {
     stream.close();
     t.throws(() => new IOStream(socket, { loop }), { code: 'EBADF' });
     other.close();
-  });
-});
+  }));
 
-test('a socket is a stream as any other, with its socket', async (t) => {
-  await onLoop(async (loop) => {
+test('a socket is a stream as any other, with its socket', (t) =>
+  onLoop(async (loop) => {
     const [first, second] = Socket.pair();
     const near = IOStream.fromFd(first, { loop });
     const far = new IOStream(second, { loop });
@@ -167,11 +157,10 @@ test('a socket is a stream as any other, with its socket', async (t) => {
     t.is((await near.readBytes(5)).toString(), 'hello');
     near.close();
     far.close();
-  });
-});
+  }));
 
-test.serial('a descriptor that somebody else has closed: told when it is used again', async (t) => {
-  await onLoop(async (loop) => {
+test.serial('a descriptor that somebody else has closed: told when it is used again', (t) =>
+  onLoop(async (loop) => {
     const [reader, writer] = pipe();
     const stream = IOStream.fromFd(reader, { loop });
     const closed = closing(stream);
@@ -187,14 +176,14 @@ test.serial('a descriptor that somebody else has closed: told when it is used ag
     t.is((await again.readBytes(4)).toString(), 'fine');
     again.close();
     other.close();
-  });
-});
+  }),
+);
 
-test.serial('writing to a descriptor that somebody else has closed: EBADF', async (t) => {
-  await onLoop(async (loop) => {
+test.serial('writing to a descriptor that somebody else has closed: EBADF', (t) =>
+  onLoop(async (loop) => {
     const [reader, writer] = pipe();
     const stream = IOStream.fromFd(writer, { loop });
     closeAll(reader, writer);
     t.is((await closedBy(stream.write('x')))?.code, 'EBADF');
-  });
-});
+  }),
+);

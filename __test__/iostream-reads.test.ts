@@ -5,8 +5,8 @@ import { USUAL, withCapacities } from './helpers/capacities.js';
 import { reset } from './helpers/net.js';
 import { closedBy, failureOf, turns, withPair, withTcpPair } from './helpers/streams.js';
 
-test('readBytes: exactly so many, or with partial what is there', async (t) => {
-  await withPair(async (near, far) => {
+test('readBytes: exactly so many, or with partial what is there', (t) =>
+  withPair(async (near, far) => {
     void far.write('abcdefgh');
     t.is((await near.readBytes(3)).toString(), 'abc');
     t.is((await near.readBytes(100, { partial: true })).toString(), 'defgh');
@@ -14,17 +14,15 @@ test('readBytes: exactly so many, or with partial what is there', async (t) => {
     void far.write('0123456789');
     t.is((await reading).toString(), '012345');
     t.is((await near.readBytes(4)).toString(), '6789');
-  });
-});
+  }));
 
-test('readBytes: none at once, and also from a closed stream', async (t) => {
-  await withPair(async (near) => {
+test('readBytes: none at once, and also from a closed stream', (t) =>
+  withPair(async (near) => {
     t.is((await near.readBytes(0)).length, 0);
     t.is((await near.readBytes(0, { partial: true })).length, 0);
     near.close();
     t.is((await near.readBytes(0)).length, 0);
-  });
-});
+  }));
 
 test.serial('readBytes: a large one comes in one piece of memory', (t) =>
   withCapacities(USUAL, () =>
@@ -40,8 +38,8 @@ test.serial('readBytes: a large one comes in one piece of memory', (t) =>
   ),
 );
 
-test('readInto: fills the memory of the caller, what was buffered first', async (t) => {
-  await withPair(async (near, far) => {
+test('readInto: fills the memory of the caller, what was buffered first', (t) =>
+  withPair(async (near, far) => {
     void far.write('0123456789abcdef');
     t.is((await near.readBytes(2)).toString(), '01');
     const memory = Buffer.alloc(8, '.');
@@ -55,11 +53,10 @@ test('readInto: fills the memory of the caller, what was buffered first', async 
     void far.write(Buffer.from([0x34, 0x12]));
     t.is(await reading, 2);
     t.deepEqual([...words], [0, 0x1234]);
-  });
-});
+  }));
 
-test('readUntil: a delimiter may be split between packets at every position', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntil: a delimiter may be split between packets at every position', (t) =>
+  withPair(async (near, far) => {
     const delimiter = '\r\n--boundary--\r\n';
     const message = `head${delimiter}`;
     for (let at = 1; at < message.length; at += 1) {
@@ -70,11 +67,10 @@ test('readUntil: a delimiter may be split between packets at every position', as
       t.is((await reading).toString(), message, `split at ${at}`);
       t.is((await near.readBytes(4)).toString(), 'rest');
     }
-  });
-});
+  }));
 
-test('readUntil: what looks like the delimiter again and again', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntil: what looks like the delimiter again and again', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntil('aab');
     for (const piece of ['a', 'a', 'a', 'aa', 'cab', 'aa', 'b!']) {
       await far.write(piece);
@@ -82,11 +78,10 @@ test('readUntil: what looks like the delimiter again and again', async (t) => {
     }
     t.is((await reading).toString(), 'aaaaacabaab');
     t.is(near.readBufferSize, 1);
-  });
-});
+  }));
 
-test('readUntil: maxBytes counts the delimiter, and exactly so many are fine', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntil: maxBytes counts the delimiter, and exactly so many are fine', (t) =>
+  withPair(async (near, far) => {
     void far.write('abc\n123456\n');
     t.is((await near.readUntil('\n', { maxBytes: 4 })).toString(), 'abc\n');
     const error = await failureOf(near.readUntil('\n', { maxBytes: 6 }));
@@ -96,11 +91,10 @@ test('readUntil: maxBytes counts the delimiter, and exactly so many are fine', a
     t.is((realError as NodeJS.ErrnoException).code, 'ERR_IOLOOP_UNSATISFIABLE_READ');
     t.is(near.error, realError);
     t.true(near.closed);
-  });
-});
+  }));
 
-test('readUntil: a line that never ends closes the stream exactly at the limit', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntil: a line that never ends closes the stream exactly at the limit', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntil('\n', { maxBytes: 10 });
     let settled = false;
     reading.catch(() => (settled = true));
@@ -113,22 +107,20 @@ test('readUntil: a line that never ends closes the stream exactly at the limit',
     await far.write('x');
     t.true((await closedBy(reading)) instanceof UnsatisfiableReadError);
     t.is((await far.readUntilClose()).length, 0);
-  });
-});
+  }));
 
-test('readUntil with closeOnLimit false: only the read fails, and its bytes stay', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntil with closeOnLimit false: only the read fails, and its bytes stay', (t) =>
+  withPair(async (near, far) => {
     void far.write('far too long\n');
     const options = { maxBytes: 5, closeOnLimit: false };
     t.true((await failureOf(near.readUntil('\n', options))) instanceof UnsatisfiableReadError);
     t.true((await failureOf(near.readUntilRegex(/\n/, options))) instanceof UnsatisfiableReadError);
     t.false(near.closed);
     t.is((await near.readUntil('\n')).toString(), 'far too long\n');
-  });
-});
+  }));
 
-test('readUntilRegex: a match that spans packets, and the earliest of several', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilRegex: a match that spans packets, and the earliest of several', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntilRegex(/\r?\n\r?\n/);
     for (const piece of ['GET / HTTP/1.0\r', '\nHost: x', '\r', '\n', '\r', '\nbody\n\n']) {
       await far.write(piece);
@@ -136,32 +128,29 @@ test('readUntilRegex: a match that spans packets, and the earliest of several', 
     }
     t.is((await reading).toString(), 'GET / HTTP/1.0\r\nHost: x\r\n\r\n');
     t.is((await near.readUntilRegex(/\n+/)).toString(), 'body\n\n');
-  });
-});
+  }));
 
-test('readUntilRegex: characters are bytes, flags of state are of no meaning', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilRegex: characters are bytes, flags of state are of no meaning', (t) =>
+  withPair(async (near, far) => {
     const regex = /\xff/gy;
     regex.lastIndex = 100;
     void far.write(Buffer.from([0, 0xff, 1, 0xff]));
     t.deepEqual([...(await near.readUntilRegex(regex))], [0, 0xff]);
     t.deepEqual([...(await near.readUntilRegex(regex))], [1, 0xff]);
     t.is(regex.lastIndex, 100);
-  });
-});
+  }));
 
-test('readUntilRegex: maxBytes exactly met, and exceeded', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilRegex: maxBytes exactly met, and exceeded', (t) =>
+  withPair(async (near, far) => {
     void far.write('abc;defg;');
     t.is((await near.readUntilRegex(/;/, { maxBytes: 4 })).toString(), 'abc;');
     const realError = await closedBy(near.readUntilRegex(/;/, { maxBytes: 4 }));
     t.true(realError instanceof UnsatisfiableReadError);
     t.regex(String(realError?.message), /\/;\//);
-  });
-});
+  }));
 
-test('readUntilClose: everything, then nothing', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilClose: everything, then nothing', (t) =>
+  withPair(async (near, far) => {
     void far.write('part one, ');
     const reading = near.readUntilClose();
     await turns(near);
@@ -170,11 +159,10 @@ test('readUntilClose: everything, then nothing', async (t) => {
     t.is((await reading).toString(), 'part one, part two');
     t.true(near.closed);
     t.is((await near.readUntilClose()).length, 0);
-  });
-});
+  }));
 
-test('readUntilClose: a reset is no end, and says what had arrived', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('readUntilClose: a reset is no end, and says what had arrived', (t) =>
+  withTcpPair(async (near, far) => {
     await far.write('half of it');
     const reading = near.readUntilClose();
     await turns(near);
@@ -182,11 +170,10 @@ test('readUntilClose: a reset is no end, and says what had arrived', async (t) =
     const error = (await failureOf(reading)) as StreamClosedError;
     t.is((error.realError as NodeJS.ErrnoException).code, 'ECONNRESET');
     t.is(String(error.partial), 'half of it');
-  });
-});
+  }));
 
-test('readUntilClose: more than maxBufferSize fails, with what had arrived', async (t) => {
-  await withPair(
+test('readUntilClose: more than maxBufferSize fails, with what had arrived', (t) =>
+  withPair(
     async (near, far) => {
       void far.write(Buffer.alloc(1500, 'x'));
       const error = (await failureOf(near.readUntilClose())) as StreamClosedError;
@@ -195,11 +182,10 @@ test('readUntilClose: more than maxBufferSize fails, with what had arrived', asy
       t.is(near.error, error.realError);
     },
     { maxBufferSize: 1000 },
-  );
-});
+  ));
 
-test('readUntilClose: closing the stream oneself is no end either', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilClose: closing the stream oneself is no end either', (t) =>
+  withPair(async (near, far) => {
     await far.write('half');
     const reading = near.readUntilClose();
     await turns(near);
@@ -207,11 +193,10 @@ test('readUntilClose: closing the stream oneself is no end either', async (t) =>
     const error = (await failureOf(reading)) as StreamClosedError;
     t.is(error.realError, null);
     t.is(String(error.partial), 'half');
-  });
-});
+  }));
 
-test('peek: what it shows stays, and is a copy', async (t) => {
-  await withPair(async (near, far) => {
+test('peek: what it shows stays, and is a copy', (t) =>
+  withPair(async (near, far) => {
     const peeking = near.peek(4);
     void far.write('ab');
     await turns(near);
@@ -221,11 +206,10 @@ test('peek: what it shows stays, and is a copy', async (t) => {
     seen.fill('!');
     t.is((await near.peek()).toString(), 'a');
     t.is((await near.readBytes(6)).toString(), 'abcdef');
-  });
-});
+  }));
 
-test('for await: the chunks, to the end; leaving early loses nothing', async (t) => {
-  await withPair(async (near, far) => {
+test('for await: the chunks, to the end; leaving early loses nothing', (t) =>
+  withPair(async (near, far) => {
     void far.write('first');
     for await (const chunk of near) {
       t.is(chunk.toString(), 'first');
@@ -237,11 +221,10 @@ test('for await: the chunks, to the end; leaving early loses nothing', async (t)
     const chunks: Buffer[] = [];
     for await (const chunk of near) chunks.push(chunk);
     t.true(Buffer.concat(chunks).equals(sent));
-  });
-});
+  }));
 
-test('for await: a connection that breaks throws', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('for await: a connection that breaks throws', (t) =>
+  withTcpPair(async (near, far) => {
     await far.write('x');
     const failure = failureOf(
       (async () => {
@@ -252,11 +235,10 @@ test('for await: a connection that breaks throws', async (t) => {
       })(),
     );
     t.is(((await failure) as StreamClosedError).realError?.message.includes('ECONNRESET'), true);
-  });
-});
+  }));
 
-test('one read at a time: another is refused and disturbs nothing', async (t) => {
-  await withPair(async (near, far) => {
+test('one read at a time: another is refused and disturbs nothing', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntil('\n');
     t.true(near.reading);
     for (const other of [
@@ -272,11 +254,10 @@ test('one read at a time: another is refused and disturbs nothing', async (t) =>
     void far.write('line\n');
     t.is((await reading).toString(), 'line\n');
     t.false(near.reading);
-  });
-});
+  }));
 
-test('what is wrong with a call rejects, and the next read is none the worse', async (t) => {
-  await withPair(
+test('what is wrong with a call rejects, and the next read is none the worse', (t) =>
+  withPair(
     async (near, far) => {
       const wrong: [() => Promise<unknown>, string][] = [
         [() => near.readBytes('1' as never), 'ERR_INVALID_ARG_TYPE'],
@@ -306,11 +287,10 @@ test('what is wrong with a call rejects, and the next read is none the worse', a
       t.is((await near.readBytes(1)).toString(), 'x');
     },
     { maxBufferSize: 1000 },
-  );
-});
+  ));
 
-test('what was received before the end can be read after it', async (t) => {
-  await withPair(async (near, far) => {
+test('what was received before the end can be read after it', (t) =>
+  withPair(async (near, far) => {
     void far.write('line one\nline two\nrest');
     void far.end();
     t.is((await near.readUntil('\n')).toString(), 'line one\n');
@@ -320,8 +300,7 @@ test('what was received before the end can be read after it', async (t) => {
     t.is(await closedBy(near.readUntil('\n')), null);
     t.is((await near.readUntilClose()).toString(), 'rest');
     t.is(await closedBy(near.readBytes(1)), null);
-  });
-});
+  }));
 
 test('what a large read had taken when the stream ended can still be read', async (t) => {
   for (const read of ['readBytes', 'readInto'] as const) {
@@ -337,8 +316,8 @@ test('what a large read had taken when the stream ended can still be read', asyn
   }
 });
 
-test('a hundred thousand reads of a byte from one large buffer copy nothing', async (t) => {
-  await withPair(async (near, far) => {
+test('a hundred thousand reads of a byte from one large buffer copy nothing', (t) =>
+  withPair(async (near, far) => {
     const count = 100_000;
     const sent = Buffer.from(Array.from({ length: count }, (_, index) => index % 251));
     void far.write(sent);
@@ -353,11 +332,10 @@ test('a hundred thousand reads of a byte from one large buffer copy nothing', as
     // All are views of the memory that the bytes were received in.
     t.true(memories.size <= 2, `${memories.size} memories`);
     t.is(near.readBufferSize, 0);
-  });
-});
+  }));
 
-test('a line that comes byte by byte is looked at once', async (t) => {
-  await withPair(async (near, far) => {
+test('a line that comes byte by byte is looked at once', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntil('\n');
     for (let sent = 0; sent < 2000; sent += 1) {
       void far.write('x');
@@ -365,11 +343,10 @@ test('a line that comes byte by byte is looked at once', async (t) => {
     }
     void far.write('\n');
     t.is((await reading).length, 2001);
-  });
-});
+  }));
 
-test('results are never written to again', async (t) => {
-  await withPair(async (near, far) => {
+test('results are never written to again', (t) =>
+  withPair(async (near, far) => {
     const results: Buffer[] = [];
     const expected: string[] = [];
     for (let round = 0; round < 3000; round += 1) {
@@ -379,11 +356,10 @@ test('results are never written to again', async (t) => {
       results.push(await near.readUntil('\n'));
     }
     t.deepEqual(results.map(String), expected);
-  });
-});
+  }));
 
-test('no more is received than one chunk beyond what is wanted', async (t) => {
-  await withPair(
+test('no more is received than one chunk beyond what is wanted', (t) =>
+  withPair(
     async (near, far) => {
       const writing = far.write(Buffer.alloc(4_000_000));
       await near.readBytes(1);
@@ -394,8 +370,7 @@ test('no more is received than one chunk beyond what is wanted', async (t) => {
       await failureOf(writing);
     },
     { readChunkSize: 65_536 },
-  );
-});
+  ));
 
 test('a chunk size below all reason works', async (t) => {
   for (const options of [{ readChunkSize: 1 }, { maxBufferSize: 1 }, { maxBufferSize: 3 }]) {
@@ -408,8 +383,8 @@ test('a chunk size below all reason works', async (t) => {
   }
 });
 
-test('a result can be kept, changed and sent on: it is the reader’s own', async (t) => {
-  await withPair(async (near, far) => {
+test('a result can be kept, changed and sent on: it is the reader’s own', (t) =>
+  withPair(async (near, far) => {
     void far.write('first second ');
     const first = await near.readUntil(' ');
     first.fill('#');
@@ -417,5 +392,4 @@ test('a result can be kept, changed and sent on: it is the reader’s own', asyn
     t.is(first.toString(), '######');
     void near.write(first);
     t.is((await far.readBytes(6)).toString(), '######');
-  });
-});
+  }));

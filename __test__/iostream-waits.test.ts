@@ -76,8 +76,8 @@ for (const [name, read] of Object.entries(reads)) {
   });
 }
 
-test('a signal that is aborted already: nothing is begun', async (t) => {
-  await withPair(async (near, far) => {
+test('a signal that is aborted already: nothing is begun', (t) =>
+  withPair(async (near, far) => {
     const reason = new Error('from the start');
     const options = { signal: AbortSignal.abort(reason) };
     await far.write('x');
@@ -91,11 +91,10 @@ test('a signal that is aborted already: nothing is begun', async (t) => {
     await near.write('fine');
     t.is((await far.readBytes(4)).toString(), 'fine');
     t.is((await near.readBytes(1)).toString(), 'x');
-  });
-});
+  }));
 
-test('a read that is done leaves no listener, and no timeout', async (t) => {
-  await withPair(async (near, far) => {
+test('a read that is done leaves no listener, and no timeout', (t) =>
+  withPair(async (near, far) => {
     const controller = new AbortController();
     const { signal } = controller;
     let listeners = 0;
@@ -121,11 +120,10 @@ test('a read that is done leaves no listener, and no timeout', async (t) => {
     t.true(near.reading);
     void far.write('x');
     await reading;
-  });
-});
+  }));
 
-test('an aborted write goes on: only the wait is given up', async (t) => {
-  await withPair(async (near, far) => {
+test('an aborted write goes on: only the wait is given up', (t) =>
+  withPair(async (near, far) => {
     const controller = new AbortController();
     const written = near.write(Buffer.alloc(PLENTY, 'x'), { signal: controller.signal });
     await turns(near);
@@ -133,11 +131,10 @@ test('an aborted write goes on: only the wait is given up', async (t) => {
     t.is((await failureOf(written)).message, 'enough');
     t.true(near.writing);
     t.is((await far.readBytes(PLENTY)).length, PLENTY);
-  });
-});
+  }));
 
-test('drain and shutdownWrite can be given up, and waited for again', async (t) => {
-  await withPair(async (near, far) => {
+test('drain and shutdownWrite can be given up, and waited for again', (t) =>
+  withPair(async (near, far) => {
     void near.write(Buffer.alloc(PLENTY, 'x'));
     const options = { timeout: 0.001 };
     t.is((await failureOf(near.drain(options))).name, 'TimeoutError');
@@ -146,16 +143,14 @@ test('drain and shutdownWrite can be given up, and waited for again', async (t) 
     const ended = near.shutdownWrite();
     t.is((await far.readUntilClose()).length, PLENTY);
     await Promise.all([drained, ended]);
-  });
-});
+  }));
 
-test('a duration is as good as seconds; what has come in time is no failure', async (t) => {
-  await withPair(async (near, far) => {
+test('a duration is as good as seconds; what has come in time is no failure', (t) =>
+  withPair(async (near, far) => {
     const options = { timeout: { milliseconds: 1 } };
     t.is((await failureOf(near.readBytes(1, options))).name, 'TimeoutError');
     await far.write('x');
     await turns(near);
     // It is there: a timeout of nothing is enough.
     t.is((await near.readBytes(1, { timeout: 0 })).toString(), 'x');
-  });
-});
+  }));

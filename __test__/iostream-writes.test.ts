@@ -9,8 +9,8 @@ import { closedBy, failureOf, isSettled, turns, withPair, withTcpPair } from './
 /** More than the kernel takes for a peer that does not read. */
 const PLENTY = 8_000_000;
 
-test('strings are UTF-8, bytes of every kind are bytes, lists keep their order', async (t) => {
-  await withPair(async (near, far) => {
+test('strings are UTF-8, bytes of every kind are bytes, lists keep their order', (t) =>
+  withPair(async (near, far) => {
     void near.write('häß€ 🦀 ');
     void near.write(new Uint8Array([0x61, 0x62]));
     void near.write(Buffer.from('cd'));
@@ -20,11 +20,10 @@ test('strings are UTF-8, bytes of every kind are bytes, lists keep their order',
     void near.write(['<', large, '>']);
     void near.end();
     t.is((await far.readUntilClose()).toString(), `häß€ 🦀 abcdefgh<${large.toString()}>`);
-  });
-});
+  }));
 
-test('a promise resolves when its last byte is with the kernel, and not before', async (t) => {
-  await withPair(async (near, far) => {
+test('a promise resolves when its last byte is with the kernel, and not before', (t) =>
+  withPair(async (near, far) => {
     await near.write('small');
     t.is(near.writeBufferSize, 0);
     const large = near.write(Buffer.alloc(PLENTY));
@@ -42,11 +41,10 @@ test('a promise resolves when its last byte is with the kernel, and not before',
     await behind;
     await nothing;
     t.false(near.writing);
-  });
-});
+  }));
 
-test('concurrent writers of small and large pieces keep the order of their calls', async (t) => {
-  await withPair(async (near, far) => {
+test('concurrent writers of small and large pieces keep the order of their calls', (t) =>
+  withPair(async (near, far) => {
     const expected: Buffer[] = [];
     const written: Promise<void>[] = [];
     for (let writer = 0; writer < 300; writer += 1) {
@@ -60,11 +58,10 @@ test('concurrent writers of small and large pieces keep the order of their calls
     const all = Buffer.concat(expected);
     t.true((await far.readBytes(all.length)).equals(all));
     await Promise.all(written);
-  });
-});
+  }));
 
-test('promises resolve in the order of the writes', async (t) => {
-  await withPair(async (near, far) => {
+test('promises resolve in the order of the writes', (t) =>
+  withPair(async (near, far) => {
     const order: number[] = [];
     const written = [1, 200_000, 10, 5000, 3, 100_000, 1].map((size, index) =>
       near.write(Buffer.alloc(size)).then(() => order.push(index)),
@@ -72,22 +69,20 @@ test('promises resolve in the order of the writes', async (t) => {
     await far.readBytes(305_015);
     await Promise.all(written);
     t.deepEqual(order, [0, 1, 2, 3, 4, 5, 6]);
-  });
-});
+  }));
 
-test('up to 4 KiB are copied at once: the memory is free again', async (t) => {
-  await withPair(async (near, far) => {
+test('up to 4 KiB are copied at once: the memory is free again', (t) =>
+  withPair(async (near, far) => {
     const memory = Buffer.alloc(4096, 'a');
     void near.write(memory);
     memory.fill('b');
     void near.write(memory);
     memory.fill('c');
     t.is((await far.readBytes(8192)).toString(), 'a'.repeat(4096) + 'b'.repeat(4096));
-  });
-});
+  }));
 
-test('small writes stay copied when the kernel takes no more', async (t) => {
-  await withPair(async (near, far) => {
+test('small writes stay copied when the kernel takes no more', (t) =>
+  withPair(async (near, far) => {
     const large = near.write(Buffer.alloc(PLENTY, '.'));
     await turns(near);
     const memory = Buffer.alloc(100, 'a');
@@ -96,8 +91,7 @@ test('small writes stay copied when the kernel takes no more', async (t) => {
     await far.readBytes(PLENTY);
     t.is((await far.readBytes(100)).toString(), 'a'.repeat(100));
     await Promise.all([large, small]);
-  });
-});
+  }));
 
 test.serial('what is written in one turn leaves together', (t) =>
   withCapacities(USUAL, () =>
@@ -110,8 +104,8 @@ test.serial('what is written in one turn leaves together', (t) =>
   ),
 );
 
-test('watermarks: congested above the high one, and drained at the low one', async (t) => {
-  await withPair(
+test('watermarks: congested above the high one, and drained at the low one', (t) =>
+  withPair(
     async (near, far) => {
       await near.drain();
       void near.write(Buffer.alloc(1000));
@@ -130,11 +124,10 @@ test('watermarks: congested above the high one, and drained at the low one', asy
       await writing;
     },
     { highWaterMark: 10_000, lowWaterMark: 100 },
-  );
-});
+  ));
 
-test('maxWriteBufferSize: what would exceed it is refused whole, and the stream goes on', async (t) => {
-  await withPair(
+test('maxWriteBufferSize: what would exceed it is refused whole, and the stream goes on', (t) =>
+  withPair(
     async (near, far) => {
       const error = await failureOf(near.write(Buffer.alloc(1001)));
       t.true(error instanceof StreamBufferFullError);
@@ -150,8 +143,7 @@ test('maxWriteBufferSize: what would exceed it is refused whole, and the stream 
       t.is(received, 'x'.repeat(1000) + 'y'.repeat(600) + 'z'.repeat(400));
     },
     { maxWriteBufferSize: 1000 },
-  );
-});
+  ));
 
 test.serial('64 MB for a reader that has stalled: memory stays within maxWriteBufferSize', (t) =>
   withCapacities(USUAL, () =>
@@ -234,8 +226,8 @@ test('a write to a peer that is gone: EPIPE or ECONNRESET, and the process lives
   });
 });
 
-test('all that waits fails with what closed the stream', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('all that waits fails with what closed the stream', (t) =>
+  withTcpPair(async (near, far) => {
     const waiting = [
       near.write(Buffer.alloc(PLENTY)),
       near.write('behind'),
@@ -248,8 +240,7 @@ test('all that waits fails with what closed the stream', async (t) => {
     const [first = null, ...others] = await Promise.all(waiting.map(closedBy));
     t.true(first?.code === 'ECONNRESET' || first?.code === 'EPIPE', String(first));
     for (const other of others) t.is(other, first);
-  });
-});
+  }));
 
 test('nobody needs to await a write: its failure is no unhandled rejection', async (t) => {
   const unhandled: unknown[] = [];
@@ -273,8 +264,8 @@ test('nobody needs to await a write: its failure is no unhandled rejection', asy
   }
 });
 
-test('what cannot be written rejects, and the stream is as before', async (t) => {
-  await withPair(async (near, far) => {
+test('what cannot be written rejects, and the stream is as before', (t) =>
+  withPair(async (near, far) => {
     for (const data of [undefined, null, 5, {}, [5], [null], new ArrayBuffer(1)]) {
       const error = await failureOf(near.write(data as never));
       t.is(error.code, 'ERR_INVALID_ARG_TYPE');
@@ -287,8 +278,7 @@ test('what cannot be written rejects, and the stream is as before', async (t) =>
     t.is(near.writeBufferSize, 0);
     void near.write('fine');
     t.is((await far.readBytes(4)).toString(), 'fine');
-  });
-});
+  }));
 
 test('after close, end and shutdownWrite a write is refused', async (t) => {
   await withPair(async (near, far) => {
@@ -305,13 +295,12 @@ test('after close, end and shutdownWrite a write is refused', async (t) => {
   });
 });
 
-test('writes of a callback, a promise and a timer of one turn keep their order', async (t) => {
-  await withPair(async (near, far, loop) => {
+test('writes of a callback, a promise and a timer of one turn keep their order', (t) =>
+  withPair(async (near, far, loop) => {
     loop.addCallback(() => {
       void near.write('1');
       queueMicrotask(() => void near.write('2'));
       loop.addCallback(() => void near.write('3'));
     });
     t.is((await far.readBytes(3)).toString(), '123');
-  });
-});
+  }));

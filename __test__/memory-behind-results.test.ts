@@ -49,8 +49,8 @@ test.serial('behind results of recv(), large and small, nothing of the heap', as
   peer.close();
 });
 
-test.serial('behind results of reads of streams nothing of the heap', async (t) => {
-  await withPair(async (near, far) => {
+test.serial('behind results of reads of streams nothing of the heap', (t) =>
+  withPair(async (near, far) => {
     for (const size of [1, 5000, 15_000, 60_000, 200_000]) {
       await soil(t);
       // Pieces that are joined: each makes room for the next.
@@ -69,11 +69,11 @@ test.serial('behind results of reads of streams nothing of the heap', async (t) 
       await far.write(Buffer.alloc(size, RECEIVED));
       assertClean(t, await waiting, `readBytes(${size})`);
     }
-  });
-});
+  }),
+);
 
-test.serial('what a read that was given up had taken comes back without the heap', async (t) => {
-  await withPair(async (near, far) => {
+test.serial('what a read that was given up had taken comes back without the heap', (t) =>
+  withPair(async (near, far) => {
     const abort = new AbortController();
     await soil(t);
     const reading = near.readBytes(50_000, { signal: abort.signal });
@@ -87,5 +87,5 @@ test.serial('what a read that was given up had taken comes back without the heap
     const result = await near.readBytes(10_000);
     assertClean(t, result, 'readBytes() of what came back');
     assertClean(t, await near.readBytes(10_100), 'the rest');
-  });
-});
+  }),
+);

@@ -1,9 +1,9 @@
 /** Getters of options run in the middle of a call: they may close, connect and read the stream. */
 import test from 'ava';
 import { IOStream, Socket, TCPServer, type WaitOptions } from 'ioloop';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { addressOf } from './helpers/net.js';
-import { failureOf, PATIENCE, withPair } from './helpers/streams.js';
+import { failureOf, withPair } from './helpers/streams.js';
 
 /** Options whose `timeout` calls `during` when it is read for the `nth` time. */
 function optionsThat(during: () => void, options: WaitOptions = {}, nth = 1): WaitOptions {
@@ -18,42 +18,36 @@ function optionsThat(during: () => void, options: WaitOptions = {}, nth = 1): Wa
   };
 }
 
-test('connect() whose options close the stream rejects', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({ loop, handleStream: () => {} });
-      server.listen(0, '127.0.0.1');
-      const stream = new IOStream(Socket.tcp(), { loop });
-      const options = optionsThat(() => {
-        stream.close();
-      });
-      const error = await failureOf(stream.connect(addressOf(server), options));
-      t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
-    }, PATIENCE),
-  );
-});
-
-test('connect() whose options connect the stream is refused, and the first one connects', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({ loop, handleStream: () => {} });
-      server.listen(0, '127.0.0.1');
-      const stream = new IOStream(Socket.tcp(), { loop });
-      let first: Promise<IOStream> | null = null;
-      const options = optionsThat(() => {
-        first = stream.connect(addressOf(server));
-      });
-      const error = await failureOf(stream.connect(addressOf(server), options));
-      t.is(error.code, 'ERR_IOLOOP_STREAM_BUSY');
-      t.is<unknown, unknown>(await first, stream);
+test('connect() whose options close the stream rejects', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({ loop, handleStream: () => {} });
+    server.listen(0, '127.0.0.1');
+    const stream = new IOStream(Socket.tcp(), { loop });
+    const options = optionsThat(() => {
       stream.close();
-    }, PATIENCE),
-  );
-});
+    });
+    const error = await failureOf(stream.connect(addressOf(server), options));
+    t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
+  }));
+
+test('connect() whose options connect the stream is refused, and the first one connects', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({ loop, handleStream: () => {} });
+    server.listen(0, '127.0.0.1');
+    const stream = new IOStream(Socket.tcp(), { loop });
+    let first: Promise<IOStream> | null = null;
+    const options = optionsThat(() => {
+      first = stream.connect(addressOf(server));
+    });
+    const error = await failureOf(stream.connect(addressOf(server), options));
+    t.is(error.code, 'ERR_IOLOOP_STREAM_BUSY');
+    t.is<unknown, unknown>(await first, stream);
+    stream.close();
+  }));
 
 for (const nth of [1, 2, 3]) {
-  test(`a read whose options start another one (${nth}) is refused, and its signal is its own`, async (t) => {
-    await withPair(async (near, far) => {
+  test(`a read whose options start another one (${nth}) is refused, and its signal is its own`, (t) =>
+    withPair(async (near, far) => {
       const controller = new AbortController();
       let other: Promise<Buffer> | null = null;
       const start = (): void => {
@@ -66,12 +60,11 @@ for (const nth of [1, 2, 3]) {
       t.true(near.reading);
       await far.write('hello');
       t.is(String(await other), 'hello');
-    });
-  });
+    }));
 }
 
-test('startTls() whose options close the stream rejects, and leaves no listener', async (t) => {
-  await withPair(async (near) => {
+test('startTls() whose options close the stream rejects, and leaves no listener', (t) =>
+  withPair(async (near) => {
     let listeners = 0;
     const { signal } = new AbortController();
     signal.addEventListener = () => void (listeners += 1);
@@ -86,8 +79,7 @@ test('startTls() whose options close the stream rejects, and leaves no listener'
     const error = await failureOf(near.startTls(Object.assign(options, { tls })));
     t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
     t.is(listeners, 0);
-  });
-});
+  }));
 
 for (const call of ['bind', 'connect'] as const) {
   test(`${call}() whose address closes the socket is EBADF, and does nothing to the next one`, (t) => {

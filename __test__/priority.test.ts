@@ -2,8 +2,7 @@
 import { spawn } from 'node:child_process';
 import { IOLoop, Socket } from 'ioloop';
 import { testWith, until } from './helpers/fds.js';
-import { runTurns, withLoop, type ReportingLoop } from './helpers/loop.js';
-import { PATIENCE } from './helpers/streams.js';
+import { onLoop, type ReportingLoop, runTurns, withLoop } from './helpers/loop.js';
 
 type Body = (socket: Socket, send: (text: string) => void, loop: ReportingLoop) => Promise<void>;
 
@@ -24,9 +23,7 @@ for line in sys.stdin: s.send(line.strip().encode(), socket.MSG_OOB if line[0] =
     let accepted = listener.accept();
     await until(() => (accepted ??= listener.accept()) !== null, 'a connection');
     const [socket] = accepted as unknown as [Socket];
-    await withLoop((loop) =>
-      loop.runSync(() => body(socket, (text) => peer.stdin.write(`${text}\n`), loop), PATIENCE),
-    );
+    await onLoop((loop) => body(socket, (text) => peer.stdin.write(`${text}\n`), loop));
     socket.close();
   } finally {
     listener.close();

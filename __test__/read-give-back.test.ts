@@ -1,12 +1,11 @@
 /** A read that fails gives back what it had exactly once, and leaves the user's memory alone. */
 import test from 'ava';
 import { IOStream, Socket } from 'ioloop';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { reset } from './helpers/net.js';
 import {
   closedBy,
   failureOf,
-  PATIENCE,
   turns,
   withPair,
   withTcpPair,
@@ -25,8 +24,8 @@ const rest = async (stream: IOStream): Promise<string> =>
   (await stream.readBytes(stream.readBufferSize)).toString();
 
 for (const [name, read] of Object.entries(READS)) {
-  test(`${name}: a reset in the middle`, async (t) => {
-    await withTcpPair(async (near, far) => {
+  test(`${name}: a reset in the middle`, (t) =>
+    withTcpPair(async (near, far) => {
       const reading = read(near);
       await far.write('hello');
       await turns(near);
@@ -34,33 +33,30 @@ for (const [name, read] of Object.entries(READS)) {
       t.is((await closedBy(reading))?.code, 'ECONNRESET');
       t.is(near.readBufferSize, 5);
       t.is(await rest(near), 'hello');
-    });
-  });
+    }));
 
-  test(`${name}: an end in the middle`, async (t) => {
-    await withTcpPair(async (near, far) => {
+  test(`${name}: an end in the middle`, (t) =>
+    withTcpPair(async (near, far) => {
       const reading = read(near);
       await far.write('hello');
       await turns(near);
       far.close();
       await failureOf(reading);
       t.is(await rest(near), 'hello');
-    });
-  });
+    }));
 
-  test(`${name}: closed here in the middle`, async (t) => {
-    await withTcpPair(async (near, far) => {
+  test(`${name}: closed here in the middle`, (t) =>
+    withTcpPair(async (near, far) => {
       const reading = read(near);
       await far.write('hello');
       await turns(near);
       near.close();
       t.is(await closedBy(reading), null);
       t.is(await rest(near), 'hello');
-    });
-  });
+    }));
 
-  test(`${name}: given up in the middle, the next read goes on`, async (t) => {
-    await withTcpPair(async (near, far) => {
+  test(`${name}: given up in the middle, the next read goes on`, (t) =>
+    withTcpPair(async (near, far) => {
       const giveUp = new AbortController();
       const reading = read(near, giveUp.signal);
       await far.write('hello');
@@ -70,12 +66,11 @@ for (const [name, read] of Object.entries(READS)) {
       const next = near.readUntil('\n');
       await far.write(' world\n');
       t.is((await next).toString(), 'hello world\n');
-    });
-  });
+    }));
 }
 
-test('after its rejection the memory of readInto is not written to', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('after its rejection the memory of readInto is not written to', (t) =>
+  withTcpPair(async (near, far) => {
     const memory = Buffer.alloc(LARGE);
     const giveUp = new AbortController();
     const reading = near.readInto(memory, { signal: giveUp.signal });
@@ -89,11 +84,10 @@ test('after its rejection the memory of readInto is not written to', async (t) =
     reset(far);
     await turns(near);
     t.true(memory.every((byte) => byte === 0));
-  });
-});
+  }));
 
-test('memory that a failing read gives back is put before what came later', async (t) => {
-  await withTcpPair(async (near, far, loop) => {
+test('memory that a failing read gives back is put before what came later', (t) =>
+  withTcpPair(async (near, far, loop) => {
     // One turn: the read is given up by a callback, after its crossing has received.
     const giveUp = new AbortController();
     const reading = near.readInto(Buffer.alloc(LARGE), { signal: giveUp.signal });
@@ -108,8 +102,7 @@ test('memory that a failing read gives back is put before what came later', asyn
     });
     await failureOf(reading);
     t.is((await near.readBytes(12)).toString(), 'first second');
-  });
-});
+  }));
 
 /** Takes the memory of a waiting `readInto` away, by a transfer or by making it smaller. */
 const LOSSES: Record<string, [() => ArrayBuffer, (memory: ArrayBuffer) => void]> = {
@@ -162,36 +155,32 @@ for (const [how, [make, take]] of Object.entries(LOSSES)) {
   });
 }
 
-test('memory that was transferred before anything arrived costs nothing but the read', async (t) => {
-  await withPair(async (near, far) => {
+test('memory that was transferred before anything arrived costs nothing but the read', (t) =>
+  withPair(async (near, far) => {
     const memory = new ArrayBuffer(LARGE);
     const reading = near.readInto(new Uint8Array(memory));
     structuredClone(memory, { transfer: [memory] });
     await far.write('kept');
     t.is((await failureOf(reading)).code, 'ERR_IOLOOP_BUFFER_DETACHED');
     t.is((await near.readBytes(4)).toString(), 'kept');
-  });
-});
+  }));
 
-test('a failing write of a stream whose memory was transferred leaves other streams alone', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [[a, peerOfA], [b, peerOfB]] = [Socket.pair(), Socket.pair()];
-      const [first, second] = [new IOStream(a, { loop }), new IOStream(b, { loop })];
-      const memory = new ArrayBuffer(LARGE);
-      const reading = first.readInto(new Uint8Array(memory));
-      peerOfA.send('12345');
-      await turns(first);
-      structuredClone(memory, { transfer: [memory] });
-      peerOfA.shutdown('read');
-      const failed = first.write('x');
-      await failureOf(failed);
-      await failureOf(reading);
-      await second.write('hello');
-      t.is(String(peerOfB.recv(10)), 'hello');
-      second.close();
-      peerOfA.close();
-      peerOfB.close();
-    }, PATIENCE),
-  );
-});
+test('a failing write of a stream whose memory was transferred leaves other streams alone', (t) =>
+  onLoop(async (loop) => {
+    const [[a, peerOfA], [b, peerOfB]] = [Socket.pair(), Socket.pair()];
+    const [first, second] = [new IOStream(a, { loop }), new IOStream(b, { loop })];
+    const memory = new ArrayBuffer(LARGE);
+    const reading = first.readInto(new Uint8Array(memory));
+    peerOfA.send('12345');
+    await turns(first);
+    structuredClone(memory, { transfer: [memory] });
+    peerOfA.shutdown('read');
+    const failed = first.write('x');
+    await failureOf(failed);
+    await failureOf(reading);
+    await second.write('hello');
+    t.is(String(peerOfB.recv(10)), 'hello');
+    second.close();
+    peerOfA.close();
+    peerOfB.close();
+  }));

@@ -4,13 +4,12 @@ import { Socket, UnsatisfiableReadError, type IOStream } from 'ioloop';
 import { USUAL, withCapacities } from './helpers/capacities.js';
 import { closedBy, failureOf, turns, withPair, withTcpPair } from './helpers/streams.js';
 
-test('readUntilRegex is limited to 64 KiB by default', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilRegex is limited to 64 KiB by default', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntilRegex(/\n/);
     void far.write(Buffer.alloc(70_000, 'x'));
     t.true((await closedBy(reading)) instanceof UnsatisfiableReadError);
-  });
-});
+  }));
 
 test('readUntilRegex finds a match that ends at its limit, and not one byte later', async (t) => {
   for (const [length, ok] of [
@@ -26,14 +25,13 @@ test('readUntilRegex finds a match that ends at its limit, and not one byte late
   }
 });
 
-test('a match that is longer than the limit is not cut to it', async (t) => {
-  await withPair(async (near, far) => {
+test('a match that is longer than the limit is not cut to it', (t) =>
+  withPair(async (near, far) => {
     await far.write('a'.repeat(100));
     await near.peek(100);
     const reading = near.readUntilRegex(/a+/, { maxBytes: 50, closeOnLimit: false });
     t.true((await failureOf(reading)) instanceof UnsatisfiableReadError);
-  });
-});
+  }));
 
 test.serial('a fast peer is not searched for each chunk of a large limit', async (t) => {
   await withCapacities(USUAL, () =>
@@ -65,19 +63,18 @@ test.serial('a fast peer is not searched for each chunk of a large limit', async
   );
 });
 
-test('a match behind 64 KiB that comes together with EOF is found', async (t) => {
-  await withPair(async (near, far) => {
+test('a match behind 64 KiB that comes together with EOF is found', (t) =>
+  withPair(async (near, far) => {
     const reading = near.readUntilRegex(/\n/, { maxBytes: 2 ** 20 });
     void far.write(Buffer.alloc(100_000, 'x'));
     await turns(near);
     void far.write('\n');
     void far.end();
     t.is((await reading).length, 100_001);
-  });
-});
+  }));
 
-test('partial reads above maxBufferSize are clamped, exact ones are refused', async (t) => {
-  await withPair(
+test('partial reads above maxBufferSize are clamped, exact ones are refused', (t) =>
+  withPair(
     async (near, far) => {
       await far.write(Buffer.alloc(1000, 'x'));
       for (const count of [65_536, 2 ** 40]) {
@@ -88,8 +85,7 @@ test('partial reads above maxBufferSize are clamped, exact ones are refused', as
       t.is((await failureOf(near.readBytes(-1, { partial: true }))).code, 'ERR_OUT_OF_RANGE');
     },
     { maxBufferSize: 100 },
-  );
-});
+  ));
 
 /** Every read with `copy`. */
 const COPIES: Record<string, (stream: IOStream) => Promise<Buffer>> = {
@@ -102,8 +98,8 @@ const COPIES: Record<string, (stream: IOStream) => Promise<Buffer>> = {
 };
 
 for (const [name, read] of Object.entries(COPIES)) {
-  test(`${name} with copy: structuredClone copies the result and nothing else`, async (t) => {
-    await withPair(async (near, far) => {
+  test(`${name} with copy: structuredClone copies the result and nothing else`, (t) =>
+    withPair(async (near, far) => {
       for (const early of [true, false]) {
         if (early) await far.write('abcdef');
         await turns(near);
@@ -114,12 +110,11 @@ for (const [name, read] of Object.entries(COPIES)) {
         t.is(structuredClone(bytes).buffer.byteLength, 3);
         await near.readBytes(near.readBufferSize);
       }
-    });
-  });
+    }));
 }
 
-test('readUntilClose and chunks with copy', async (t) => {
-  await withPair(async (near, far) => {
+test('readUntilClose and chunks with copy', (t) =>
+  withPair(async (near, far) => {
     await far.write('abc');
     for await (const chunk of near.chunks({ copy: true })) {
       t.is(chunk.buffer.byteLength, 3);
@@ -128,8 +123,7 @@ test('readUntilClose and chunks with copy', async (t) => {
     void far.end();
     t.is((await near.readUntilClose({ copy: true })).buffer.byteLength, 0);
     t.is((await failureOf(near.readBytes(1, { copy: 1 as never }))).code, 'ERR_INVALID_ARG_TYPE');
-  });
-});
+  }));
 
 test('recv with copy', (t) => {
   const [one, other] = Socket.pair();

@@ -7,9 +7,9 @@ import type { ExecutionContext } from 'ava';
 import { IOStream, TCPServer, type IOStreamOptions } from 'ioloop';
 import { TINY, withCapacities } from './helpers/capacities.js';
 import { serialWith, tcpPair } from './helpers/fds.js';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { portOf } from './helpers/net.js';
-import { closedBy, failureOf, PATIENCE, turns, withTcpPair } from './helpers/streams.js';
+import { closedBy, failureOf, turns, withTcpPair } from './helpers/streams.js';
 import test from 'ava';
 
 /** Each word is its own index; the sizes of the pieces are odd on purpose. */
@@ -30,29 +30,27 @@ type Read = (stream: IOStream, size: number, loop: ReportingLoop) => Promise<Buf
 
 /** What `read` gets of `words` counted words from another process. */
 async function received(read: Read, words: number, options: IOStreamOptions = {}): Promise<Buffer> {
-  return withLoop(async (loop) =>
-    loop.runSync(async () => {
-      let resolve!: (stream: IOStream) => void;
-      const accepted = new Promise<IOStream>((settle) => {
-        resolve = settle;
-      });
-      const server = new TCPServer({ loop, allowHalfOpen: true, ...options });
-      server.listen(0, '127.0.0.1');
-      const sender = spawn('python3', ['-c', SENDER, String(portOf(server)), String(words)], {
-        stdio: 'inherit',
-      });
-      try {
-        void (async () => {
-          for await (const stream of server) resolve(stream);
-        })();
-        const stream = await accepted;
-        return Buffer.from(await read(stream, 4 * words, loop));
-      } finally {
-        sender.kill();
-        await server.stop();
-      }
-    }, PATIENCE),
-  );
+  return onLoop(async (loop) => {
+    let resolve!: (stream: IOStream) => void;
+    const accepted = new Promise<IOStream>((settle) => {
+      resolve = settle;
+    });
+    const server = new TCPServer({ loop, allowHalfOpen: true, ...options });
+    server.listen(0, '127.0.0.1');
+    const sender = spawn('python3', ['-c', SENDER, String(portOf(server)), String(words)], {
+      stdio: 'inherit',
+    });
+    try {
+      void (async () => {
+        for await (const stream of server) resolve(stream);
+      })();
+      const stream = await accepted;
+      return Buffer.from(await read(stream, 4 * words, loop));
+    } finally {
+      sender.kill();
+      await server.stop();
+    }
+  });
 }
 
 function assertCounted(t: ExecutionContext, bytes: Buffer, words: number): void {
@@ -136,8 +134,8 @@ for (const [name, read] of Object.entries(KINDS)) {
   });
 }
 
-test.serial('what the turn of a close has received can still be read', async (t) => {
-  await withTcpPair(async (near, far, loop) => {
+test.serial('what the turn of a close has received can still be read', (t) =>
+  withTcpPair(async (near, far, loop) => {
     const reading = near.readBytes(10);
     await turns(near);
     await far.write('hello');
@@ -150,11 +148,11 @@ test.serial('what the turn of a close has received can still be read', async (t)
     });
     t.is(await closedBy(reading), null);
     t.is((await near.readBytes(near.readBufferSize)).toString(), 'hello');
-  });
-});
+  }),
+);
 
-test.serial('a read given up in a callback, and another: nothing is overtaken', async (t) => {
-  await withTcpPair(async (near, far, loop) => {
+test.serial('a read given up in a callback, and another: nothing is overtaken', (t) =>
+  withTcpPair(async (near, far, loop) => {
     const giveUp = new AbortController();
     const first = near.readUntil('\n', { signal: giveUp.signal });
     await turns(near);
@@ -176,22 +174,20 @@ test.serial('a read given up in a callback, and another: nothing is overtaken', 
     await far.write('jkl');
     t.is(await second, 12);
     t.is(target.toString(), 'abcdefghijkl');
-  });
-});
+  }),
+);
 
 test.serial('a socket that hands over its connection in pieces of one byte', async (t) => {
   const [client, server] = await tcpPair();
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const stream = new IOStream(server, { loop, readChunkSize: 1, maxBufferSize: 8 });
-      const far = new IOStream(client, { loop });
-      const sent = Buffer.from('one\ntwo\nthree\nfour\n'.repeat(50));
-      void far.write(sent);
-      const lines: string[] = [];
-      while (lines.length < 200) lines.push(String(await stream.readUntil('\n')));
-      t.is(lines.join(''), sent.toString());
-      far.close();
-      stream.close();
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const stream = new IOStream(server, { loop, readChunkSize: 1, maxBufferSize: 8 });
+    const far = new IOStream(client, { loop });
+    const sent = Buffer.from('one\ntwo\nthree\nfour\n'.repeat(50));
+    void far.write(sent);
+    const lines: string[] = [];
+    while (lines.length < 200) lines.push(String(await stream.readUntil('\n')));
+    t.is(lines.join(''), sent.toString());
+    far.close();
+    stream.close();
+  });
 });

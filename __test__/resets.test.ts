@@ -2,9 +2,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { IOStream, Socket, TCPServer } from 'ioloop';
 import { HAS_PROC, openFds, tcpPair, until } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { addressOf, closing, reset } from './helpers/net.js';
-import { closedBy, failureOf, PATIENCE, turns, withTcpPair } from './helpers/streams.js';
+import { closedBy, failureOf, turns, withTcpPair } from './helpers/streams.js';
 
 /** A socket whose peer has sent `data` and reset before it was accepted. */
 async function resetBeforeAccept(data = ''): Promise<Socket> {
@@ -32,66 +32,55 @@ const MAKERS: Record<string, (socket: Socket, loop: IOStream['loop']) => IOStrea
 };
 
 for (const [name, make] of Object.entries(MAKERS)) {
-  test(`${name}: a connection that was reset before its accept fails its first read`, async (t) => {
-    await withLoop((loop) =>
-      loop.runSync(async () => {
-        const stream = make(await resetBeforeAccept(), loop);
-        t.is((await closedBy(stream.readUntil('\n')))?.code, 'ECONNRESET');
-        t.is(stream.fileno(), -1);
-      }, PATIENCE),
-    );
-  });
+  test(`${name}: a connection that was reset before its accept fails its first read`, (t) =>
+    onLoop(async (loop) => {
+      const stream = make(await resetBeforeAccept(), loop);
+      t.is((await closedBy(stream.readUntil('\n')))?.code, 'ECONNRESET');
+      t.is(stream.fileno(), -1);
+    }));
 }
 
-test('a connection that was reset before its accept closes without a read', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const stream = new IOStream(await resetBeforeAccept(), { loop });
-      const error = (await closing(stream)) as NodeJS.ErrnoException | null;
-      t.is(error?.code, 'ECONNRESET');
-    }, PATIENCE),
-  );
-});
+test('a connection that was reset before its accept closes without a read', (t) =>
+  onLoop(async (loop) => {
+    const stream = new IOStream(await resetBeforeAccept(), { loop });
+    const error = (await closing(stream)) as NodeJS.ErrnoException | null;
+    t.is(error?.code, 'ECONNRESET');
+  }));
 
-test('a new socket is not connected: it can be, and a read before waits', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const server = new TCPServer({ loop, handleStream: (stream) => stream.end() });
-      server.listen(0, '127.0.0.1');
-      const stream = IOStream.fromFd(Socket.tcp().fd, { loop });
-      await stream.connect(addressOf(server));
-      t.is((await stream.readUntilClose()).length, 0);
-      await server.stop();
-    }, PATIENCE),
-  );
-});
+test('a new socket is not connected: it can be, and a read before waits', (t) =>
+  onLoop(async (loop) => {
+    const server = new TCPServer({ loop, handleStream: (stream) => stream.end() });
+    server.listen(0, '127.0.0.1');
+    const stream = IOStream.fromFd(Socket.tcp().fd, { loop });
+    await stream.connect(addressOf(server));
+    t.is((await stream.readUntilClose()).length, 0);
+    await server.stop();
+  }));
 
 async function floodOf(t: ExecutionContext, count: number): Promise<void> {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      let ended = 0;
-      const server = new TCPServer({
-        loop,
-        handleStream: async (stream) => {
-          await failureOf(stream.readUntilClose());
-          ended += 1;
-        },
-      });
-      server.listen(0, '127.0.0.1');
-      const before = openFds().size;
-      for (let n = 0; n < count; n += 1) {
-        const client = Socket.tcp();
-        // Blocks nobody: loopback connects at once, or the turn after.
-        client.connect(addressOf(server));
-        client.setOption('linger', 0);
-        if (n % 3 === 0) await until(() => client.remoteAddress !== null, 'a connection');
-        client.close();
-      }
-      await until(() => ended > 0 && server.connections === 0, 'the end of all');
-      t.true(openFds().size <= before);
-      await server.stop();
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    let ended = 0;
+    const server = new TCPServer({
+      loop,
+      handleStream: async (stream) => {
+        await failureOf(stream.readUntilClose());
+        ended += 1;
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    const before = openFds().size;
+    for (let n = 0; n < count; n += 1) {
+      const client = Socket.tcp();
+      // Blocks nobody: loopback connects at once, or the turn after.
+      client.connect(addressOf(server));
+      client.setOption('linger', 0);
+      if (n % 3 === 0) await until(() => client.remoteAddress !== null, 'a connection');
+      client.close();
+    }
+    await until(() => ended > 0 && server.connections === 0, 'the end of all');
+    t.true(openFds().size <= before);
+    await server.stop();
+  });
 }
 
 (HAS_PROC ? test.serial : test.serial.skip)('a flood of resets leaves no descriptor', async (t) => {
@@ -100,70 +89,63 @@ async function floodOf(t: ExecutionContext, count: number): Promise<void> {
 
 const UNREAD = 300_000;
 
-test('a reset behind unread data is noticed without a read', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('a reset behind unread data is noticed without a read', (t) =>
+  withTcpPair(async (near, far) => {
     const closed = closing(near);
     await far.write(Buffer.alloc(UNREAD, 'x'));
     await turns(near);
     reset(far);
     t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'ECONNRESET');
-  });
-});
+  }));
 
 test('a reset that comes after the end of the peer, behind unread data, is noticed', async (t) => {
   const [client, server] = await tcpPair();
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const stream = new IOStream(server, { loop, allowHalfOpen: true, readChunkSize: 1024 });
-      const closed = closing(stream);
-      await until(() => client.send(Buffer.alloc(8192, 'x')) !== null, 'room');
-      client.shutdown('write');
-      await turns(stream);
-      t.false(stream.closed);
-      client.setOption('linger', 0);
-      client.close();
-      // Linux's word for a reset after EOF.
-      t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'EPIPE');
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const stream = new IOStream(server, { loop, allowHalfOpen: true, readChunkSize: 1024 });
+    const closed = closing(stream);
+    await until(() => client.send(Buffer.alloc(8192, 'x')) !== null, 'room');
+    client.shutdown('write');
+    await turns(stream);
+    t.false(stream.closed);
+    client.setOption('linger', 0);
+    client.close();
+    // Linux's word for a reset after EOF.
+    t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'EPIPE');
+  });
 });
 
 test('a reset that comes when the end of the peer was read is noticed without a read', async (t) => {
   const [client, server] = await tcpPair();
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const stream = new IOStream(server, { loop, allowHalfOpen: true });
-      const closed = closing(stream);
-      client.send('all of it');
-      client.shutdown('write');
-      t.is(String(await stream.readUntilClose()), 'all of it');
-      await turns(stream);
-      t.false(stream.closed);
-      client.setOption('linger', 0);
-      client.close();
-      t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'EPIPE');
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const stream = new IOStream(server, { loop, allowHalfOpen: true });
+    const closed = closing(stream);
+    client.send('all of it');
+    client.shutdown('write');
+    t.is(String(await stream.readUntilClose()), 'all of it');
+    await turns(stream);
+    t.false(stream.closed);
+    client.setOption('linger', 0);
+    client.close();
+    t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'EPIPE');
+  });
 });
 
-test('behind a clean end everything can still be read', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('behind a clean end everything can still be read', (t) =>
+  withTcpPair(async (near, far) => {
     await far.write(Buffer.alloc(UNREAD, 'x'));
     await far.shutdownWrite();
     await turns(near);
     t.false(near.closed);
     t.is((await near.readBytes(UNREAD)).length, UNREAD);
     t.is((await near.readUntilClose()).length, 0);
-  });
-});
+  }));
 
-test('a reset beside a write that waits is ECONNRESET for both', async (t) => {
-  await withTcpPair(async (near, far) => {
+test('a reset beside a write that waits is ECONNRESET for both', (t) =>
+  withTcpPair(async (near, far) => {
     const reading = closedBy(near.readBytes(1));
     const writing = closedBy(near.write(Buffer.alloc(8 * 1024 * 1024)));
     await turns(near, 50);
     reset(far);
     t.is((await reading)?.code, 'ECONNRESET');
     t.is((await writing)?.code, 'ECONNRESET');
-  });
-});
+  }));

@@ -6,18 +6,13 @@ import https from 'node:https';
 import net, { type Socket as NetSocket } from 'node:net';
 import test from 'ava';
 import { WebSocket, WebSocketServer } from 'ws';
-import { serveHttp, TCPServer, type IOLoop, type ServeHttpOptions } from 'ioloop';
+import { serveHttp, TCPServer, type ServeHttpOptions } from 'ioloop';
 import { until } from './helpers/fds.js';
 import { USUAL } from './helpers/capacities.js';
-import { withLoop, type TestLoopOptions } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { fixture, portOf } from './helpers/net.js';
 
-const PATIENCE = { timeout: 60 };
 const TLS = { cert: fixture('server.pem'), key: fixture('server.key') };
-
-function onLoop(body: (loop: IOLoop) => Promise<void>, options?: TestLoopOptions): Promise<void> {
-  return withLoop((loop) => loop.runSync(() => body(loop), PATIENCE), options);
-}
 
 /** A helper, and what the documentation gave before it. */
 const ways = {

@@ -1,20 +1,18 @@
 /** Iteration over a server's streams, with a timeout and a signal; the port of a server. */
 import test from 'ava';
 import { bindUnixSocket, TCPServer, type IOStream } from 'ioloop';
-import { withFakeTime, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop, withFakeTime, withLoop } from './helpers/loop.js';
 import { addressOf, connectTo } from './helpers/net.js';
-import { failureOf, PATIENCE, turns } from './helpers/streams.js';
+import { failureOf, turns } from './helpers/streams.js';
 
 async function withServer(
   body: (server: TCPServer, loop: ReportingLoop) => Promise<void>,
 ): Promise<void> {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({ loop });
-      server.listen(0, '127.0.0.1');
-      await body(server, loop);
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    await using server = new TCPServer({ loop });
+    server.listen(0, '127.0.0.1');
+    await body(server, loop);
+  });
 }
 
 test('an aborted signal ends the iteration and stops the server; streams live on', async (t) => {

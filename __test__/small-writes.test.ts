@@ -3,8 +3,8 @@ import test from 'ava';
 import { Fifo } from '#internal';
 import { IOStream, Socket, type IOStreamOptions } from 'ioloop';
 import { USUAL, withCapacities } from './helpers/capacities.js';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
-import { failureOf, isSettled, PATIENCE, turns } from './helpers/streams.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
+import { failureOf, isSettled, turns } from './helpers/streams.js';
 
 interface Stalled {
   readonly stream: IOStream;
@@ -19,22 +19,20 @@ function withStalled(
   body: (stalled: Stalled) => Promise<void>,
   options: IOStreamOptions = {},
 ): Promise<void> {
-  return withLoop((loop) =>
-    loop.runSync(async () => {
-      const [mine, peer] = Socket.pair();
-      let filled = 0;
-      for (let count: number | null; (count = mine.send(Buffer.alloc(4096))) !== null;) {
-        filled += count;
-      }
-      const stream = new IOStream(mine, { loop, ...options });
-      try {
-        await body({ stream, peer, filled, loop });
-      } finally {
-        stream.close();
-        peer.close();
-      }
-    }, PATIENCE),
-  );
+  return onLoop(async (loop) => {
+    const [mine, peer] = Socket.pair();
+    let filled = 0;
+    for (let count: number | null; (count = mine.send(Buffer.alloc(4096))) !== null;) {
+      filled += count;
+    }
+    const stream = new IOStream(mine, { loop, ...options });
+    try {
+      await body({ stream, peer, filled, loop });
+    } finally {
+      stream.close();
+      peer.close();
+    }
+  });
 }
 
 const MILLION = 1_000_000;

@@ -18,15 +18,11 @@ import { join } from 'node:path';
 import test from 'ava';
 import { IOLoop, IOStream, Socket } from 'ioloop';
 import { closeAll, HAS_PROC, nodeTurns, pipe, testWith, until } from './helpers/fds.js';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { heldByChild, isOpen, STRANGERS } from './helpers/stolen.js';
-import { closedBy, isSettled, PATIENCE } from './helpers/streams.js';
+import { closedBy, isSettled } from './helpers/streams.js';
 
 const onLinux = HAS_PROC ? test.serial : test.serial.skip;
-
-function onLoop(body: (loop: ReportingLoop) => Promise<void>): Promise<void> {
-  return withLoop((loop) => loop.runSync(() => body(loop), PATIENCE));
-}
 
 /** Opens files until one has the number `fd`, which is free; gives all of them. */
 function fileAt(fd: number): number[] {

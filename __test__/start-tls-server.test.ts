@@ -2,9 +2,9 @@
 import test from 'ava';
 import { TCPServer, type IOStream, type TCPServerOptions } from 'ioloop';
 import { until } from './helpers/fds.js';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, connectTo, fixture } from './helpers/net.js';
-import { closedBy, failureOf, isSettled, PATIENCE, turns, withPair } from './helpers/streams.js';
+import { closedBy, failureOf, isSettled, turns, withPair } from './helpers/streams.js';
 
 const serverSide = {
   serverSide: true,
@@ -24,97 +24,85 @@ async function connectSecurely(loop: ReportingLoop, server: TCPServer): Promise<
   return stream.startTls(clientSide);
 }
 
-test('a connection counts until its secure stream is closed, and a drain ends with it', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const server = serve(loop, {
-        handleStream: async (stream) => {
-          const secure = await stream.startTls(serverSide);
-          await secure.write(await secure.readUntil('\n'));
-          await secure.end();
-        },
-      });
-      const client = await connectSecurely(loop, server);
-      t.is(server.connections, 1);
-      const stopping = server.stop({ drain: true });
-      await turns(client);
-      t.false(await isSettled(stopping));
-      await client.write('hello\n');
-      t.is(String(await client.readUntilClose()), 'hello\n');
-      await stopping;
-      t.is(server.connections, 0);
-    }, PATIENCE),
-  );
-});
+test('a connection counts until its secure stream is closed, and a drain ends with it', (t) =>
+  onLoop(async (loop) => {
+    const server = serve(loop, {
+      handleStream: async (stream) => {
+        const secure = await stream.startTls(serverSide);
+        await secure.write(await secure.readUntil('\n'));
+        await secure.end();
+      },
+    });
+    const client = await connectSecurely(loop, server);
+    t.is(server.connections, 1);
+    const stopping = server.stop({ drain: true });
+    await turns(client);
+    t.false(await isSettled(stopping));
+    await client.write('hello\n');
+    t.is(String(await client.readUntilClose()), 'hello\n');
+    await stopping;
+    t.is(server.connections, 0);
+  }));
 
-test('a handshake that fails in a handler gives its place to the next connection', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const failures: unknown[] = [];
-      const server = serve(loop, {
-        maxConnections: 1,
-        handleStream: async (stream) => {
-          failures.push((await failureOf(stream.startTls(serverSide))).code);
-        },
-      });
-      for (let round = 1; round <= 3; round += 1) {
-        const client = await connectTo(loop, addressOf(server));
-        await client.write('no handshake\n');
-        await client.readUntilClose().catch(() => {});
-        t.is(failures.length, round);
-      }
-      await server.stop({ drain: true });
-      t.is(new Set(failures).size, 1);
-    }, PATIENCE),
-  );
-});
-
-test('a drain that is given up closes secure streams, and handshakes in progress', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const server = serve(loop, {
-        handleStream: async (stream) => {
-          const secure = await stream.startTls(serverSide).catch(() => null);
-          void secure?.write('x');
-          await secure?.readUntilClose().catch(() => {});
-        },
-      });
-      const silent = await connectTo(loop, addressOf(server));
-      const secure = await connectSecurely(loop, server);
-      await secure.readBytes(1);
-      await until(() => server.connections === 2, 'both connections');
-      await server.stop({ drain: true, timeout: 0.01 });
-      t.is(server.connections, 0);
-      await secure.readUntilClose();
-      await silent.readUntilClose();
-    }, PATIENCE),
-  );
-});
-
-test('a handler that fails behind startTls() has its secure stream closed', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const reason = new Error('handler');
-      const server = serve(loop, {
-        handleStream: async (stream) => {
-          await stream.startTls(serverSide);
-          throw reason;
-        },
-      });
-      const client = await connectSecurely(loop, server);
+test('a handshake that fails in a handler gives its place to the next connection', (t) =>
+  onLoop(async (loop) => {
+    const failures: unknown[] = [];
+    const server = serve(loop, {
+      maxConnections: 1,
+      handleStream: async (stream) => {
+        failures.push((await failureOf(stream.startTls(serverSide))).code);
+      },
+    });
+    for (let round = 1; round <= 3; round += 1) {
+      const client = await connectTo(loop, addressOf(server));
+      await client.write('no handshake\n');
       await client.readUntilClose().catch(() => {});
-      await server.stop({ drain: true });
-      t.deepEqual(
-        loop.reports.splice(0).map(({ error }) => error),
-        [reason],
-      );
-    }, PATIENCE),
-  );
-});
+      t.is(failures.length, round);
+    }
+    await server.stop({ drain: true });
+    t.is(new Set(failures).size, 1);
+  }));
+
+test('a drain that is given up closes secure streams, and handshakes in progress', (t) =>
+  onLoop(async (loop) => {
+    const server = serve(loop, {
+      handleStream: async (stream) => {
+        const secure = await stream.startTls(serverSide).catch(() => null);
+        void secure?.write('x');
+        await secure?.readUntilClose().catch(() => {});
+      },
+    });
+    const silent = await connectTo(loop, addressOf(server));
+    const secure = await connectSecurely(loop, server);
+    await secure.readBytes(1);
+    await until(() => server.connections === 2, 'both connections');
+    await server.stop({ drain: true, timeout: 0.01 });
+    t.is(server.connections, 0);
+    await secure.readUntilClose();
+    await silent.readUntilClose();
+  }));
+
+test('a handler that fails behind startTls() has its secure stream closed', (t) =>
+  onLoop(async (loop) => {
+    const reason = new Error('handler');
+    const server = serve(loop, {
+      handleStream: async (stream) => {
+        await stream.startTls(serverSide);
+        throw reason;
+      },
+    });
+    const client = await connectSecurely(loop, server);
+    await client.readUntilClose().catch(() => {});
+    await server.stop({ drain: true });
+    t.deepEqual(
+      loop.reports.splice(0).map(({ error }) => error),
+      [reason],
+    );
+  }));
 
 for (const reason of [null, new Error('why')]) {
-  test(`close(${String(reason)}) gives up the handshake at once`, async (t) => {
-    await withPair(async (near, far) => {
+  test(`close(${String(reason)}) gives up the handshake at once`, (t) =>
+    withPair(async (near, far) => {
       const closed = new Promise((resolve) => {
         near.setCloseCallback(resolve);
       });
@@ -124,12 +112,11 @@ for (const reason of [null, new Error('why')]) {
       t.is(await starting, reason as NodeJS.ErrnoException | null);
       t.is(await closed, reason);
       t.is((await far.readUntilClose()).length, 0);
-    });
-  });
+    }));
 }
 
-test('end() resolves when the peer ends meanwhile: TLS within TLS, whose end takes a round trip', async (t) => {
-  await withPair(async (near, far) => {
+test('end() resolves when the peer ends meanwhile: TLS within TLS, whose end takes a round trip', (t) =>
+  withPair(async (near, far) => {
     let pair: [IOStream, IOStream] = [near, far];
     for (let depth = 1; depth <= 2; depth += 1) {
       const [first, second] = pair;
@@ -138,5 +125,4 @@ test('end() resolves when the peer ends meanwhile: TLS within TLS, whose end tak
     const [first, second] = pair;
     await t.notThrowsAsync(first.end());
     t.is((await second.readUntilClose()).length, 0);
-  });
-});
+  }));

@@ -4,9 +4,9 @@ import * as tls from 'node:tls';
 import test from 'ava';
 import { IOStream, Socket, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { fixture } from './helpers/net.js';
-import { failureOf, PATIENCE, turns } from './helpers/streams.js';
+import { failureOf, turns } from './helpers/streams.js';
 
 const ca = fixture('ca.pem');
 const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
@@ -23,70 +23,61 @@ async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStre
   return [near, far];
 }
 
-test('a ClientHello behind a PROXY line in one segment is the handshake', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      await using server = new TCPServer({
-        loop,
-        handleStream: async (stream) => {
-          await stream.readUntil('\r\n');
-          const secure = await stream.startTls({ ...serverSide, timeout: 5 });
-          await secure.write(`secret: ${String(await secure.readUntil('\n'))}`);
-          await secure.end();
-        },
-      });
-      server.listen(0, '127.0.0.1');
-      const answer = await new Promise((resolve) => {
-        const raw = net.connect(server.port, '127.0.0.1', () => {
-          raw.cork();
-          raw.write('PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n');
-          const secure = tls.connect({ socket: raw, ca, servername: 'localhost' }, () => {
-            secure.write('hello\n');
-          });
-          secure.on('data', resolve);
-          secure.on('error', resolve);
-          setImmediate(() => setImmediate(() => raw.uncork()));
+test('a ClientHello behind a PROXY line in one segment is the handshake', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({
+      loop,
+      handleStream: async (stream) => {
+        await stream.readUntil('\r\n');
+        const secure = await stream.startTls({ ...serverSide, timeout: 5 });
+        await secure.write(`secret: ${String(await secure.readUntil('\n'))}`);
+        await secure.end();
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    const answer = await new Promise((resolve) => {
+      const raw = net.connect(server.port, '127.0.0.1', () => {
+        raw.cork();
+        raw.write('PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n');
+        const secure = tls.connect({ socket: raw, ca, servername: 'localhost' }, () => {
+          secure.write('hello\n');
         });
+        secure.on('data', resolve);
+        secure.on('error', resolve);
+        setImmediate(() => setImmediate(() => raw.uncork()));
       });
-      t.is(String(answer), 'secret: hello\n');
-    }, PATIENCE),
-  );
-});
+    });
+    t.is(String(answer), 'secret: hello\n');
+  }));
 
-test('plaintext behind STARTTLS fails the handshake, and nothing of it can be read', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      for (const extra of ['MAIL FROM:<mallory>\r\n', 'x', '\u0016\u0003\u0001']) {
-        const [near, far] = await withExtra(loop, extra);
-        if (extra.length < 5) void far.shutdownWrite();
-        const error = await failureOf(near.startTls({ ...serverSide, timeout: 5 }));
-        t.regex(error.code ?? '', extra.length < 5 ? /^ECONNRESET$/ : /^ERR_SSL_/);
-        t.is(near.readBufferSize, 0);
-        t.true(near.closed);
-        await t.throwsAsync(near.readBytes(1), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
-        far.close();
-      }
-    }, PATIENCE),
-  );
-});
-
-test("buffered: 'refuse' rejects, and leaves the stream and its bytes", async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const [near, far] = await withExtra(loop, 'MAIL\r\n');
-      const refusing = near.startTls({ ...serverSide, buffered: 'refuse' });
-      await t.throwsAsync(refusing, { code: 'ERR_IOLOOP_STREAM_BUSY' });
-      t.is(String(await near.readUntil('\r\n')), 'MAIL\r\n');
-      const wrong = near.startTls({ ...serverSide, buffered: 'keep' as never });
-      await t.throwsAsync(wrong, { code: 'ERR_INVALID_ARG_VALUE' });
-      const invalid = near.startTls({ serverSide: true, tls: { cert: 'none', key: 'none' } });
-      await failureOf(invalid);
-      t.false(near.closed);
-      near.close();
+test('plaintext behind STARTTLS fails the handshake, and nothing of it can be read', (t) =>
+  onLoop(async (loop) => {
+    for (const extra of ['MAIL FROM:<mallory>\r\n', 'x', '\u0016\u0003\u0001']) {
+      const [near, far] = await withExtra(loop, extra);
+      if (extra.length < 5) void far.shutdownWrite();
+      const error = await failureOf(near.startTls({ ...serverSide, timeout: 5 }));
+      t.regex(error.code ?? '', extra.length < 5 ? /^ECONNRESET$/ : /^ERR_SSL_/);
+      t.is(near.readBufferSize, 0);
+      t.true(near.closed);
+      await t.throwsAsync(near.readBytes(1), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
       far.close();
-    }, PATIENCE),
-  );
-});
+    }
+  }));
+
+test("buffered: 'refuse' rejects, and leaves the stream and its bytes", (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = await withExtra(loop, 'MAIL\r\n');
+    const refusing = near.startTls({ ...serverSide, buffered: 'refuse' });
+    await t.throwsAsync(refusing, { code: 'ERR_IOLOOP_STREAM_BUSY' });
+    t.is(String(await near.readUntil('\r\n')), 'MAIL\r\n');
+    const wrong = near.startTls({ ...serverSide, buffered: 'keep' as never });
+    await t.throwsAsync(wrong, { code: 'ERR_INVALID_ARG_VALUE' });
+    const invalid = near.startTls({ serverSide: true, tls: { cert: 'none', key: 'none' } });
+    await failureOf(invalid);
+    t.false(near.closed);
+    near.close();
+    far.close();
+  }));
 
 const FIRST = `
   import { IOLoop, IOStream, Socket } from 'ioloop';
@@ -115,22 +106,19 @@ test('the first handshake of a process loses nothing while TLS is loaded', async
   t.is(result.stdout.trim(), 'hello', result.stderr);
 });
 
-test('an aborted signal closes the connection, whenever it is aborted', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      for (const isEarly of [true, false]) {
-        const [first, second] = Socket.pair();
-        const near = new IOStream(first, { loop });
-        const far = new IOStream(second, { loop });
-        const reason = new Error('enough');
-        const abort = new AbortController();
-        if (isEarly) abort.abort(reason);
-        const starting = failureOf(near.startTls({ ...serverSide, signal: abort.signal }));
-        await turns(far);
-        abort.abort(reason);
-        t.is(await starting, reason as NodeJS.ErrnoException);
-        t.is((await far.readUntilClose()).length, 0);
-      }
-    }, PATIENCE),
-  );
-});
+test('an aborted signal closes the connection, whenever it is aborted', (t) =>
+  onLoop(async (loop) => {
+    for (const isEarly of [true, false]) {
+      const [first, second] = Socket.pair();
+      const near = new IOStream(first, { loop });
+      const far = new IOStream(second, { loop });
+      const reason = new Error('enough');
+      const abort = new AbortController();
+      if (isEarly) abort.abort(reason);
+      const starting = failureOf(near.startTls({ ...serverSide, signal: abort.signal }));
+      await turns(far);
+      abort.abort(reason);
+      t.is(await starting, reason as NodeJS.ErrnoException);
+      t.is((await far.readUntilClose()).length, 0);
+    }
+  }));

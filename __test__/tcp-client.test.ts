@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { Socket, StreamClosedError, TCPClient, type HostAddress } from 'ioloop';
 import { openFds, until } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 
-const PATIENCE = { timeout: 20 };
 const LOOPBACK: HostAddress = { address: '127.0.0.1', family: 4 };
 /** Nobody answers there: it is for documentation (RFC 5737). */
 const DEAD: HostAddress = { address: '192.0.2.1', family: 4 };
@@ -44,25 +43,21 @@ function silent(t: ExecutionContext): number {
 // One after the other: some count what is open.
 test.serial('a name is resolved and connected to', async (t) => {
   const { port } = await listening(t);
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const stream = await new TCPClient().connect('localhost', port, { loop });
-      t.is(String(await stream.readUntilClose()), 'hello');
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const stream = await new TCPClient().connect('localhost', port, { loop });
+    t.is(String(await stream.readUntilClose()), 'hello');
+  });
 });
 
 test.serial('a refused address is followed by the next one', async (t) => {
   const { port } = await listening(t);
   const resolver = (): Promise<HostAddress[]> =>
     Promise.resolve([{ address: '127.0.0.2', family: 4 }, { address: '::1', family: 6 }, LOOPBACK]);
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const stream = await new TCPClient({ resolver }).connect('three.example', port, { loop });
-      t.deepEqual(stream.socket?.remoteAddress, { host: '127.0.0.1', port });
-      stream.close();
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const stream = await new TCPClient({ resolver }).connect('three.example', port, { loop });
+    t.deepEqual(stream.socket?.remoteAddress, { host: '127.0.0.1', port });
+    stream.close();
+  });
 });
 
 test.serial(
@@ -71,16 +66,14 @@ test.serial(
     const { port } = await listening(t);
     const before = openFds();
     const resolver = (): Promise<HostAddress[]> => Promise.resolve([DEAD, LOOPBACK]);
-    await withLoop((loop) =>
-      loop.runSync(async () => {
-        const started = loop.time();
-        const stream = await new TCPClient({ resolver }).connect('two.example', port, { loop });
-        t.deepEqual(stream.socket?.remoteAddress, { host: '127.0.0.1', port });
-        // Where the network says at once that there is no way, no head start is needed.
-        t.true(loop.time() - started < 5);
-        stream.close();
-      }, PATIENCE),
-    );
+    await onLoop(async (loop) => {
+      const started = loop.time();
+      const stream = await new TCPClient({ resolver }).connect('two.example', port, { loop });
+      t.deepEqual(stream.socket?.remoteAddress, { host: '127.0.0.1', port });
+      // Where the network says at once that there is no way, no head start is needed.
+      t.true(loop.time() - started < 5);
+      stream.close();
+    });
     // The server's side of the connection is Node's, which closes it in its own time. What tests
     // before have left may close meanwhile; nothing may be open that was not.
     const isNew = ([fd, file]: [number, string]): boolean => before.get(fd) !== file;
@@ -93,42 +86,36 @@ test.serial('when all addresses fail, the last failure is told', async (t) => {
   const port = refusing();
   const resolver = (): Promise<HostAddress[]> =>
     Promise.resolve([{ address: '127.0.0.3', family: 4 }, LOOPBACK]);
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const error = await t.throwsAsync<StreamClosedError>(
-        new TCPClient({ resolver }).connect('gone.example', port, { loop }),
-        { instanceOf: StreamClosedError },
-      );
-      t.like(error?.realError, { code: 'ECONNREFUSED', address: '127.0.0.1', port });
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const error = await t.throwsAsync<StreamClosedError>(
+      new TCPClient({ resolver }).connect('gone.example', port, { loop }),
+      { instanceOf: StreamClosedError },
+    );
+    t.like(error?.realError, { code: 'ECONNREFUSED', address: '127.0.0.1', port });
+  });
 });
 
 test.serial('one deadline covers resolving', async (t) => {
   const resolver = (): Promise<HostAddress[]> => new Promise(() => {});
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const connecting = new TCPClient({ resolver }).connect('slow.example', 80, {
-        loop,
-        timeout: { milliseconds: 20 },
-      });
-      await t.throwsAsync(connecting, {
-        code: 'ERR_IOLOOP_TIMEOUT',
-        message: 'connect to slow.example:80 timed out after 0.02 seconds',
-      });
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const connecting = new TCPClient({ resolver }).connect('slow.example', 80, {
+      loop,
+      timeout: { milliseconds: 20 },
+    });
+    await t.throwsAsync(connecting, {
+      code: 'ERR_IOLOOP_TIMEOUT',
+      message: 'connect to slow.example:80 timed out after 0.02 seconds',
+    });
+  });
 });
 
 test.serial('one deadline covers connecting, and nothing stays open', async (t) => {
   const port = silent(t);
   const before = openFds().size;
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const connecting = new TCPClient().connect('127.0.0.1', port, { loop, timeout: 0.05 });
-      await t.throwsAsync(connecting, { code: 'ERR_IOLOOP_TIMEOUT' });
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const connecting = new TCPClient().connect('127.0.0.1', port, { loop, timeout: 0.05 });
+    await t.throwsAsync(connecting, { code: 'ERR_IOLOOP_TIMEOUT' });
+  });
   t.is(openFds().size, before);
 });
 
@@ -138,59 +125,51 @@ test.serial('one deadline covers the TLS handshake', async (t) => {
   await once(mute, 'listening');
   t.teardown(() => mute.close());
   const { port } = mute.address() as AddressInfo;
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const options = { loop, tls: true, timeout: 0.1 };
-      const connecting = new TCPClient().connect('127.0.0.1', port, options);
-      await t.throwsAsync(connecting, { code: 'ERR_IOLOOP_TIMEOUT' });
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const options = { loop, tls: true, timeout: 0.1 };
+    const connecting = new TCPClient().connect('127.0.0.1', port, options);
+    await t.throwsAsync(connecting, { code: 'ERR_IOLOOP_TIMEOUT' });
+  });
 });
 
 test.serial('a signal gives up, with its reason', async (t) => {
   const port = silent(t);
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const controller = new AbortController();
-      const options = { loop, signal: controller.signal };
-      const connecting = new TCPClient().connect('127.0.0.1', port, options);
-      loop.addCallback(() => {
-        controller.abort(new Error('changed my mind'));
-      });
-      await t.throwsAsync(connecting, { message: 'changed my mind' });
-      await t.throwsAsync(new TCPClient().connect('127.0.0.1', port, options), {
-        message: 'changed my mind',
-      });
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const controller = new AbortController();
+    const options = { loop, signal: controller.signal };
+    const connecting = new TCPClient().connect('127.0.0.1', port, options);
+    loop.addCallback(() => {
+      controller.abort(new Error('changed my mind'));
+    });
+    await t.throwsAsync(connecting, { message: 'changed my mind' });
+    await t.throwsAsync(new TCPClient().connect('127.0.0.1', port, options), {
+      message: 'changed my mind',
+    });
+  });
 });
 
-test.serial('a resolver that fails or finds nothing', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const failing = new TCPClient({ resolver: () => Promise.reject(new Error('no servers')) });
-      await t.throwsAsync(failing.connect('x', 1, { loop }), { message: 'no servers' });
-      const empty = new TCPClient({ resolver: () => Promise.resolve([]) });
-      await t.throwsAsync(empty.connect('x', 1, { loop }), { code: 'ERR_INVALID_ARG_VALUE' });
-      const unknown = new TCPClient().connect('no.such.name.invalid', 1, { loop });
-      await t.throwsAsync(unknown, { message: /^getaddrinfo (ENOTFOUND|EAI_AGAIN)/ });
-    }, PATIENCE),
-  );
-});
+test.serial('a resolver that fails or finds nothing', (t) =>
+  onLoop(async (loop) => {
+    const failing = new TCPClient({ resolver: () => Promise.reject(new Error('no servers')) });
+    await t.throwsAsync(failing.connect('x', 1, { loop }), { message: 'no servers' });
+    const empty = new TCPClient({ resolver: () => Promise.resolve([]) });
+    await t.throwsAsync(empty.connect('x', 1, { loop }), { code: 'ERR_INVALID_ARG_VALUE' });
+    const unknown = new TCPClient().connect('no.such.name.invalid', 1, { loop });
+    await t.throwsAsync(unknown, { message: /^getaddrinfo (ENOTFOUND|EAI_AGAIN)/ });
+  }),
+);
 
 test.serial('the source: an address, a port', async (t) => {
   const { server, port } = await listening(t);
   const sources: string[] = [];
   server.on('connection', (socket) => sources.push(`${socket.remoteAddress}:${socket.remotePort}`));
   const sourcePort = refusing();
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      for (const source of [{ sourceIp: '127.0.0.9' }, { sourcePort }]) {
-        const stream = await new TCPClient().connect('127.0.0.1', port, { loop, ...source });
-        await stream.readUntilClose();
-      }
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    for (const source of [{ sourceIp: '127.0.0.9' }, { sourcePort }]) {
+      const stream = await new TCPClient().connect('127.0.0.1', port, { loop, ...source });
+      await stream.readUntilClose();
+    }
+  });
   t.regex(sources[0] ?? '', /^127\.0\.0\.9:/);
   t.is(sources[1], `127.0.0.1:${sourcePort}`);
 });
@@ -209,12 +188,10 @@ for (const [what, given] of [
   ['a list with a hole', [null]],
   ['a number', 5],
 ] as const) {
-  test.serial(`a resolver that gives ${what} fails the connection`, async (t) => {
-    await withLoop((loop) =>
-      loop.runSync(async () => {
-        const client = new TCPClient({ resolver: () => Promise.resolve(given as never) });
-        await t.throwsAsync(client.connect('name.invalid', 1, { loop }), { instanceOf: TypeError });
-      }, PATIENCE),
-    );
-  });
+  test.serial(`a resolver that gives ${what} fails the connection`, (t) =>
+    onLoop(async (loop) => {
+      const client = new TCPClient({ resolver: () => Promise.resolve(given as never) });
+      await t.throwsAsync(client.connect('name.invalid', 1, { loop }), { instanceOf: TypeError });
+    }),
+  );
 }

@@ -5,8 +5,7 @@ import * as tls from 'node:tls';
 import test from 'ava';
 import { IOStream, Socket, SSLIOStream, TCPClient, TCPServer, type IOLoop } from 'ioloop';
 import { Authority, selfSigned, type Identity } from './helpers/certificates.js';
-import { withLoop } from './helpers/loop.js';
-import { PATIENCE } from './helpers/streams.js';
+import { onLoop } from './helpers/loop.js';
 
 /** Certificates of the peer under test. */
 type Peers = Record<
@@ -122,51 +121,45 @@ async function streamsVerdict(
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   for (const [mode, options] of Object.entries(modes)) {
-    test(`${version}, client certificates ${mode}: the verdicts of node:tls`, async (t) => {
-      await withLoop((loop) =>
-        loop.runSync(async () => {
-          for (const [name, client] of Object.entries(clients)) {
-            const versioned = { ...client, minVersion: version, maxVersion: version };
-            const expected = await nodesVerdict(options, versioned);
-            const isIn = mode === 'none' || mode === 'optional' || name === 'good';
-            t.is(expected.in, isIn, `node:tls, ${name}`);
-            t.deepEqual(
-              await serversVerdict(loop, options, versioned),
-              expected,
-              `TCPServer, ${name}`,
-            );
-            t.deepEqual(
-              await streamsVerdict(loop, options, versioned),
-              expected,
-              `startTls, ${name}`,
-            );
-          }
-        }, PATIENCE),
-      );
-    });
+    test(`${version}, client certificates ${mode}: the verdicts of node:tls`, (t) =>
+      onLoop(async (loop) => {
+        for (const [name, client] of Object.entries(clients)) {
+          const versioned = { ...client, minVersion: version, maxVersion: version };
+          const expected = await nodesVerdict(options, versioned);
+          const isIn = mode === 'none' || mode === 'optional' || name === 'good';
+          t.is(expected.in, isIn, `node:tls, ${name}`);
+          t.deepEqual(
+            await serversVerdict(loop, options, versioned),
+            expected,
+            `TCPServer, ${name}`,
+          );
+          t.deepEqual(
+            await streamsVerdict(loop, options, versioned),
+            expected,
+            `startTls, ${name}`,
+          );
+        }
+      }));
   }
 }
 
-test('a refused client is an error with the code of the verification', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      for (const [name, code] of [
-        ['stranger', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
-        ['expired', 'CERT_HAS_EXPIRED'],
-      ] as const) {
-        const [first, second] = Socket.pair();
-        const options = { ...identity, ...modes.required };
-        const settings = { ca, ...clients[name], maxVersion: 'TLSv1.2' as const };
-        const [server, client] = await Promise.allSettled([
-          new IOStream(first, { loop }).startTls({ serverSide: true, tls: options }),
-          new IOStream(second, { loop }).startTls({ hostname: 'localhost', tls: settings }),
-        ]);
-        t.is((server as PromiseRejectedResult).reason?.code, code);
-        if (client.status === 'fulfilled') client.value.close();
-      }
-    }, PATIENCE),
-  );
-});
+test('a refused client is an error with the code of the verification', (t) =>
+  onLoop(async (loop) => {
+    for (const [name, code] of [
+      ['stranger', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+      ['expired', 'CERT_HAS_EXPIRED'],
+    ] as const) {
+      const [first, second] = Socket.pair();
+      const options = { ...identity, ...modes.required };
+      const settings = { ca, ...clients[name], maxVersion: 'TLSv1.2' as const };
+      const [server, client] = await Promise.allSettled([
+        new IOStream(first, { loop }).startTls({ serverSide: true, tls: options }),
+        new IOStream(second, { loop }).startTls({ hostname: 'localhost', tls: settings }),
+      ]);
+      t.is((server as PromiseRejectedResult).reason?.code, code);
+      if (client.status === 'fulfilled') client.value.close();
+    }
+  }));
 
 const servers: Record<string, Identity> = {
   good: identity,
@@ -175,36 +168,33 @@ const servers: Record<string, Identity> = {
   stranger: selfSigned('localhost'),
 };
 
-test('a client refuses what node:tls refuses, with its code; rejectUnauthorized false tells', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      for (const [name, server] of Object.entries(servers)) {
-        const node = tls.createServer(server, (socket) => {
-          socket.on('error', () => {});
-          socket.resume();
+test('a client refuses what node:tls refuses, with its code; rejectUnauthorized false tells', (t) =>
+  onLoop(async (loop) => {
+    for (const [name, server] of Object.entries(servers)) {
+      const node = tls.createServer(server, (socket) => {
+        socket.on('error', () => {});
+        socket.resume();
+      });
+      node.listen(0, '127.0.0.1');
+      await once(node, 'listening');
+      const { port } = node.address() as AddressInfo;
+      for (const hostname of ['localhost', 'other.example']) {
+        const theirs = await nodesView(port, { ca, servername: hostname });
+        const tolerant = await nodesView(port, {
+          ca,
+          servername: hostname,
+          rejectUnauthorized: false,
         });
-        node.listen(0, '127.0.0.1');
-        await once(node, 'listening');
-        const { port } = node.address() as AddressInfo;
-        for (const hostname of ['localhost', 'other.example']) {
-          const theirs = await nodesView(port, { ca, servername: hostname });
-          const tolerant = await nodesView(port, {
-            ca,
-            servername: hostname,
-            rejectUnauthorized: false,
-          });
-          const ours = await view(loop, port, { hostname, tls: { ca } });
-          const lax = await view(loop, port, { hostname, tls: { ca, rejectUnauthorized: false } });
-          t.deepEqual(ours, theirs, `${name}, ${hostname}`);
-          t.deepEqual(lax, tolerant, `${name}, ${hostname}, not rejecting`);
-          t.is(ours.in, name === 'good' && hostname === 'localhost');
-          t.true(lax.in);
-        }
-        node.close();
+        const ours = await view(loop, port, { hostname, tls: { ca } });
+        const lax = await view(loop, port, { hostname, tls: { ca, rejectUnauthorized: false } });
+        t.deepEqual(ours, theirs, `${name}, ${hostname}`);
+        t.deepEqual(lax, tolerant, `${name}, ${hostname}, not rejecting`);
+        t.is(ours.in, name === 'good' && hostname === 'localhost');
+        t.true(lax.in);
       }
-    }, PATIENCE),
-  );
-});
+      node.close();
+    }
+  }));
 
 function nodesView(port: number, options: tls.ConnectionOptions): Promise<Verdict> {
   return new Promise((resolve) => {
@@ -231,44 +221,41 @@ async function view(loop: IOLoop, port: number, options: object): Promise<Verdic
   }
 }
 
-test('SNI, tickets and new certificates: what tls.Server brings along', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const names: unknown[] = [];
-      await using server = new TCPServer({
-        loop,
-        tls: identity,
-        handleStream: async (stream) => {
-          names.push((stream as SSLIOStream).servername, (stream as SSLIOStream).encrypted);
-          await stream.write('x');
-          await stream.readUntilClose();
-        },
-      });
-      server.listen(0, '127.0.0.1');
-      server.tlsServer?.addContext('special.example', clients.good as Identity);
-      const connect = async (hostname: string, more = {}): Promise<SSLIOStream> => {
-        const settings = { ca, checkServerIdentity: () => undefined, ...more };
-        const options = { loop, tls: { hostname, tls: settings } };
-        const stream = await new TCPClient().connect('127.0.0.1', server.port, options);
-        await stream.readBytes(1);
-        return stream as SSLIOStream;
-      };
-      const special = await connect('special.example');
-      t.is(special.peerCertificate?.subject.CN, 'client');
-      special.close();
-      const first = await connect('localhost');
-      t.is(first.peerCertificate?.subject.CN, 'localhost');
-      const session = first.tlsSocket.getSession();
-      first.close();
-      const again = await connect('localhost', { session });
-      t.true(again.tlsSocket.isSessionReused());
-      again.close();
-      server.setSecureContext(clients.good as Identity);
-      const renewed = await connect('localhost');
-      t.is(renewed.peerCertificate?.subject.CN, 'client');
-      renewed.close();
-      t.deepEqual(names.slice(0, 2), ['special.example', true]);
-      t.throws(() => new TCPServer({ loop }).setSecureContext({}), { code: 'ERR_IOLOOP_SERVER' });
-    }, PATIENCE),
-  );
-});
+test('SNI, tickets and new certificates: what tls.Server brings along', (t) =>
+  onLoop(async (loop) => {
+    const names: unknown[] = [];
+    await using server = new TCPServer({
+      loop,
+      tls: identity,
+      handleStream: async (stream) => {
+        names.push((stream as SSLIOStream).servername, (stream as SSLIOStream).encrypted);
+        await stream.write('x');
+        await stream.readUntilClose();
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    server.tlsServer?.addContext('special.example', clients.good as Identity);
+    const connect = async (hostname: string, more = {}): Promise<SSLIOStream> => {
+      const settings = { ca, checkServerIdentity: () => undefined, ...more };
+      const options = { loop, tls: { hostname, tls: settings } };
+      const stream = await new TCPClient().connect('127.0.0.1', server.port, options);
+      await stream.readBytes(1);
+      return stream as SSLIOStream;
+    };
+    const special = await connect('special.example');
+    t.is(special.peerCertificate?.subject.CN, 'client');
+    special.close();
+    const first = await connect('localhost');
+    t.is(first.peerCertificate?.subject.CN, 'localhost');
+    const session = first.tlsSocket.getSession();
+    first.close();
+    const again = await connect('localhost', { session });
+    t.true(again.tlsSocket.isSessionReused());
+    again.close();
+    server.setSecureContext(clients.good as Identity);
+    const renewed = await connect('localhost');
+    t.is(renewed.peerCertificate?.subject.CN, 'client');
+    renewed.close();
+    t.deepEqual(names.slice(0, 2), ['special.example', true]);
+    t.throws(() => new TCPServer({ loop }).setSecureContext({}), { code: 'ERR_IOLOOP_SERVER' });
+  }));

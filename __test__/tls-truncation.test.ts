@@ -4,9 +4,9 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import test from 'ava';
 import { IOStream, Socket, StreamClosedError, TCPClient, type IOLoop } from 'ioloop';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { fixture } from './helpers/net.js';
-import { closedBy, failureOf, PATIENCE } from './helpers/streams.js';
+import { closedBy, failureOf } from './helpers/streams.js';
 
 const ca = fixture('ca.pem');
 const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
@@ -17,30 +17,28 @@ async function withNode(
   body: (stream: IOStream, peer: tls.TLSSocket, raw: net.Socket, loop: IOLoop) => Promise<void>,
   options: object = {},
 ): Promise<void> {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const server = net.createServer({ allowHalfOpen: true });
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const { port } = server.address() as net.AddressInfo;
-      const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-      const connecting = new TCPClient().connect('127.0.0.1', port, {
-        loop,
-        ...options,
-        tls: { hostname: 'localhost', tls: { ca } },
-      });
-      const [raw] = await accepted;
-      const peer = new tls.TLSSocket(raw, { isServer: true, ...identity });
-      peer.on('error', () => {});
-      raw.on('error', () => {});
-      try {
-        await body(await connecting, peer, raw, loop);
-      } finally {
-        peer.destroy();
-        server.close();
-      }
-    }, PATIENCE),
-  );
+  await onLoop(async (loop) => {
+    const server = net.createServer({ allowHalfOpen: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+    const connecting = new TCPClient().connect('127.0.0.1', port, {
+      loop,
+      ...options,
+      tls: { hostname: 'localhost', tls: { ca } },
+    });
+    const [raw] = await accepted;
+    const peer = new tls.TLSSocket(raw, { isServer: true, ...identity });
+    peer.on('error', () => {});
+    raw.on('error', () => {});
+    try {
+      await body(await connecting, peer, raw, loop);
+    } finally {
+      peer.destroy();
+      server.close();
+    }
+  });
 }
 
 /** Sends `data` and then FIN, without the close_notify that Node would send. */
@@ -118,36 +116,31 @@ test('close(), end() and leaving a stream announce the end', async (t) => {
       stream.close();
     },
   ]) {
-    await withLoop((loop) =>
-      loop.runSync(async () => {
-        const [first, second] = Socket.pair();
-        const [client, server] = await Promise.all([
-          new IOStream(first, { loop }).startTls({ hostname: 'localhost', tls: { ca } }),
-          new IOStream(second, { loop }).startTls({ serverSide: true, tls: identity }),
-        ]);
-        const reading = client.readUntilClose();
-        await leave(server);
-        t.true((await reading).length <= 1);
-        t.is(client.error, null);
-      }, PATIENCE),
-    );
-  }
-});
-
-test('a close for an error does not: the peer finds the stream cut', async (t) => {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
+    await onLoop(async (loop) => {
       const [first, second] = Socket.pair();
       const [client, server] = await Promise.all([
         new IOStream(first, { loop }).startTls({ hostname: 'localhost', tls: { ca } }),
         new IOStream(second, { loop }).startTls({ serverSide: true, tls: identity }),
       ]);
-      const reading = closedBy(client.readUntilClose());
-      server.close(new Error('the answer could not be computed'));
-      t.is((await reading)?.code, CUT);
-    }, PATIENCE),
-  );
+      const reading = client.readUntilClose();
+      await leave(server);
+      t.true((await reading).length <= 1);
+      t.is(client.error, null);
+    });
+  }
 });
+
+test('a close for an error does not: the peer finds the stream cut', (t) =>
+  onLoop(async (loop) => {
+    const [first, second] = Socket.pair();
+    const [client, server] = await Promise.all([
+      new IOStream(first, { loop }).startTls({ hostname: 'localhost', tls: { ca } }),
+      new IOStream(second, { loop }).startTls({ serverSide: true, tls: identity }),
+    ]);
+    const reading = closedBy(client.readUntilClose());
+    server.close(new Error('the answer could not be computed'));
+    t.is((await reading)?.code, CUT);
+  }));
 
 test('half-close: what is written after the end of the peer arrives', async (t) => {
   await withNode(

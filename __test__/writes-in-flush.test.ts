@@ -2,20 +2,17 @@
 import { closeSync } from 'node:fs';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop } from 'ioloop';
-import { withCapacities } from './helpers/capacities.js';
 import { closeAll, drain, nodeTurns, pipe, tcpPair, until } from './helpers/fds.js';
-import { takeReports, withLoop, type ReportingLoop } from './helpers/loop.js';
-import { closedBy, failureOf, PATIENCE } from './helpers/streams.js';
+import { onLoop, takeReports, type ReportingLoop } from './helpers/loop.js';
+import { closedBy, failureOf } from './helpers/streams.js';
 
 /** Runs `body` on a running loop; a batch holds `sendRecords` records and `sendBytes` bytes. */
-function onLoop(
+function withBatch(
   body: (loop: ReportingLoop) => Promise<void>,
   sendRecords = 2048,
   sendBytes = 256 * 1024,
 ): Promise<void> {
-  return withCapacities({ sendRecords, sendBytes }, () =>
-    withLoop((loop) => loop.runSync(() => body(loop), PATIENCE)),
-  );
+  return onLoop(body, { capacities: { sendRecords, sendBytes } });
 }
 
 /** A stream whose peer resets the connection now, before its loop can notice. */
@@ -29,8 +26,8 @@ async function aboutToReset(loop: IOLoop): Promise<[IOStream, reset: () => void]
 // Serial: the capacities are those of the thread.
 test.serial(
   'a write whose flush closes its own stream rejects; who has the number gets nothing',
-  async (t) => {
-    await onLoop(
+  (t) =>
+    withBatch(
       async (loop) => {
         const [stream, reset] = await aboutToReset(loop);
         const number = stream.fileno();
@@ -55,14 +52,13 @@ test.serial(
       },
       64,
       1024,
-    );
-  },
+    ),
 );
 
 test.serial(
   'the socket of a stream is closed with a write in the batch: EBADF, and nothing goes astray',
-  async (t) => {
-    await onLoop(async (loop) => {
+  (t) =>
+    withBatch(async (loop) => {
       const [mine, theirs] = Socket.pair();
       const stream = new IOStream(mine, { loop });
       const number = mine.fd;
@@ -75,14 +71,13 @@ test.serial(
       for (const socket of pairs) t.is(socket.recv(100), null);
       closeAll(theirs, ...pairs);
       stream.close();
-    });
-  },
+    }),
 );
 
 test.serial(
   'one stream of a batch fails, and its close throws: the others are sent, and it is told once',
-  async (t) => {
-    await onLoop(async (loop) => {
+  (t) =>
+    withBatch(async (loop) => {
       const failure = new Error('close() has failed');
       const [reader, writer] = pipe();
       let closes = 0;
@@ -120,12 +115,11 @@ test.serial(
       );
       for (const stream of [first, broken, last]) stream.close();
       closeAll(peerBefore, peerAfter);
-    });
-  },
+    }),
 );
 
-test.serial('what the report of a failed flush writes leaves with the next flush', async (t) => {
-  await onLoop(async (loop) => {
+test.serial('what the report of a failed flush writes leaves with the next flush', (t) =>
+  withBatch(async (loop) => {
     const [mine, theirs] = Socket.pair();
     const stream = new IOStream(mine, { loop });
     const [reader, writer] = pipe();
@@ -148,43 +142,40 @@ test.serial('what the report of a failed flush writes leaves with the next flush
     t.is(theirs.recv(100)?.toString(), 'from the report');
     stream.close();
     theirs.close();
-  });
-});
+  }),
+);
 
-test.serial(
-  'what a close() in a failed flush writes is sent, whatever was sent before it',
-  async (t) => {
-    await onLoop(async (loop) => {
-      const pairs = Array.from({ length: 3 }, () => Socket.pair());
-      const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
-      const text = '16 bytes of each.';
-      // The batch has results of this size from its last flush.
-      await Promise.all(streams.map((stream) => stream.write(text)));
-      const [reader, writer] = pipe();
-      const written: Promise<void>[] = [];
-      const file = {
-        fd: writer,
-        close: (): void => {
-          closeSync(writer);
-          for (const stream of streams) written.push(stream.write(text));
-        },
-      };
-      const broken = IOStream.fromFd(file, { loop });
-      closeSync(reader);
-      t.is((await closedBy(broken.write(text)))?.code, 'EPIPE');
-      t.is(written.length, 3);
-      await Promise.all(written);
-      for (const [, peer] of pairs) t.is(peer.recv(100)?.toString(), text + text);
-      for (const stream of streams) stream.close();
-      closeAll(...pairs.map(([, peer]) => peer));
-    });
-  },
+test.serial('what a close() in a failed flush writes is sent, whatever was sent before it', (t) =>
+  withBatch(async (loop) => {
+    const pairs = Array.from({ length: 3 }, () => Socket.pair());
+    const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
+    const text = '16 bytes of each.';
+    // The batch has results of this size from its last flush.
+    await Promise.all(streams.map((stream) => stream.write(text)));
+    const [reader, writer] = pipe();
+    const written: Promise<void>[] = [];
+    const file = {
+      fd: writer,
+      close: (): void => {
+        closeSync(writer);
+        for (const stream of streams) written.push(stream.write(text));
+      },
+    };
+    const broken = IOStream.fromFd(file, { loop });
+    closeSync(reader);
+    t.is((await closedBy(broken.write(text)))?.code, 'EPIPE');
+    t.is(written.length, 3);
+    await Promise.all(written);
+    for (const [, peer] of pairs) t.is(peer.recv(100)?.toString(), text + text);
+    for (const stream of streams) stream.close();
+    closeAll(...pairs.map(([, peer]) => peer));
+  }),
 );
 
 test.serial(
   'a stream that is closed with its chain in the middle of the batch: it is offered, and once',
-  async (t) => {
-    await onLoop(async (loop) => {
+  (t) =>
+    withBatch(async (loop) => {
       const pairs = Array.from({ length: 3 }, () => Socket.pair());
       const [first, closed, last] = pairs.map(([mine]) => new IOStream(mine, { loop })) as [
         IOStream,
@@ -205,15 +196,14 @@ test.serial(
       first.close();
       last.close();
       closeAll(...pairs.map(([, peer]) => peer));
-    });
-  },
+    }),
 );
 
 for (const records of [3, 199, 2048]) {
   test.serial(
     `chains of 100 pieces in a batch of ${records} records, one of a stalled peer: in order`,
-    async (t) => {
-      await onLoop(async (loop) => {
+    (t) =>
+      withBatch(async (loop) => {
         const pairs = Array.from({ length: 3 }, () => Socket.pair());
         const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
         // The kernel is full for the second one.
@@ -239,15 +229,14 @@ for (const records of [3, 199, 2048]) {
         }
         await Promise.all(written);
         for (const stream of [...streams, ...peers]) stream.close();
-      }, records);
-    },
+      }, records),
   );
 }
 
 test.serial(
   'a pipe that takes a part of a write is filled to the last byte, and the rest follows',
-  async (t) => {
-    await onLoop(async (loop) => {
+  (t) =>
+    withBatch(async (loop) => {
       const [reader, writer] = pipe();
       const stream = IOStream.fromFd(writer, { loop });
       const text = Array.from({ length: 30_000 }, (_, index) => `${index} `).join('');
@@ -261,6 +250,5 @@ test.serial(
       await ended;
       t.true(received === text, `${received.length} bytes of ${text.length}`);
       closeSync(reader);
-    });
-  },
+    }),
 );

@@ -5,8 +5,8 @@ import test from 'ava';
 import { IOStream, Socket } from 'ioloop';
 import { withCapacities } from './helpers/capacities.js';
 import { closeAll, tcpPair } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
-import { PATIENCE, turns } from './helpers/streams.js';
+import { onLoop } from './helpers/loop.js';
+import { turns } from './helpers/streams.js';
 
 /** What happens to one stream, or to the loop. */
 type Step =
@@ -118,48 +118,46 @@ class Line {
 }
 
 async function run(list: readonly Step[], over: 'unix' | 'tcp'): Promise<void> {
-  await withLoop((loop) =>
-    loop.runSync(async () => {
-      const lines: Line[] = [];
-      for (let name = 0; name < STREAMS; name += 1) {
-        const [mine, peer] = over === 'tcp' ? await tcpPair() : Socket.pair();
-        mine.setOption('sendBuffer', 4096);
-        lines.push(new Line(name, new IOStream(mine, { loop, allowHalfOpen: true }), peer));
-      }
-      for (const step of list) {
-        if (step.what === 'turn') {
-          await turns(lines[0]?.stream as IOStream, 1);
-          continue;
-        }
-        const line = lines[step.at] as Line;
-        if (step.what === 'write') line.write(step.sizes);
-        else if (step.what === 'close') line.stream.close();
-        else if (step.what === 'closeSocket') line.stream.socket?.close();
-        else if (step.what === 'reset' && !line.isReset) line.reset();
-        else if (step.what === 'end')
-          line.promises.push(
-            line.stream.end().then(
-              () => true,
-              () => false,
-            ),
-          );
-        else line.read();
-      }
-      // Everybody reads now: what was accepted arrives, or its stream is closed.
-      const pending = new Set(lines);
-      for (const line of lines) void Promise.all(line.promises).then(() => pending.delete(line));
-      for (let round = 0; pending.size > 0; round += 1) {
-        assert.ok(round < 5000, 'a promise is not settled');
-        for (const line of lines) line.read();
+  await onLoop(async (loop) => {
+    const lines: Line[] = [];
+    for (let name = 0; name < STREAMS; name += 1) {
+      const [mine, peer] = over === 'tcp' ? await tcpPair() : Socket.pair();
+      mine.setOption('sendBuffer', 4096);
+      lines.push(new Line(name, new IOStream(mine, { loop, allowHalfOpen: true }), peer));
+    }
+    for (const step of list) {
+      if (step.what === 'turn') {
         await turns(lines[0]?.stream as IOStream, 1);
+        continue;
       }
-      for (const line of lines) {
-        line.read();
-        line.check();
-        line.close();
-      }
-    }, PATIENCE),
-  );
+      const line = lines[step.at] as Line;
+      if (step.what === 'write') line.write(step.sizes);
+      else if (step.what === 'close') line.stream.close();
+      else if (step.what === 'closeSocket') line.stream.socket?.close();
+      else if (step.what === 'reset' && !line.isReset) line.reset();
+      else if (step.what === 'end')
+        line.promises.push(
+          line.stream.end().then(
+            () => true,
+            () => false,
+          ),
+        );
+      else line.read();
+    }
+    // Everybody reads now: what was accepted arrives, or its stream is closed.
+    const pending = new Set(lines);
+    for (const line of lines) void Promise.all(line.promises).then(() => pending.delete(line));
+    for (let round = 0; pending.size > 0; round += 1) {
+      assert.ok(round < 5000, 'a promise is not settled');
+      for (const line of lines) line.read();
+      await turns(lines[0]?.stream as IOStream, 1);
+    }
+    for (const line of lines) {
+      line.read();
+      line.check();
+      line.close();
+    }
+  });
 }
 
 for (const over of ['unix', 'tcp'] as const) {

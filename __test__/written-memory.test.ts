@@ -2,14 +2,14 @@
 import test from 'ava';
 import { IOStream, Socket } from 'ioloop';
 import { native } from '#internal';
-import { withLoop } from './helpers/loop.js';
+import { onLoop } from './helpers/loop.js';
 import { fixture } from './helpers/net.js';
-import { failureOf, PATIENCE, turns, withPair } from './helpers/streams.js';
+import { failureOf, turns, withPair } from './helpers/streams.js';
 
 const PLENTY = 8_000_000;
 
-test('small pieces of a list are copied, behind a large one and before it', async (t) => {
-  await withPair(async (near, far) => {
+test('small pieces of a list are copied, behind a large one and before it', (t) =>
+  withPair(async (near, far) => {
     const header = Buffer.from('head');
     const trailer = Buffer.from('tail');
     void near.write([header, Buffer.alloc(PLENTY, '.'), trailer]);
@@ -21,8 +21,7 @@ test('small pieces of a list are copied, behind a large one and before it', asyn
     await far.readBytes(PLENTY);
     t.is((await far.readBytes(8)).toString(), 'tailXXXX');
     t.is((await far.readBytes(5000)).toString(), ':'.repeat(5000));
-  });
-});
+  }));
 
 /** Views of the bytes 1 to 16, in the middle of larger memory. */
 function views(size: number): ArrayBufferView[] {
@@ -99,8 +98,8 @@ test('over TLS too, and what is written is copied, whatever its size', async (t)
   });
 });
 
-test('a large piece that waits and whose buffer is detached closes the stream; nothing of it is sent', async (t) => {
-  await withPair(async (near, far) => {
+test('a large piece that waits and whose buffer is detached closes the stream; nothing of it is sent', (t) =>
+  withPair(async (near, far) => {
     const before = near.write(Buffer.alloc(PLENTY, 'a'));
     const piece = new Uint8Array(100_000).fill(98);
     const written = failureOf(near.write(piece));
@@ -120,8 +119,7 @@ test('a large piece that waits and whose buffer is detached closes the stream; n
     t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
     t.is((near.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
     t.is(await behind.then(({ code }) => code), 'ERR_IOLOOP_STREAM_CLOSED');
-  });
-});
+  }));
 
 test('a resizable buffer: what has grown is sent as it was written, what has shrunk closes', async (t) => {
   const resizable = (size: number): ArrayBuffer & { resize(size: number): void } => {
@@ -146,8 +144,8 @@ test('a resizable buffer: what has grown is sent as it was written, what has shr
   });
 });
 
-test('a buffer that is detached before the write is refused, and the stream is as before', async (t) => {
-  await withPair(async (near, far) => {
+test('a buffer that is detached before the write is refused, and the stream is as before', (t) =>
+  withPair(async (near, far) => {
     const memory = new ArrayBuffer(16);
     const detached = [new Uint8Array(memory), new Float32Array(memory), new DataView(memory)];
     structuredClone(memory, { transfer: [memory] });
@@ -159,8 +157,7 @@ test('a buffer that is detached before the write is refused, and the stream is a
     await near.write(new Uint8Array(0));
     void near.write('fine');
     t.is((await far.readBytes(4)).toString(), 'fine');
-  });
-});
+  }));
 
 const EINVAL = -22;
 
@@ -202,23 +199,21 @@ const reason = 'this Node has no buffers of more than 4 GiB';
     const [mine, theirs] = Socket.pair();
     t.is(mine.send(bytes, 2 ** 32, 6), 6);
     t.is(theirs.recv(10)?.toString(), 'beyond');
-    await withLoop((loop) =>
-      loop.runSync(async () => {
-        const near = new IOStream(mine, { loop });
-        const far = new IOStream(theirs, { loop });
-        const written = near.write([bytes, 'end']);
-        const room = Buffer.allocUnsafeSlow(1 << 20);
-        let received = 0;
-        while (received < 2 ** 32) {
-          const most = Math.min(room.length, 2 ** 32 - received);
-          received += await far.readInto(room.subarray(0, most), { partial: true });
-        }
-        t.is((await far.readBytes(6)).toString(), 'beyond');
-        t.is((await far.readBytes(LARGE - 2 ** 32 - 6 + 3)).subarray(-3).toString(), 'end');
-        await written;
-        near.close();
-        far.close();
-      }, PATIENCE),
-    );
+    await onLoop(async (loop) => {
+      const near = new IOStream(mine, { loop });
+      const far = new IOStream(theirs, { loop });
+      const written = near.write([bytes, 'end']);
+      const room = Buffer.allocUnsafeSlow(1 << 20);
+      let received = 0;
+      while (received < 2 ** 32) {
+        const most = Math.min(room.length, 2 ** 32 - received);
+        received += await far.readInto(room.subarray(0, most), { partial: true });
+      }
+      t.is((await far.readBytes(6)).toString(), 'beyond');
+      t.is((await far.readBytes(LARGE - 2 ** 32 - 6 + 3)).subarray(-3).toString(), 'end');
+      await written;
+      near.close();
+      far.close();
+    });
   },
 );

@@ -65,6 +65,14 @@ export async function withLoop<T>(
   }
 }
 
+/** {@link withLoop} with the loop running: `body` runs in it, for a minute at the most. */
+export function onLoop<T>(
+  body: (loop: ReportingLoop) => T | PromiseLike<T>,
+  options: TestLoopOptions = {},
+): Promise<T> {
+  return withLoop((loop) => loop.runSync(async () => body(loop), { timeout: 60 }), options);
+}
+
 /** {@link withLoop} on a clock that the test advances. */
 export function withFakeTime<T>(
   body: (loop: ReportingLoop, clock: FakeClock) => T | PromiseLike<T>,

@@ -1,7 +1,7 @@
 /** Pairs of connected streams for tests. */
 import { IOStream, Socket, StreamClosedError, type IOStreamOptions } from 'ioloop';
 import { tcpPair } from './fds.js';
-import { withLoop, type ReportingLoop } from './loop.js';
+import { onLoop, type ReportingLoop } from './loop.js';
 
 export type PairBody<T> = (near: IOStream, far: IOStream, loop: ReportingLoop) => Promise<T>;
 
@@ -21,19 +21,17 @@ function withStreams<T>(
   body: PairBody<T>,
   options: IOStreamOptions,
 ): Promise<T> {
-  return withLoop((loop) =>
-    loop.runSync(async () => {
-      const [first, second] = await sockets();
-      const near = new IOStream(first, { loop, ...options });
-      const far = new IOStream(second, { loop, allowHalfOpen: true });
-      try {
-        return await body(near, far, loop);
-      } finally {
-        near.close();
-        far.close();
-      }
-    }, PATIENCE),
-  );
+  return onLoop(async (loop) => {
+    const [first, second] = await sockets();
+    const near = new IOStream(first, { loop, ...options });
+    const far = new IOStream(second, { loop, allowHalfOpen: true });
+    try {
+      return await body(near, far, loop);
+    } finally {
+      near.close();
+      far.close();
+    }
+  });
 }
 
 /** Lets the loop turn: what was sent has arrived then, and was handled. */
@@ -73,5 +71,3 @@ export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   for (let microtask = 0; microtask < 5; microtask += 1) await Promise.resolve();
   return settled;
 }
-
-export const PATIENCE = { timeout: 30 };
