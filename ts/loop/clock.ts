@@ -2,6 +2,7 @@
 import { invalidArgValue } from '../support/errors.js';
 import { monotonic, timeOrigin } from '../support/host.js';
 import { ReportGate } from '../support/report-gate.js';
+import type { Guard } from './guard.js';
 
 /** The default: `Date.now() / 1000` as of the start of the process, going on monotonically. */
 export function epochSeconds(): number {
@@ -14,17 +15,14 @@ export function epochSeconds(): number {
  *
  * @throws What the first reading throws; `ERR_INVALID_ARG_VALUE` when it is no finite number.
  */
-export function guardedClock(
-  timeFunc: () => number,
-  report: (error: unknown) => void,
-): () => number {
+export function guardedClock(timeFunc: () => number, guard: Guard): () => number {
   const gate = new ReportGate();
   let last = checked(timeFunc());
   return () => {
     try {
       last = checked(timeFunc());
     } catch (error) {
-      if (gate.opens()) report(error);
+      if (gate.opens()) guard.report(null, error);
     }
     return last;
   };

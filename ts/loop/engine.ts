@@ -10,7 +10,7 @@ import { systemError } from '../support/errors.js';
 import { HandlerTable } from './handlers.js';
 import * as host from '../support/host.js';
 import { HostTimer } from '../support/host-timer.js';
-import type { Isolation } from './isolation.js';
+import type { Guard } from './guard.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import { receiveBlocks } from '../boundary/receive-blocks.js';
 import { ReportGate } from '../support/report-gate.js';
@@ -21,7 +21,7 @@ import { TimeoutTable, type Timeout } from './timeouts.js';
 /** The dependencies of an engine on its loop. */
 export interface EngineOptions {
   readonly driver: 'libuv' | 'thread';
-  readonly isolation: Isolation;
+  readonly guard: Guard;
   /** Seconds. Never throws, and is finite. */
   readonly time: () => number;
   /** The clock goes at the pace of the system's and never steps. */
@@ -39,6 +39,7 @@ type Phase = 'stopped' | 'scheduled' | 'turning' | 'sleeping';
 
 /** One loop, as a guest in Node's: nothing in it ever blocks. */
 export class Engine {
+  readonly guard: Guard;
   readonly callbacks = new CallbackQueue();
   readonly timeouts: TimeoutTable;
   readonly handlers: HandlerTable;
@@ -78,6 +79,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.guard = options.guard;
     this.#mustAsk = options.driver === 'thread';
     const { timers, events, receiveBytes, submissions } = capacities;
     this.#native = open(options, timers, events, receiveBytes);
@@ -92,7 +94,7 @@ export class Engine {
         this.handlers.displace(index);
       },
       report: (error) => {
-        options.isolation.report(null, error);
+        options.guard.report(null, error);
       },
       wake: () => {
         if (this.#phase === 'sleeping') this.#schedule();
@@ -136,12 +138,12 @@ export class Engine {
 
   /** Frees everything, and reports what fails. Only a stopped engine may be closed. */
   close(): void {
-    this.#release(() => this.channels.close());
-    this.#release(() => this.callbacks.clear());
-    this.#release(() => this.timeouts.clear());
-    this.#release(() => this.handlers.clear());
+    this.guard.attempt(() => this.channels.close());
+    this.guard.attempt(() => this.callbacks.clear());
+    this.guard.attempt(() => this.timeouts.clear());
+    this.guard.attempt(() => this.handlers.clear());
     this.#submissions.taken();
-    this.#release(() => native.loopClose(this.#native));
+    this.guard.attempt(() => native.loopClose(this.#native));
   }
 
   addCallback(callback: Callback, args: readonly unknown[], context: Context): void {
@@ -188,17 +190,16 @@ export class Engine {
   };
 
   readonly #runCallbacks = (): boolean => {
-    this.callbacks.runBatch(this.#options.isolation.run);
+    this.callbacks.runBatch(this.guard.run);
     return false;
   };
 
   readonly #fireTimeouts = (): boolean => {
-    this.timeouts.fire(this.#options.isolation.run);
+    this.timeouts.fire(this.guard.run);
     return false;
   };
 
-  readonly #dispatchHandlers = (): boolean =>
-    this.handlers.dispatch(this.#options.isolation.runHandler);
+  readonly #dispatchHandlers = (): boolean => this.handlers.dispatch(this.guard.runHandler);
 
   readonly #dispatchChannels = (): boolean => {
     this.channels.dispatch();
@@ -223,15 +224,7 @@ export class Engine {
   /** A phase failed, outside of user code: the next turn comes after a pause. */
   #fail(error: unknown): void {
     this.#failed = true;
-    if (this.#failures.opens()) this.#options.isolation.report(null, error);
-  }
-
-  #release(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#options.isolation.report(null, error);
-    }
+    if (this.#failures.opens()) this.guard.report(null, error);
   }
 
   #hasWork(): boolean {
@@ -315,7 +308,7 @@ export class Engine {
     try {
       scope = turnScope();
     } catch (error) {
-      this.#options.isolation.report(null, error);
+      this.guard.report(null, error);
       this.#turn();
       return;
     }
@@ -358,7 +351,7 @@ export class Engine {
       this.#submissions.armed = wait !== Number.POSITIVE_INFINITY;
       if (!isPaused) this.#parked = false;
     } catch (error) {
-      this.#options.isolation.report(null, error);
+      this.guard.report(null, error);
       wait = LONGEST_PAUSE;
     }
     if (this.#resumeAt !== null) wait = Math.min(wait, this.#resumeAt - host.monotonic());
@@ -373,7 +366,7 @@ export class Engine {
   #finish(): void {
     this.#phase = 'stopped';
     this.#stopping = false;
-    this.#release(() => native.loopStop(this.#native));
+    this.guard.attempt(() => native.loopStop(this.#native));
     const finished = this.#finished;
     this.#finished = null;
     finished?.();

@@ -11,7 +11,7 @@ import {
   type FdLike,
   type ReadAhead,
 } from '../sockets/fd.js';
-import type { Isolation } from './isolation.js';
+import type { Guard } from './guard.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import type { Submissions } from '../boundary/submissions.js';
 import * as undrained from '../sockets/undrained.js';
@@ -182,7 +182,7 @@ export class HandlerTable {
    * of them left its source undrained: the next turn has to come soon. After a failure the next
    * call goes on after the source that failed.
    */
-  dispatch(run: Isolation['runHandler']): boolean {
+  dispatch(run: Guard['runHandler']): boolean {
     const ready = this.#ready;
     while (this.#delivered < this.#count) {
       const at = this.#delivered;
@@ -224,7 +224,7 @@ export class HandlerTable {
     for (const { readAhead } of registrations) readAhead?.resume();
   }
 
-  #deliver(registration: Registration, collected: number, run: Isolation['runHandler']): void {
+  #deliver(registration: Registration, collected: number, run: Guard['runHandler']): void {
     if (!registration.active) return;
     const bits = collected & (registration.interest | ERROR);
     // Its interest was changed meanwhile; the core will ask for the new one.

@@ -4,8 +4,9 @@ import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import { epochSeconds, guardedClock } from './clock.js';
 import { CurrentSlot } from './current.js';
-import { checkFunction, checkSeconds } from '../support/checks.js';
+import { checkFunction, checkSeconds, isThenable } from '../support/checks.js';
 import { Deferred } from '../support/deferred.js';
+import { INTERNALS } from '../support/internals.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import { Engine } from './engine.js';
 import {
@@ -20,11 +21,11 @@ import {
 import { closeFd, fdOf, isClosedFile, type FdLike } from '../sockets/fd.js';
 import { Future } from './future.js';
 import { ERROR, NONE, PRI, READ, WRITE } from './handlers.js';
-import { Isolation } from './isolation.js';
+import { Guard, settled } from './guard.js';
 import { native } from '../boundary/native.js';
 import { chooseDriver, type Driver } from './driver.js';
 import { runSync, type Main } from './run-sync.js';
-import type { ChannelTable } from './channel-table.js';
+import type { LoopInternals } from './internals.js';
 import { Timeout } from './timeouts.js';
 
 /** How to make an {@link IOLoop}. */
@@ -54,12 +55,6 @@ export interface RunSyncOptions {
   /** The longest the function may take, in seconds or as a duration. By default for ever. */
   readonly timeout?: number | Duration | undefined;
 }
-
-/** Reports an error to a loop's `handleCallbackException`; for the classes built on the loop. */
-export let reportError: (loop: IOLoop, callback: Callback | null, error: unknown) => void;
-
-/** The streams of a loop; for the classes built on the loop. */
-export let channelsOf: (loop: IOLoop) => ChannelTable;
 
 /**
  * A level-triggered I/O loop: epoll on Linux, kqueue on macOS and the BSDs, `poll(2)` elsewhere.
@@ -93,20 +88,9 @@ export class IOLoop implements AsyncDisposable {
   static readonly #current = new CurrentSlot<IOLoop>();
   static #configured: { readonly impl: IOLoopClass; readonly options: IOLoopOptions } | null = null;
 
-  static {
-    reportError = (loop, callback, error) => {
-      loop.#isolation.report(callback, error);
-    };
-    channelsOf = (loop) => {
-      loop.#assertOpen();
-      return loop.#engine.channels;
-    };
-  }
-
   // Definite: the constructor sets them, or returns another loop that has them set.
   readonly #time!: () => number;
   readonly #driver!: Driver;
-  readonly #isolation!: Isolation;
   readonly #engine!: Engine;
   #closed = false;
   /** Resolved when the running loop has stopped. */
@@ -132,16 +116,14 @@ export class IOLoop implements AsyncDisposable {
     const current = IOLoop.#current.loop;
     if (makeCurrent === true && current !== null) throw currentExists();
     this.#driver = chooseDriver();
-    this.#isolation = new Isolation((callback, error) => {
+    const guard = new Guard((callback, error) => {
       this.handleCallbackException(callback, error);
     });
     const isSteady = timeFunc === epochSeconds;
-    this.#time = isSteady
-      ? timeFunc
-      : guardedClock(timeFunc, (error) => this.#isolation.report(null, error));
+    this.#time = isSteady ? timeFunc : guardedClock(timeFunc, guard);
     this.#engine = new Engine({
       driver: this.#driver,
-      isolation: this.#isolation,
+      guard,
       time: this.#time,
       isSteady,
       enter: () => this.#enter(),
@@ -292,11 +274,9 @@ export class IOLoop implements AsyncDisposable {
     this.#closed = true;
     this.#engine.close();
     for (const source of sources) {
-      try {
+      this.#engine.guard.attempt(() => {
         this.closeFd(source);
-      } catch (error) {
-        this.#isolation.report(null, error);
-      }
+      });
     }
   }
 
@@ -431,15 +411,14 @@ export class IOLoop implements AsyncDisposable {
    */
   addFuture<T>(future: PromiseLike<T>, callback: (future: Future<T>) => unknown): void {
     checkFunction('callback', callback);
-    if (typeof (future as { then?: unknown } | null | undefined)?.then !== 'function') {
-      throw invalidArgType('future', future, 'a promise');
-    }
+    if (!isThenable(future)) throw invalidArgType('future', future, 'a promise');
     this.#assertOpen();
-    Promise.resolve(future).then(
+    settled(
+      future,
       (value: T) => {
         this.addCallback(callback, Future.resolved(value));
       },
-      (reason: unknown) => {
+      (reason) => {
         this.addCallback(callback, Future.rejected<T>(reason));
       },
     );
@@ -529,6 +508,11 @@ export class IOLoop implements AsyncDisposable {
   /** Closes `fd`: an object by its `close()`, a number by `close(2)`; for subclasses. */
   closeFd(fd: FdLike): void {
     closeFd(fd);
+  }
+
+  /** @internal For the classes of this package that are built on the loop. */
+  get [INTERNALS](): LoopInternals {
+    return this.#engine;
   }
 
   #enter(): () => void {

@@ -1,8 +1,9 @@
 /** A callback that is called periodically. */
 import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
-import { IOLoop, reportError } from './ioloop.js';
-import { isThenable } from './isolation.js';
+import type { Entry } from './guard.js';
+import { guardOf } from './internals.js';
+import { IOLoop } from './ioloop.js';
 import type { Timeout } from './timeouts.js';
 
 /** How to spread a {@link PeriodicCallback}. */
@@ -63,7 +64,7 @@ export class PeriodicCallback {
 }
 
 /** One start of a timer. A stopped one stays stopped, whoever still has it. */
-class Run {
+class Run implements Entry<undefined, undefined> {
   readonly #loop: IOLoop;
   readonly #callback: () => unknown;
   readonly #period: number;
@@ -87,28 +88,22 @@ class Run {
   }
 
   readonly #fire = (): void => {
-    try {
-      const result = this.#callback();
-      if (isThenable(result)) {
-        this.#await(result);
-        return;
-      }
-    } catch (error) {
-      this.#report(error);
-    }
-    this.#again();
+    guardOf(this.#loop).enter(this, undefined, undefined);
   };
 
-  readonly #again = (): void => {
+  call(): unknown {
+    // Without a receiver: the callback is not a method of this object.
+    const callback = this.#callback;
+    return callback();
+  }
+
+  onReturn(): void {
     if (this.#timeout !== null && !this.#loop.closed) this.#timeout = this.#next();
-  };
+  }
 
-  #await(result: PromiseLike<unknown>): void {
-    // A foreign thenable may call back twice; a promise of our own does not.
-    Promise.resolve(result).then(this.#again, (error: unknown) => {
-      this.#report(error);
-      this.#again();
-    });
+  onFailure(error: unknown): void {
+    guardOf(this.#loop).fail(this.#callback, error);
+    this.onReturn();
   }
 
   #next(): Timeout {
@@ -117,10 +112,6 @@ class Run {
     this.#aim += (missed + 1) * this.#period;
     const spread = this.#jitter * this.#period * (Math.random() - 0.5);
     return this.#loop.callAt(this.#aim + spread, this.#fire);
-  }
-
-  #report(error: unknown): void {
-    reportError(this.#loop, this.#callback, error);
   }
 }
 

@@ -1,16 +1,34 @@
-/** `runSync`: start the loop, run one function on it, stop the loop. */
+/** `runSync`: starts the loop, runs one function on it, and stops the loop. */
+import { isThenable } from '../support/checks.js';
 import { badYield, stoppedEarly, TimeoutError } from '../support/errors.js';
-import type { IOLoop } from './ioloop.js';
-import { isThenable } from './isolation.js';
+import type { INTERNALS } from '../support/internals.js';
+import type { Entry } from './guard.js';
+import { guardOf, type LoopInternals } from './internals.js';
+import type { Timeout } from './timeouts.js';
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
-/** What `runSync` runs: it gets the signal that a timeout aborts. */
+/** The function of `runSync`. The signal aborts when the timeout expires. */
 export type Main<T> = (signal: AbortSignal) => PromiseLike<T> | null | undefined | void;
 
-/** See `IOLoop.runSync`, which has checked that the loop can be started. */
+/** The methods of an `IOLoop` that `runSync` needs; a subclass may override them. */
+interface RunnableLoop {
+  readonly closed: boolean;
+  readonly [INTERNALS]: LoopInternals;
+  start(): Promise<void>;
+  stop(): void;
+  addCallback(callback: () => void): void;
+  callLater<A extends unknown[]>(
+    delay: number,
+    callback: (...args: A) => void,
+    ...args: A
+  ): Timeout;
+  removeTimeout(timeout: Timeout): void;
+}
+
+/** See `IOLoop.runSync`, which has checked that the loop can be started. `timeout` in seconds. */
 export async function runSync<T>(
-  loop: IOLoop,
+  loop: RunnableLoop,
   main: Main<T>,
   timeout: number | null,
 ): Promise<T | undefined> {
@@ -28,36 +46,44 @@ export async function runSync<T>(
 }
 
 /** One call of a main function on a loop. */
-class Run<T> {
-  /** The loop has stopped: what settles later is nobody's any more. */
+class Run<T> implements Entry<AbortSignal, undefined> {
+  /** The loop has stopped. A result that comes later is dropped. */
   over = false;
 
-  readonly #loop: IOLoop;
+  readonly #loop: RunnableLoop;
   readonly #main: Main<T>;
   readonly #controller = new AbortController();
   #outcome: Outcome<T | undefined> | null = null;
   #timedOut = false;
 
-  constructor(loop: IOLoop, main: Main<T>) {
+  constructor(loop: RunnableLoop, main: Main<T>) {
     this.#loop = loop;
     this.#main = main;
   }
 
   readonly begin = (): void => {
-    if (this.over) return;
-    try {
-      const result: unknown = this.#main(this.#controller.signal);
-      if (result === undefined || result === null) this.#settle({ value: undefined });
-      else if (isThenable(result)) this.#await(result as PromiseLike<T>);
-      else this.#settle({ error: badYield(result) });
-    } catch (error) {
-      this.#settle({ error });
-    }
+    if (!this.over) guardOf(this.#loop).enter(this, this.#controller.signal, undefined);
   };
 
+  call(signal: AbortSignal): unknown {
+    const main = this.#main;
+    const result: unknown = main(signal);
+    if (result === undefined || result === null) return undefined;
+    if (!isThenable(result)) throw badYield(result);
+    return result;
+  }
+
+  onReturn(value: unknown): void {
+    this.#settle({ value: value as T | undefined });
+  }
+
+  onFailure(error: unknown): void {
+    this.#settle({ error });
+  }
+
   /**
-   * The time is up: the signal aborts, and the function gets a last chance to end in order. One
-   * that takes the signal has as long again; one that does not could not notice, and has a turn.
+   * The timeout has expired: aborts the signal, and gives the function time to clean up. A function
+   * that takes the signal has as long again; one that does not has a turn.
    */
   readonly expire = (grace: number): void => {
     if (this.#outcome !== null) return;
@@ -66,6 +92,7 @@ class Run<T> {
     this.#loop.callLater(this.#main.length === 0 ? 0 : grace, this.#stop);
   };
 
+  /** @throws The error of the function, or the `TimeoutError`, or `ERR_IOLOOP_STOPPED`. */
   conclude(timeout: number | null): T | undefined {
     const outcome = this.#outcome;
     if (this.#timedOut) {
@@ -77,18 +104,7 @@ class Run<T> {
     return outcome.value;
   }
 
-  #await(result: PromiseLike<T>): void {
-    result.then(
-      (value) => {
-        this.#settle({ value });
-      },
-      (error: unknown) => {
-        this.#settle({ error });
-      },
-    );
-  }
-
-  /** The loop stops one turn after the result is there, as Tornado's does. */
+  /** The loop stops one turn after the result, as Tornado's does. */
   #settle(outcome: Outcome<T | undefined>): void {
     if (this.#outcome !== null || this.over) return;
     this.#outcome = outcome;

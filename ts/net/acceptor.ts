@@ -3,8 +3,9 @@ import { constants } from 'node:os';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
 import { invalidArgType, systemError } from '../support/errors.js';
-import { IOLoop, reportError } from '../loop/ioloop.js';
-import { isThenable } from '../loop/isolation.js';
+import type { Entry } from '../loop/guard.js';
+import { guardOf } from '../loop/internals.js';
+import { IOLoop } from '../loop/ioloop.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
 import { checkInteger } from '../support/checks.js';
 
@@ -46,7 +47,7 @@ export function addAcceptHandler(
 }
 
 /** One listening socket in a loop. */
-export class Acceptor implements DescriptorWatcher {
+export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
   readonly socket: Socket;
   /** Called once, instead of accepting, when the first connection waits. */
   onWaiting: (() => void) | null = null;
@@ -126,28 +127,21 @@ export class Acceptor implements DescriptorWatcher {
         return;
       }
       if (accepted === null) break;
-      this.#deliver(...accepted);
+      guardOf(this.#loop).enter(this, ...accepted);
     }
     // Accepting works again: the next failure is a new one.
     this.#backOff = 0;
   };
 
-  #deliver(connection: Socket, address: Address): void {
-    try {
-      const result = this.#callback(connection, address);
-      if (!isThenable(result)) return;
-      Promise.resolve(result).catch((error: unknown) => {
-        this.#onFailure(connection, error);
-      });
-    } catch (error) {
-      this.#onFailure(connection, error);
-    }
+  call(connection: Socket, address: Address): unknown {
+    const callback = this.#callback;
+    return callback(connection, address);
   }
 
-  #onFailure(connection: Socket, error: unknown): void {
-    // A stream on it is closed by this, too.
+  onFailure(error: unknown, connection: Socket): void {
+    // This closes a stream on the connection as well.
     connection.close();
-    reportError(this.#loop, this.#callback, error);
+    guardOf(this.#loop).fail(this.#callback, error);
   }
 
   #pause(error: Error, isExhausted: boolean): void {
@@ -155,7 +149,7 @@ export class Acceptor implements DescriptorWatcher {
     if (this.#backOff === 0) {
       const message = `Accepting connections pauses: ${error.message}`;
       if (isExhausted) process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
-      else reportError(this.#loop, null, error);
+      else guardOf(this.#loop).report(null, error);
     }
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
     this.#resume = this.#loop.callLater(this.#backOff, () => {
@@ -179,7 +173,7 @@ export class Acceptor implements DescriptorWatcher {
   #lose(error: Error): void {
     if (this.#closed) return;
     this.close();
-    if (this.onLost === null) reportError(this.#loop, null, error);
+    if (this.onLost === null) guardOf(this.#loop).report(null, error);
     else this.onLost(error);
   }
 }

@@ -1,6 +1,5 @@
 /** Servers: a stream for each connection. */
 import type { SecureContextOptions, Server, TlsOptions } from 'node:tls';
-import { isAbortReason } from '../support/abort-signal.js';
 import type { Address } from '../sockets/address.js';
 import { secondsOf } from '../support/duration.js';
 import {
@@ -10,8 +9,9 @@ import {
   StreamClosedError,
   unsupported,
 } from '../support/errors.js';
-import { IOLoop, reportError } from '../loop/ioloop.js';
-import { isThenable } from '../loop/isolation.js';
+import type { Entry } from '../loop/guard.js';
+import { guardOf } from '../loop/internals.js';
+import { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import type { Socket } from '../sockets/socket.js';
 import { Deferred } from '../support/deferred.js';
@@ -206,7 +206,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const acceptor = new Acceptor(this.loop, socket, this.#onAccept, batch);
     acceptor.onLost = (error) => {
       this.#acceptors.delete(socket);
-      reportError(this.loop, null, error);
+      guardOf(this.loop).report(null, error);
     };
     if (this.#isIterated() && !this.#iterated) acceptor.onWaiting = this.#onWaiting;
     this.#acceptors.set(socket, acceptor);
@@ -310,25 +310,19 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
       this.#accepted.offer(stream);
       return;
     }
-    try {
-      const result = this.handleStream(stream, address);
-      if (!isThenable(result)) return;
-      // A promise is watched, so that its rejection is reported and not unhandled.
-      Promise.resolve(result).catch((error: unknown) => {
-        this.#onFailure(stream, error);
-      });
-    } catch (error) {
-      this.#onFailure(stream, error);
-    }
+    guardOf(this.loop).enter(this.#handler, stream, address);
   }
 
-  #onFailure(accepted: IOStream, error: unknown): void {
-    const stream = latestOf(accepted);
-    if (!isExpected(stream, error)) {
-      reportError(this.loop, this.#options.handleStream ?? null, error);
-    }
-    stream.close(error);
-  }
+  readonly #handler: Entry<IOStream, Address> = {
+    call: (stream, address) => this.handleStream(stream, address),
+    onFailure: (error, accepted) => {
+      const stream = latestOf(accepted);
+      if (!isOwnClose(stream, error)) {
+        guardOf(this.loop).fail(this.#options.handleStream ?? null, error);
+      }
+      stream.close(error);
+    },
+  };
 
   /** A connection counts until it is closed, whichever stream it has by then. */
   readonly #watcher: Watcher<IOStream> = {
@@ -388,12 +382,9 @@ function latestOf(stream: IOStream): IOStream {
   return successor instanceof IOStream ? latestOf(successor) : stream;
 }
 
-/**
- * True if a handler ends with what it need not handle: its stream has ended, or was closed (by whom
- * and for what, the stream says), or the program has aborted a signal that the handler waits by.
- */
-function isExpected(stream: IOStream, error: unknown): boolean {
-  if (!(error instanceof StreamClosedError)) return isAbortReason(error);
+/** True if `error` says only that `stream` has ended or was closed: `stream.error` has the reason. */
+function isOwnClose(stream: IOStream, error: unknown): boolean {
+  if (!(error instanceof StreamClosedError)) return false;
   return (stream.closed || stream.ended) && error.realError === stream.error;
 }
 

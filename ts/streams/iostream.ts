@@ -10,7 +10,8 @@ import {
   systemError,
 } from '../support/errors.js';
 import type { FdLike } from '../sockets/fd.js';
-import { channelsOf, IOLoop } from '../loop/ioloop.js';
+import { channelsOf } from '../loop/internals.js';
+import { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { Socket } from '../sockets/socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';

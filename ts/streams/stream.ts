@@ -8,7 +8,8 @@ import {
   systemError,
   type StreamClosedError,
 } from '../support/errors.js';
-import { reportError, type IOLoop } from '../loop/ioloop.js';
+import { guardOf } from '../loop/internals.js';
+import type { IOLoop } from '../loop/ioloop.js';
 import { Deferred } from '../support/deferred.js';
 import { FdEndpoint, type Endpoint } from './endpoint.js';
 import { checkOptions } from '../support/checks.js';
@@ -175,13 +176,8 @@ export class Stream implements ReaderOwner, WriterOwner {
     if (this.closed) return;
     this.closed = true;
     this.error = error;
-    for (const step of CLOSING) {
-      try {
-        step(this);
-      } catch (failure) {
-        reportError(this.loop, null, failure);
-      }
-    }
+    const guard = guardOf(this.loop);
+    for (const step of CLOSING) guard.attempt(step, this);
   }
 
   static {

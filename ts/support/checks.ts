@@ -39,3 +39,12 @@ export function checkSeconds(name: string, value: unknown): void {
     throw invalidArgType(name, value, 'a number of seconds, not NaN');
   }
 }
+
+/** Whether `value` can be awaited. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}

@@ -1,0 +1,167 @@
+/**
+ * The one way from this package into user code: nothing that it throws, and no rejection of a
+ * promise that it returns, reaches the code that called it. ARCHITECTURE.md, "One way into user
+ * code", lists who enters and where each failure goes.
+ */
+import type { AsyncResource } from 'node:async_hooks';
+import { isAbortReason } from '../support/abort-signal.js';
+import { isThenable } from '../support/checks.js';
+import { nextTick } from '../support/host.js';
+import { outside, storagesExist, type Context } from './async-context.js';
+import type { Callback } from './callback-queue.js';
+
+/** The destination of failures: `handleCallbackException`. */
+export type Report = (callback: Callback | null, error: unknown) => void;
+
+/**
+ * A place where user code is entered, with up to two arguments. It is an object that lives as long
+ * as its owner, so that a call makes no closure.
+ */
+export interface Entry<A, B> {
+  /** Calls the function of the user. It may throw, and may return a promise. */
+  call(first: A, second: B): unknown;
+  /** The call has returned; if it returned a promise, that has resolved. */
+  onReturn?(value: unknown, first: A, second: B): void;
+  /** The call has thrown `error`, or its promise was rejected with it. */
+  onFailure(error: unknown, first: A, second: B): void;
+}
+
+/** The guard of one loop. */
+export class Guard {
+  readonly #report: Report;
+
+  /** `report` is user code as well, if it is overridden, and may throw. */
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  /** Runs a callback or a timeout. */
+  readonly run = (callback: Callback, args: readonly unknown[], context: Context): void => {
+    try {
+      const scope = context ?? (storagesExist ? outside() : null);
+      const result = scope === null ? callWith(callback, args) : runIn(scope, callback, args);
+      if (isThenable(result)) this.#watch(callback, result);
+    } catch (error) {
+      this.fail(callback, error);
+    }
+  };
+
+  /** Runs a handler of a source. `EPIPE` is not reported, as in Tornado: the peer has closed. */
+  readonly runHandler = (
+    handler: Callback,
+    source: unknown,
+    bits: number,
+    context: Context,
+  ): void => {
+    try {
+      const call = handler as (source: unknown, bits: number) => unknown;
+      const scope = context ?? (storagesExist ? outside() : null);
+      const result =
+        scope === null ? call(source, bits) : scope.runInAsyncScope(call, undefined, source, bits);
+      if (isThenable(result)) this.#watch(handler, result, isBrokenPipe);
+    } catch (error) {
+      if (!isBrokenPipe(error)) this.fail(handler, error);
+    }
+  };
+
+  /** Enters user code whose end the caller waits for, in the async context of the caller. */
+  enter<A, B>(entry: Entry<A, B>, first: A, second: B): void {
+    let result: unknown;
+    try {
+      result = entry.call(first, second);
+      if (isThenable(result)) {
+        settled(
+          result,
+          (value) => {
+            entry.onReturn?.(value, first, second);
+          },
+          (error) => {
+            entry.onFailure(error, first, second);
+          },
+        );
+        return;
+      }
+    } catch (error) {
+      entry.onFailure(error, first, second);
+      return;
+    }
+    entry.onReturn?.(result, first, second);
+  }
+
+  /** Runs one of several steps: a failure is reported, so that the next step runs all the same. */
+  attempt(step: () => void): void;
+  attempt<T>(step: (subject: T) => void, subject: T): void;
+  attempt(step: (subject?: unknown) => void, subject?: unknown): void {
+    try {
+      step(subject);
+    } catch (error) {
+      this.report(null, error);
+    }
+  }
+
+  /** Reports a failure of user code, unless the program has cancelled that code by a signal. */
+  fail(callback: Callback | null, error: unknown): void {
+    if (!isAbortReason(error)) this.report(callback, error);
+  }
+
+  /**
+   * Reports an error. If the report fails, both errors become one uncaught exception in the next
+   * tick: nothing is lost, and the turn goes on.
+   */
+  report(callback: Callback | null, error: unknown): void {
+    try {
+      this.#report(callback, error);
+    } catch (failure) {
+      const message = 'handleCallbackException failed while it handled an error';
+      const both = new AggregateError([failure, error], message, { cause: failure });
+      nextTick(() => {
+        throw both;
+      });
+    }
+  }
+
+  /** Reports the rejection of a promise, which would be unhandled otherwise. */
+  #watch(
+    callback: Callback,
+    result: PromiseLike<unknown>,
+    isExpected: (error: unknown) => boolean = never,
+  ): void {
+    settled(result, undefined, (error) => {
+      if (!isExpected(error)) this.fail(callback, error);
+    });
+  }
+}
+
+/**
+ * Calls one of the two, once, when `promise` is settled. It may be a foreign thenable, which can
+ * call back twice, or throw in its `then()`; a promise of the language cannot.
+ */
+export function settled<T>(
+  promise: PromiseLike<T>,
+  onResolved: ((value: T) => void) | undefined,
+  onRejected: (error: unknown) => void,
+): void {
+  void Promise.resolve(promise).then(onResolved, onRejected);
+}
+
+/** Most calls have few arguments, and a spread costs as much as the call. */
+function callWith(callback: Callback, args: readonly unknown[]): unknown {
+  const call = callback as (...args: readonly unknown[]) => unknown;
+  const { length } = args;
+  if (length === 0) return call();
+  if (length === 1) return call(args[0]);
+  return length === 2 ? call(args[0], args[1]) : call(...args);
+}
+
+function runIn(scope: AsyncResource, callback: Callback, args: readonly unknown[]): unknown {
+  const call = callback as (...args: readonly unknown[]) => unknown;
+  return scope.runInAsyncScope(call, undefined, ...args);
+}
+
+function never(): boolean {
+  return false;
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === 'EPIPE';
+}
