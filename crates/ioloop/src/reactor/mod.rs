@@ -284,7 +284,8 @@ impl<S: AsFd> Reactor<S> {
             .map(|entry| &entry.source)
     }
 
-    /// The live registration at a token's index.
+    /// The token of the live registration at `index`, for owners that name registrations by their
+    /// index alone. An index is reused after its registration has ended.
     #[must_use]
     pub fn token_at(&self, index: u32) -> Option<Token> {
         let entry = self.entries.get(index as usize)?;
