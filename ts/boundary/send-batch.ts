@@ -1,11 +1,19 @@
 /**
- * What the streams of a loop have written since it was last sent: one crossing sends it all.
+ * The small writes of all streams of a loop, until the tick ends: one crossing sends them.
  *
- * The layout is that of `crates/ioloop-napi/src/transfer.rs`. Small pieces are copied to a slab, as
- * one copy is cheaper than handing over an object for each; the pieces of one stream are chained
- * and leave in one system call.
+ * Small pieces are copied to a slab, because one copy is cheaper than passing an object for each.
+ * The pieces of one stream form a chain, which leaves in one system call. The layout of the records
+ * is that of `crates/ioloop-napi/src/transfer.rs`.
+ *
+ * A batch has two states. Senders are called in both, and may run user code in the second only:
+ *
+ * | State | `write` | `flush` | Senders are notified by |
+ * | --- | --- | --- | --- |
+ * | collecting | starts or extends a chain | sends all chains, then collects again | `onSendError`, of the flush before |
+ * | flushing | none: no other code runs | does nothing | `onSent`, `onSendFailed` |
  */
 import { constants } from 'node:os';
+import { Deferred } from '../support/deferred.js';
 import { native } from './native.js';
 
 const { RECORD_WORDS } = native;
@@ -14,107 +22,168 @@ const { RECORD_WORDS } = native;
 export interface Sender {
   /** The descriptor at this moment; -1 once it is closed. */
   readonly fd: number;
+  /** The `MODE_` bits of the descriptor. */
   readonly mode: number;
   /**
-   * Its chain was offered: `rest` is `null` when all is sent, else a copy of what is not, and
-   * `result` what the kernel said. Called within {@link SendBatch.flush}: runs no other code.
+   * The kernel was offered the chain, which has left the batch. `rest` is a copy of the bytes that
+   * it did not take: the promise of the chain is the sender's then. If `rest` is `null` all is sent,
+   * and the promise is resolved. `result` is the number of bytes sent, `-EAGAIN`, `-ENOBUFS` or
+   * `-ENOMEM`.
+   *
+   * Called while the batch is flushing: runs no user code, and writes nothing.
    */
   onSent(rest: Uint8Array | null, result: number): void;
-  /** Its chain could not be sent. Called within the flush too: holds back what comes next. */
+  /**
+   * Sending the chain has failed, and its promise is the sender's. Called while the batch is
+   * flushing: holds back later writes, until {@link onSendError}.
+   */
   onSendFailed(): void;
-  /** The same when the batch is free again: a negative errno, or what the flush has thrown. */
+  /** The error of {@link onSendFailed}, after the flush: a negative errno, or what was thrown. */
   onSendError(error: unknown): void;
 }
 
-/** As documented: it does not depend on how much a batch holds. */
+/**
+ * The pieces of one sender in a batch, and the promise that all their writes share: it resolves when
+ * the last byte is sent.
+ */
+export class Chain extends Deferred {
+  /** Bytes of all pieces. */
+  bytes = 0;
+  /** The first record. */
+  readonly first: number;
+  /** The last record so far. */
+  last: number;
+  /** `null` once cancelled: none of it is sent, and nobody is notified. */
+  sender: Sender | null;
+
+  constructor(sender: Sender, first: number) {
+    super();
+    this.sender = sender;
+    this.first = this.last = first;
+  }
+}
+
+/** As documented. It does not depend on the capacity of a batch. */
 const SMALL_PIECE = 4096;
 
-/** A sender without a chain has this one. */
-export const NO_CHAIN = -1;
-
-/**
- * The pieces that wait, and the slab they lie in. A chain is known by its first record. The
- * descriptor is asked for when the chain is sent: a number that was noted before may be another
- * file's by then.
- */
+/** The chains of a loop, with their slab and records. */
 export class SendBatch {
-  /** Pieces up to this size are copied, here or to a queue; larger ones are sent from where they are. */
+  /** Bytes. Pieces up to this size are copied; larger ones are sent from the caller's memory. */
   readonly smallPiece = SMALL_PIECE;
   readonly #slab: Buffer;
   readonly #records: Int32Array;
   readonly #maxRecords: number;
-  /** By the first record of a chain: its sender, its last record, and its bytes. */
-  readonly #senders: (Sender | null)[] = [];
-  readonly #lasts: Int32Array;
-  readonly #totals: Int32Array;
+  /** The first {@link #chainCount} are in use; the array keeps its length, which is cheaper. */
+  readonly #chains: (Chain | null)[] = [];
+  #chainCount = 0;
   /** Bytes of the slab in use. */
   #used = 0;
   /** Records in use. */
   #count = 0;
-  #flushing = false;
-  readonly #failed: Failure[] = [];
+  #isFlushing = false;
+  readonly #failures: Failure[] = [];
   readonly #report: (error: unknown) => void;
 
   /** Holds `bytes` bytes in at most `records` records. `report` is for errors of senders. */
   constructor(bytes: number, records: number, report: (error: unknown) => void) {
     this.#slab = Buffer.allocUnsafeSlow(bytes);
     this.#records = new Int32Array(RECORD_WORDS * records);
-    this.#lasts = new Int32Array(records);
-    this.#totals = new Int32Array(records);
     this.#maxRecords = records;
     this.#report = report;
   }
 
-  /** Whether a piece of this size fits; {@link flush} makes room. */
+  /** Whether a piece of `length` bytes fits; {@link flush} makes room. */
   hasRoom(length: number): boolean {
     return this.#used + length <= this.#slab.length && this.#count < this.#maxRecords;
   }
 
-  /** Copies bytes to the end of `chain`, for which there is room: the chain. */
-  write(sender: Sender, chain: number, bytes: Uint8Array): number {
+  /**
+   * Copies `bytes`, for which there is room, to the end of `chain`, the sender's chain in this batch;
+   * `null` starts one. The sender keeps the result until it is notified, or cancels it.
+   */
+  write(sender: Sender, chain: Chain | null, bytes: Uint8Array): Chain {
     this.#slab.set(bytes, this.#used);
     return this.#add(sender, chain, bytes.length);
   }
 
-  /** The same for a string, as UTF-8; there has to be room for three bytes per character. */
-  writeString(sender: Sender, chain: number, text: string): number {
+  /** As {@link write}, for a string as UTF-8; needs room for three bytes per UTF-16 unit. */
+  writeString(sender: Sender, chain: Chain | null, text: string): Chain {
     return this.#add(sender, chain, this.#slab.write(text, this.#used, 'utf8'));
   }
 
-  /** The bytes of a chain. */
-  sizeOf(chain: number): number {
-    return chain === NO_CHAIN ? 0 : (this.#totals[chain] as number);
-  }
-
-  /** Sends nothing of this chain. */
-  cancel(chain: number): void {
-    if (chain !== NO_CHAIN) this.#senders[chain] = null;
+  /** Takes a chain out of the batch, unsent. Its promise is the caller's. */
+  cancel(chain: Chain): void {
+    chain.sender = null;
   }
 
   /**
-   * Sends every chain, and notifies its sender. A failure is its sender's alone: the other chains
-   * are sent. Senders are notified of failures once the batch is free again; a nested call before
-   * that does nothing.
+   * Sends every chain, and notifies each sender. A failure concerns its sender only; failed senders
+   * get their error last, when the batch collects again. Not re-entrant: a nested call does nothing.
    */
   flush(): void {
-    if (this.#count === 0 || this.#flushing) return;
-    this.#flushing = true;
+    if (this.#count === 0 || this.#isFlushing) return;
+    this.#isFlushing = true;
     try {
       this.#send();
     } catch (error) {
-      // Nothing is known of what was sent.
-      for (let at = 0; at < this.#count; at += 1) this.#fail(at, error);
+      // How much was sent is unknown.
+      for (let at = 0; at < this.#chainCount; at += 1) this.#fail(this.#chains[at] as Chain, error);
     }
-    for (let at = 0; at < this.#count; at += 1) this.#settle(at);
-    this.#used = 0;
-    this.#count = 0;
-    this.#flushing = false;
-    if (this.#failed.length > 0) this.#announce();
+    for (let at = 0; at < this.#chainCount; at += 1) this.#settle(this.#chains[at] as Chain);
+    this.#clear();
+    if (this.#failures.length > 0) this.#reportFailures();
   }
 
-  /** The batch is free again: whatever these run may write, flush and close. */
-  #announce(): void {
-    for (const { sender, error } of this.#failed.splice(0)) {
+  #send(): void {
+    const records = this.#records;
+    for (let at = 0; at < this.#chainCount; at += 1) {
+      const { sender, first } = this.#chains[at] as Chain;
+      // Asked for only now: by a number of before, the bytes might go to another file.
+      records[first * RECORD_WORDS + FD] = sender === null ? -1 : sender.fd;
+      records[first * RECORD_WORDS + MODE] = sender === null ? NOT_FIRST : sender.mode;
+    }
+    native.sendBatch(records, this.#count, this.#slab);
+  }
+
+  /** Acts on the result of a chain. */
+  #settle(chain: Chain): void {
+    const { sender, bytes } = chain;
+    if (sender === null) return;
+    const result = this.#records[chain.first * RECORD_WORDS] as number;
+    if (result < 0 && !isNoRoom(result)) {
+      this.#fail(chain, result);
+      return;
+    }
+    try {
+      // A copy, before anything else is written to the slab.
+      const rest = result === bytes ? null : this.#unsent(chain, Math.max(result, 0));
+      if (rest === null) chain.resolve();
+      sender.onSent(rest, result);
+    } catch (error) {
+      this.#fail(chain, error);
+    }
+  }
+
+  #fail(chain: Chain, error: unknown): void {
+    const { sender } = chain;
+    if (sender === null) return;
+    chain.sender = null;
+    sender.onSendFailed();
+    this.#failures.push({ sender, error });
+  }
+
+  /** Collects again. Chains are not kept alive, as they lead to their streams. */
+  #clear(): void {
+    this.#chains.fill(null, 0, this.#chainCount);
+    this.#chainCount = 0;
+    this.#used = 0;
+    this.#count = 0;
+    this.#isFlushing = false;
+  }
+
+  /** The batch collects again: senders may close, write and flush here. */
+  #reportFailures(): void {
+    for (const { sender, error } of this.#failures.splice(0)) {
       try {
         sender.onSendError(error);
       } catch (failure) {
@@ -123,91 +192,51 @@ export class SendBatch {
     }
   }
 
-  #send(): void {
-    const records = this.#records;
-    const senders = this.#senders;
-    const count = this.#count;
-    for (let at = 0; at < count; at += 1) {
-      const sender = senders[at] ?? null;
-      records[at * RECORD_WORDS + FD] = sender === null ? -1 : sender.fd;
-      records[at * RECORD_WORDS + MODE] = sender === null ? 0 : sender.mode;
+  /** Adds the `length` bytes after those in use, which were just copied, to the sender's chain. */
+  #add(sender: Sender, chain: Chain | null, length: number): Chain {
+    const offset = this.#used;
+    this.#used = offset + length;
+    if (chain === null) return this.#start(sender, offset, length);
+    if (chain.last === this.#count - 1) {
+      // Adjacent to the piece before.
+      const word = chain.last * RECORD_WORDS + LENGTH;
+      this.#records[word] = (this.#records[word] as number) + length;
+    } else {
+      const record = this.#addRecord(offset, length);
+      this.#records[chain.last * RECORD_WORDS + NEXT] = record;
+      chain.last = record;
     }
-    native.sendBatch(records, count, this.#slab);
-  }
-
-  /** Notifies the sender of the chain that begins at a record, if one does. */
-  #settle(at: number): void {
-    const sender = this.#senders[at] ?? null;
-    if (sender === null) return;
-    const result = this.#records[at * RECORD_WORDS] as number;
-    const total = this.#totals[at] as number;
-    try {
-      if (result < 0 && !isNoRoom(result)) {
-        this.#fail(at, result);
-        return;
-      }
-      this.#senders[at] = null;
-      // What the slab holds is copied before anything else can write to it.
-      sender.onSent(result === total ? null : this.#unsent(at, Math.max(result, 0), total), result);
-    } catch (error) {
-      this.#senders[at] = sender;
-      this.#fail(at, error);
-    }
-  }
-
-  #fail(at: number, error: unknown): void {
-    const sender = this.#senders[at] ?? null;
-    if (sender === null) return;
-    this.#senders[at] = null;
-    sender.onSendFailed();
-    this.#failed.push({ sender, error });
-  }
-
-  /** The `length` bytes behind those in use are this sender's. */
-  #add(sender: Sender, chain: number, length: number): number {
-    const used = this.#used;
-    this.#used = used + length;
-    if (chain === NO_CHAIN) return this.#begin(sender, used, length);
-    const records = this.#records;
-    const last = this.#lasts[chain] as number;
-    this.#totals[chain] = (this.#totals[chain] as number) + length;
-    if (last === this.#count - 1) {
-      // Adjacent to its last piece.
-      const word = last * RECORD_WORDS + LENGTH;
-      records[word] = (records[word] as number) + length;
-      return chain;
-    }
-    const record = this.#record(null, used, length);
-    records[last * RECORD_WORDS + NEXT] = record;
-    this.#lasts[chain] = record;
+    chain.bytes += length;
     return chain;
   }
 
-  #begin(sender: Sender, offset: number, length: number): number {
-    const record = this.#record(sender, offset, length);
-    this.#lasts[record] = record;
-    this.#totals[record] = length;
-    return record;
+  #start(sender: Sender, offset: number, length: number): Chain {
+    const chain = new Chain(sender, this.#count);
+    chain.bytes = length;
+    this.#addRecord(offset, length);
+    this.#chains[this.#chainCount] = chain;
+    this.#chainCount += 1;
+    return chain;
   }
 
-  #record(sender: Sender | null, offset: number, length: number): number {
+  #addRecord(offset: number, length: number): number {
     const record = this.#count;
     const at = record * RECORD_WORDS;
+    this.#records[at + MODE] = NOT_FIRST;
     this.#records[at + OFFSET] = offset;
     this.#records[at + LENGTH] = length;
     this.#records[at + NEXT] = -1;
-    this.#senders[record] = sender;
     this.#count = record + 1;
     return record;
   }
 
-  /** A copy of a chain from its `skip`th byte on, which were not sent. */
-  #unsent(chain: number, skip: number, total: number): Buffer {
-    const rest = Buffer.allocUnsafe(total - skip);
+  /** A copy of the bytes of a chain after the first `sent`. */
+  #unsent(chain: Chain, sent: number): Buffer {
+    const rest = Buffer.allocUnsafe(chain.bytes - sent);
     const records = this.#records;
     let filled = 0;
-    let skipped = skip;
-    for (let record = chain; record >= 0;) {
+    let skipped = sent;
+    for (let record = chain.first; record >= 0;) {
       const at = record * RECORD_WORDS;
       const offset = records[at + OFFSET] as number;
       const length = records[at + LENGTH] as number;
@@ -225,19 +254,23 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** Whether a send has failed for want of room, and may succeed later. */
+/** Whether a send has failed for lack of room or of memory, and may succeed later. */
 export function isNoRoom(result: number): boolean {
   return result === -EAGAIN || isNoMemory(result);
 }
 
-/** Whether the kernel is short of memory: there is no event when it has some again. */
+/** Whether the kernel is out of memory, and reports no event when it has some again. */
 export function isNoMemory(result: number): boolean {
   return result === -ENOBUFS || result === -ENOMEM;
 }
 
 const { EAGAIN, ENOBUFS, ENOMEM } = constants.errno;
+
+/** Words of a record. The word of the descriptor gets the result. */
 const FD = 0;
 const MODE = 1;
 const OFFSET = 2;
 const LENGTH = 3;
 const NEXT = 4;
+/** The mode of a record that is not the first of its chain, or whose chain is cancelled. */
+const NOT_FIRST = 0;

@@ -1,16 +1,35 @@
-/** What every writing side has: watermarks, the end of its direction, and the end of it all. */
+/** The writing side of a stream, wherever its bytes go: half-close, and backpressure. */
 import { Deferred } from '../support/deferred.js';
 import type { Data } from './data.js';
 import type { Writer, WriterLimits, WriterOwner } from './transport.js';
 
-/** A writing side without a place to write to. Nothing here throws: what fails is a rejection. */
+/**
+ * How far a writing side has ended. Failures are rejections with the owner's error.
+ *
+ * | State  | `write`  | `shutdown`        | Next |
+ * | ------ | -------- | ----------------- | ---- |
+ * | open   | taken    | ends it           | ending: `shutdown`; closed: `close` |
+ * | ending | rejects  | the same promise  | ended: everything and FIN are sent; closed: `close`, which rejects |
+ * | ended  | rejects  | a resolved promise | closed: `close` |
+ * | closed | rejects  | rejects           | |
+ */
+export const enum WriteState {
+  Open,
+  Ending,
+  Ended,
+  Closed,
+}
+
+/** A writing side without its sink, which subclasses add. Never throws: failures are rejections. */
 export abstract class BaseWriter implements Writer {
   protected readonly owner: WriterOwner;
   protected readonly limits: WriterLimits;
-  protected closed = false;
-  /** The end of the direction, once it was asked for. */
-  ending: Deferred | null = null;
+  #state = WriteState.Open;
+  /** Settled when the state {@link WriteState.Ending} ends. */
+  #ended: Deferred | null = null;
+  /** Above the high watermark, and not at the low one since. */
   #congested = false;
+  /** Resolved when the congestion ends; `null` until `drain` waits for it. */
   #drained: Deferred | null = null;
 
   constructor(owner: WriterOwner, limits: WriterLimits) {
@@ -26,9 +45,17 @@ export abstract class BaseWriter implements Writer {
     return this.#congested;
   }
 
+  get isEnding(): boolean {
+    return this.#state === WriteState.Ending;
+  }
+
+  protected get isClosed(): boolean {
+    return this.#state === WriteState.Closed;
+  }
+
   write(data: Data | readonly Data[]): Promise<void> {
     try {
-      if (this.closed || this.ending !== null) throw this.owner.closedError();
+      if (this.#state !== WriteState.Open) throw this.owner.closedError();
       return this.take(data);
     } catch (error) {
       return Promise.reject(error as Error);
@@ -36,45 +63,59 @@ export abstract class BaseWriter implements Writer {
   }
 
   drain(): Promise<void> {
-    if (this.closed) return Promise.reject(this.owner.closedError());
+    if (this.isClosed) return Promise.reject(this.owner.closedError());
     if (!this.#congested) return Promise.resolve();
     return (this.#drained ??= new Deferred()).promise;
   }
 
   shutdown(): Promise<void> {
-    if (this.closed) return Promise.reject(this.owner.closedError());
-    if (this.ending === null) {
-      this.ending = new Deferred();
-      this.end(this.ending);
+    if (this.isClosed) return Promise.reject(this.owner.closedError());
+    const { promise } = (this.#ended ??= new Deferred());
+    if (this.#state === WriteState.Open) {
+      this.#state = WriteState.Ending;
+      this.end();
     }
-    return this.ending.promise;
+    return promise;
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    const waiting = [...this.abandon(), this.#drained, this.ending];
+    if (this.isClosed) return;
+    this.#state = WriteState.Closed;
+    const waiting = [...this.abandon(), this.#drained, this.#ended];
     for (const done of waiting) done?.rejectQuietly(this.owner.closedError());
   }
 
   abstract flush(): void;
 
-  /** @throws What the write is refused for; the writer is as before then. */
+  /** Takes a write in state open. @throws The reason of a refusal, which changes nothing. */
   protected abstract take(data: Data | readonly Data[]): Promise<void>;
 
-  /** Ends the direction after what was written, and settles `done`. */
-  protected abstract end(done: Deferred): void;
+  /** Sends what was written, and calls {@link finish}. */
+  protected abstract end(): void;
 
-  /** Drops what is unsent: who waits for it. */
+  /** Drops what is unsent. Returns what waits for it, to be rejected. */
   protected abstract abandon(): readonly (Deferred | null)[];
 
-  /** After more has come. */
-  protected noteCongestion(): void {
+  /** Everything before a {@link shutdown} is sent: sends FIN, after which the side has ended. */
+  protected finish(): void {
+    if (this.#state !== WriteState.Ending) return;
+    const error = this.owner.endWriting();
+    if (error !== null) {
+      this.owner.onFailure(error);
+      return;
+    }
+    this.#state = WriteState.Ended;
+    this.#ended?.resolve();
+    this.owner.onWriteEnd();
+  }
+
+  /** After bytes were added. */
+  protected checkHighWatermark(): void {
     if (this.buffered > this.limits.highWaterMark) this.#congested = true;
   }
 
-  /** After something has left. */
-  protected relieve(): void {
+  /** After bytes were sent. */
+  protected checkLowWatermark(): void {
     if (!this.#congested || this.buffered > this.limits.lowWaterMark) return;
     this.#congested = false;
     const drained = this.#drained;

@@ -252,8 +252,7 @@ export class Stream implements ReaderOwner, WriterOwner {
   onEnd(): void {
     if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
     // An end that is on its way is waited for: `end()` resolves when the peer ends at the same time.
-    const isEnding = this.writer.ending !== null && !this.#writeEnded;
-    if (this.writer.buffered === 0 && !isEnding) {
+    if (this.writer.buffered === 0 && !this.writer.isEnding) {
       this.close(null);
       return;
     }

@@ -65,8 +65,8 @@ export interface Writer {
   readonly congested: boolean;
   /** Resolves when the last byte is with the kernel. */
   write(data: Data | readonly Data[]): Promise<void>;
-  /** The end of the writing side, once it was asked for. */
-  readonly ending: object | null;
+  /** {@link shutdown} was called, and FIN is not sent yet. */
+  readonly isEnding: boolean;
   /** Resolves when {@link congested} is false. */
   drain(): Promise<void>;
   /** Ends the writing side after what was written. */

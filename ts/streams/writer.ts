@@ -1,38 +1,48 @@
 /** The writing side of a stream on a descriptor. */
+import { isNoMemory, isNoRoom, type Chain, type Sender } from '../boundary/send-batch.js';
+import type { ChannelTable } from '../loop/channel-table.js';
 import { capacities } from '../support/capacities.js';
+import type { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
 import type { Channel, WritableEvents } from './channel.js';
-import type { ChannelTable } from '../loop/channel-table.js';
 import { bytesOf, isList, type Data } from './data.js';
-import { Deferred } from '../support/deferred.js';
-import { isNoMemory, isNoRoom, NO_CHAIN, type Sender } from '../boundary/send-batch.js';
 import { SendQueue, SMALL_WRITE_COST } from './send-queue.js';
 import type { WriterLimits, WriterOwner } from './transport.js';
 
 /**
- * Small pieces go to the loop's batch, which leaves at the end of the tick; large ones are sent
- * from where they are. What the kernel has no room for waits in a queue, in order, until it has.
+ * Whether the kernel takes bytes. Small writes go to the loop's batch, which leaves at the end of the
+ * tick; larger ones, and all that the kernel has no room for, wait in a queue of the stream.
  *
- * | State | A write goes to | It ends by |
- * | --- | --- | --- |
- * | open, queue empty | the batch; a large one to the queue | a flush that is not sent whole |
- * | open, queue in use | the queue | a pump: empty, or blocked |
- * | blocked | the queue | room, the end of a connection attempt, or a retry |
- * | closed | nowhere: it rejects | |
+ * | State            | A small write goes to | A large one | Next |
+ * | ---------------- | --------------------- | ----------- | ---- |
+ * | connecting       | the queue | the queue | open: connected; closed: not connected |
+ * | open, none queued | the batch | the queue | blocked, failed: the flush; open, queued: a large write, or a part that a file took |
+ * | open, queued     | the queue | the queue | open, none queued: all is sent; blocked: no room |
+ * | blocked          | the queue | the queue | open: the event of room, or the retry after `ENOBUFS` |
+ * | failed           | the queue | the queue | closed: `onSendError`, after the flush |
+ *
+ * The queue is sent (a pump) at the end of a tick, after the batch; on becoming open; and in the
+ * next turn when its budget was spent. The states of the base, of which closed is one, are apart:
+ * while ending, every pump that leaves nothing unsent is followed by FIN.
  */
+const enum Sending {
+  Connecting,
+  Open,
+  Blocked,
+  Failed,
+}
+
+/** The writing side of a stream on a socket, a pipe, or another file. */
 export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   readonly #channel: Channel;
   readonly #table: ChannelTable;
-  /** What is in the batch, and the promise of all of it. */
-  #chain = NO_CHAIN;
-  #done: Deferred | null = null;
+  #sending: Sending;
+  /** What is in the batch, with its promise. In state failed, what could not be sent. */
+  #chain: Chain | null = null;
   #queue: SendQueue | null = null;
-  /** The rejection of what was refused in this tick. */
+  /** The rejection that the refused writes of this tick share. */
   #refusal: Promise<void> | null = null;
-  #connecting: boolean;
-  /** The kernel has no room, there is no connection yet, or sending has failed. */
-  #blocked: boolean;
 
   constructor(
     owner: WriterOwner,
@@ -44,7 +54,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     super(owner, limits);
     this.#table = table;
     this.#channel = channel;
-    this.#connecting = this.#blocked = !connected;
+    this.#sending = connected ? Sending.Open : Sending.Connecting;
   }
 
   get fd(): number {
@@ -56,7 +66,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   override get buffered(): number {
-    return this.#staged() + (this.#queue?.bytes ?? 0);
+    return (this.#chain?.bytes ?? 0) + (this.#queue?.bytes ?? 0);
   }
 
   override get held(): number {
@@ -64,46 +74,40 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   override flush(): void {
-    if (this.#chain !== NO_CHAIN) this.#table.batch.flush();
+    if (this.#chain !== null) this.#table.batch.flush();
   }
 
   protected override end(): void {
     this.flush();
-    this.#finish();
+    this.#finishIfSent();
   }
 
   protected override abandon(): (Deferred | null)[] {
-    if (this.#chain !== NO_CHAIN) this.#table.batch.cancel(this.#chain);
-    const waiting = [this.#done, ...(this.#queue?.abandon() ?? [])];
-    this.#chain = NO_CHAIN;
-    this.#done = null;
-    return waiting;
+    const chain = this.#chain;
+    this.#chain = null;
+    if (chain !== null) this.#table.batch.cancel(chain);
+    return [chain, ...(this.#queue?.abandon() ?? [])];
   }
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
     if (typeof data === 'string') return this.#writeString(data);
-    // What most writes are; an empty one may be detached.
+    // The common case. An empty array may be a detached one, which `bytesOf` refuses.
     if (data instanceof Uint8Array && data.length > 0) return this.#writeBytes(data);
     return isList(data) ? this.#writeAll(data) : this.#writeBytes(bytesOf(data));
   }
 
   onSent(rest: Uint8Array | null, result: number): void {
-    const done = this.#done;
-    this.#chain = NO_CHAIN;
-    this.#done = null;
-    if (rest === null) {
-      done?.resolve();
-      this.relieve();
-      return;
-    }
-    this.#own().prepend(rest, done ?? new Deferred());
-    if (this.#provesFull(result)) this.#block(result);
+    const chain = this.#chain;
+    if (rest !== null && chain !== null) this.#ownQueue().prepend(rest, chain);
+    // Only now: if there is no memory for the queue, the promise is rejected with the stream.
+    this.#chain = null;
+    if (rest === null) this.checkLowWatermark();
+    else if (this.#provesFull(result)) this.#block(result);
     else this.#channel.continueLater();
   }
 
   onSendFailed(): void {
-    this.#chain = NO_CHAIN;
-    this.#blocked = true;
+    this.#sending = Sending.Failed;
   }
 
   onSendError(error: unknown): void {
@@ -112,45 +116,40 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   onWritable(): void {
-    if (!this.#blocked || this.closed) return;
-    if (this.#connecting) {
+    if (this.isClosed) return;
+    if (this.#sending === Sending.Connecting) {
       if (!this.owner.onConnectEnd()) return;
-      this.#connecting = false;
-    }
-    this.#blocked = false;
+    } else if (this.#sending !== Sending.Blocked) return;
+    this.#sending = Sending.Open;
     this.#pump();
   }
 
   onContinue(): void {
-    if (!this.#blocked) this.#pump();
+    if (this.#sending === Sending.Open) this.#pump();
   }
 
-  /** The end of the tick: large pieces follow the batch, which has been sent. */
+  /** Sends large pieces: the batch, which has what was written before them, has been sent. */
   onTickEnd(): void {
     this.#queue?.endTick();
     this.#refusal = null;
-    if (!this.#blocked && !this.closed && this.#isQueued()) this.#pump();
+    if (this.#sending === Sending.Open && !this.isClosed && this.#isQueued()) this.#pump();
   }
 
-  // Methods, as a private getter is a call of the runtime in V8 (docs/design.md).
-  #staged(): number {
-    return this.#chain === NO_CHAIN ? 0 : this.#table.batch.sizeOf(this.#chain);
-  }
-
+  // A method: a private getter is a call of the runtime in V8 (docs/design.md).
   #isQueued(): boolean {
     return this.#queue !== null && !this.#queue.isEmpty;
   }
 
   #writeString(text: string): Promise<void> {
     const { batch } = this.#table;
-    // A character of UTF-16 takes at most three bytes.
+    // A UTF-16 unit takes at most three bytes.
     const most = 3 * text.length;
     if (text.length === 0 || most > batch.smallPiece || most > this.#headroom()) {
       return this.#writeBytes(Buffer.from(text));
     }
-    return this.#canStage(most)
-      ? this.#stage(batch.writeString(this, this.#chain, text))
-      : this.#writeBytes(Buffer.from(text));
+    if (!this.#canStage(most)) return this.#writeBytes(Buffer.from(text));
+    this.#queueFlush();
+    return this.#staged(batch.writeString(this, this.#chain, text));
   }
 
   #writeBytes(bytes: Uint8Array): Promise<void> {
@@ -159,40 +158,45 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     if (!this.#hasRoom(length)) return this.#refuse();
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
     if (!this.#canStage(length)) return this.#enqueue([bytes], true);
-    // What is empty has been sent when all before it has.
-    if (length === 0) return this.#done?.promise ?? Promise.resolve();
-    return this.#stage(batch.write(this, this.#chain, bytes));
+    // An empty piece is sent when everything before it is.
+    if (length === 0) return this.#chain?.promise ?? Promise.resolve();
+    this.#queueFlush();
+    return this.#staged(batch.write(this, this.#chain, bytes));
   }
 
   #writeAll(list: readonly Data[]): Promise<void> {
     const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
     if (total <= this.#table.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
-    // All or nothing, and one promise for them all.
+    // All or nothing, with one promise.
     if (!this.#hasRoom(total)) return this.#refuse();
     return this.#enqueue(pieces, false);
   }
 
   /**
-   * Whether the batch has room, and nothing is queued that has to be sent first.
+   * Whether a piece can go to the batch: there is room, and nothing is queued before it.
    *
-   * @throws When making room has failed, and closed this stream.
+   * @throws The error of the stream, when the flush that makes room has closed it.
    */
   #canStage(length: number): boolean {
-    if (this.#blocked || this.#isQueued()) return false;
+    if (this.#sending !== Sending.Open || this.#isQueued()) return false;
     const { batch } = this.#table;
     if (batch.hasRoom(length)) return true;
     batch.flush();
-    if (this.closed) throw this.owner.closedError();
-    // What cannot be flushed now, as it is being flushed, is queued.
-    return !this.#blocked && !this.#isQueued() && batch.hasRoom(length);
+    if (this.isClosed) throw this.owner.closedError();
+    return this.#isOpen() && !this.#isQueued() && batch.hasRoom(length);
+  }
+
+  // For the compiler, which takes a state that it has seen for the one after a call, too.
+  #isOpen(): boolean {
+    return this.#sending === Sending.Open;
   }
 
   #headroom(): number {
     return this.limits.maxBufferSize - this.held;
   }
 
-  /** Whether there is room for a write. A small one that would be queued counts its cost, too. */
+  /** Whether the limit allows a write. A small one that would be queued adds its cost. */
   #hasRoom(length: number): boolean {
     if (this.limits.maxBufferSize === Infinity) return true;
     const isSmall = length <= this.#table.batch.smallPiece;
@@ -200,43 +204,45 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     return length + cost <= this.#headroom();
   }
 
-  /** A million writes that are refused are cheap: those of one tick share the rejection. */
+  /** One rejection per tick: a million refused writes cost little. */
   #refuse(): Promise<void> {
     this.#channel.atTickEnd();
     return (this.#refusal ??= Promise.reject(bufferFull('write', this.limits.maxBufferSize)));
   }
 
-  /** After `chain` has grown. */
-  #stage(chain: number): Promise<void> {
-    if (this.#chain === NO_CHAIN) this.#table.queueTickEnd();
+  /** Before the first piece goes to the batch: scheduling throws when the call stack is full. */
+  #queueFlush(): void {
+    if (this.#chain === null) this.#table.queueTickEnd();
+  }
+
+  #staged(chain: Chain): Promise<void> {
     this.#chain = chain;
-    this.noteCongestion();
-    // One promise for all that leaves together: it resolves when the last byte has.
-    return (this.#done ??= new Deferred()).promise;
+    this.checkHighWatermark();
+    return chain.promise;
   }
 
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
-    const queue = this.#own();
+    const queue = this.#ownQueue();
     const { smallPiece } = this.#table.batch;
     for (const piece of pieces) {
       if (piece.length <= smallPiece) queue.copy(piece);
       else queue.refer(piece);
     }
-    this.noteCongestion();
+    this.checkHighWatermark();
     // Sent after the batch, at the end of the tick.
     this.#channel.atTickEnd();
     return queue.promise(isSmall);
   }
 
-  /** The queue, to add to. */
-  #own(): SendQueue {
+  /** The queue, which most streams never need. */
+  #ownQueue(): SendQueue {
     return (this.#queue ??= new SendQueue());
   }
 
-  /** Sends what is queued, until the kernel is full or others are to have their turn. */
+  /** Sends the queue, until it is empty, the kernel is full, or the budget of the turn is spent. */
   #pump(): void {
     this.flush();
-    if (this.closed) return;
+    if (this.isClosed) return;
     const queue = this.#queue;
     if (queue !== null) {
       try {
@@ -245,23 +251,23 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
         queue.settle(Infinity);
         this.owner.onFailure(error as Error);
       }
-      if (this.closed) return;
+      if (this.isClosed) return;
       if (!queue.settle(SETTLED_PER_TURN)) this.#channel.continueLater();
     }
-    this.relieve();
-    this.#finish();
+    this.checkLowWatermark();
+    this.#finishIfSent();
   }
 
   #send(queue: SendQueue): void {
     const { mode } = this.#channel;
-    for (let budget = capacities.sendBudget; !this.#blocked && queue.bytes > 0;) {
+    for (let budget = capacities.sendBudget; this.#isOpen() && queue.bytes > 0;) {
       if (budget <= 0) {
         this.#channel.continueLater();
         return;
       }
       const count = queue.send(this.fd, mode, Math.min(budget, capacities.sendBudget));
       if (count < 0 && !isNoRoom(count)) {
-        // What was sent before it has not failed.
+        // The writes before the failure are sent: they resolve.
         queue.settle(Infinity);
         this.owner.onWriteError(count);
         return;
@@ -273,35 +279,25 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   /**
-   * Whether there will be an event when there is room: after `EAGAIN`, and when a socket has taken
-   * less than it was offered. A terminal may have taken less because of a signal.
+   * Whether an event will report room: after `EAGAIN`, and after a socket took less than it was
+   * offered. A terminal may take less because of a signal, and then reports nothing.
    */
   #provesFull(result: number): boolean {
     return result <= 0 || !this.#channel.isFile;
   }
 
   #block(result: number): void {
-    this.#blocked = true;
+    this.#sending = Sending.Blocked;
     if (!isNoMemory(result)) return;
     this.owner.retryLater(() => {
       this.onWritable();
     });
   }
 
-  /** Ends the direction once everything is sent. */
-  #finish(): void {
-    const { ending } = this;
-    if (ending === null || this.closed || this.#blocked || this.#isQueued()) return;
-    if (this.#chain !== NO_CHAIN) return;
-    const error = this.owner.endWriting();
-    if (error !== null) {
-      this.owner.onFailure(error);
-      return;
-    }
-    ending.resolve();
-    this.owner.onWriteEnd();
+  #finishIfSent(): void {
+    if (this.#chain === null && this.#isOpen() && !this.#isQueued()) this.finish();
   }
 }
 
-/** Writes whose promises are resolved in one turn, about: each may have a reaction. */
+/** Writes whose promises resolve in one turn, about. Each may have a reaction. */
 const SETTLED_PER_TURN = 4096;

@@ -216,17 +216,10 @@ class DuplexWriter extends BaseWriter {
     // What was written is on its way already.
   }
 
-  protected override end(done: Deferred): void {
+  protected override end(): void {
     this.#duplex.end((error?: Error | null) => {
-      if (error !== null && error !== undefined) {
-        // What waits is rejected with the close; `done` may be settled by it.
-        this.owner.onFailure(error);
-        done.rejectQuietly(this.owner.closedError());
-        return;
-      }
-      this.owner.endWriting();
-      done.resolve();
-      this.owner.onWriteEnd();
+      if (error === null || error === undefined) this.finish();
+      else this.owner.onFailure(error);
     });
   }
 
@@ -243,7 +236,7 @@ class DuplexWriter extends BaseWriter {
     const cost = this.#pending.size > 0 ? WRITE_COST : 0;
     if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
     this.#buffered += bytes.length;
-    this.noteCongestion();
+    this.checkHighWatermark();
     const done = new Deferred();
     this.#pending.add(done);
     this.#duplex.write(bytes, (error) => {
@@ -252,7 +245,7 @@ class DuplexWriter extends BaseWriter {
       if (!this.#pending.delete(done)) return;
       this.#buffered -= bytes.length;
       done.resolve();
-      this.relieve();
+      this.checkLowWatermark();
     });
     return done.promise;
   }
