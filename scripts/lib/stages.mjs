@@ -33,6 +33,9 @@ export function checks() {
     check('prettier', bin('prettier'), ['--check', '.']),
     check('rustfmt', 'cargo', ['fmt', '--all', '--check', '--', '--color=never']),
     check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
+    check('cargo doc', 'cargo', ['doc', '--workspace', '--no-deps', '--document-private-items'], {
+      RUSTDOCFLAGS: '-D warnings',
+    }),
   ];
 }
 
@@ -100,9 +103,13 @@ export async function runStage(stage, show) {
   return counter.end(code);
 }
 
-/** @param {string} name @param {string} command @param {string[]} args @returns {Stage} */
-function check(name, command, args) {
-  return { name, kind: 'check', counter: checkCounter, command, args };
+/**
+ * @param {string} name @param {string} command @param {string[]} args
+ * @param {Record<string, string>} [env]
+ * @returns {Stage}
+ */
+function check(name, command, args, env = {}) {
+  return { name, kind: 'check', counter: checkCounter, command, args, env };
 }
 
 /** @param {string} name @param {string[]} args @param {Record<string, string>} [env] @returns {Stage} */

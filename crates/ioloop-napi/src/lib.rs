@@ -3,7 +3,7 @@
 //!
 //! # Boundary
 //!
-//! - Everything here runs on the JavaScript thread, except the thread of [`driver::thread`].
+//! - Everything here runs on the JavaScript thread, except the thread of `driver/thread.rs`.
 //! - Functions answer with an `i32`: 0 or more is the result, less is a negative `errno`. Nothing
 //!   is thrown for what the operating system says; `ts/support/errors.ts` makes the error.
 //! - Typed arrays are lent for the length of one call. No memory of theirs is kept.
