@@ -1,30 +1,60 @@
-/** The bytes of a stream that have arrived and were not read. */
-import { Block, copyOf } from '../boundary/receive-blocks.js';
+/** The bytes of a stream that were received and not read. */
+import { Block, copyOf, receiveBlocks } from '../boundary/receive-blocks.js';
+import type { Source } from './transport.js';
 
 /**
- * One window of one block. What is taken is a view of it, and is never written to again: the
- * window only moves forward, and whoever needs more room gets a new block.
+ * A window of one block. Results are views of the block, so that bytes that were taken are never
+ * written to: the window only moves forward, and more room means another block.
  *
- * The block is at first the one that was received into, which others share; {@link detach} copies
- * what stays, so that a slow peer keeps no more memory than it has sent.
+ * | Block  | Memory of                    | More bytes are                                |
+ * | ------ | ---------------------------- | --------------------------------------------- |
+ * | none   |                              | left in the block that they were received to  |
+ * | shared | this thread's receive blocks | adopted where they adjoin, else copied to an own block |
+ * | own    | this buffer                  | appended                                      |
+ *
+ * {@link detach} copies what is left in a shared block, so that a slow peer keeps no more memory
+ * than it has sent.
  */
 export class ReadBuffer {
   #block = NOTHING;
   #start = 0;
   #end = 0;
-  /** Whether the block behind the window is ours to fill. */
+  /** The block is this buffer's: the memory after the window is unused. */
   #own = false;
 
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** Whether what is left lies in a block that others share. */
+  /** Whether bytes are left in a shared block. */
   get isShared(): boolean {
     return !this.#own && this.#end > this.#start;
   }
 
-  /** Appends the bytes from `start` to `end` of a block that others share. */
+  /**
+   * Reads up to `size` bytes from `source`, without a copy if the window is empty. Returns the result
+   * of the read.
+   */
+  readFrom(source: Source, size: number): number {
+    const { leastRoom } = source;
+    const shared = this.length > 0 ? 0 : receiveBlocks.reserve(size);
+    if (shared >= leastRoom) return this.#readShared(source, shared);
+    const offset = this.#reserve(size);
+    const count = source.read(this.#block.bytes, offset, size);
+    if (count > 0) this.#end += count;
+    return count;
+  }
+
+  #readShared(source: Source, size: number): number {
+    const { block, offset } = receiveBlocks;
+    const count = source.read(block.bytes, offset, size);
+    if (count <= 0) return count;
+    receiveBlocks.offset = offset + count;
+    this.receive(block, offset, offset + count);
+    return count;
+  }
+
+  /** Appends the bytes from `start` to `end` of a shared block. */
   receive(block: Block, start: number, end: number): void {
     if (this.#start === this.#end) {
       this.#block = block;
@@ -37,50 +67,17 @@ export class ReadBuffer {
       this.#end = end;
       return;
     }
-    const offset = this.reserve(end - start);
+    const offset = this.#reserve(end - start);
     block.bytes.copy(this.#block.bytes, offset, start, end);
     this.#end += end - start;
   }
 
-  /** Puts a copy of `bytes` before what is there. */
+  /** Puts a copy of `bytes` in front. */
   prepend(bytes: Uint8Array): void {
-    const behind = this.length;
-    const block = Buffer.alloc(bytes.length + behind);
+    const block = Buffer.alloc(bytes.length + this.length);
     block.set(bytes);
     this.#block.bytes.copy(block, bytes.length, this.#start, this.#end);
-    this.#block = new Block(block);
-    this.#start = 0;
-    this.#end = block.length;
-    this.#own = true;
-  }
-
-  /**
-   * Makes room for `size` bytes behind the window, in a block of its own: where it begins. What is
-   * then written there is {@link grow}n by.
-   */
-  reserve(size: number): number {
-    const length = this.#end - this.#start;
-    if (this.#own && this.#block.bytes.length - this.#end >= size) return this.#end;
-    // Twice as large each time: appending stays linear, however many pieces come.
-    const capacity = Math.max(length + size, Math.min(2 * length, length + LARGEST_SPARE));
-    // Zeroed: the memory behind a result can be seen.
-    const bytes = Buffer.alloc(capacity);
-    this.#block.bytes.copy(bytes, 0, this.#start, this.#end);
-    this.#block = new Block(bytes);
-    this.#start = 0;
-    this.#end = length;
-    this.#own = true;
-    return length;
-  }
-
-  /** What {@link reserve} made room in. */
-  get bytes(): Buffer {
-    return this.#block.bytes;
-  }
-
-  /** `count` bytes were written behind the window. */
-  grow(count: number): void {
-    this.#end += count;
+    this.#adopt(block, block.length);
   }
 
   /** Takes the first `count` bytes, at most {@link length}. */
@@ -91,7 +88,7 @@ export class ReadBuffer {
     return taken;
   }
 
-  /** Moves up to `length` bytes to `target`: how many. */
+  /** Moves up to `length` bytes to `target`. Returns how many. */
   moveTo(target: Uint8Array, offset: number, length: number): number {
     const count = Math.min(length, this.length);
     if (count > 0) target.set(this.#block.view(this.#start, this.#start + count), offset);
@@ -104,7 +101,7 @@ export class ReadBuffer {
     return copyOf(this.#block.bytes, this.#start, this.#start + count);
   }
 
-  /** Where `pattern` begins at or behind `from`; -1 when it does not. */
+  /** The position of `pattern` at or after `from`; -1 if it is not there. */
   indexOf(pattern: Buffer, from: number): number {
     const [first = 0] = pattern;
     const { bytes } = this.#block;
@@ -127,16 +124,34 @@ export class ReadBuffer {
   /** Copies what is left out of a shared block. */
   detach(): void {
     if (!this.isShared) return;
-    this.#block = new Block(copyOf(this.#block.bytes, this.#start, this.#end));
-    this.#end -= this.#start;
+    this.#adopt(copyOf(this.#block.bytes, this.#start, this.#end), this.length);
+  }
+
+  /** Makes room for `size` bytes after the window, in an own block. Returns where it begins. */
+  #reserve(size: number): number {
+    const { length } = this;
+    if (this.#own && this.#block.bytes.length - this.#end >= size) return this.#end;
+    // Twice as large each time: appending stays linear in the number of pieces.
+    const capacity = Math.max(length + size, Math.min(2 * length, length + LARGEST_SPARE));
+    // Zeroed: a program can see the memory around a result.
+    const bytes = Buffer.alloc(capacity);
+    this.#block.bytes.copy(bytes, 0, this.#start, this.#end);
+    this.#adopt(bytes, length);
+    return length;
+  }
+
+  /** Continues in a block of its own, whose first `length` bytes are the window. */
+  #adopt(bytes: Buffer, length: number): void {
+    this.#block = new Block(bytes);
     this.#start = 0;
+    this.#end = length;
     this.#own = true;
   }
 
   #advance(count: number): void {
     this.#start += count;
     if (this.#start !== this.#end) return;
-    // Empty: let go of the memory.
+    // Empty: releases the block.
     this.#block = NOTHING;
     this.#start = this.#end = 0;
     this.#own = false;
@@ -145,8 +160,8 @@ export class ReadBuffer {
 
 const NOTHING = new Block(Buffer.alloc(0));
 
-/** Up to here, comparing bytes one by one is cheaper than a view and a call. */
+/** Bytes up to which a comparison one by one is cheaper than a view and a call. */
 const NEAR = 96;
 
-/** Growth beyond this is by a constant, lest half of a large buffer be empty. */
+/** Larger blocks grow by this: otherwise half of a large buffer could be unused. */
 const LARGEST_SPARE = 16 * 1024 * 1024;

@@ -1,62 +1,92 @@
 /** The reading side of a stream: one read at a time, served from the buffer or by the source. */
 import { constants } from 'node:os';
-import { capacities } from '../support/capacities.js';
-import {
-  alreadyReading,
-  bufferDetached,
-  bufferFull,
-  closedLoop,
-  systemError,
-} from '../support/errors.js';
-import { receiveBlocks, type Block } from '../boundary/receive-blocks.js';
-import { Deferred } from '../support/deferred.js';
-import { ReadBuffer } from './read-buffer.js';
-import type { Read, Target } from './reads.js';
-import { IDLE, NOTIFY, RECEIVE, type Source, type SourceEvents } from './transport.js';
+import type { Block } from '../boundary/receive-blocks.js';
 import type { Wait } from '../loop/wait.js';
+import { capacities } from '../support/capacities.js';
+import { Deferred } from '../support/deferred.js';
+import { alreadyReading, bufferFull, closedLoop, systemError } from '../support/errors.js';
+import { ReadBuffer } from './read-buffer.js';
+import type { Read } from './reads.js';
+import { IDLE, NOTIFY, RECEIVE, type Source, type SourceEvents } from './transport.js';
 
-/** The events of a reader, for its stream. */
+/**
+ * The read, and what the source is asked for ({@link Demand}). With a result a read resolves; with an
+ * error it rejects, and the bytes that it had are given back to the buffer.
+ *
+ * | State   | Demand          | `read`          | Bytes, EOF, errors | `cancel` | `close` |
+ * | ------- | --------------- | --------------- | ------------------ | -------- | ------- |
+ * | idle    | as before; idle after one more chunk | idle, if served at once; else waiting | one chunk is stored | nothing | nothing |
+ * | waiting | receive for a few bytes, else notify | rejects | serving            | idle: rejects | idle: rejects |
+ * | serving | as waiting      | rejects         | do not come        | nothing  | nothing: the serving sees it |
+ *
+ * Serving ends in idle if the read has its result, or an error; else in waiting. The peer's close
+ * while idle is looked into in the next turn: see {@link Reader.onContinue}.
+ */
+const enum Reading {
+  Idle,
+  Waiting,
+  Serving,
+}
+
+/**
+ * The bytes that are still to come. What the buffer has can be read in every state.
+ *
+ * | State         | More bytes | A read that the buffer cannot serve | Next |
+ * | ------------- | ---------- | ----------------------------------- | ---- |
+ * | open          | may come   | waits                               | eof, lost, closed |
+ * | lost          | are dropped | closes the stream: received bytes could not be stored | closed |
+ * | closed        | none       | rejects with the stream's error     | |
+ * | eof           | none       | rejects: the peer has ended its side | eof reported, when the read that found EOF is settled |
+ * | eof reported  | none       | the same; the stream was notified   | eof, closed |
+ * | eof, closed   | none       | the same                            | |
+ */
+const enum Input {
+  Open,
+  Lost,
+  Closed,
+  // From here on the peer has ended its side.
+  Eof,
+  EofReported,
+  EofClosed,
+}
+
+/** The stream of a reader. */
 export interface ReaderOwner {
-  /** The peer has ended its side, and there is nothing more to come. */
-  onEnd(): void;
-  /** Something has happened to a peer that had ended its side. */
-  onPeerGone(): void;
-  /** A read has failed with this negative errno. */
+  /** EOF: the peer has ended its side, and no more bytes will come. Called once. */
+  onEof(): void;
+  /** The connection has an error or is closed, and no read will find out: after EOF, or unread bytes. */
+  onHangUp(): void;
+  /** A read has failed with this negative errno: closes the stream. */
   onReadError(errno: number): void;
-  /** The stream is to be closed: a read can never be satisfied, or the loop is closed. */
+  /** A read can never be satisfied, or the loop is closed: closes the stream. */
   onFailure(error: Error): void;
   /** The error of reads that find the stream closed. */
   closedError(partial?: Buffer): Error;
-  /** The error of reads that find the peer's end. */
+  /** The error of reads that find EOF. */
   endedError(partial?: Buffer): Error;
 }
 
-/** How much a reader holds and asks for. */
+/** Bytes. */
 export interface ReaderLimits {
   readonly maxBufferSize: number;
   readonly readChunkSize: number;
 }
 
-/** The reading side. Nothing here throws: what fails is a rejection. */
+/** The reading side. Never throws: failures are rejections. */
 export class Reader implements SourceEvents {
   readonly #owner: ReaderOwner;
   readonly #maxBufferSize: number;
   readonly #readChunkSize: number;
   readonly #source: Source;
   readonly #buffer = new ReadBuffer();
+  #reading = Reading.Idle;
+  #input = Input.Open;
+  /** The read, its promise and its limits; `null` in state idle. The limits may come later, or not. */
   #read: Read<unknown> | null = null;
   #result: Deferred<unknown> | null = null;
   #wait: Wait | null = null;
-  /** The waiting read is being served: a close in the middle of it leaves it alone. */
-  #serving = false;
-  /** No more bytes will come: the peer has ended, or the stream is closed. */
-  #ended = false;
-  /** It was the peer's end. */
-  #endedByPeer = false;
-  /** The stream was notified of EOF. */
-  #endTold = false;
-  /** Received bytes could not be kept. */
-  #failure: Error | null = null;
+  /** The reason of state lost. */
+  #loss: Error | null = null;
 
   constructor(owner: ReaderOwner, source: Source, limits: ReaderLimits) {
     this.#owner = owner;
@@ -70,17 +100,17 @@ export class Reader implements SourceEvents {
     return this.#read !== null;
   }
 
-  /** Whether the peer has ended its side and that was noticed. */
+  /** Whether EOF was found. It stays true after a close. */
   get ended(): boolean {
-    return this.#endedByPeer;
+    return this.#input >= Input.Eof;
   }
 
-  /** Bytes that have arrived and were not read. */
+  /** Bytes that were received and not read. */
   get buffered(): number {
     return this.#buffer.length;
   }
 
-  /** Starts a read: it is done at once when the bytes are there. */
+  /** Starts a read, which is served at once if the bytes are there. */
   read<T>(read: Read<T>): Promise<T> {
     if (this.#read !== null) return Promise.reject(alreadyReading(this.#read.name, read.name));
     try {
@@ -91,38 +121,38 @@ export class Reader implements SourceEvents {
     } finally {
       this.#afterRead();
     }
-    if (this.#ended) return Promise.reject(this.#giveBack(read, this.#closedError(read)) as Error);
+    if (!this.#isOpen()) return Promise.reject(this.#giveBack(read, this.#endOf(read)) as Error);
     this.#read = read;
+    this.#reading = Reading.Waiting;
     this.#demand(read);
     const result = new Deferred<T>();
     this.#result = result as Deferred<unknown>;
     return result.promise;
   }
 
-  /** The wait that ends with the read that has just begun. */
+  /** Limits the waiting read: `wait` is over when the read is. */
   limit(wait: Wait): void {
     this.#wait = wait;
   }
 
-  /** Gives the waiting read up, with `error`: its bytes stay for the next one. */
+  /** Rejects the waiting read. The bytes that it had are for the next one. */
   cancel(error: unknown): void {
-    // A read that is being served is settled there.
-    if (this.#read === null || this.#serving) return;
+    if (this.#read === null || this.#reading !== Reading.Waiting) return;
     this.#fail(this.#read, error);
     this.#afterRead();
   }
 
-  /** Takes what has arrived and was not read. */
+  /** Takes everything that was received and not read. */
   takeUnread(): Buffer {
     return this.#buffer.take(this.#buffer.length);
   }
 
-  /** The stream is closed: the waiting read fails, buffered bytes stay. */
+  /** The stream is closed. */
   close(): void {
-    this.#ended = true;
+    if (this.#input < Input.Eof) this.#input = Input.Closed;
+    else this.#input = Input.EofClosed;
     const read = this.#read;
-    // A read that is being served is settled by `#serve`, once it has taken what is there.
-    if (read !== null && !this.#serving) this.#fail(read, this.#closedError(read));
+    if (read !== null && this.#reading === Reading.Waiting) this.#fail(read, this.#endOf(read));
     if (this.#buffer.isShared) this.#source.atTickEnd();
   }
 
@@ -130,14 +160,15 @@ export class Reader implements SourceEvents {
     try {
       this.#buffer.receive(block, start, end);
     } catch (error) {
-      // No memory: the bytes are lost, and with them the stream.
-      this.#failure = error as Error;
+      // Out of memory. Nothing else may run now.
+      this.#input = Input.Lost;
+      this.#loss = error as Error;
     }
   }
 
   onStored(): void {
-    if (this.#failure !== null) this.#owner.onFailure(this.#failure);
-    // Between two reads one chunk may come, and then no more until it is wanted.
+    if (this.#input === Input.Lost) this.#owner.onFailure(this.#loss as Error);
+    // One chunk may come between two reads; more is received on demand only.
     if (this.#read === null) this.#source.demand(IDLE);
     this.#serve();
   }
@@ -151,9 +182,9 @@ export class Reader implements SourceEvents {
     this.#serve();
   }
 
-  /** Looked into in the next turn: until then what was read is answered. */
+  /** Looks ahead in the next turn: by then the program has had what was read, and may read on. */
   onPeerClosed(): void {
-    if (this.#endTold) this.#owner.onPeerGone();
+    if (this.#input >= Input.EofReported) this.#owner.onHangUp();
     else if (this.#read === null) this.#source.continueLater();
   }
 
@@ -170,165 +201,117 @@ export class Reader implements SourceEvents {
     else if (this.#source.peerClosed) this.#lookAhead();
   }
 
-  /** What stays in a block that others share is copied out, unless it was read in this tick. */
+  /** Bytes that were not read in this tick are copied out of the block that they share. */
   onTickEnd(): void {
     this.#buffer.detach();
   }
 
-  /** Satisfies the waiting read, if it can be. */
+  /** Serves the waiting read, if there is one. */
   #serve(): void {
     const read = this.#read;
     if (read !== null) {
-      this.#serving = true;
+      this.#reading = Reading.Serving;
       try {
         const value = this.#attempt(read);
         if (value !== undefined) this.#settle()?.resolve(value);
-        else if (this.#ended) this.#fail(read, this.#closedError(read));
+        else if (!this.#isOpen()) this.#fail(read, this.#endOf(read));
         else if (this.#source.readable) this.#source.continueLater();
       } catch (error) {
         this.#fail(read, error);
       } finally {
-        this.#serving = false;
+        if (this.#read !== null) this.#reading = Reading.Waiting;
       }
     }
     this.#afterRead();
   }
 
-  /** The result of a read, from the buffer and as much of the source as its budget allows. */
+  /** The result of a read, from the buffer and as much of the source as the budget allows. */
   #attempt<T>(read: Read<T>): T | undefined {
     const { target } = read;
-    if (target !== null && target.bytes.length < target.size) throw bufferDetached(read.name, 0);
+    target?.assertIntact(read.name);
     for (let budget = capacities.readBudget; ;) {
       const value = this.#take(read);
-      if (value !== undefined || this.#ended) return value;
+      if (value !== undefined || !this.#isOpen()) return value;
       if (!this.#source.readable || budget <= 0) return undefined;
       const count =
-        target === null || target.size - target.filled < this.#source.leastRoom
-          ? this.#pull()
-          : this.#pullInto(target);
+        target === null || target.room < this.#source.leastRoom
+          ? this.#fill()
+          : target.readFrom(this.#source, capacities.readBudget);
       if (count <= 0) this.#onResult(count);
       budget -= Math.max(count, 0);
     }
   }
 
-  /** @throws What the read fails with. Unless the read is to spare it, the stream is closed then. */
+  /** @throws The error of the read. The stream is closed by then, unless the read spares it. */
   #take<T>(read: Read<T>): T | undefined {
     try {
-      const more = this.#source.readable && !this.#ended;
-      const value = read.take(this.#buffer, this.#endedByPeer, more);
-      if (value !== undefined || this.#buffer.length <= this.#maxBufferSize) return value;
+      const more = this.#source.readable && this.#isOpen();
+      const value = read.take(this.#buffer, this.ended, more);
+      if (value !== undefined || !this.#isFull()) return value;
       throw bufferFull('read', this.#maxBufferSize);
     } catch (error) {
       if (read.sparesStream && !this.#isFull()) throw error;
       this.#owner.onFailure(error as Error);
-      throw this.#closedError(read);
+      throw this.#endOf(read);
     }
   }
 
-  #isFull(): boolean {
-    return this.#buffer.length > this.#maxBufferSize;
+  /** Reads a chunk to the buffer, up to one byte above its limit, or more if the source needs room. */
+  #fill(): number {
+    const room = this.#maxBufferSize + 1 - this.#buffer.length;
+    const size = Math.min(this.#readChunkSize, room);
+    return this.#buffer.readFrom(this.#source, Math.max(size, this.#source.leastRoom));
   }
 
-  /**
-   * Reads a chunk to the buffer; never more than one byte above its limit, unless the source needs
-   * more room.
-   */
-  #pull(): number {
-    const buffer = this.#buffer;
-    const { leastRoom } = this.#source;
-    const room = this.#maxBufferSize + 1 - buffer.length;
-    const size = Math.max(Math.min(this.#readChunkSize, room), leastRoom);
-    const shared = buffer.length > 0 ? 0 : receiveBlocks.reserve(size);
-    return shared < leastRoom ? this.#pullApart(size) : this.#pullShared(shared);
-  }
-
-  /** Appends to the buffer's own memory. */
-  #pullApart(size: number): number {
-    const buffer = this.#buffer;
-    const offset = buffer.reserve(size);
-    const count = this.#source.read(buffer.bytes, offset, size);
-    if (count > 0) buffer.grow(count);
-    return count;
-  }
-
-  #pullShared(size: number): number {
-    const { block, offset } = receiveBlocks;
-    const count = this.#source.read(block.bytes, offset, size);
-    if (count <= 0) return count;
-    receiveBlocks.offset = offset + count;
-    this.#buffer.receive(block, offset, offset + count);
-    return count;
-  }
-
-  #pullInto(target: Target): number {
-    const { bytes, filled, size: whole } = target;
-    const size = Math.min(whole - filled, capacities.readBudget);
-    const count = this.#source.read(bytes, filled, size);
-    if (count > 0) target.filled += count;
-    return count;
-  }
-
-  /** A read of the source gave EOF or an errno. */
+  /** A read of the source gave no bytes: EOF, or a negative errno. */
   #onResult(result: number): void {
-    if (result === -EAGAIN || this.#ended) return;
-    if (result === 0) {
-      this.#ended = this.#endedByPeer = true;
-    } else {
-      this.#owner.onReadError(result);
-    }
+    if (result === -EAGAIN || !this.#isOpen()) return;
+    if (result === 0) this.#input = Input.Eof;
+    else this.#owner.onReadError(result);
   }
 
-  /** The peer has closed and no read waits: reads ahead, up to a chunk, to find EOF or the error. */
+  /** The peer has closed, and no read waits: reads ahead up to a chunk, to find EOF or the error. */
   #lookAhead(): void {
-    while (!this.#ended && this.#source.readable) {
+    while (this.#isOpen() && this.#source.readable) {
       if (this.#buffer.length >= this.#readChunkSize) {
-        // A reset ends it now; after a clean end the rest can still be read.
-        this.#owner.onPeerGone();
+        // A reset closes the stream now. After a clean end the rest can still be read.
+        this.#owner.onHangUp();
         return;
       }
-      const count = this.#pull();
+      const count = this.#fill();
       if (count <= 0) this.#onResult(count);
     }
     this.#afterRead();
   }
 
   #demand({ target }: Read<unknown>): void {
-    // A stream that reads less at a time than a turn receives does its own reads.
+    // A turn receives a fixed number of bytes: a stream with smaller chunks reads by itself.
     const { receiveBytes } = capacities;
     const isSmall = this.#readChunkSize >= receiveBytes && receiveBytes >= this.#source.leastRoom;
     this.#source.demand(target === null && isSmall ? RECEIVE : NOTIFY);
     if (this.#source.readable) this.#source.continueLater();
   }
 
-  /** The waiting read is over; gives what to settle, unless that was done meanwhile. */
+  /** Ends the read. Returns its promise to settle; `null` if it was settled meanwhile. */
   #settle(): Deferred<unknown> | null {
     const result = this.#result;
     this.#result = null;
     this.#read = null;
+    this.#reading = Reading.Idle;
     this.#wait?.done();
     this.#wait = null;
     return result;
   }
 
-  /** The waiting read gets nothing: what it had taken stays for the next one. */
   #fail(read: Read<unknown>, error: unknown): void {
     const failure = this.#giveBack(read, error);
     this.#settle()?.reject(failure);
   }
 
-  /**
-   * A read that fails gives back what it had, once: its memory is the user's again. Gives what the
-   * read fails with: `error`, unless bytes are lost.
-   */
-  #giveBack(read: Read<unknown>, error: unknown): unknown {
-    const { target } = read;
-    if (target === null || target.filled === 0) return error;
-    const { bytes, filled } = target;
-    target.filled = 0;
+  /** Returns the error that the read rejects with: `error`, unless bytes are lost. */
+  #giveBack({ target, name }: Read<unknown>, error: unknown): unknown {
     try {
-      // The user's memory may be detached, or smaller than it was.
-      if (bytes.length < filled) throw bufferDetached(read.name, filled);
-      this.#buffer.prepend(bytes.subarray(0, filled));
+      target?.giveBack(this.#buffer, name);
       return error;
     } catch (lost) {
       // The bytes after the gap are of no use.
@@ -337,24 +320,31 @@ export class Reader implements SourceEvents {
     }
   }
 
-  /** What follows from a read, once it is answered. */
+  /** After a read, or an attempt, whose result comes first. */
   #afterRead(): void {
     if (this.#buffer.isShared) this.#source.atTickEnd();
-    if (!this.#ended) {
+    if (this.#input === Input.Open) {
       if (this.#source.peerClosed && this.#source.readable) this.#source.continueLater();
-    } else if (this.#endedByPeer && !this.#endTold) {
-      this.#endTold = true;
-      this.#owner.onEnd();
+    } else if (this.#input === Input.Eof) {
+      this.#input = Input.EofReported;
+      this.#owner.onEof();
     }
   }
 
-  #closedError(read: Read<unknown>): Error {
-    const partial = this.#partial(read);
-    return this.#endedByPeer ? this.#owner.endedError(partial) : this.#owner.closedError(partial);
+  /** The error of a read that gets no more bytes. */
+  #endOf(read: Read<unknown>): Error {
+    if (this.#input === Input.Lost) this.#owner.onFailure(this.#loss as Error);
+    const partial = read.keepsPartial ? this.takeUnread() : undefined;
+    return this.ended ? this.#owner.endedError(partial) : this.#owner.closedError(partial);
   }
 
-  #partial(read: Read<unknown>): Buffer | undefined {
-    return read.keepsPartial ? this.#buffer.take(this.#buffer.length) : undefined;
+  #isFull(): boolean {
+    return this.#buffer.length > this.#maxBufferSize;
+  }
+
+  // Methods, as a private getter is a call of the runtime in V8 (docs/design.md).
+  #isOpen(): boolean {
+    return this.#input === Input.Open;
   }
 }
 

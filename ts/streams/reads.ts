@@ -2,6 +2,7 @@
 import { unsatisfiableRead } from '../support/errors.js';
 import { copyOf } from '../boundary/receive-blocks.js';
 import type { ReadBuffer } from './read-buffer.js';
+import { ReadTarget } from './read-target.js';
 
 /** One read of a stream, until it is done. */
 export interface Read<T> {
@@ -15,19 +16,11 @@ export interface Read<T> {
    */
   take(buffer: ReadBuffer, ended: boolean, more: boolean): T | undefined;
   /** Where bytes go that need not pass through the buffer; `null` for a read of a few. */
-  readonly target: Target | null;
+  readonly target: ReadTarget | null;
   /** Whether the failure of the read is to carry what had arrived. */
   readonly keepsPartial: boolean;
   /** Whether the stream stays open when the read cannot be satisfied. */
   readonly sparesStream: boolean;
-}
-
-/** Memory that is read into directly, from `filled` on. */
-export interface Target {
-  readonly bytes: Buffer;
-  /** The length of `bytes` when the read began: the memory may be transferred or resized since. */
-  readonly size: number;
-  filled: number;
 }
 
 /** Above this a read fills memory of its own, in as few calls as it takes. */
@@ -36,7 +29,7 @@ const DIRECT_BYTES = 16 * 1024;
 /** `readBytes`: exactly `count` bytes, or with `partial` at least one. */
 class ReadBytes implements Read<Buffer> {
   readonly name = 'readBytes';
-  readonly target: Target | null;
+  readonly target: ReadTarget | null;
   readonly keepsPartial = false;
   readonly sparesStream = false;
   readonly #count: number;
@@ -46,12 +39,15 @@ class ReadBytes implements Read<Buffer> {
     this.#count = count;
     this.#partial = partial;
     // A large one gets its memory at once; what no byte has come for costs no pages.
-    this.target = !partial && count >= DIRECT_BYTES && count <= LARGEST_TARGET ? room(count) : null;
+    this.target =
+      !partial && count >= DIRECT_BYTES && count <= LARGEST_TARGET
+        ? ReadTarget.allocate(count)
+        : null;
   }
 
   take(buffer: ReadBuffer): Buffer | undefined {
     const count = this.#count;
-    if (this.target !== null) return fill(this.target, buffer) ? this.target.bytes : undefined;
+    if (this.target !== null) return this.target.takeFrom(buffer) ? this.target.bytes : undefined;
     const { length } = buffer;
     if (length >= count) return buffer.take(count);
     return this.#partial && length > 0 ? buffer.take(length) : undefined;
@@ -75,7 +71,7 @@ export function readBytes(count: number, partial: boolean): Read<Buffer> {
 /** `readInto`: fills the caller's memory, or with `partial` at least one byte of it. */
 export class ReadInto implements Read<number> {
   readonly name = 'readInto';
-  readonly target: Target;
+  readonly target: ReadTarget;
   readonly keepsPartial = false;
   readonly sparesStream = false;
   readonly #partial: boolean;
@@ -83,14 +79,14 @@ export class ReadInto implements Read<number> {
   constructor(bytes: NodeJS.ArrayBufferView, partial: boolean) {
     const { buffer, byteOffset, byteLength } = bytes;
     const memory = Buffer.isBuffer(bytes) ? bytes : Buffer.from(buffer, byteOffset, byteLength);
-    this.target = { bytes: memory, size: byteLength, filled: 0 };
+    this.target = new ReadTarget(memory);
     this.#partial = partial;
   }
 
   take(buffer: ReadBuffer): number | undefined {
-    const full = fill(this.target, buffer);
+    const isFull = this.target.takeFrom(buffer);
     const { filled } = this.target;
-    return full || (this.#partial && filled > 0) ? filled : undefined;
+    return isFull || (this.#partial && filled > 0) ? filled : undefined;
   }
 }
 
@@ -213,7 +209,7 @@ export class Peek implements Read<Buffer> {
 /** A read whose result has memory of its own. */
 export class Copied<T> implements Read<T> {
   readonly name: string;
-  readonly target: Target | null;
+  readonly target: ReadTarget | null;
   readonly keepsPartial: boolean;
   readonly sparesStream: boolean;
   readonly #read: Read<T>;
@@ -238,17 +234,6 @@ const OFTEN_SEARCHED = 65_536;
 
 /** Reserved at once; what is longer grows as it comes, lest a length in a header cost memory. */
 const LARGEST_TARGET = 1024 * 1024;
-
-function room(count: number): Target {
-  return { bytes: Buffer.allocUnsafeSlow(count), size: count, filled: 0 };
-}
-
-/** Moves what the buffer has to the target: whether it is full. */
-function fill(target: Target, buffer: ReadBuffer): boolean {
-  const { bytes, size, filled } = target;
-  if (buffer.length > 0) target.filled += buffer.moveTo(bytes, filled, size - filled);
-  return target.filled === size;
-}
 
 let lastCount = 1;
 let lastPartial = false;

@@ -249,7 +249,7 @@ export class Stream implements ReaderOwner, WriterOwner {
     return streamEnded(staysOpen);
   }
 
-  onEnd(): void {
+  onEof(): void {
     if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
     // An end that is on its way is waited for: `end()` resolves when the peer ends at the same time.
     if (this.writer.buffered === 0 && !this.writer.isEnding) {
@@ -265,7 +265,7 @@ export class Stream implements ReaderOwner, WriterOwner {
     );
   }
 
-  onPeerGone(): void {
+  onHangUp(): void {
     const error = this.endpoint.takeError();
     if (error !== null) this.close(error);
   }
