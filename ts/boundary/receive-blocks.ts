@@ -33,9 +33,17 @@ export class Block {
  * never written to again. A block lives as long as a result that lies in it.
  */
 class ReceiveBlocks {
-  /** Where the next read goes: to `block`, from `offset` on. */
-  block = new Block(newBlock());
-  offset = 0;
+  #block = new Block(newBlock());
+  #offset = 0;
+
+  /** The memory of the next read, from {@link offset} on. */
+  get block(): Block {
+    return this.#block;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
 
   /**
    * Makes room for a read of up to `size` bytes; gives how many it may bring. That is less than
@@ -57,16 +65,22 @@ class ReceiveBlocks {
     if (length !== 2 * half || length - this.offset < half) this.#renew();
   }
 
-  /** The `count` bytes that were read. */
+  /** `count` bytes were read: where they begin in {@link block}. */
+  advance(count: number): number {
+    const start = this.#offset;
+    this.#offset = start + count;
+    return start;
+  }
+
+  /** {@link advance}: the bytes. */
   take(count: number): Buffer {
-    const { offset } = this;
-    this.offset = offset + count;
-    return this.block.view(offset, this.offset);
+    const start = this.advance(count);
+    return this.block.view(start, start + count);
   }
 
   #renew(): void {
-    this.block = new Block(newBlock());
-    this.offset = 0;
+    this.#block = new Block(newBlock());
+    this.#offset = 0;
   }
 }
 

@@ -7,14 +7,15 @@ import { noticeStorages, turnScope, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import { capacities } from '../support/capacities.js';
 import { systemError } from '../support/errors.js';
-import { HandlerTable } from './handlers.js';
+import { Handlers } from './handlers.js';
+import { LoopIO } from './io.js';
+import { HANDLERS, SourceTable, STREAMS } from './sources.js';
 import * as host from '../support/host.js';
 import { HostTimer } from '../support/host-timer.js';
 import type { Guard } from './guard.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import { receiveBlocks } from '../boundary/receive-blocks.js';
 import { ReportGate } from '../support/report-gate.js';
-import { ChannelTable } from './channel-table.js';
 import { Submissions } from '../boundary/submissions.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
 
@@ -42,8 +43,9 @@ export class Engine {
   readonly guard: Guard;
   readonly callbacks = new CallbackQueue();
   readonly timeouts: TimeoutTable;
-  readonly handlers: HandlerTable;
-  readonly channels: ChannelTable;
+  readonly sources: SourceTable;
+  readonly handlers: Handlers;
+  readonly io: LoopIO;
 
   readonly #options: EngineOptions;
   readonly #native: NativeHandle;
@@ -86,16 +88,13 @@ export class Engine {
     this.#completions = new Int32Array(native.completionCapacity(timers, events));
     this.#submissions = new Submissions(submissions, () => this.#submit());
     this.timeouts = new TimeoutTable(this.#submissions);
-    this.handlers = new HandlerTable(this.#native, this.#submissions, (index) => {
-      this.channels.displace(index);
-    });
-    this.channels = new ChannelTable(this.#native, {
-      displace: (index) => {
-        this.handlers.displace(index);
-      },
-      report: (error) => {
-        options.guard.report(null, error);
-      },
+    const report = (error: unknown): void => {
+      this.guard.report(null, error);
+    };
+    this.sources = new SourceTable(this.#native, report);
+    this.handlers = new Handlers(this.sources, this.#submissions, this.guard.runHandler);
+    this.io = new LoopIO(this.sources, {
+      report,
       wake: () => {
         if (this.#phase === 'sleeping') this.#schedule();
       },
@@ -138,10 +137,10 @@ export class Engine {
 
   /** Frees everything, and reports what fails. Only a stopped engine may be closed. */
   close(): void {
-    this.guard.attempt(() => this.channels.close());
+    this.guard.attempt(() => this.sources.close());
+    this.io.close();
     this.guard.attempt(() => this.callbacks.clear());
     this.guard.attempt(() => this.timeouts.clear());
-    this.guard.attempt(() => this.handlers.clear());
     this.#submissions.taken();
     this.guard.attempt(() => native.loopClose(this.#native));
   }
@@ -176,8 +175,9 @@ export class Engine {
     const more = this.#attempt(this.#collect);
     this.#attempt(this.#runCallbacks);
     this.#attempt(this.#fireTimeouts);
-    const left = this.#attempt(this.#dispatchHandlers);
-    this.#attempt(this.#dispatchChannels);
+    this.#attempt(this.#dispatchHandlers);
+    this.#attempt(this.#continueStreams);
+    this.#attempt(this.#dispatchStreams);
     this.#attempt(this.#noticeStorages);
     leave();
     this.#woken = more || this.#failed;
@@ -185,7 +185,7 @@ export class Engine {
     if (this.#stopping) this.#finish();
     else if (this.#overdue || this.#hasWork()) this.#schedule();
     else if (this.#failed) this.#pause();
-    else if (more || left) this.#schedule();
+    else if (more || this.handlers.hasUndrained) this.#schedule();
     else this.#sleep();
   };
 
@@ -199,10 +199,18 @@ export class Engine {
     return false;
   };
 
-  readonly #dispatchHandlers = (): boolean => this.handlers.dispatch(this.guard.runHandler);
+  readonly #dispatchHandlers = (): boolean => {
+    this.sources.dispatch(HANDLERS);
+    return false;
+  };
 
-  readonly #dispatchChannels = (): boolean => {
-    this.channels.dispatch();
+  readonly #continueStreams = (): boolean => {
+    this.io.continueAll();
+    return false;
+  };
+
+  readonly #dispatchStreams = (): boolean => {
+    this.sources.dispatch(STREAMS);
     return false;
   };
 
@@ -228,23 +236,23 @@ export class Engine {
   }
 
   #hasWork(): boolean {
-    return !this.callbacks.isEmpty || this.channels.isContinuing;
+    return !this.callbacks.isEmpty || this.io.isContinuing;
   }
 
   /** One crossing: due timeouts and ready sources. True when a budget left some behind. */
   readonly #collect = (): boolean => {
-    if (this.handlers.settle()) this.#woken = true;
+    if (this.handlers.submitDrained()) this.#woken = true;
     if (!this.#woken && this.timeouts.size === 0 && !this.#mustAsk) return false;
     this.#now = this.#options.time();
     const { words, length } = this.#submissions;
-    this.channels.prepare();
+    this.sources.prepare();
     const result = native.loopTurn(
       this.#native,
       this.#now,
       words,
       length,
       this.#completions,
-      this.channels.modes,
+      this.sources.modes,
       receiveBlocks.block.bytes,
       receiveBlocks.offset,
     );
@@ -280,10 +288,11 @@ export class Engine {
 
   #collectSource(at: number): void {
     const completions = this.#completions;
-    const index = completions[at] as number;
-    const bits = completions[at + 1] as number;
-    if ((this.channels.modes[index] ?? 0) === 0) this.handlers.collect(index, bits);
-    else this.channels.collect(index, bits, completions[at + 2] as number);
+    this.sources.collect(
+      completions[at] as number,
+      completions[at + 1] as number,
+      completions[at + 2] as number,
+    );
   }
 
   /** The next turn comes after Node has had its share of the thread. */

@@ -1,13 +1,13 @@
 /** Access to the inside of a loop, for the classes that are built on it. */
 import { closedLoop, invalidArgType } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
-import type { ChannelTable } from './channel-table.js';
+import type { LoopIO } from './io.js';
 import type { Guard } from './guard.js';
 
 /** What an `IOLoop` shows to the rest of the package, and to nobody else. */
 export interface LoopInternals {
   readonly guard: Guard;
-  readonly channels: ChannelTable;
+  readonly io: LoopIO;
 }
 
 /** An `IOLoop`, without an import of it: `ioloop.ts` stands on files that need this one. */
@@ -22,9 +22,9 @@ export function guardOf(loop: Loop): Guard {
 }
 
 /** @throws `ERR_IOLOOP_CLOSED`; `ERR_INVALID_ARG_TYPE` when `loop` is not an `IOLoop`. */
-export function channelsOf(loop: Loop): ChannelTable {
+export function ioOf(loop: Loop): LoopIO {
   const internals = loop[INTERNALS] as LoopInternals | undefined;
   if (internals === undefined) throw invalidArgType('loop', loop, 'an IOLoop');
   if (loop.closed) throw closedLoop();
-  return internals.channels;
+  return internals.io;
 }

@@ -20,7 +20,7 @@ import {
 } from '../support/errors.js';
 import { closeFd, fdOf, isClosedFile, type FdLike } from '../sockets/fd.js';
 import { Future } from './future.js';
-import { ERROR, NONE, PRI, READ, WRITE } from './handlers.js';
+import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { Guard, settled } from './guard.js';
 import { native } from '../boundary/native.js';
 import { chooseDriver, type Driver } from './driver.js';
@@ -83,7 +83,7 @@ export class IOLoop implements AsyncDisposable {
   /** Room to write, or a connection attempt that has ended. */
   static readonly WRITE = WRITE;
   /** An error (0x08) or a hang-up (0x10). Reported whatever one asks for. */
-  static readonly ERROR = ERROR;
+  static readonly ERROR = ERROR_OR_HANG_UP;
 
   static readonly #current = new CurrentSlot<IOLoop>();
   static #configured: { readonly impl: IOLoopClass; readonly options: IOLoopOptions } | null = null;
@@ -270,7 +270,7 @@ export class IOLoop implements AsyncDisposable {
   close(options: { readonly allFds?: boolean | undefined } = {}): void {
     if (this.#closed) return;
     if (this.#engine.running) throw runningLoop('close');
-    const sources = options.allFds === true ? this.#engine.handlers.sources() : [];
+    const sources = options.allFds === true ? this.#engine.handlers.files() : [];
     this.#closed = true;
     this.#engine.close();
     for (const source of sources) {
@@ -366,7 +366,7 @@ export class IOLoop implements AsyncDisposable {
   removeHandler(fd: FdLike): void {
     if (this.#closed) return;
     const { handlers } = this.#engine;
-    if (isClosedFile(fd)) handlers.removeSource(fd);
+    if (isClosedFile(fd)) handlers.removeFile(fd);
     else handlers.remove(this.splitFd(fd)[0]);
   }
 
@@ -534,7 +534,7 @@ export class IOLoop implements AsyncDisposable {
 }
 
 function checkEvents(events: number): number {
-  const all = READ | PRI | WRITE | ERROR;
+  const all = READ | PRI | WRITE | ERROR_OR_HANG_UP;
   if (!Number.isInteger(events) || (events & ~all) !== 0) {
     throw invalidArgValue('events', events, 'a union of IOLoop.READ, WRITE, PRI and ERROR');
   }

@@ -9,6 +9,7 @@
 import { invalidArgType, outOfRange } from '../support/errors.js';
 import { queueMicrotask } from '../support/host.js';
 import { native } from '../boundary/native.js';
+import { PRI, READ, READ_CLOSED, WRITE } from '../boundary/readiness.js';
 
 /** A registration of a descriptor in a loop. */
 export interface DescriptorWatcher {
@@ -25,6 +26,8 @@ export class Descriptor {
 
   #number: number;
   readonly #serial: number;
+  /** Reported to a handler, and not proven drained since; doubts about short reads beside. */
+  #undrained = 0;
   /** Which file it was when it was exposed. */
   #identity: Int32Array | null = null;
   #watcher: DescriptorWatcher | null = null;
@@ -75,6 +78,30 @@ export class Descriptor {
     this.#watcher?.onDescriptorExposed();
     for (const watcher of this.#watchers ?? []) watcher.onDescriptorExposed();
     return number;
+  }
+
+  /** A handler is about to be called for these bits of a report. */
+  markReady(bits: number): void {
+    this.#undrained |= bits & TRACKED;
+  }
+
+  /** An operation would block: nothing to read is left, or no room to write. */
+  drained(bits: number): void {
+    this.#undrained &= ~bits;
+  }
+
+  /**
+   * A read gave less than was asked for, of a kind for which that means that nothing is left (see
+   * `SHORT_IS_ALL`): unless EOF follows without an event, or an urgent mark has stopped the read. A
+   * mark that comes later comes with an event of its own.
+   */
+  readShort(): void {
+    if ((this.#undrained & (READ_CLOSED | PRI)) === 0) this.#undrained &= ~READ;
+  }
+
+  /** Whether one of READ and WRITE in `bits` was reported, and not proven drained since. */
+  isUndrained(bits: number): boolean {
+    return (this.#undrained & bits & (READ | WRITE)) !== 0;
   }
 
   /** Notifies `watcher` when the descriptor is exposed, closed or lost. */
@@ -166,6 +193,7 @@ let serials = new Uint32Array(1024);
 /** Numbers above are not counted, and always verified. */
 const MAX_COUNTED = 2 ** 20;
 const UNKNOWN = -1;
+const TRACKED = READ | WRITE | READ_CLOSED | PRI;
 const MAX_FD = 0x7fff_ffff;
 
 function claim(number: number): number {

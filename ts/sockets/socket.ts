@@ -14,6 +14,7 @@ import { checkNumber, Descriptor } from './descriptor.js';
 import { invalidArgType, invalidArgValue, outOfRange, systemError } from '../support/errors.js';
 import * as descriptorKinds from './descriptor-kinds.js';
 import { native } from '../boundary/native.js';
+import { READ, WRITE } from '../boundary/readiness.js';
 import { claim, largeRoom } from '../boundary/large-room.js';
 import { copyOf, LARGEST_READ, receiveBlocks } from '../boundary/receive-blocks.js';
 import {
@@ -23,7 +24,6 @@ import {
   type SocketOption,
   type SocketOptions,
 } from './socket-options.js';
-import * as undrained from './undrained.js';
 
 /** The descriptor of a {@link Socket}, for the rest of the package; `null` of anything else. */
 export let descriptorOf: (file: unknown) => Descriptor | null;
@@ -70,7 +70,6 @@ export class Socket {
     this.#descriptor = new Descriptor(fd, adopted);
     this.#family = family;
     this.kind = kind;
-    undrained.forget(fd);
   }
 
   /** A TCP socket, not bound and not connected, by default for IPv4. */
@@ -166,7 +165,7 @@ export class Socket {
     const fd = this.#open('accept');
     const result = native.socketAccept(fd, scratch);
     if (result === -EAGAIN) {
-      undrained.drained(fd, undrained.READ);
+      this.#descriptor.drained(READ);
       return null;
     }
     checked(result, 'accept', fd);
@@ -258,7 +257,7 @@ export class Socket {
     const count = native.socketSend(fd, bytes, offset, size);
     if (count < size) {
       if (count !== -EAGAIN) checked(count, 'send', fd);
-      undrained.drained(fd, undrained.WRITE);
+      this.#descriptor.drained(WRITE);
     }
     return count < 0 ? null : count;
   }
@@ -291,8 +290,6 @@ export class Socket {
    * is closed with `EBADF`. A descriptor that was closed by its number is not closed again.
    */
   close(): void {
-    const fd = this.#descriptor.use();
-    if (fd >= 0) undrained.forget(fd);
     this.#descriptor.close();
   }
 
@@ -323,12 +320,12 @@ export class Socket {
     const count = native.socketRecv(fd, buffer, offset, size);
     if (count === size) return count;
     if (count === -EAGAIN) {
-      undrained.drained(fd, undrained.READ);
+      this.#descriptor.drained(READ);
       return null;
     }
     checked(count, 'recv', fd);
     // EOF stays: it is not drained.
-    if (count > 0 && this.kind === SHORT_IS_ALL) undrained.readShort(fd);
+    if (count > 0 && this.kind === SHORT_IS_ALL) this.#descriptor.readShort();
     return count;
   }
 }

@@ -4,8 +4,19 @@ import type { Descriptor, DescriptorWatcher } from '../sockets/descriptor.js';
 import { KIND_RECORDS, LARGEST_RECORD, SHORT_IS_ALL } from '../sockets/descriptor-kinds.js';
 import { cannotWatch } from '../sockets/fd.js';
 import { native } from '../boundary/native.js';
+import {
+  EDGE,
+  ERROR,
+  HANG_UP,
+  PRI,
+  READ,
+  READ_CLOSED,
+  VERIFY,
+  WRITE,
+} from '../boundary/readiness.js';
 import type { Block } from '../boundary/receive-blocks.js';
-import type { ChannelTable } from '../loop/channel-table.js';
+import type { LoopIO } from '../loop/io.js';
+import { STREAMS, type Source as LoopSource, type SourcePhase } from '../loop/sources.js';
 import { RECEIVE, type Demand, type Source, type SourceEvents } from './transport.js';
 
 const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
@@ -20,7 +31,7 @@ export interface WritableEvents {
 }
 
 /** A descriptor that a stream reads and writes. It belongs to the stream, which closes it. */
-export class Channel implements Source, DescriptorWatcher {
+export class Channel implements Source, LoopSource, DescriptorWatcher {
   readonly descriptor: Descriptor;
   /** As the core knows it: a socket, or a file such as a pipe. */
   readonly mode: number;
@@ -32,7 +43,7 @@ export class Channel implements Source, DescriptorWatcher {
   reader!: SourceEvents;
   writer!: WritableEvents;
 
-  readonly #table: ChannelTable;
+  readonly #io: LoopIO;
   #index = NOT_OPEN;
   #receiving = false;
   #continuing = false;
@@ -41,8 +52,8 @@ export class Channel implements Source, DescriptorWatcher {
   #shortIsAll: boolean;
 
   /** `kind` is one of the binding's `KIND_` constants. */
-  constructor(table: ChannelTable, descriptor: Descriptor, isFile: boolean, kind: number) {
-    this.#table = table;
+  constructor(io: LoopIO, descriptor: Descriptor, isFile: boolean, kind: number) {
+    this.#io = io;
     this.descriptor = descriptor;
     this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
     this.#shortIsAll = kind === SHORT_IS_ALL;
@@ -52,6 +63,10 @@ export class Channel implements Source, DescriptorWatcher {
   /** For one system call, now; -1, which is `EBADF`, when it is closed or another file's. */
   get fd(): number {
     return this.descriptor.use();
+  }
+
+  get phase(): SourcePhase {
+    return STREAMS;
   }
 
   get isOpen(): boolean {
@@ -68,17 +83,18 @@ export class Channel implements Source, DescriptorWatcher {
    * @throws `EPERM` for a regular file, `EBADF`; `EEXIST` when the loop has a handler for it.
    */
   open(): void {
-    const index = this.#table.add(this);
+    const verify = this.descriptor.isExposed ? VERIFY : 0;
+    const index = this.#io.sources.add(this, this.fd, READ | WRITE | EDGE | verify);
     if (index < 0) throw cannotWatch(index, this.fd);
     this.#index = index;
     this.descriptor.watch(this);
-    if (this.#receiving) this.#table.setReceiving(index, true);
+    if (this.#receiving) this.#io.sources.setReceiving(index, true);
   }
 
   /** Ends the watching. The descriptor stays open. */
   close(): void {
     if (this.#index === NOT_OPEN) return;
-    this.#table.remove(this.#index);
+    this.#io.sources.remove(this.#index);
     this.#end();
   }
 
@@ -89,6 +105,10 @@ export class Channel implements Source, DescriptorWatcher {
     this.reader.onLost();
   }
 
+  onLoopClosed(): void {
+    this.reader.onLoopClosed();
+  }
+
   /** The descriptor is closed or lost below the stream, which ends with it. */
   onDescriptorGone(): void {
     this.close();
@@ -96,14 +116,14 @@ export class Channel implements Source, DescriptorWatcher {
   }
 
   onDescriptorExposed(): void {
-    if (this.#index !== NOT_OPEN) this.#table.verify(this.#index);
+    if (this.#index !== NOT_OPEN) this.#io.sources.verify(this.#index);
   }
 
   demand(demand: Demand): void {
     const receiving = demand === RECEIVE;
     if (receiving === this.#receiving) return;
     this.#receiving = receiving;
-    if (this.#index !== NOT_OPEN) this.#table.setReceiving(this.#index, receiving);
+    if (this.#index !== NOT_OPEN) this.#io.sources.setReceiving(this.#index, receiving);
   }
 
   read(buffer: Buffer, offset: number, length: number): number {
@@ -121,18 +141,18 @@ export class Channel implements Source, DescriptorWatcher {
   continueLater(): void {
     if (this.#continuing || this.#index === NOT_OPEN) return;
     this.#continuing = true;
-    this.#table.continueLater(this);
+    this.#io.continueLater(this);
   }
 
   atTickEnd(): void {
     if (this.#atTickEnd) return;
     this.#atTickEnd = true;
-    this.#table.atTickEnd(this);
+    this.#io.atTickEnd(this);
   }
 
   /**
    * What a turn brought: readiness, and a result of receiving, whose bytes lie from `start` on in
-   * `block`. Only the state changes here: user code runs before {@link deliver}, and may read or
+   * `block`. Only the state changes here: user code runs before {@link dispatch}, and may read or
    * close.
    */
   collect(bits: number, result: number, block: Block, start: number): void {
@@ -141,7 +161,7 @@ export class Channel implements Source, DescriptorWatcher {
     if (result === NOT_RECEIVED) {
       if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
     } else {
-      const isAll = this.#shortIsAll && !this.peerClosed && result < this.#table.receiveBytes;
+      const isAll = this.#shortIsAll && !this.peerClosed && result < this.#io.receiveBytes;
       this.readable = result > 0 && !isAll;
       if (result > 0) this.reader.store(block, start, start + result);
       else if (result < 0 && result !== -EAGAIN) this.failure = result;
@@ -149,7 +169,7 @@ export class Channel implements Source, DescriptorWatcher {
   }
 
   /** Notifies both sides of what {@link collect} found. */
-  deliver(bits: number, result: number): void {
+  dispatch(bits: number, result: number): void {
     if (this.#index === NOT_OPEN) return;
     if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) this.writer.onWritable();
     if (this.#index === NOT_OPEN) return;
@@ -186,10 +206,4 @@ export class Channel implements Source, DescriptorWatcher {
 
 const { EAGAIN, EIO } = constants.errno;
 const NOT_OPEN = -1;
-const READ = 0x01;
-const PRI = 0x02;
-const WRITE = 0x04;
-const ERROR = 0x08;
-const HANG_UP = 0x10;
-const READ_CLOSED = 0x20;
 const CLOSED = READ_CLOSED | ERROR | HANG_UP;

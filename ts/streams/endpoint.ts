@@ -8,7 +8,7 @@ import { fdOf, closeFd, readAheadOf, type FdLike } from '../sockets/fd.js';
 import { native } from '../boundary/native.js';
 import { descriptorOf, Socket } from '../sockets/socket.js';
 import { Channel } from './channel.js';
-import type { ChannelTable } from '../loop/channel-table.js';
+import type { LoopIO } from '../loop/io.js';
 import { FdWriter } from './writer.js';
 import type { Source, SourceEvents, Writer, WriterLimits, WriterOwner } from './transport.js';
 
@@ -34,7 +34,7 @@ export interface Endpoint {
 export class FdEndpoint implements Endpoint {
   readonly socket: Socket | null;
   readonly source: Channel;
-  readonly #table: ChannelTable;
+  readonly #io: LoopIO;
   readonly #file: FdLike;
   readonly #descriptor: Descriptor;
   #connected: boolean;
@@ -44,14 +44,14 @@ export class FdEndpoint implements Endpoint {
    *
    * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages.
    */
-  constructor(table: ChannelTable, file: Socket | FdLike, kind: number) {
+  constructor(io: LoopIO, file: Socket | FdLike, kind: number) {
     const socket = file instanceof Socket ? file : null;
     assertStreamKind(kind);
     this.socket = socket;
-    this.#table = table;
+    this.#io = io;
     this.#file = file;
     this.#descriptor = descriptorOf(file) ?? new Descriptor(fdOf(file), true);
-    this.source = new Channel(table, this.#descriptor, socket === null, kind);
+    this.source = new Channel(io, this.#descriptor, socket === null, kind);
     this.#connected = socket === null || native.socketConnected(this.#descriptor.use()) > 0;
   }
 
@@ -59,7 +59,7 @@ export class FdEndpoint implements Endpoint {
    * @throws `EBADF` when the descriptor is not open, `ERR_IOLOOP_UNSUPPORTED` for a socket with
    * messages, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that is consumed.
    */
-  static adopt(table: ChannelTable, file: FdLike): FdEndpoint {
+  static adopt(io: LoopIO, file: FdLike): FdEndpoint {
     const fd = fdOf(file);
     const kind = native.fdKind(fd);
     if (kind < 0) throw systemError(kind, 'fstat', { fd });
@@ -67,11 +67,11 @@ export class FdEndpoint implements Endpoint {
     readAheadOf(file)?.stop();
     const isSocket = native.socketAddress(fd, false, scratch) >= 0;
     if (isSocket && typeof file === 'number') {
-      return new FdEndpoint(table, Socket.fromFd(file), kind);
+      return new FdEndpoint(io, Socket.fromFd(file), kind);
     }
     const adopted = native.fdAdopt(fd);
     if (adopted < 0) throw systemError(adopted, 'ioctl', { fd });
-    return new FdEndpoint(table, file, kind);
+    return new FdEndpoint(io, file, kind);
   }
 
   get fd(): number {
@@ -84,7 +84,7 @@ export class FdEndpoint implements Endpoint {
 
   attach(reader: SourceEvents, owner: WriterOwner, limits: WriterLimits): Writer {
     const { source } = this;
-    const writer = new FdWriter(owner, this.#table, source, limits, this.#connected);
+    const writer = new FdWriter(owner, this.#io, source, limits, this.#connected);
     source.reader = reader;
     source.writer = writer;
     if (this.#connected && !source.isOpen) source.open();

@@ -10,7 +10,7 @@ import {
   systemError,
 } from '../support/errors.js';
 import type { FdLike } from '../sockets/fd.js';
-import { channelsOf } from '../loop/internals.js';
+import { ioOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { Socket } from '../sockets/socket.js';
@@ -103,7 +103,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     streamLimits(options);
     checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
     const loop = options.loop ?? IOLoop.current();
-    const endpoint = FdEndpoint.adopt(channelsOf(loop), fd);
+    const endpoint = FdEndpoint.adopt(ioOf(loop), fd);
     // The constructor takes an endpoint as it is.
     return new IOStream(endpoint as unknown as Socket, { ...options, loop });
   }
@@ -496,7 +496,7 @@ function endpointOf(socket: unknown, loop: IOLoop): Endpoint {
     throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
   }
   if (socket.closed) throw systemError(-EBADF, 'getsockname');
-  return new FdEndpoint(channelsOf(loop), socket, socket.kind);
+  return new FdEndpoint(ioOf(loop), socket, socket.kind);
 }
 
 const { EBADF } = constants.errno;

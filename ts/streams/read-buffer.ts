@@ -49,8 +49,8 @@ export class ReadBuffer {
     const { block, offset } = receiveBlocks;
     const count = source.read(block.bytes, offset, size);
     if (count <= 0) return count;
-    receiveBlocks.offset = offset + count;
-    this.receive(block, offset, offset + count);
+    const start = receiveBlocks.advance(count);
+    this.receive(block, start, start + count);
     return count;
   }
 

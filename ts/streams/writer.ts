@@ -1,6 +1,6 @@
 /** The writing side of a stream on a descriptor. */
 import { isNoMemory, isNoRoom, type Chain, type Sender } from '../boundary/send-batch.js';
-import type { ChannelTable } from '../loop/channel-table.js';
+import type { LoopIO } from '../loop/io.js';
 import { capacities } from '../support/capacities.js';
 import type { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
@@ -36,7 +36,7 @@ const enum Sending {
 /** The writing side of a stream on a socket, a pipe, or another file. */
 export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   readonly #channel: Channel;
-  readonly #table: ChannelTable;
+  readonly #io: LoopIO;
   #sending: Sending;
   /** What is in the batch, with its promise. In state failed, what could not be sent. */
   #chain: Chain | null = null;
@@ -46,13 +46,13 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   constructor(
     owner: WriterOwner,
-    table: ChannelTable,
+    io: LoopIO,
     channel: Channel,
     limits: WriterLimits,
     connected: boolean,
   ) {
     super(owner, limits);
-    this.#table = table;
+    this.#io = io;
     this.#channel = channel;
     this.#sending = connected ? Sending.Open : Sending.Connecting;
   }
@@ -74,7 +74,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   override flush(): void {
-    if (this.#chain !== null) this.#table.batch.flush();
+    if (this.#chain !== null) this.#io.batch.flush();
   }
 
   protected override end(): void {
@@ -85,7 +85,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   protected override abandon(): (Deferred | null)[] {
     const chain = this.#chain;
     this.#chain = null;
-    if (chain !== null) this.#table.batch.cancel(chain);
+    if (chain !== null) this.#io.batch.cancel(chain);
     return [chain, ...(this.#queue?.abandon() ?? [])];
   }
 
@@ -141,7 +141,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   #writeString(text: string): Promise<void> {
-    const { batch } = this.#table;
+    const { batch } = this.#io;
     // A UTF-16 unit takes at most three bytes.
     const most = 3 * text.length;
     if (text.length === 0 || most > batch.smallPiece || most > this.#headroom()) {
@@ -154,7 +154,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   #writeBytes(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;
-    const { batch } = this.#table;
+    const { batch } = this.#io;
     if (!this.#hasRoom(length)) return this.#refuse();
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
     if (!this.#canStage(length)) return this.#enqueue([bytes], true);
@@ -167,7 +167,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   #writeAll(list: readonly Data[]): Promise<void> {
     const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (total <= this.#table.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
+    if (total <= this.#io.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
     // All or nothing, with one promise.
     if (!this.#hasRoom(total)) return this.#refuse();
     return this.#enqueue(pieces, false);
@@ -180,7 +180,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
    */
   #canStage(length: number): boolean {
     if (this.#sending !== Sending.Open || this.#isQueued()) return false;
-    const { batch } = this.#table;
+    const { batch } = this.#io;
     if (batch.hasRoom(length)) return true;
     batch.flush();
     if (this.isClosed) throw this.owner.closedError();
@@ -199,7 +199,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   /** Whether the limit allows a write. A small one that would be queued adds its cost. */
   #hasRoom(length: number): boolean {
     if (this.limits.maxBufferSize === Infinity) return true;
-    const isSmall = length <= this.#table.batch.smallPiece;
+    const isSmall = length <= this.#io.batch.smallPiece;
     const cost = isSmall && this.#isQueued() ? SMALL_WRITE_COST : 0;
     return length + cost <= this.#headroom();
   }
@@ -212,7 +212,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   /** Before the first piece goes to the batch: scheduling throws when the call stack is full. */
   #queueFlush(): void {
-    if (this.#chain === null) this.#table.queueTickEnd();
+    if (this.#chain === null) this.#io.queueTickEnd();
   }
 
   #staged(chain: Chain): Promise<void> {
@@ -223,7 +223,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
     const queue = this.#ownQueue();
-    const { smallPiece } = this.#table.batch;
+    const { smallPiece } = this.#io.batch;
     for (const piece of pieces) {
       if (piece.length <= smallPiece) queue.copy(piece);
       else queue.refer(piece);

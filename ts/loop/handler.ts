@@ -1,0 +1,177 @@
+/** One registered handler: the entry that `addHandler` makes in the table of sources. */
+import { capture, type Context } from './async-context.js';
+import type { Callback } from './callback-queue.js';
+import type { Guard } from './guard.js';
+import { HANDLERS, type Source, type SourcePhase, type SourceTable } from './sources.js';
+import { native } from '../boundary/native.js';
+import { ERROR_OR_HANG_UP, NONE, PRI, VERIFY } from '../boundary/readiness.js';
+import type { Submissions } from '../boundary/submissions.js';
+import type { Descriptor, DescriptorWatcher } from '../sockets/descriptor.js';
+import { descriptorBehind, type FdLike, type ReadAhead } from '../sockets/fd.js';
+
+/** What the handlers of one loop share. */
+export interface HandlerLoop {
+  readonly sources: SourceTable;
+  readonly submissions: Submissions;
+  readonly run: Guard['runHandler'];
+  /** The handler was called and has not proven its source drained. */
+  onUndrained(handler: Handler): void;
+  /** The registration has ended. */
+  onEnd(handler: Handler): void;
+}
+
+/**
+ * A handler, level-triggered: it is called in each turn until its source is drained of what was
+ * reported, or its interest no longer has it.
+ *
+ * | State | index | Ends by |
+ * | --- | --- | --- |
+ * | new | -1 | {@link register} |
+ * | active | the core's | {@link remove}, {@link onLost}, {@link onDescriptorGone}, {@link onLoopClosed} |
+ * | ended | -1 | stays: a report that was collected before does nothing |
+ */
+export class Handler implements Source, DescriptorWatcher {
+  readonly fd: number;
+  /** As the user passed it; the callback gets it back. */
+  readonly file: FdLike;
+  readonly callback: Callback;
+  readonly #loop: HandlerLoop;
+  readonly #context: Context = capture();
+  /** The descriptor, if it belongs to this package. */
+  readonly #descriptor: Descriptor | null;
+  /** Which file the number was, if the descriptor does not belong to this package. */
+  readonly #identity: Int32Array | null;
+  /** Node's own reading of the file, which is stopped for this handler. */
+  #readAhead: ReadAhead | null = null;
+  #index = NO_INDEX;
+  #interest: number;
+  /** The bits of the last call. */
+  #reported = NONE;
+
+  constructor(loop: HandlerLoop, fd: number, file: FdLike, callback: Callback, interest: number) {
+    this.#loop = loop;
+    this.fd = fd;
+    this.file = file;
+    this.callback = callback;
+    this.#interest = interest;
+    this.#descriptor = descriptorBehind(file, fd);
+    this.#identity = this.#descriptor === null ? identityOf(fd) : null;
+  }
+
+  get phase(): SourcePhase {
+    return HANDLERS;
+  }
+
+  /** Nothing is received for it. */
+  get mode(): number {
+    return 0;
+  }
+
+  get isActive(): boolean {
+    return this.#index !== NO_INDEX;
+  }
+
+  /** Whether the number still is the file that was registered, as the core sees it. */
+  get isRegistered(): boolean {
+    return this.isActive && this.#loop.sources.isRegistered(this.#index);
+  }
+
+  /** Starts to watch: 0, or a negative errno. */
+  register(): number {
+    const descriptor = this.#descriptor;
+    // Other code may close a descriptor that is not ours, or whose number it has.
+    const verify = descriptor === null || descriptor.isExposed ? VERIFY : 0;
+    const index = this.#loop.sources.add(this, this.fd, this.#interest | verify);
+    if (index < 0) return index;
+    this.#index = index;
+    descriptor?.watch(this);
+    return 0;
+  }
+
+  /** Changes the interest: 0, or a negative errno. */
+  update(interest: number): number {
+    const result = this.#loop.sources.update(this.#index, interest);
+    if (result === 0) this.#interest = interest;
+    return result;
+  }
+
+  /** Ends the registration; does nothing when it has ended. */
+  remove(): void {
+    if (!this.isActive) return;
+    this.#loop.sources.remove(this.#index);
+    this.#end();
+  }
+
+  /** Stops Node's own reading until the registration ends. */
+  stopReadAhead(readAhead: ReadAhead): void {
+    // What was stopped already is given back as it was before.
+    this.#readAhead ??= readAhead;
+    readAhead.stop();
+  }
+
+  /** A report changes no state of a handler. */
+  collect(): void {}
+
+  dispatch(collected: number): void {
+    if (!this.isActive) return;
+    const bits = collected & (this.#interest | ERROR_OR_HANG_UP);
+    // Its interest was changed meanwhile; the core reports what the new one has.
+    if (bits === 0) return;
+    // Code that ran before in this turn may have closed the number, and opened it anew.
+    if (!this.#isCurrent()) {
+      this.remove();
+      return;
+    }
+    this.#reported = bits;
+    this.#descriptor?.markReady(collected);
+    this.#loop.run(this.callback, this.file, bits, this.#context);
+    if (this.isActive && !this.submitDrained()) this.#loop.onUndrained(this);
+  }
+
+  /** Submits that the source is drained of what was reported, if that is proven; whether it is. */
+  submitDrained(): boolean {
+    const descriptor = this.#descriptor;
+    // An error or a hang-up stays until the handler is removed. Whether an exceptional condition has
+    // passed, only the kernel can say.
+    if (descriptor === null || (this.#reported & (ERROR_OR_HANG_UP | PRI)) !== 0) return false;
+    if (descriptor.isUndrained(this.#reported)) return false;
+    this.#loop.submissions.drained(this.#index, this.#reported);
+    return true;
+  }
+
+  onLost(): void {
+    this.#end();
+  }
+
+  onLoopClosed(): void {
+    this.#end();
+  }
+
+  onDescriptorGone(): void {
+    this.remove();
+  }
+
+  onDescriptorExposed(): void {
+    this.#loop.sources.verify(this.#index);
+  }
+
+  #isCurrent(): boolean {
+    if (this.#descriptor !== null) return this.#descriptor.use() === this.fd;
+    return this.#identity === null || native.fdIs(this.fd, this.#identity);
+  }
+
+  #end(): void {
+    this.#index = NO_INDEX;
+    this.#descriptor?.unwatch(this);
+    this.#loop.onEnd(this);
+    // Last: the handle may be another's, and throw.
+    this.#readAhead?.resume();
+  }
+}
+
+const NO_INDEX = -1;
+
+function identityOf(fd: number): Int32Array | null {
+  const identity = new Int32Array(native.IDENTITY_WORDS);
+  return native.fdIdentify(fd, identity) < 0 ? null : identity;
+}

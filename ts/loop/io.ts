@@ -1,0 +1,111 @@
+/** The I/O of one loop: its sources, and the work of sources that is put off. */
+import { SendBatch } from '../boundary/send-batch.js';
+import { capacities } from '../support/capacities.js';
+import { nextTick } from '../support/host.js';
+import type { SourceTable } from './sources.js';
+
+/** What work of {@link LoopIO.continueLater} and {@link LoopIO.atTickEnd} calls. */
+export interface Deferred {
+  /** The turn has come that was asked for. */
+  onContinue(): void;
+  /** The running code and its microtasks are done. */
+  onTickEnd(): void;
+}
+
+/** The hooks of the loop. */
+export interface LoopHooks {
+  /** There has to be a turn soon. */
+  wake(): void;
+  /** Reports an error that no promise rejects with. */
+  report(error: unknown): void;
+}
+
+/** The sources of one loop, its send batch, and two queues: for the next turn, for the tick's end. */
+export class LoopIO {
+  readonly sources: SourceTable;
+  /** Bytes that a turn receives from one source: one that had so many may have more. */
+  readonly receiveBytes = capacities.receiveBytes;
+  readonly #hooks: LoopHooks;
+  #batch: SendBatch | null = null;
+  #continuing: Deferred[] = [];
+  #atTickEnd: Deferred[] = [];
+  #tickEndQueued = false;
+
+  constructor(sources: SourceTable, hooks: LoopHooks) {
+    this.sources = sources;
+    this.#hooks = hooks;
+  }
+
+  /** The batch that is sent when the running code and its microtasks are done. */
+  get batch(): SendBatch {
+    if (this.#batch === null) {
+      const { sendBytes, sendRecords } = capacities;
+      this.#batch = new SendBatch(sendBytes, sendRecords, this.#hooks.report);
+    }
+    return this.#batch;
+  }
+
+  /** Whether {@link continueAll} has work to do. */
+  get isContinuing(): boolean {
+    return this.#continuing.length > 0;
+  }
+
+  /** Calls {@link Deferred.onContinue} in the next turn: a budget of this one is spent. */
+  continueLater(work: Deferred): void {
+    this.#continuing.push(work);
+    this.#hooks.wake();
+  }
+
+  /** Calls {@link Deferred.onTickEnd} when the running code and its microtasks are done. */
+  atTickEnd(work: Deferred): void {
+    this.#atTickEnd.push(work);
+    this.queueTickEnd();
+  }
+
+  /**
+   * Sends the batch when the running code and its microtasks are done. Promise reactions run as
+   * microtasks after the turn, and what they write is sent together: Node serves its tick queue when
+   * there are no more of them.
+   */
+  queueTickEnd(): void {
+    if (this.#tickEndQueued) return;
+    // First the effect, then the state: at the end of the stack either may throw.
+    nextTick(this.#onTickEnd);
+    this.#tickEndQueued = true;
+  }
+
+  /** Continues what a budget of the last turn has stopped. After a failure the rest stays queued. */
+  continueAll(): void {
+    const continuing = this.#continuing;
+    if (continuing.length === 0) return;
+    this.#continuing = [];
+    let next = 0;
+    try {
+      while (next < continuing.length) (continuing[next++] as Deferred).onContinue();
+    } finally {
+      if (next < continuing.length) {
+        this.#continuing = continuing.slice(next).concat(this.#continuing);
+      }
+    }
+  }
+
+  /** The loop is being closed: no turn follows. */
+  close(): void {
+    this.#continuing = [];
+  }
+
+  readonly #onTickEnd = (): void => {
+    this.#tickEndQueued = false;
+    this.#batch?.flush();
+    const queued = this.#atTickEnd;
+    if (queued.length === 0) return;
+    this.#atTickEnd = [];
+    for (const work of queued) {
+      try {
+        work.onTickEnd();
+      } catch (error) {
+        this.#hooks.report(error);
+      }
+    }
+  };
+}

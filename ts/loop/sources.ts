@@ -1,0 +1,207 @@
+/**
+ * The sources of one loop: one table for everything that is watched.
+ *
+ * An entry is added with {@link SourceTable.add}, and ends in one of four ways: its owner removes
+ * it; the core reports that its number was closed elsewhere; another entry gets its index, since
+ * the core has found the same when it registered that; the loop is closed.
+ *
+ * A turn collects all reports before it runs anything. An index that is freed and used again in the
+ * middle of a turn confuses nothing, as the collected reports are of objects.
+ */
+import { native, type NativeHandle } from '../boundary/native.js';
+import { LOST } from '../boundary/readiness.js';
+import { receiveBlocks, type Block } from '../boundary/receive-blocks.js';
+
+const { MODE_RECEIVE } = native;
+
+/** The phases of a turn that dispatch sources, in their order. */
+export const HANDLERS = 0;
+export const STREAMS = 1;
+export type SourcePhase = typeof HANDLERS | typeof STREAMS;
+
+/** An entry of the table: a handler, a stream's descriptor. */
+export interface Source {
+  /** The phase of the turn in which it is dispatched. */
+  readonly phase: SourcePhase;
+  /** `MODE_` bits of the binding: how a turn receives for it. */
+  readonly mode: number;
+  /**
+   * Takes a report: readiness bits, and the result of receiving, whose bytes lie from `start` on in
+   * `block`. Changes state only: user code runs before {@link dispatch}, and may read or close.
+   */
+  collect(bits: number, result: number, block: Block, start: number): void;
+  /** Runs what follows from a collected report. The entry may have ended meanwhile. */
+  dispatch(bits: number, result: number): void;
+  /** The registration has ended: the number was closed, and may be another file's. */
+  onLost(): void;
+  /** The registration has ended: the loop is being closed. */
+  onLoopClosed(): void;
+}
+
+/** The registered sources of one loop, by the core's index. */
+export class SourceTable {
+  /** By index: the mode of each source. The core reads it in each turn. */
+  modes = new Uint8Array(FIRST_SIZE);
+  readonly #native: NativeHandle;
+  readonly #report: (error: unknown) => void;
+  readonly #byIndex: (Source | undefined)[] = [];
+  readonly #handlers = new Reports();
+  readonly #streams = new Reports();
+  /** Sources with MODE_RECEIVE. */
+  #receiving = 0;
+
+  /** `report` gets the errors of sources that end. */
+  constructor(handle: NativeHandle, report: (error: unknown) => void) {
+    this.#native = handle;
+    this.#report = report;
+  }
+
+  /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
+  add(source: Source, fd: number, interest: number): number {
+    const index = native.loopRegister(this.#native, fd, interest);
+    if (index < 0) return index;
+    if (index >= this.modes.length) this.#grow(index);
+    const stale = this.#take(index);
+    this.#byIndex[index] = source;
+    this.modes[index] = source.mode;
+    if (stale !== undefined) this.#lose(stale);
+    return index;
+  }
+
+  /** Changes the interest: 0, or a negative errno, `-ENOENT` when the number was closed. */
+  update(index: number, interest: number): number {
+    return native.loopReregister(this.#native, index, interest);
+  }
+
+  /** Ends the registration of the source that is at `index`. */
+  remove(index: number): void {
+    native.loopDeregister(this.#native, index);
+    this.#take(index);
+  }
+
+  /** The number of a source is known outside from now on: each report is verified. */
+  verify(index: number): void {
+    native.loopVerify(this.#native, index);
+  }
+
+  /** Whether the number of a source still is the file that was registered. */
+  isRegistered(index: number): boolean {
+    return native.loopIsRegistered(this.#native, index);
+  }
+
+  /** Whether turns receive for the source at `index`. */
+  setReceiving(index: number, receiving: boolean): void {
+    const mode = this.modes[index] as number;
+    if (receiving === ((mode & MODE_RECEIVE) !== 0)) return;
+    this.modes[index] = mode ^ MODE_RECEIVE;
+    this.#receiving += receiving ? 1 : -1;
+  }
+
+  /** Before a turn: makes room for what it receives. */
+  prepare(): void {
+    if (this.#receiving > 0) receiveBlocks.reserveTurn();
+  }
+
+  /**
+   * Takes one report. What was received is stored now: a read that starts before the dispatch finds
+   * the bytes in the kernel's order.
+   */
+  collect(index: number, bits: number, result: number): void {
+    const { block } = receiveBlocks;
+    const start = result > 0 ? receiveBlocks.advance(result) : 0;
+    const source = this.#byIndex[index];
+    if (source === undefined) return;
+    if ((bits & LOST) !== 0) {
+      this.#take(index);
+      this.#lose(source);
+      return;
+    }
+    source.collect(bits, result, block, start);
+    const reports = source.phase === HANDLERS ? this.#handlers : this.#streams;
+    reports.push(source, bits, result);
+  }
+
+  /** Dispatches what was collected. After a failure the next call goes on with the next source. */
+  dispatch(phase: SourcePhase): void {
+    const reports = phase === HANDLERS ? this.#handlers : this.#streams;
+    reports.dispatch();
+  }
+
+  /** Ends all registrations: the loop is being closed. */
+  close(): void {
+    this.#handlers.clear();
+    this.#streams.clear();
+    for (const source of this.#byIndex.slice()) {
+      try {
+        source?.onLoopClosed();
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+    this.#byIndex.length = 0;
+  }
+
+  /** Frees an index, and gives what it was of. */
+  #take(index: number): Source | undefined {
+    const source = this.#byIndex[index];
+    if (source === undefined) return undefined;
+    this.#byIndex[index] = undefined;
+    this.setReceiving(index, false);
+    this.modes[index] = 0;
+    return source;
+  }
+
+  #lose(source: Source): void {
+    try {
+      source.onLost();
+    } catch (error) {
+      // The report, or the registration, that has found it belongs to another.
+      this.#report(error);
+    }
+  }
+
+  #grow(index: number): void {
+    const larger = new Uint8Array(2 ** (32 - Math.clz32(index)));
+    larger.set(this.modes);
+    this.modes = larger;
+  }
+}
+
+/**
+ * The reports of one turn for one phase, in their order. The arrays stay for the next turn; what is
+ * beyond the count is `undefined`.
+ */
+class Reports {
+  readonly #sources: (Source | undefined)[] = [];
+  /** Two words for each report: bits and result. */
+  readonly #words: number[] = [];
+  #count = 0;
+  #dispatched = 0;
+
+  push(source: Source, bits: number, result: number): void {
+    const at = this.#count;
+    this.#sources[at] = source;
+    this.#words[2 * at] = bits;
+    this.#words[2 * at + 1] = result;
+    this.#count = at + 1;
+  }
+
+  dispatch(): void {
+    const words = this.#words;
+    while (this.#dispatched < this.#count) {
+      const at = this.#dispatched;
+      this.#dispatched = at + 1;
+      const source = this.#sources[at] as Source;
+      this.#sources[at] = undefined;
+      source.dispatch(words[2 * at] as number, words[2 * at + 1] as number);
+    }
+    this.#count = this.#dispatched = 0;
+  }
+
+  clear(): void {
+    this.#sources.length = 0;
+    this.#count = this.#dispatched = 0;
+  }
+}
+
+const FIRST_SIZE = 256;
