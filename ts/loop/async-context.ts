@@ -1,80 +1,82 @@
 /**
- * In which async context (`AsyncLocalStorage`) user code runs.
+ * The async context (`AsyncLocalStorage`) in which user code runs: that of the code that added it.
  *
- * A callback runs in the context of whoever added it. Node's carrier for that, `AsyncResource`,
- * costs 150 bytes and up to 190 ns when it is kept; most programs have no storage in use, so it is
- * made, looked at (11 ns) and dropped again when it carries nothing.
+ * Node's carrier of a context is `AsyncResource`. Keeping one costs 150 bytes and up to 190 ns, and
+ * most programs use no storage. So {@link capture} makes one, looks at it (11 ns), and drops it if
+ * it carries nothing.
+ *
+ * | state  | meaning                          | `capture()`             | code without a context runs in |
+ * | ------ | -------------------------------- | ----------------------- | ------------------------------ |
+ * | UNUSED | no storage was seen in use       | `null`                  | the context of the turn        |
+ * | USED   | a storage was seen in use        | `null` if it is empty   | a new context                  |
+ * | OPAQUE | an empty context looks like any  | always a context        | a new context                  |
+ *
+ * UNUSED → USED when `capture()` finds a storage; UNUSED, USED → OPAQUE when it finds an async hook
+ * (Node 20 and 22 have one for each `AsyncLocalStorage`). Neither is left again. Runtimes that
+ * this module does not recognise begin with OPAQUE.
  */
 import { AsyncResource } from 'node:async_hooks';
 
-/** What {@link capture} gives: a context to run in, or `null` for none in particular. */
+/** A context to run in, or `null` if it is empty. */
 export type Context = AsyncResource | null;
+
+type State = typeof UNUSED | typeof USED | typeof OPAQUE;
+const UNUSED = 0;
+const USED = 1;
+const OPAQUE = 2;
 
 const TYPE = 'IOLoop.callback';
 const FRAME = 'context_frame';
 const KNOWN = new Set([FRAME, 'kResourceStore', 'async_id_symbol', 'trigger_async_id_symbol']);
 
 /**
- * The context outside all storages: the one this module was loaded in. Nothing ever runs in it:
- * `enterWith` changes the context it is called in, so turns have another, {@link turnScope}.
+ * The context in which this module was loaded, outside of all storages. Nothing runs in it:
+ * `enterWith()` changes the context in which it is called.
  */
 const root = new AsyncResource('IOLoop');
 
-/** The property in which Node 24 keeps all storages in one frame; elsewhere a name of no property. */
+/** The property in which Node 24 keeps all storages in one frame; elsewhere the name of none. */
 const frame = frameSymbol();
-
-/** Whether an empty context can be told from a full one: only on the Nodes whose ways are known. */
-const emptinessShows = isKnownNode();
 
 const sharedScope = root.runInAsyncScope(create);
 
-/** Set for good once a hook was seen: from then on contexts may carry something. */
-let hooksExist = false;
+let state: State = isKnownNode() ? UNUSED : OPAQUE;
 
-/**
- * Whether a storage was ever seen in use. Until then callbacks without a context run in that of
- * their turn; from then on each in one of its own.
- */
-export let storagesExist = false;
-
-/** The context of the caller; `null` when no storage is in use. */
+/** The context of the caller; `null` if it is empty. */
 export function capture(): Context {
-  if (hooksExist || !emptinessShows) return carrier();
+  if (state === OPAQUE) return create();
   let resource: AsyncResource;
   try {
-    // An empty type is an error only while an async hook is enabled, as Node 20 and 22 do for
-    // AsyncLocalStorage. A number as second argument saves the parsing of options.
+    // An empty type throws only while an async hook is enabled. A number as the second argument
+    // saves the parsing of options.
     resource = new AsyncResource('', 1);
   } catch {
-    hooksExist = true;
-    return carrier();
+    state = OPAQUE;
+    return create();
   }
   if ((resource as unknown as Record<symbol, unknown>)[frame] === undefined) return null;
-  storagesExist = true;
+  state = USED;
   return resource;
 }
 
-/**
- * At the end of a turn: has one of its callbacks entered a storage for the first time? From the
- * next turn on, callbacks without a context are kept apart.
- */
+/** Looks, at the end of a turn, whether its code has entered a storage by `enterWith()`. */
 export function noticeStorages(): void {
-  if (!storagesExist) capture();
+  if (state === UNUSED) capture();
 }
 
-/** A new context outside all storages. */
-export function outside(): AsyncResource {
-  return root.runInAsyncScope(create);
+/** The context to run code in that was added in `context`; `null` for that of the turn. */
+export function scopeOf(context: Context): AsyncResource | null {
+  return context ?? (state === UNUSED ? null : outside());
 }
 
-/** The context of a turn. One serves them all, until a storage is seen: it may be in there. */
+/** The context of a turn. All turns share one until a storage is seen, which may be in there. */
 export function turnScope(): AsyncResource {
-  return storagesExist ? outside() : sharedScope;
+  return state === UNUSED ? sharedScope : outside();
 }
 
-function carrier(): AsyncResource {
-  storagesExist = true;
-  return create();
+/** A new context outside of all storages. */
+function outside(): AsyncResource {
+  return root.runInAsyncScope(create);
 }
 
 function create(): AsyncResource {
@@ -86,12 +88,13 @@ function frameSymbol(): symbol {
   return symbols.find((symbol) => symbol.description === FRAME) ?? Symbol(FRAME);
 }
 
+/** Whether an `AsyncResource` has the properties by which an empty context is recognised. */
 function isKnownNode(): boolean {
   if (process.release.name !== 'node') return false;
   if (process.versions['bun'] !== undefined || 'Deno' in globalThis) return false;
   const symbols = Object.getOwnPropertySymbols(new AsyncResource(TYPE));
   const names = symbols.map((symbol) => symbol.description ?? '');
   const major = Number.parseInt(process.versions.node, 10);
-  const framed = major < 24 || names.includes(FRAME);
-  return framed && names.every((name) => KNOWN.has(name));
+  const hasFrame = major < 24 || names.includes(FRAME);
+  return hasFrame && names.every((name) => KNOWN.has(name));
 }

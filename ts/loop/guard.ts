@@ -7,7 +7,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { isAbortReason } from '../support/abort-signal.js';
 import { isThenable } from '../support/checks.js';
 import { nextTick } from '../support/host.js';
-import { outside, storagesExist, type Context } from './async-context.js';
+import { scopeOf, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 
 /** The destination of failures: `handleCallbackException`. */
@@ -38,7 +38,7 @@ export class Guard {
   /** Runs a callback or a timeout. */
   readonly run = (callback: Callback, args: readonly unknown[], context: Context): void => {
     try {
-      const scope = context ?? (storagesExist ? outside() : null);
+      const scope = scopeOf(context);
       const result = scope === null ? callWith(callback, args) : runIn(scope, callback, args);
       if (isThenable(result)) this.#watch(callback, result);
     } catch (error) {
@@ -55,7 +55,7 @@ export class Guard {
   ): void => {
     try {
       const call = handler as (source: unknown, bits: number) => unknown;
-      const scope = context ?? (storagesExist ? outside() : null);
+      const scope = scopeOf(context);
       const result =
         scope === null ? call(source, bits) : scope.runInAsyncScope(call, undefined, source, bits);
       if (isThenable(result)) this.#watch(handler, result, isBrokenPipe);
