@@ -18,12 +18,8 @@ export {
 } from './support/errors.js';
 export type { FdLike, FileLike, NodeStreamLike } from './sockets/fd.js';
 export { Future } from './loop/future.js';
-export {
-  IOLoop,
-  type IOLoopClass,
-  type IOLoopOptions,
-  type RunSyncOptions,
-} from './loop/ioloop.js';
+export { IOLoop, type IOLoopClass } from './loop/ioloop.js';
+export type { IOLoopOptions, RunSyncOptions } from './loop/loop-options.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
 export { serveHttp, type HttpServer, type ServeHttpOptions } from './net/serve-http.js';

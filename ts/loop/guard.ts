@@ -7,6 +7,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { isAbortReason } from '../support/abort-signal.js';
 import { isThenable } from '../support/checks.js';
 import { nextTick } from '../support/host.js';
+import { callWith } from './arguments.js';
 import { scopeOf, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 
@@ -144,13 +145,10 @@ export function settled<T>(
   void Promise.resolve(promise).then(onResolved, onRejected);
 }
 
-/** Most calls have few arguments, and a spread costs as much as the call. */
-function callWith(callback: Callback, args: readonly unknown[]): unknown {
-  const call = callback as (...args: readonly unknown[]) => unknown;
-  const { length } = args;
-  if (length === 0) return call();
-  if (length === 1) return call(args[0]);
-  return length === 2 ? call(args[0], args[1]) : call(...args);
+/** The default report. */
+export function logException(callback: Callback | null, error: unknown): void {
+  const name = callback === null ? '(none)' : callback.name || '(anonymous)';
+  console.error('Exception in callback %s:', name, error);
 }
 
 function runIn(scope: AsyncResource, callback: Callback, args: readonly unknown[]): unknown {

@@ -1,5 +1,5 @@
-/** The event loop, with Tornado's surface and Node's manners. */
-import { argumentsFrom, fewArguments } from './arguments.js';
+/** `IOLoop`: checks arguments, documents promises, delegates. */
+import { argumentsAfter, callAtWith } from './arguments.js';
 import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import { epochSeconds, guardedClock } from './clock.js';
@@ -13,106 +13,81 @@ import {
   closedLoop,
   currentExists,
   invalidArgType,
-  invalidArgValue,
   invalidSubclass,
   runningLoop,
-  unsupported,
 } from '../support/errors.js';
 import { closeFd, fdOf, isClosedFile, type FdLike } from '../sockets/fd.js';
 import { Future } from './future.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
-import { Guard, settled } from './guard.js';
+import { Guard, logException, settled } from './guard.js';
+import { checkEvents } from './interest.js';
 import { native } from '../boundary/native.js';
 import { chooseDriver, type Driver } from './driver.js';
+import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
 import { runSync, type Main } from './run-sync.js';
 import type { LoopInternals } from './internals.js';
 import { Timeout } from './timeouts.js';
 
-/** How to make an {@link IOLoop}. */
-export interface IOLoopOptions {
-  /**
-   * Whether the loop becomes current: `true` always tries and throws when there is a current loop
-   * already, `false` never does. By default it does when there is none.
-   */
-  readonly makeCurrent?: boolean | undefined;
-  /**
-   * The loop's clock, in seconds; the reference point is yours. By default
-   * `Date.now() / 1000` as of the start of the process, going on monotonically.
-   *
-   * It may step, in either direction: the loop notices with its next turn, which adding a callback
-   * or a timeout causes. What it throws, or gives that is no finite number, is reported to
-   * `handleCallbackException`, at first once a second and then less often, and the last good time
-   * stands in.
-   */
-  readonly timeFunc?: (() => number) | undefined;
-}
-
-/** A class of loops, as {@link IOLoop.configure} takes it. */
+/** The class of a loop, for {@link IOLoop.configure}. */
 export type IOLoopClass = new (options?: IOLoopOptions) => IOLoop;
-
-/** What `runSync` may be told besides the function. */
-export interface RunSyncOptions {
-  /** The longest the function may take, in seconds or as a duration. By default for ever. */
-  readonly timeout?: number | Duration | undefined;
-}
 
 /**
  * A level-triggered I/O loop: epoll on Linux, kqueue on macOS and the BSDs, `poll(2)` elsewhere.
  *
- * The loop is a guest in Node's own: while it runs, promises, `fetch`, `http`, `fs` and Node's
- * timers go on working. Nothing blocks the JavaScript thread; {@link start} and {@link runSync}
- * return promises.
+ * The loop is a guest in Node's event loop: while it runs, promises, `fetch`, `http`, `fs` and
+ * Node's timers keep working. No method blocks the JavaScript thread; {@link start} and
+ * {@link runSync} return promises.
  *
- * Everything belongs to the thread that made it. A worker makes its own loops.
+ * A loop belongs to the thread that made it. A worker makes its own loops.
+ *
+ * Differs from Tornado: `start()` and `runSync()` return promises instead of blocking, and
+ * `stop()` waits for the end of the turn.
  */
 export class IOLoop implements AsyncDisposable {
-  /** No interest: the handler hears of errors and hang-up only. */
+  /** No interest: only errors and hang-up are reported. */
   static readonly NONE = NONE;
   /** Data to read, a connection to accept, or the end of the stream. */
   static readonly READ = READ;
   /**
-   * An exceptional condition, `EPOLLPRI` (Linux): TCP urgent data, a change of a file in sysfs, a
-   * trigger of PSI. Ask for it alone where the file is always readable, as in sysfs and procfs; read
-   * such a file from its start in the handler, which clears the condition.
+   * An exceptional condition, `EPOLLPRI` (Linux only): TCP urgent data, a change of a file in sysfs,
+   * a PSI trigger. Files in sysfs and procfs are always readable: use PRI without READ, and read the
+   * file from its start in the handler, which clears the condition.
    *
-   * Some files report a condition to the first question only: `/proc/self/mounts` and PSI triggers.
-   * The loop's epoll set is watched by Node's, and both ask, so that such a report may be lost. Watch
-   * these files with a program of their own, or poll them.
+   * `/proc/self/mounts` and PSI triggers report a condition only to the first poll. Node's epoll set
+   * polls the loop's set, and the loop polls again, so such a report can be lost. Watch these files
+   * from another process, or read them periodically.
    */
   static readonly PRI = PRI;
-  /** Room to write, or a connection attempt that has ended. */
+  /** Room to write, or the end of a connection attempt. */
   static readonly WRITE = WRITE;
-  /** An error (0x08) or a hang-up (0x10). Reported whatever one asks for. */
+  /** An error (0x08) or a hang-up (0x10). Always reported. */
   static readonly ERROR = ERROR_OR_HANG_UP;
 
   static readonly #current = new CurrentSlot<IOLoop>();
   static #configured: { readonly impl: IOLoopClass; readonly options: IOLoopOptions } | null = null;
 
-  // Definite: the constructor sets them, or returns another loop that has them set.
+  // Definite: the constructor sets them, or returns another loop, which has set them.
   readonly #time!: () => number;
   readonly #driver!: Driver;
   readonly #engine!: Engine;
   #closed = false;
-  /** Resolved when the running loop has stopped. */
+  /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
   #stopRequested = false;
 
   /**
-   * @throws `ERR_IOLOOP_CURRENT_EXISTS` when `makeCurrent` is true and there is a current loop;
-   * `ERR_INVALID_ARG_TYPE` for options of a wrong type; `ERR_INVALID_ARG_VALUE` when `timeFunc`
-   * gives no finite number, or what it throws; `EMFILE` and the like, as a loop needs three
-   * descriptors. Nothing is left open then.
+   * A loop needs three descriptors. If the constructor throws, none is left open.
+   *
+   * @throws `ERR_IOLOOP_CURRENT_EXISTS` if `makeCurrent` is true and there is a current loop;
+   * `ERR_INVALID_ARG_TYPE`; `ERR_INVALID_ARG_VALUE` if `timeFunc` does not return a finite number;
+   * the error that `timeFunc` throws; `EMFILE`, `ENFILE` and `ENOMEM` of the system.
    */
   constructor(options: IOLoopOptions = {}) {
     const configured = new.target === IOLoop ? IOLoop.#configured : null;
     const merged = { ...configured?.options, ...options };
-    // As documented for configurable classes: the base class makes what it was told to make.
+    // As Tornado's Configurable: the base class makes an instance of the configured class.
     if (configured !== null && configured.impl !== IOLoop) return new configured.impl(merged);
-    const { makeCurrent, timeFunc = epochSeconds } = merged;
-    if (typeof timeFunc !== 'function') throw invalidArgType('timeFunc', timeFunc, 'a function');
-    if (makeCurrent !== undefined && typeof makeCurrent !== 'boolean') {
-      throw invalidArgType('makeCurrent', makeCurrent, 'a boolean');
-    }
+    const { makeCurrent, timeFunc } = checkLoopOptions(merged);
     const current = IOLoop.#current.loop;
     if (makeCurrent === true && current !== null) throw currentExists();
     this.#driver = chooseDriver();
@@ -132,8 +107,8 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * The current loop of this thread: the one that is running, or was marked by
-   * {@link makeCurrent}. Without one, makes it; with `false`, gives `null`.
+   * The current loop of this thread: the innermost running loop, else the one that
+   * {@link makeCurrent} has set. If there is none, creates one; with `false`, returns `null`.
    */
   static current(instance?: true): IOLoop;
   static current(instance: false): IOLoop | null;
@@ -141,12 +116,12 @@ export class IOLoop implements AsyncDisposable {
     const slot = IOLoop.#current;
     if (slot.loop !== null || !instance) return slot.loop;
     const loop = new IOLoop();
-    // A configured class may have been told not to become current by itself.
+    // Unless the configured options have makeCurrent: false, it is current already.
     slot.loop ??= loop;
     return slot.loop;
   }
 
-  /** Clears the current loop of this thread, as test frameworks do between tests. */
+  /** Clears the current loop of this thread, as tests do between cases. */
   static clearCurrent(): void {
     IOLoop.#current.loop = null;
   }
@@ -167,11 +142,11 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Chooses the class that `new IOLoop()` and {@link IOLoop.current} make, and options that their
-   * own are merged over. They do not apply when a subclass is constructed by its name. `null`
-   * returns to `IOLoop` itself.
+   * Sets the class that `new IOLoop()` and {@link IOLoop.current} make, and its default options.
+   * Options of the constructor override them. Constructors of subclasses ignore both. `null` resets
+   * the class to `IOLoop`, without default options.
    *
-   * @throws `ERR_IOLOOP_SUBCLASS` when `impl` is neither `IOLoop` nor a subclass of it.
+   * @throws `ERR_IOLOOP_SUBCLASS` if `impl` is neither `IOLoop` nor a subclass of it.
    */
   static configure(impl: IOLoopClass | null, options: IOLoopOptions = {}): void {
     if (impl === null) {
@@ -184,7 +159,11 @@ export class IOLoop implements AsyncDisposable {
     IOLoop.#configured = { impl, options };
   }
 
-  /** Makes this the current loop of its thread, whichever was before. */
+  /**
+   * Makes this the current loop of its thread, in place of any other.
+   *
+   * @throws `ERR_IOLOOP_CLOSED`.
+   */
   makeCurrent(): void {
     this.#assertOpen();
     IOLoop.#current.loop = this;
@@ -195,17 +174,17 @@ export class IOLoop implements AsyncDisposable {
     this.makeCurrent();
   }
 
-  /** The system call that readiness comes from. */
+  /** The system call that reports readiness. */
   get backend(): 'epoll' | 'kqueue' | 'poll' {
     return native.backend() as 'epoll' | 'kqueue' | 'poll';
   }
 
-  /** Who wakes this loop; see `IOLOOP_DRIVER` in the README. */
+  /** The driver that wakes this loop; see `IOLOOP_DRIVER` in the README. */
   get driver(): Driver {
     return this.#driver;
   }
 
-  /** Whether the loop runs: from {@link start} until its promise is settled. */
+  /** Whether the loop runs: from {@link start} until the promise of `start()` is settled. */
   get running(): boolean {
     return this.#engine.running;
   }
@@ -216,15 +195,17 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Starts the loop. The promise resolves when {@link stop} was called and the turn it fell in
-   * is complete. The first turn begins after the caller's code has finished, never within.
+   * Starts the loop. The promise resolves at the end of the turn in which {@link stop} is called.
+   * The first turn begins after the running code has finished, never inside of this call.
    *
-   * While it runs the loop keeps the process alive, even with nothing registered, and is the
-   * current loop; then the one before is current again.
+   * While the loop runs, it keeps the process alive, even if nothing is registered, and it is the
+   * current loop. Afterwards the previous loop is current again.
    *
-   * Rejects with `ERR_IOLOOP_RUNNING` while it runs, `ERR_IOLOOP_CLOSED` after {@link close}; the
-   * loop is unchanged then. Likewise with `EMFILE` and the like: the thread driver needs three
-   * descriptors. After a {@link stop} that came first it resolves at once and runs nothing.
+   * If {@link stop} was called since the last run, resolves at once and runs nothing.
+   *
+   * Rejects with `ERR_IOLOOP_RUNNING` while the loop runs, with `ERR_IOLOOP_CLOSED` after
+   * {@link close}, and with `EMFILE`, `ENFILE` or `ENOMEM` if the driver cannot start (the thread
+   * driver needs three descriptors). The loop is unchanged then.
    */
   async start(): Promise<void> {
     this.#assertStartable();
@@ -246,11 +227,12 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Stops the loop with the end of the current turn: what was collected for it still runs, what
-   * was added meanwhile waits for the next {@link start}. Called while the loop sleeps (from
-   * Node's own callbacks and signal handlers), one more turn runs. When the loop does not run,
-   * the next {@link start} resolves at once; several calls count as one. After {@link close} it
-   * does nothing.
+   * Stops the loop at the end of the current turn. All that was collected for this turn still runs;
+   * callbacks added meanwhile wait for the next {@link start}. If the loop sleeps (the call comes
+   * from a callback of Node, or from a signal handler), one more turn runs.
+   *
+   * If the loop does not run, the next {@link start} resolves at once; several calls count as one.
+   * After {@link close} does nothing.
    */
   stop(): void {
     if (this.#closed) return;
@@ -259,10 +241,11 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Frees what the loop holds; callbacks and timeouts that are left never run. Streams are closed:
-   * what waits for them rejects. With `allFds` everything that has a handler is closed too, by
-   * {@link closeFd}. A closed loop is no longer current. Closing again does nothing. What fails
-   * meanwhile is reported to {@link handleCallbackException}, and the rest is closed all the same.
+   * Closes the loop and its streams. Reads and writes that wait reject; callbacks and timeouts that
+   * are left never run. With `allFds`, each descriptor that has a handler is closed as well, by
+   * {@link closeFd}. A closed loop is not current any more. Closing again does nothing.
+   *
+   * A failure of one of these steps goes to {@link handleCallbackException}, and the next step runs.
    *
    * @throws `ERR_IOLOOP_RUNNING` while the loop runs: call {@link stop} and await {@link start}
    * first.
@@ -280,7 +263,7 @@ export class IOLoop implements AsyncDisposable {
     }
   }
 
-  /** Stops the loop when it runs, waits for it, and closes it. */
+  /** Stops the loop if it runs, waits for the end of the turn, and closes the loop. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#engine.running) this.stop();
     await this.#finished;
@@ -288,17 +271,17 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Starts the loop, runs `func`, and stops the loop; resolves to what the function's promise
-   * resolves to, and rejects with what it throws or rejects with.
+   * Starts the loop, runs `func(signal)` in its first turn, and stops the loop when the promise of
+   * `func` is settled. Resolves to the result of `func`, or rejects with its error.
    *
-   * `func` returns a promise, `undefined` or `null`; anything else rejects with
-   * `ERR_IOLOOP_BAD_YIELD`. When `timeout` expires, the `AbortSignal` that `func` was given
-   * aborts, `func` may take as long again to end in order if it takes the signal (one turn if it
-   * does not), and the result is a `TimeoutError`. A function that is done in time succeeds even
-   * if it blocked the thread for longer.
+   * `func` returns a promise, `undefined` or `null`; any other value is `ERR_IOLOOP_BAD_YIELD`.
    *
-   * Rejects with `ERR_IOLOOP_RUNNING` when the loop runs already (nothing is queued then), with
-   * `ERR_IOLOOP_STOPPED` when somebody else stops the loop, and with `ERR_IOLOOP_CLOSED`.
+   * When `timeout` expires, `signal` aborts and the promise rejects with a `TimeoutError`. If `func`
+   * takes the signal, it has `timeout` once more to clean up; otherwise one turn. A function that
+   * blocks the thread beyond `timeout`, and is done when it returns, succeeds.
+   *
+   * Rejects with `ERR_IOLOOP_RUNNING` if the loop runs (`func` is not queued then), with
+   * `ERR_IOLOOP_STOPPED` if other code stops the loop first, and with `ERR_IOLOOP_CLOSED`.
    */
   async runSync<T>(
     func: (signal: AbortSignal) => PromiseLike<T>,
@@ -317,22 +300,28 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Calls `handler(fd, events)` while `fd` is ready for one of `events` (level-triggered: what
-   * is left unread is reported again in the next turn). `fd` comes as it was passed here.
+   * Calls `handler(fd, events)` in each turn in which `fd` is ready for one of `events`
+   * (level-triggered: unread bytes are reported again in the next turn). The handler gets `fd` as
+   * it was passed here, all ready events in one call, and runs in the async context of this call.
+   *
    * `events` is a union of {@link IOLoop.READ}, {@link IOLoop.WRITE}, {@link IOLoop.PRI} and
-   * {@link IOLoop.ERROR}; errors and hang-up are always reported. Several bits are one call. The handler runs in the
-   * async context of this call.
+   * {@link IOLoop.ERROR}. Errors and hang-up are always reported.
    *
-   * The loop does not close `fd`, nor make it non-blocking: call {@link removeHandler} before you
-   * close it. A number that was closed without that, and opened anew, does not call the handler: its
-   * registration is dropped. A {@link Socket} that is closed drops it at once. Node reads its own streams ahead (a child's `stdout`, a `net.Socket`); with a handler for
-   * READ it stops doing so until the handler is removed.
+   * An exception or a rejection of the handler goes to {@link handleCallbackException}, unless it is
+   * `EPIPE`; the handler stays registered.
    *
-   * @throws `ERR_IOLOOP_FD_REGISTERED` when `fd` has a handler, which stays; `EPERM` for files,
+   * The loop neither closes `fd` nor makes it non-blocking. Call {@link removeHandler} before you
+   * close it. If the number was closed without that and opened again, the handler is not called for
+   * the new file: its registration is removed. Closing a {@link Socket} removes it at once.
+   *
+   * Node reads its own streams ahead (the `stdout` of a child, a `net.Socket`). A handler for READ
+   * stops that until it is removed.
+   *
+   * @throws `ERR_IOLOOP_FD_REGISTERED` if `fd` has a handler, which stays; `EPERM` for files,
    * directories and `/dev/null`, which are always ready: use `fs`; `EBADF` for a closed descriptor;
-   * `ERR_IOLOOP_FD_BUSY` for READ of one of Node's own streams that is consumed, or has data;
-   * `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for what is none;
-   * `ERR_IOLOOP_CLOSED`. Nothing is registered then.
+   * `ERR_IOLOOP_FD_BUSY` for READ of one of Node's streams that Node consumes, or that has data;
+   * `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`; `ERR_IOLOOP_CLOSED`.
+   * Nothing is registered then.
    */
   addHandler<F extends FdLike>(
     fd: F,
@@ -347,9 +336,9 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Changes the events that are listened for. Also for what this turn has collected already.
+   * Changes the events of a handler. Applies to events that this turn has collected as well.
    *
-   * @throws `ERR_IOLOOP_FD_UNKNOWN` when `fd` has no handler, or was closed meanwhile; further as
+   * @throws `ERR_IOLOOP_FD_UNKNOWN` if `fd` has no handler, or was closed meanwhile; otherwise as
    * {@link addHandler}.
    */
   updateHandler(fd: FdLike, events: number): void {
@@ -359,9 +348,9 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Stops listening. The handler is not called any more, not even for what this turn has
-   * collected. Does nothing when there is none. An object that was closed before is known by
-   * itself, as it has no number any more.
+   * Removes the handler of `fd`. It is not called again, not even for events that this turn has
+   * collected. Does nothing if there is no handler. An object that is closed has no number any more:
+   * its handler is found by the identity of the object.
    */
   removeHandler(fd: FdLike): void {
     if (this.#closed) return;
@@ -371,43 +360,41 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Calls `callback(...args)` in the next turn, in the order of adding, in the async context of
-   * this call. When it returns a promise, its rejection goes to {@link handleCallbackException}.
-   * After {@link close} it is silently dropped.
+   * Calls `callback(...args)` in the next turn, in the order of insertion and in the async context
+   * of this call. An exception, or the rejection of a promise that it returns, goes to
+   * {@link handleCallbackException}. After {@link close} does nothing.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`.
    */
   addCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
-  addCallback(callback: Callback, first?: unknown, second?: unknown): void {
+  addCallback(callback: Callback): void {
     checkFunction('callback', callback);
     if (this.#closed) return;
-    const count = arguments.length - 1;
-    const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(1, arguments);
-    this.#engine.addCallback(callback, args, capture());
+    this.#engine.addCallback(callback, argumentsAfter(1, arguments), capture());
   }
 
   /**
-   * {@link addCallback} outside the caller's async context. Node runs signal handlers on its loop,
-   * so that all methods are safe in them; this one does not inherit what they interrupted.
+   * As {@link addCallback}, outside of the caller's async context. Node runs signal handlers on its
+   * event loop, so all methods are safe in them; this one does not inherit their context.
    */
   addCallbackFromSignal<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void;
-  addCallbackFromSignal(callback: Callback, first?: unknown, second?: unknown): void {
+  addCallbackFromSignal(callback: Callback): void {
     checkFunction('callback', callback);
     if (this.#closed) return;
-    const count = arguments.length - 1;
-    const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(1, arguments);
-    this.#engine.addCallback(callback, args, null);
+    this.#engine.addCallback(callback, argumentsAfter(1, arguments), null);
   }
 
-  /** {@link addCallback} outside the caller's async context: fire and forget. */
+  /** As {@link addCallback}, outside of the caller's async context. */
   spawnCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void {
     this.addCallbackFromSignal(callback, ...args);
   }
 
   /**
-   * Calls `callback(future)` on the loop when `future`, a promise or any thenable, is settled:
-   * always in a later turn. The callback takes the result, or the failure, out of the settled
-   * {@link Future}. It is dropped when the loop is closed meanwhile.
+   * Calls `callback(settled)` on the loop when `future`, a promise or any other thenable, is
+   * settled; always in a later turn. `settled` is a {@link Future} that has the result or the
+   * reason. If the loop is closed meanwhile, the callback is dropped.
    *
-   * @throws `ERR_INVALID_ARG_TYPE` when `future` is no promise, `ERR_IOLOOP_CLOSED`.
+   * @throws `ERR_INVALID_ARG_TYPE` if `future` has no method `then`; `ERR_IOLOOP_CLOSED`.
    */
   addFuture<T>(future: PromiseLike<T>, callback: (future: Future<T>) => unknown): void {
     checkFunction('callback', callback);
@@ -425,13 +412,16 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Calls `callback(...args)` at `deadline`: a number on the scale of {@link time}, or a duration
-   * from now. Timeouts that are due in the same turn run by (deadline, insertion); one whose
-   * deadline is past runs in the next turn; one at +Infinity never runs. Deadlines may be years
-   * away. Gives a handle for {@link removeTimeout}.
+   * Calls `callback(...args)` at `deadline`: a number of seconds on the scale of {@link time}, or a
+   * {@link Duration} from now. Returns a handle for {@link removeTimeout}.
    *
-   * @throws `ERR_INVALID_ARG_TYPE` for NaN and what is neither number nor duration,
-   * `ERR_IOLOOP_CLOSED`.
+   * Timeouts that are due in the same turn run in the order of their deadlines, equal ones in the
+   * order of insertion. A timeout whose deadline is past runs in the next turn; one at `Infinity`
+   * never runs. A deadline may be years away. Errors and the async context are as in
+   * {@link addCallback}.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`, also for NaN; `ERR_INVALID_ARG_VALUE` for a duration with
+   * calendar units; `ERR_IOLOOP_CLOSED`.
    */
   addTimeout<A extends unknown[]>(
     deadline: number | Duration,
@@ -442,15 +432,13 @@ export class IOLoop implements AsyncDisposable {
     return this.callAt(this.time() + secondsOf(deadline, 'deadline'), callback, ...args);
   }
 
-  /** Calls `callback(...args)` at `when`, on the scale of {@link time}; see {@link addTimeout}. */
+  /** Calls `callback(...args)` at `when`, in seconds on the scale of {@link time}; see {@link addTimeout}. */
   callAt<A extends unknown[]>(when: number, callback: (...args: A) => unknown, ...args: A): Timeout;
-  callAt(when: number, callback: Callback, first?: unknown, second?: unknown): Timeout {
+  callAt(when: number, callback: Callback): Timeout {
     checkSeconds('when', when);
     checkFunction('callback', callback);
     this.#assertOpen();
-    const count = arguments.length - 2;
-    const args = count <= 2 ? fewArguments(count, first, second) : argumentsFrom(2, arguments);
-    return this.#engine.addTimeout(when, callback, args, capture());
+    return this.#engine.addTimeout(when, callback, argumentsAfter(2, arguments), capture());
   }
 
   /** Calls `callback(...args)` after `delay` seconds; see {@link addTimeout}. */
@@ -459,22 +447,18 @@ export class IOLoop implements AsyncDisposable {
     callback: (...args: A) => unknown,
     ...args: A
   ): Timeout;
-  callLater(delay: number, callback: Callback, first?: unknown, second?: unknown): Timeout {
+  callLater(delay: number, callback: Callback): Timeout {
     checkSeconds('delay', delay);
-    const when = this.time() + delay;
-    const count = arguments.length - 2;
-    // A subclass may have a callAt of its own; it sees as many arguments as there are.
-    if (count <= 0) return this.callAt(when, callback);
-    if (count === 1) return this.callAt(when, callback, first as never);
-    if (count === 2) return this.callAt(when, callback, first as never, second as never);
-    return this.callAt(when, callback, ...(argumentsFrom(2, arguments) as never[]));
+    // By the public method: a subclass may have a callAt of its own.
+    return callAtWith(this, this.time() + delay, callback, argumentsAfter(2, arguments));
   }
 
   /**
-   * Cancels a timeout and lets go of its callback. Safe in every state: before, while and after
-   * it runs, twice, and after {@link close}.
+   * Cancels a timeout and releases its callback. Does nothing if the timeout runs, has run or was
+   * cancelled, and after {@link close}.
    *
-   * @throws `ERR_INVALID_ARG_TYPE` when `timeout` is no handle of `addTimeout`.
+   * @throws `ERR_INVALID_ARG_TYPE` if `timeout` is not a handle of `addTimeout()`, `callAt()` or
+   * `callLater()`.
    */
   removeTimeout(timeout: Timeout): void {
     if (!(timeout instanceof Timeout)) {
@@ -484,28 +468,34 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * The loop's clock, in seconds: by default on the scale of `Date.now() / 1000`, but monotonic.
-   * It does not follow when somebody sets the system's clock.
+   * The time of the loop's clock, in seconds. By default on the scale of `Date.now() / 1000`, but
+   * monotonic: it does not follow when the system's clock is set.
    */
   time(): number {
     return this.#time();
   }
 
   /**
-   * Called with whatever a callback, a timeout or a handler throws or rejects with. Logs it to the
-   * console; override it in a subclass or by assignment. `callback` is `null` when the error
-   * came from the loop itself. What an override throws becomes an uncaught exception.
+   * Called with each exception and rejection of a callback, a timeout, a handler, a periodic
+   * callback, an acceptor or a server. Logs it to the console. Override it in a subclass or by
+   * assignment; an exception of the override becomes an uncaught exception.
+   *
+   * `callback` is the function that failed, or `null` if the loop itself did.
+   *
+   * Not called for the reason of a signal that the program has aborted, if the function fails with
+   * it after one of this package's methods has rejected with it: that is a cancellation. Tornado
+   * treats `CancelledError` alike.
    */
   handleCallbackException(callback: Callback | null, error: unknown): void {
-    console.error('Exception in callback %s:', describe(callback), error);
+    logException(callback, error);
   }
 
-  /** The descriptor behind `fd`, and `fd` itself; for subclasses. */
+  /** The number of the descriptor of `fd`, and `fd` itself. For subclasses. */
   splitFd<F extends FdLike>(fd: F): [number, F] {
     return [fdOf(fd), fd];
   }
 
-  /** Closes `fd`: an object by its `close()`, a number by `close(2)`; for subclasses. */
+  /** Closes `fd`: an object by its method `close()`, a number by `close(2)`. For subclasses. */
   closeFd(fd: FdLike): void {
     closeFd(fd);
   }
@@ -531,19 +521,4 @@ export class IOLoop implements AsyncDisposable {
     this.#assertOpen();
     if (this.#engine.running) throw runningLoop('start');
   }
-}
-
-function checkEvents(events: number): number {
-  const all = READ | PRI | WRITE | ERROR_OR_HANG_UP;
-  if (!Number.isInteger(events) || (events & ~all) !== 0) {
-    throw invalidArgValue('events', events, 'a union of IOLoop.READ, WRITE, PRI and ERROR');
-  }
-  if ((events & PRI) !== 0 && !native.HAS_PRIORITY) {
-    throw unsupported('IOLoop.PRI', 'Leave it out: only Linux reports exceptional conditions');
-  }
-  return events;
-}
-
-function describe(callback: Callback | null): string {
-  return callback === null ? '(none)' : callback.name || '(anonymous)';
 }
