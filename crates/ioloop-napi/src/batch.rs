@@ -84,7 +84,7 @@ fn decode(word: f64, operand: f64, timeline: &Timeline) -> Option<Submission> {
         SUBMIT_DISARM => Some(Submission::Disarm(TimerId(id))),
         SUBMIT_DRAINED => Some(Submission::Drained(
             id as usize,
-            Readiness::from_bits(operand as u8),
+            Readiness::from_bits_truncate(operand as u8),
         )),
         _ => None,
     }

@@ -53,13 +53,12 @@ pub fn loop_open(
     let kind = Kind::parse(&driver)?;
     let timeline = Timeline::new(now);
     let mut turn = Turn::default();
-    let opened =
-        EventLoop::with_budgets(budgets(timers, events)).and_then(|(mut core, _handle)| {
-            core.expect_clock_steps(!steady);
-            // Brings the wheel to the present, so that timers go to the right level at once.
-            core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn)?;
-            Ok(core)
-        });
+    let opened = EventLoop::with_budgets(budgets(timers, events)).and_then(|mut core| {
+        core.expect_clock_steps(!steady);
+        // Brings the wheel to the present, so that timers go to the right level at once.
+        core.turn(timeline.tick(now), Some(Duration::ZERO), &mut turn)?;
+        Ok(core)
+    });
     let core = match opened {
         Ok(core) => core,
         Err(error) => return Ok(Either::B(-error.errno())),
@@ -124,12 +123,13 @@ pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i
         return CLOSED;
     };
     let registered = core
-        .register(fd, Interest::from_bits(interest))
+        .reactor_mut()
+        .register(fd, Interest::from_word(interest))
         .and_then(|token| {
             if interest & INTEREST_VERIFY != 0
-                && let Err(error) = core.verify(token)
+                && let Err(error) = core.reactor_mut().verify(token)
             {
-                core.deregister(token);
+                core.reactor_mut().deregister(token);
                 return Err(error);
             }
             Ok(token)
@@ -147,6 +147,7 @@ pub fn loop_verify(handle: &External<NativeLoop>, index: u32) -> i32 {
     let token = state.token(index as usize);
     match (&mut state.core, token) {
         (Some(core), Some(token)) => core
+            .reactor_mut()
             .verify(token)
             .map_or_else(|error| -error.errno(), |()| 0),
         _ => CLOSED,
@@ -158,7 +159,7 @@ pub fn loop_verify(handle: &External<NativeLoop>, index: u32) -> i32 {
 pub fn loop_is_registered(handle: &External<NativeLoop>, index: u32) -> bool {
     let state = handle.state();
     match (&state.core, state.token(index as usize)) {
-        (Some(core), Some(token)) => core.is_registered(token).unwrap_or(true),
+        (Some(core), Some(token)) => core.reactor().is_registered(token).unwrap_or(true),
         _ => false,
     }
 }
@@ -174,7 +175,10 @@ pub fn loop_reregister(handle: &External<NativeLoop>, index: u32, interest: u32)
     let Some(token) = token else {
         return -Error::Unknown.errno();
     };
-    match core.reregister(token, Interest::from_bits(interest)) {
+    match core
+        .reactor_mut()
+        .reregister(token, Interest::from_word(interest))
+    {
         Ok(()) => 0,
         Err(error) => -error.errno(),
     }
@@ -186,7 +190,7 @@ pub fn loop_deregister(handle: &External<NativeLoop>, index: u32) {
     let mut state = handle.state();
     let token = state.tokens.get_mut(index as usize).and_then(Option::take);
     if let (Some(core), Some(token)) = (&mut state.core, token) {
-        core.deregister(token);
+        core.reactor_mut().deregister(token);
     }
 }
 
@@ -225,13 +229,13 @@ pub fn loop_turn(
     if !complete(core, turn, errno, &mut receiver, completions) {
         return INVALID;
     }
-    if core.needs_rebuild()
+    if core.reactor().needs_rebuild()
         && let Some(driver) = driver
     {
         // Without descriptors for a new set the old one serves on, and this is tried again.
         let _serves_on = core.rebuild(|set| driver.move_to(set));
     }
-    i32::from(turn.more || core.has_stale()) * TURN_MORE
+    i32::from(turn.more || core.reactor().has_stale()) * TURN_MORE
         + i32::from(turn.alarmed) * TURN_ALARMED
         + i32::from(errno != 0) * TURN_FAILED
 }
@@ -302,11 +306,11 @@ impl State {
         let words = submitted.get(..count as usize).unwrap_or(submitted);
         for submission in submissions(words, timeline) {
             match submission {
-                Submission::Arm(id, deadline) => core.arm(id, deadline),
-                Submission::Disarm(id) => drop(core.cancel(id)),
+                Submission::Arm(id, deadline) => core.wheel_mut().arm(id, deadline),
+                Submission::Disarm(id) => drop(core.wheel_mut().cancel(id)),
                 Submission::Drained(index, readiness) => {
                     if let Some(token) = tokens.get(index).copied().flatten() {
-                        core.drained(token, readiness);
+                        core.reactor_mut().drained(token, readiness);
                     }
                 }
             }

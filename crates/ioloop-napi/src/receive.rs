@@ -56,7 +56,7 @@ impl<'a> Receiver<'a> {
         let Some(room) = self.room.get_mut(..self.most) else {
             return NOT_RECEIVED;
         };
-        let Some(&fd) = core.source(event.token) else {
+        let Some(&fd) = core.reactor().source(event.token) else {
             return NOT_RECEIVED;
         };
         let result = if mode & MODE_FILE == 0 {

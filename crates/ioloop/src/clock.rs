@@ -1,15 +1,14 @@
-//! Time: between the seconds of users and the ticks of the wheel. The only file that reads a clock.
+//! Conversion between the seconds of users and the ticks of the wheel. Nothing in the core reads a
+//! clock.
 
-use std::time::Instant;
-
-/// Converts a user's seconds to ticks, nanoseconds counted from a chosen origin.
+/// Converts seconds to ticks: nanoseconds from a chosen origin.
 ///
-/// The seconds may be on any scale, since 1970 or since the process started. The origin is tick
-/// [`Timeline::ORIGIN_TICK`], a century, and not 0: deadlines up to 100 years before the origin keep their
-/// order, so that timers armed for the past fire in it. Before that all are tick 0.
+/// The seconds may be on any scale, for example since 1970 or since the process started. The origin
+/// is tick [`Timeline::ORIGIN_TICK`], a century, and not 0: deadlines of up to a century before the
+/// origin keep their order. Earlier ones are tick 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline {
-    /// Nanoseconds on the user's scale at tick 0.
+    /// Nanoseconds on the scale of the seconds at tick 0.
     zero: i128,
 }
 
@@ -17,7 +16,7 @@ impl Timeline {
     /// The tick of the origin: 100 years of 365 days.
     pub const ORIGIN_TICK: u64 = 100 * 365 * 24 * 60 * 60 * NANOS_PER_SECOND.unsigned_abs();
 
-    /// A timeline whose origin is `origin_seconds`, best the time at which the loop is made.
+    /// A timeline with the origin `origin_seconds`, usually the time at which the loop is made.
     #[must_use]
     pub fn new(origin_seconds: f64) -> Self {
         Self {
@@ -27,12 +26,11 @@ impl Timeline {
 
     /// The tick of a time in seconds, rounded down.
     ///
-    /// Never reorders: `a <= b` gives `tick(a) <= tick(b)`. Times a nanosecond or more apart have
-    /// distinct ticks; seconds since 1970, which an `f64` holds to 238 ns, are told apart always. Times
-    /// within one nanosecond may share a tick.
+    /// Monotonic: `a <= b` implies `tick(a) <= tick(b)`. Times a nanosecond or more apart have
+    /// distinct ticks. So have distinct seconds since 1970, whose `f64` has a step of 238 ns.
     ///
-    /// Saturates: to 0 for what is more than a century before the origin, to `u64::MAX` for `INFINITY` and
-    /// everything later than 484 years after it. NaN is 0: callers refuse it before.
+    /// Saturates: 0 for times more than a century before the origin, `u64::MAX` for times more than
+    /// 484 years after it and `INFINITY`. NaN is 0.
     #[must_use]
     pub fn tick(&self, seconds: f64) -> u64 {
         if seconds.is_nan() {
@@ -42,8 +40,8 @@ impl Timeline {
         u64::try_from(tick.max(0)).unwrap_or(u64::MAX)
     }
 
-    /// The earliest time, as near as an `f64` comes to it, whose tick is `tick` or later. So a wait
-    /// until `seconds(tick)` is never too short, and `seconds(tick(s))` is `s` for `s` since 1970.
+    /// The smallest `f64` whose tick is at least `tick`. A wait until `seconds(tick)` is never too
+    /// short, and `seconds(tick(s))` is `s` for seconds since 1970.
     #[must_use]
     pub fn seconds(&self, tick: u64) -> f64 {
         let nanos = self.zero + i128::from(tick);
@@ -55,40 +53,11 @@ impl Timeline {
     }
 }
 
-/// A monotonic clock for users of the core that have none of their own.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
-    started: Instant,
-}
-
-impl SystemClock {
-    /// A clock that stands at [`Timeline::ORIGIN_TICK`] now.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            started: Instant::now(),
-        }
-    }
-
-    /// The present, in ticks. Never goes backwards.
-    #[must_use]
-    pub fn now(&self) -> u64 {
-        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        elapsed.saturating_add(Timeline::ORIGIN_TICK)
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Whole seconds and the fraction are scaled apart, because their product with 10^9 in one `f64` has
-/// too few bits: seconds since 1970 would collide. The fraction of an `f64` is exact.
+/// Scales whole seconds and the fraction apart: an `f64` has too few bits for nanoseconds since 1970,
+/// so different times would collide. The fraction of an `f64` is exact.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "saturates: beyond i64 seconds is beyond ticks"
+    reason = "saturates: seconds beyond i64 are beyond ticks"
 )]
 fn nanos(seconds: f64) -> i128 {
     let whole = seconds.floor();

@@ -1,18 +1,18 @@
-//! The errors of the core: a closed set, each with the `errno` that the kernel uses for it.
+//! The errors of the core, each with an `errno`.
 
 use std::io;
 
-/// What can go wrong in the core. `WouldBlock` is a state and never appears here.
+/// An error of the core. `WouldBlock` is a state, and not among them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The descriptor already has a live registration (`epoll_ctl(2)`: `EEXIST`).
+    /// The descriptor has a live registration (`EEXIST`).
     #[error("the file descriptor is already registered")]
     Registered,
-    /// No live registration: never made, removed, or its descriptor was closed (`ENOENT`).
+    /// The token is stale, or the descriptor of its registration was closed (`ENOENT`).
     #[error("the file descriptor is not registered")]
     Unknown,
-    /// What the operating system said.
+    /// An error of the operating system.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -21,7 +21,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The `errno` of this error, always positive. An error without one of the kernel's is `EIO`.
+    /// The `errno` of this error, always positive; `EIO` for an I/O error without one.
     #[must_use]
     pub fn errno(&self) -> i32 {
         match self {

@@ -1,25 +1,26 @@
-//! The loop: reactor, wheel, alarm and inbox, turned together.
+//! The event loop: reactor, timer wheel, alarm and inbox, driven by one function.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::Result;
-use crate::reactor::{self, Alarm, Event, Interest, Reactor, Readiness, Token, WAKE};
+use crate::reactor::{self, Alarm, Event, Reactor, WAKE};
 use crate::remote::{self, Inbox, LoopHandle};
 use crate::timer::{TimerId, Wheel};
 
-/// What a loop of sources `S` and commands `C` has. Belongs to one thread; other threads hold a
-/// [`LoopHandle`].
+/// An event loop over sources `S` that takes commands `C` from other threads.
+///
+/// Belongs to one thread. Other threads hold a [`LoopHandle`].
 ///
 /// # Examples
 ///
 /// ```
 /// # use ioloop::{EventLoop, Turn, timer::TimerId};
 /// # use std::os::fd::OwnedFd;
-/// let (mut event_loop, handle) = EventLoop::<OwnedFd, &str>::new()?;
-/// event_loop.arm(TimerId(0), 5_000_000);
-/// handle.post("hello").unwrap();
+/// let mut event_loop = EventLoop::<OwnedFd, &str>::new()?;
+/// event_loop.wheel_mut().arm(TimerId(0), 5_000_000);
+/// event_loop.handle()?.post("hello").unwrap();
 ///
 /// let mut turn = Turn::default();
 /// event_loop.turn(5_000_000, None, &mut turn)?;
@@ -29,7 +30,8 @@ use crate::timer::{TimerId, Wheel};
 /// ```
 pub struct EventLoop<S, C> {
     budgets: Budgets,
-    inbox: Inbox<C>,
+    /// Made with the first handle.
+    inbox: Option<Inbox<C>>,
     wheel: Wheel,
     alarm: Alarm,
     /// Timer slack: after a burst, timers alone do not wake the loop before this tick.
@@ -37,20 +39,20 @@ pub struct EventLoop<S, C> {
     reactor: Reactor<S>,
 }
 
-/// What one turn brought, in the order in which it is to be dispatched. Reuse it: its vectors
-/// keep their capacity.
+/// The result of one turn, in the order of dispatch. Reuse it: the vectors keep their capacity.
 #[derive(Debug)]
 pub struct Turn<C> {
-    /// What other threads posted, in their order.
+    /// Commands from other threads. Those of one thread are in the order of its posts.
     pub commands: Vec<C>,
-    /// Timers that were due at entry, by (deadline, insertion); at most the budget.
+    /// Timers that were due when the turn began, by (deadline, insertion). At most
+    /// [`Budgets::timers`].
     pub due: Vec<TimerId>,
-    /// Sources that are ready, each once.
+    /// Ready sources, each once. At most [`Budgets::ready`].
     pub ready: Vec<Event>,
-    /// A budget or an error ended the turn early: the next one will find work without waiting.
+    /// A budget or an error ended the turn early: the next turn has work and does not wait.
     pub more: bool,
-    /// The set wakes at the next deadline. False when the alarm could not be set: who watches the
-    /// set has to begin a turn at [`EventLoop::next_wake`] by itself.
+    /// The selector wakes at the next deadline. If false, the host has to begin a turn at
+    /// [`EventLoop::next_wake`].
     pub alarmed: bool,
 }
 
@@ -67,46 +69,49 @@ impl<C> Default for Turn<C> {
 }
 
 impl<S: AsFd, C> EventLoop<S, C> {
-    /// A loop with nothing in it, and the first handle to it.
+    /// An event loop without sources and timers.
     ///
     /// # Errors
     ///
-    /// `EMFILE` and the like: it needs three descriptors.
-    pub fn new() -> Result<(Self, LoopHandle<C>)> {
+    /// `EMFILE`, `ENFILE` or `ENOMEM`: the selector and the alarm are two descriptors.
+    pub fn new() -> Result<Self> {
         Self::with_budgets(Budgets::default())
     }
 
-    /// [`new`](Self::new) with bounds of one's own.
+    /// An event loop with other [`Budgets`] than the default.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub fn with_budgets(budgets: Budgets) -> Result<(Self, LoopHandle<C>)> {
-        let reactor = Reactor::with_event_budget(budgets.events)?;
-        let (handle, inbox) = remote::channel(mio::Waker::new(reactor.registry(), WAKE)?);
+    /// As [`new`](Self::new).
+    pub fn with_budgets(budgets: Budgets) -> Result<Self> {
+        let reactor = Reactor::new(budgets.events)?;
         let alarm = Alarm::new(reactor.registry())?;
-        Ok((
-            Self {
-                budgets,
-                inbox,
-                wheel: Wheel::new(),
-                alarm,
-                slack_until: 0,
-                reactor,
-            },
-            handle,
-        ))
+        Ok(Self {
+            budgets,
+            inbox: None,
+            wheel: Wheel::new(),
+            alarm,
+            slack_until: 0,
+            reactor,
+        })
     }
 
-    /// One pass. `now` is the tick that decides what is due; `max_wait` bounds the wait for
-    /// readiness (`None`: until the earliest deadline or a post, at most). Nothing that happens
-    /// after a phase has been collected is part of this turn.
+    /// Runs one turn: collects commands, due timers and ready sources into `turn`.
+    ///
+    /// `now` is the tick that decides which timers are due. The wait for readiness ends after
+    /// `max_wait`, at [`next_wake`](Self::next_wake), or at a post; it is skipped if commands or
+    /// timers were collected. `None` sets no limit.
+    ///
+    /// # Ordering
+    ///
+    /// Commands, timers, sources. An event after its phase has been collected belongs to the next
+    /// turn.
     ///
     /// # Errors
     ///
-    /// Of the system calls that wait. `turn` is valid all the same and has to be dispatched: timers
-    /// in it have left the wheel, edges in it are not reported again. What could not be collected
-    /// is found by a later turn.
+    /// The failure of a system call of the wait. `turn` is valid and has to be dispatched: its
+    /// timers have left the wheel, and its edges are not reported again. A later turn collects the
+    /// rest.
     pub fn turn(&mut self, now: u64, max_wait: Option<Duration>, turn: &mut Turn<C>) -> Result<()> {
         self.collect_commands(turn);
         self.collect_due(now, turn);
@@ -115,37 +120,29 @@ impl<S: AsFd, C> EventLoop<S, C> {
         collected
     }
 
-    /// Declares whether `now` may step, forward or back, against the system's monotonic clock. By
-    /// default it does not; for a clock that does, each turn with pending timers sets the alarm.
-    pub fn expect_clock_steps(&mut self, steps: bool) {
-        self.alarm.expect_steps(steps);
-    }
-
-    /// Arms a timer, or moves it; see [`Wheel::arm`].
-    pub fn arm(&mut self, id: TimerId, deadline: u64) {
-        self.wheel.arm(id, deadline);
-    }
-
-    /// Cancels a timer; see [`Wheel::cancel`].
-    pub fn cancel(&mut self, id: TimerId) -> bool {
-        self.wheel.cancel(id)
-    }
-
-    /// The tick by which the next turn has to begin for the timers' sake, seen from `now`: the
-    /// earliest deadline, or a [`TIMER_SLACK`] after a turn in which a [`SLACK_BURST`] fired.
-    #[must_use]
-    pub fn next_wake(&self, now: u64) -> Option<u64> {
-        // Never later than a pause from now: the clock may have been set back since.
-        let slack_until = self.slack_until.min(now.saturating_add(TIMER_SLACK));
-        self.wheel.next_wake().map(|wake| wake.max(slack_until))
-    }
-
-    /// Makes the set's descriptor readable at the next deadline, seen from `now`, where there is
-    /// an alarm ([`HAS_ALARM`]).
+    /// A handle that posts commands to this loop. The first call makes the inbox and its waker; a
+    /// loop without handles has neither.
     ///
     /// # Errors
     ///
-    /// Of `timerfd_settime(2)`. The alarm is as before, and the next call tries again.
+    /// Of the first call: `EMFILE`, `ENFILE` or `ENOMEM` (a waker is one descriptor).
+    pub fn handle(&mut self) -> Result<LoopHandle<C>> {
+        if let Some(inbox) = &self.inbox {
+            return Ok(inbox.handle());
+        }
+        let waker = mio::Waker::new(self.reactor.registry(), WAKE)?;
+        let (handle, inbox) = remote::channel(waker);
+        self.inbox = Some(inbox);
+        Ok(handle)
+    }
+
+    /// Sets the alarm to [`next_wake`](Self::next_wake), if the system has one ([`HAS_ALARM`]): the
+    /// selector then becomes readable at that tick. Each [`turn`](Self::turn) does this; call it
+    /// after timers were armed outside a turn.
+    ///
+    /// # Errors
+    ///
+    /// Of `timerfd_settime(2)`. The alarm keeps its time, and the next call tries again.
     pub fn set_alarm(&mut self, now: u64) -> Result<()> {
         if let Some(deadline) = self.next_wake(now) {
             self.alarm.set(now, deadline)?;
@@ -153,96 +150,70 @@ impl<S: AsFd, C> EventLoop<S, C> {
         Ok(())
     }
 
-    /// Starts to watch a source; see [`Reactor::register`].
+    /// Declares whether `now` may step against the system's monotonic clock, in either direction.
+    /// The default is false. With a clock that steps, each turn with pending timers sets the alarm.
+    pub fn expect_clock_steps(&mut self, steps: bool) {
+        self.alarm.expect_steps(steps);
+    }
+
+    /// Replaces the selector by a new one with the same sources, alarm and waker. Call it when the
+    /// reactor [needs a rebuild](Reactor::needs_rebuild).
+    ///
+    /// `watch` gets the descriptor of the new selector before the old one is closed. A host that
+    /// watches the loop moves over in it.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub fn register(&mut self, source: S, interest: Interest) -> Result<Token> {
-        self.reactor.register(source, interest)
-    }
-
-    /// Changes an interest; see [`Reactor::reregister`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn reregister(&mut self, token: Token, interest: Interest) -> Result<()> {
-        self.reactor.reregister(token, interest)
-    }
-
-    /// Stops watching; see [`Reactor::deregister`].
-    pub fn deregister(&mut self, token: Token) -> Option<S> {
-        self.reactor.deregister(token)
-    }
-
-    /// Verifies the reports of a source; see [`Reactor::verify`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn verify(&mut self, token: Token) -> Result<()> {
-        self.reactor.verify(token)
-    }
-
-    /// Whether a number still is what was registered; see [`Reactor::is_registered`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn is_registered(&self, token: Token) -> Result<bool> {
-        self.reactor.is_registered(token)
-    }
-
-    /// True if the next turn reports a stale registration.
-    #[must_use]
-    pub fn has_stale(&self) -> bool {
-        self.reactor.has_stale()
-    }
-
-    /// The source of a registration; see [`Reactor::source`].
-    #[must_use]
-    pub fn source(&self, token: Token) -> Option<&S> {
-        self.reactor.source(token)
-    }
-
-    /// A source has been drained; see [`Reactor::drained`].
-    pub fn drained(&mut self, token: Token, readiness: Readiness) {
-        self.reactor.drained(token, readiness);
-    }
-
-    /// Whether registrations that are gone keep reporting, each time for an empty turn:
-    /// [`rebuild`](Self::rebuild) gets rid of them. See the module of the reactor.
-    #[must_use]
-    pub fn needs_rebuild(&self) -> bool {
-        self.reactor.needs_rebuild()
-    }
-
-    /// Replaces the set by a new one with the same sources, alarm and waker. `watch` gets the
-    /// descriptor of the new set before the old one is closed: who watches the loop moves over.
-    ///
-    /// # Errors
-    ///
-    /// `EMFILE` and the like, or of `watch`: two descriptors are needed beside what `watch` needs.
-    /// The old set then serves on, and the loop [needs a rebuild](Self::needs_rebuild) again after a
-    /// few more such reports.
+    /// `EMFILE`, `ENFILE` or `ENOMEM` (the new selector and waker are two descriptors), of
+    /// `epoll_ctl(2)`, or of `watch`. The old selector then stays in use, and the reactor needs a
+    /// rebuild again after a few more stale events.
     pub fn rebuild(&mut self, watch: impl FnOnce(RawFd) -> io::Result<()>) -> Result<()> {
+        let Self { alarm, inbox, .. } = self;
         let mut waker = None;
-        let alarm = &self.alarm;
         self.reactor.rebuild(|poll| {
             alarm.register(poll.registry())?;
-            waker = Some(mio::Waker::new(poll.registry(), WAKE)?);
+            if inbox.is_some() {
+                waker = Some(mio::Waker::new(poll.registry(), WAKE)?);
+            }
             watch(poll.as_raw_fd())
         })?;
-        if let Some(waker) = waker {
-            self.inbox.replace_waker(waker);
+        if let (Some(inbox), Some(waker)) = (inbox, waker) {
+            inbox.replace_waker(waker);
         }
         Ok(())
     }
 
+    /// The sources of this loop.
+    pub fn reactor_mut(&mut self) -> &mut Reactor<S> {
+        &mut self.reactor
+    }
+
+    /// The timers of this loop. The alarm follows at the end of the next turn, or with
+    /// [`set_alarm`](Self::set_alarm).
+    pub fn wheel_mut(&mut self) -> &mut Wheel {
+        &mut self.wheel
+    }
+
+    /// The sources of this loop.
+    #[must_use]
+    pub fn reactor(&self) -> &Reactor<S> {
+        &self.reactor
+    }
+
+    /// The tick at which timers require the next turn, as of `now`: the earliest deadline, but not
+    /// within [`TIMER_SLACK`] after a turn that fired [`SLACK_BURST`] timers. `None` without timers.
+    #[must_use]
+    pub fn next_wake(&self, now: u64) -> Option<u64> {
+        // The clock may have been set back since the burst.
+        let slack_until = self.slack_until.min(now.saturating_add(TIMER_SLACK));
+        self.wheel.next_wake().map(|wake| wake.max(slack_until))
+    }
+
     fn collect_commands(&self, turn: &mut Turn<C>) {
         turn.commands.clear();
-        self.inbox.drain(&mut turn.commands);
+        if let Some(inbox) = &self.inbox {
+            inbox.drain(&mut turn.commands);
+        }
     }
 
     fn collect_due(&mut self, now: u64, turn: &mut Turn<C>) {
@@ -259,8 +230,8 @@ impl<S: AsFd, C> EventLoop<S, C> {
         max_wait: Option<Duration>,
         turn: &mut Turn<C>,
     ) -> Result<()> {
-        let work = !turn.commands.is_empty() || !turn.due.is_empty();
-        let wait = if work {
+        let has_work = !turn.commands.is_empty() || !turn.due.is_empty();
+        let wait = if has_work {
             Some(Duration::ZERO)
         } else {
             self.wait(now, max_wait)
@@ -283,19 +254,20 @@ impl<S: AsFd, C> EventLoop<S, C> {
 }
 
 impl<S, C> AsRawFd for EventLoop<S, C> {
-    /// Readable while a turn has something to collect: a guest in another loop watches it. The
-    /// ready list does not show in it; see [`Reactor`].
+    /// The selector, which is readable while it holds events: a host loop watches it. Sources on
+    /// the ready list do not make it readable; see [`Turn::more`].
     fn as_raw_fd(&self) -> RawFd {
         self.reactor.as_raw_fd()
     }
 }
 
-/// How much one turn collects: a storm of timers or events shares the thread with everybody else.
+/// Bounds of one turn, so that a burst of timers or events does not starve the host loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// Most timers that fire in one turn, at least 1.
+    /// Most timers that fire in one turn. At least 1.
     pub timers: usize,
-    /// Most events taken from the selector, and most sources of the ready list asked again.
+    /// Most events taken from the selector, and most sources of the ready list rechecked. At
+    /// least 1.
     pub events: usize,
 }
 
@@ -323,6 +295,6 @@ pub const SLACK_BURST: usize = 16;
 /// Longest delay of timers that are due after a burst, in ticks: a millisecond.
 pub const TIMER_SLACK: u64 = 1_000_000;
 
-/// Whether the set can wake at a deadline by itself; if not, who watches it has to do that at
+/// Whether the selector can wake at a deadline. If not, the host has to begin a turn at
 /// [`EventLoop::next_wake`].
 pub const HAS_ALARM: bool = Alarm::EXISTS;

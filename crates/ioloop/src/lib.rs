@@ -1,16 +1,16 @@
-//! The core of the `ioloop` npm package: an event loop that knows nothing of JavaScript.
+//! The core of the `ioloop` npm package: an event loop that does not depend on JavaScript.
 //!
 //! # Terminology
 //!
 //! - **turn**: one pass of the loop ([`EventLoop::turn`]).
 //! - **tick**: the unit of the timer wheel, one nanosecond ([`timer`]).
-//! - **source**: anything with a file descriptor that can be registered ([`reactor`]).
-//! - **interest** / **readiness**: what one asks to be told about / what is possible now.
-//! - **token**: names a registration; carries a generation, so a stale one is harmless.
+//! - **source**: a file descriptor that can be registered ([`reactor`]).
+//! - **interest**, **readiness**: the operations that an owner waits for; those that are possible.
+//! - **token**: the name of a registration. Its generation makes a stale token harmless.
 //! - **drain**: repeat an operation until it would block.
 //! - **post**: hand a command to the loop from another thread ([`LoopHandle`]).
 //!
-//! Time is an argument everywhere: only [`clock`] reads one.
+//! Time is an argument everywhere: the core reads no clock.
 #![forbid(unsafe_code)]
 
 pub mod clock;

@@ -1,7 +1,7 @@
-//! Posting to a loop from other threads: an inbox, and a waker that is rung once for many posts.
+//! Commands from other threads: an inbox, and a waker that many posts share.
 //!
-//! Runs on any thread: [`LoopHandle::post`] and [`LoopHandle::wake`]; neither ever blocks for
-//! longer than it takes to push on a vector. Runs on the loop's thread: everything else.
+//! [`LoopHandle`] is `Send`, `Sync` and `Clone`. Its functions may run on any thread and block only
+//! for the time of a push onto a vector. [`Inbox`] belongs to the loop's thread.
 
 #[cfg(loom)]
 use loom::sync::{Arc, Mutex};
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 
 use std::io;
 
-/// What interrupts a wait. mio's waker, or a model of it.
+/// Interrupts a wait. Implemented by mio's waker, and by a model in the loom tests.
 pub trait Wake {
     /// Ends the wait in progress, or the next one.
     ///
     /// # Errors
     ///
-    /// What `write(2)` to the eventfd says.
+    /// Of `write(2)` to the eventfd.
     fn wake(&self) -> io::Result<()>;
 }
 
@@ -26,17 +26,17 @@ impl Wake for mio::Waker {
     }
 }
 
-/// Hands commands to a loop from any thread. Clones share one inbox.
+/// Posts commands to a loop from any thread. Clones share one inbox.
 #[derive(Debug)]
 pub struct LoopHandle<C, W = mio::Waker> {
     shared: Arc<Mutex<Shared<C, W>>>,
 }
 
-/// The loop was closed; the command comes back unused.
+/// The loop was closed. Contains the command that was not posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed<C>(pub C);
 
-/// The loop's end of the handles. Dropping it closes them.
+/// The receiving end of the handles. Dropping it closes them.
 #[derive(Debug)]
 pub struct Inbox<C, W = mio::Waker> {
     shared: Arc<Mutex<Shared<C, W>>>,
@@ -45,35 +45,36 @@ pub struct Inbox<C, W = mio::Waker> {
 #[derive(Debug)]
 struct Shared<C, W> {
     commands: Vec<C>,
-    /// Rung, and not drained since: whoever posts now need not ring again.
+    /// The waker was called since the last drain, so a post does not call it again.
     woken: bool,
     /// `None` once the loop is closed.
     waker: Option<W>,
 }
 
-/// A handle and the inbox it posts to.
+/// An inbox and the first handle to it.
 pub fn channel<C, W: Wake>(waker: W) -> (LoopHandle<C, W>, Inbox<C, W>) {
     let shared = Shared {
         commands: Vec::new(),
         woken: false,
         waker: Some(waker),
     };
-    let shared = Arc::new(Mutex::new(shared));
-    (
-        LoopHandle {
-            shared: Arc::clone(&shared),
-        },
-        Inbox { shared },
-    )
+    let inbox = Inbox {
+        shared: Arc::new(Mutex::new(shared)),
+    };
+    (inbox.handle(), inbox)
 }
 
 impl<C, W: Wake> LoopHandle<C, W> {
-    /// Queues a command for the loop's next turn and wakes the loop. Commands of one thread arrive
-    /// in their order, each exactly once; when the loop is closed before, they are dropped there.
+    /// Queues a command for the loop's next turn and wakes the loop. Commands still in the inbox
+    /// when the loop closes are dropped.
+    ///
+    /// # Ordering
+    ///
+    /// Commands of one thread arrive in the order of its posts, each once.
     ///
     /// # Errors
     ///
-    /// [`Closed`], with the command, when the loop is closed.
+    /// [`Closed`], with the command, once the loop is closed.
     pub fn post(&self, command: C) -> Result<(), Closed<C>> {
         let mut shared = lock(&self.shared);
         if shared.waker.is_none() {
@@ -84,7 +85,7 @@ impl<C, W: Wake> LoopHandle<C, W> {
         Ok(())
     }
 
-    /// Wakes the loop without a command. Many wakes before the next turn are one.
+    /// Wakes the loop without a command. Wakes are coalesced: many before the next turn are one.
     pub fn wake(&self) {
         lock(&self.shared).wake();
     }
@@ -105,14 +106,22 @@ impl<C, W> Clone for LoopHandle<C, W> {
 }
 
 impl<C, W: Wake> Inbox<C, W> {
-    /// Moves what was posted to `commands`. A post after this rings again.
+    /// Another handle to this inbox.
+    #[must_use]
+    pub fn handle(&self) -> LoopHandle<C, W> {
+        LoopHandle {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Appends the queued commands to `commands`. The next post calls the waker again.
     pub fn drain(&self, commands: &mut Vec<C>) {
         let mut shared = lock(&self.shared);
         shared.woken = false;
         commands.append(&mut shared.commands);
     }
 
-    /// Takes another waker, for a new set. Rings it if somebody had rung the old one.
+    /// Replaces the waker, for a new selector. A wake that is outstanding is repeated on it.
     pub fn replace_waker(&self, waker: W) {
         let mut shared = lock(&self.shared);
         shared.waker = Some(waker);
@@ -131,16 +140,16 @@ impl<C, W> Drop for Inbox<C, W> {
 }
 
 impl<C, W: Wake> Shared<C, W> {
-    /// Rings under the lock, so that the waker cannot be closed in between: a write to an eventfd
-    /// takes as long as the lock would.
+    /// Calls the waker under the lock, so that it cannot be closed meanwhile. A write to an eventfd
+    /// takes about as long as the lock.
     fn wake(&mut self) {
         let Some(waker) = &self.waker else { return };
-        // It fails only when the descriptor is broken; then the next post tries again.
+        // Fails only on a broken descriptor; the next post then tries again.
         self.woken = self.woken || waker.wake().is_ok();
     }
 }
 
-/// A poisoned lock is used on: a push or a take leaves the queue whole whatever panics.
+/// Ignores poisoning: a push or a take leaves the queue whole if it panics.
 fn lock<T>(mutex: &Mutex<T>) -> Guard<'_, T> {
     mutex
         .lock()

@@ -80,12 +80,15 @@ enum Step {
 
 impl World {
     fn new(budgets: Budgets, clock_steps: bool) -> Self {
-        let (mut event_loop, handle) = EventLoop::with_budgets(budgets).unwrap();
+        let mut event_loop = EventLoop::with_budgets(budgets).unwrap();
+        let handle = event_loop.handle().unwrap();
         event_loop.expect_clock_steps(clock_steps);
         let sources = (0..SOURCES).map(|_| {
             let (mine, peer) = net::pair().unwrap();
             let mine = Arc::new(mine);
-            let token = event_loop.register(Arc::clone(&mine), Interest::READABLE);
+            let token = event_loop
+                .reactor_mut()
+                .register(Arc::clone(&mine), Interest::READABLE);
             (mine, peer, token.unwrap())
         });
         let sources = sources.collect();
@@ -106,12 +109,14 @@ impl World {
     fn take(&mut self, step: &Step) {
         match *step {
             Step::Arm(id, delay) => {
-                self.event_loop.arm(TimerId(id), self.now + delay);
+                self.event_loop
+                    .wheel_mut()
+                    .arm(TimerId(id), self.now + delay);
                 self.armed.insert(id, self.now + delay);
             }
             Step::Cancel(id) => {
                 let was_armed = self.armed.remove(&id).is_some();
-                assert_eq!(self.event_loop.cancel(TimerId(id)), was_armed);
+                assert_eq!(self.event_loop.wheel_mut().cancel(TimerId(id)), was_armed);
             }
             Step::PeerWrites(at) => {
                 rustix::io::write(&self.sources[at].1, b"x").unwrap();
@@ -131,7 +136,9 @@ impl World {
     fn read(&mut self, at: usize) {
         let (mine, _, token) = &self.sources[at];
         if rustix::io::read(mine, &mut [0u8; 1]).is_err() {
-            self.event_loop.drained(*token, Readiness::READABLE);
+            self.event_loop
+                .reactor_mut()
+                .drained(*token, Readiness::READABLE);
         }
     }
 
@@ -180,16 +187,20 @@ impl World {
     /// The set wakes by itself at the next deadline, wherever the clock has stepped to.
     fn assert_alarmed(&mut self) {
         for id in 0..TIMERS {
-            self.event_loop.cancel(TimerId(id));
+            self.event_loop.wheel_mut().cancel(TimerId(id));
         }
         self.armed.clear();
-        self.event_loop.arm(TimerId(0), self.now + 3_000_000);
+        self.event_loop
+            .wheel_mut()
+            .arm(TimerId(0), self.now + 3_000_000);
         self.armed.insert(0, self.now + 3_000_000);
         self.event_loop.set_alarm(self.now).unwrap();
         for (at, _) in self.sources.iter().enumerate() {
             let (mine, _, token) = &self.sources[at];
             while rustix::io::read(mine, &mut [0u8; 1]).is_ok() {}
-            self.event_loop.drained(*token, Readiness::READABLE);
+            self.event_loop
+                .reactor_mut()
+                .drained(*token, Readiness::READABLE);
         }
         assert!(
             self.wakes(),

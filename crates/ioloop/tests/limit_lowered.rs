@@ -22,12 +22,18 @@ fn sources_that_were_not_drained_are_reported_whatever_the_limit() {
 
 fn reported_below(events: usize, limit: u64) {
     let budgets = Budgets { timers: 1, events };
-    let (mut event_loop, _handle) = EventLoop::<OwnedFd, ()>::with_budgets(budgets).unwrap();
+    let mut event_loop = EventLoop::<OwnedFd, ()>::with_budgets(budgets).unwrap();
     let peers: Vec<(Token, OwnedFd)> = (0..30)
         .map(|_| {
             let (mine, peer) = net::pair().unwrap();
             rustix::io::write(&peer, b"x").unwrap();
-            (event_loop.register(mine, Interest::READABLE).unwrap(), peer)
+            (
+                event_loop
+                    .reactor_mut()
+                    .register(mine, Interest::READABLE)
+                    .unwrap(),
+                peer,
+            )
         })
         .collect();
     let mut turn = Turn::default();
@@ -41,7 +47,7 @@ fn reported_below(events: usize, limit: u64) {
         ..before
     };
     setrlimit(Resource::Nofile, lowered).unwrap();
-    event_loop.arm(TimerId(0), 1);
+    event_loop.wheel_mut().arm(TimerId(0), 1);
     let mut reports = vec![0; peers.len()];
     let mut fired = 0;
     for _ in 0..4 * peers.len() {

@@ -1,13 +1,14 @@
 //! Registrations that are named by their index alone.
 #![cfg(not(loom))]
 
-use ioloop::net;
-use ioloop::reactor::{Interest, Reactor};
+use ioloop::reactor::Interest;
+use ioloop::{EventLoop, net};
 
 #[test]
 fn an_index_names_the_live_registration_alone() {
     let (first, second) = net::pair().unwrap();
-    let mut reactor = Reactor::new().unwrap();
+    let mut event_loop = EventLoop::<_, ()>::new().unwrap();
+    let reactor = event_loop.reactor_mut();
     assert_eq!(reactor.token_at(0), None);
 
     let old = reactor.register(first, Interest::READABLE).unwrap();

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ioloop::reactor::{Interest, Reactor, Readiness, Token};
-use ioloop::{Error, net};
+use ioloop::reactor::{Interest, Readiness, Token};
+use ioloop::{Error, EventLoop, Turn, net};
 use proptest::prelude::*;
 use rustix::event::{Timespec, epoll};
 
@@ -33,7 +33,7 @@ struct Pair {
 
 /// The reactor, and native epoll beside it as the model.
 struct World {
-    reactor: Reactor<Arc<OwnedFd>>,
+    event_loop: EventLoop<Arc<OwnedFd>, ()>,
     oracle: OwnedFd,
     pairs: Vec<Pair>,
 }
@@ -49,7 +49,7 @@ impl World {
             }
         });
         Self {
-            reactor: Reactor::new().unwrap(),
+            event_loop: EventLoop::new().unwrap(),
             oracle: epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(),
             pairs: pairs.collect(),
         }
@@ -73,7 +73,10 @@ impl World {
 
     fn register(&mut self, at: usize, interest: Interest) {
         let pair = &mut self.pairs[at];
-        let result = self.reactor.register(Arc::clone(&pair.mine), interest);
+        let result = self
+            .event_loop
+            .reactor_mut()
+            .register(Arc::clone(&pair.mine), interest);
         if pair.registered.is_some() {
             assert!(matches!(result, Err(Error::Registered)));
             return;
@@ -88,7 +91,10 @@ impl World {
         let Some((token, _)) = pair.registered else {
             return;
         };
-        self.reactor.reregister(token, interest).unwrap();
+        self.event_loop
+            .reactor_mut()
+            .reregister(token, interest)
+            .unwrap();
         let data = epoll::EventData::new_u64(at as u64);
         epoll::modify(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
         pair.registered = Some((token, interest));
@@ -98,13 +104,13 @@ impl World {
         let Some((token, interest)) = self.pairs[at].registered.take() else {
             return;
         };
-        assert!(self.reactor.deregister(token).is_some());
+        assert!(self.event_loop.reactor_mut().deregister(token).is_some());
         assert!(
-            self.reactor.deregister(token).is_none(),
+            self.event_loop.reactor_mut().deregister(token).is_none(),
             "a stale token reaches nothing"
         );
         assert!(matches!(
-            self.reactor.reregister(token, interest),
+            self.event_loop.reactor_mut().reregister(token, interest),
             Err(Error::Unknown)
         ));
         epoll::delete(&self.oracle, &*self.pairs[at].mine).unwrap();
@@ -114,22 +120,24 @@ impl World {
         let pair = &self.pairs[at];
         let result = net::recv(&*pair.mine, &mut vec![0; count]);
         if let (Err(_), Some((token, _))) = (result, pair.registered) {
-            self.reactor.drained(token, Readiness::READABLE);
+            self.event_loop
+                .reactor_mut()
+                .drained(token, Readiness::READABLE);
         }
     }
 
     fn poll(&mut self) {
-        let mut events = Vec::new();
-        self.reactor
-            .poll(Some(Duration::ZERO), &mut events)
+        let mut turn = Turn::default();
+        self.event_loop
+            .turn(0, Some(Duration::ZERO), &mut turn)
             .unwrap();
         let mut reported = BTreeMap::new();
-        for event in events {
+        for event in turn.ready {
             let at = self.pairs.iter().position(|pair| {
                 pair.registered
                     .is_some_and(|(token, _)| token == event.token)
             });
-            let bits = event.readiness.without(Readiness::READ_CLOSED).bits();
+            let bits = event.readiness.difference(Readiness::READ_CLOSED).bits();
             let twice = reported.insert(at.expect("an event of a live token"), bits);
             assert_eq!(twice, None, "each source once");
         }
@@ -170,13 +178,16 @@ impl World {
 
 fn flags(interest: Interest) -> epoll::EventFlags {
     let mut flags = epoll::EventFlags::empty();
-    flags.set(epoll::EventFlags::IN, interest.is_readable());
-    flags.set(epoll::EventFlags::OUT, interest.is_writable());
+    flags.set(epoll::EventFlags::IN, interest.contains(Interest::READABLE));
+    flags.set(
+        epoll::EventFlags::OUT,
+        interest.contains(Interest::WRITABLE),
+    );
     flags
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let interest = (0..4_u32).prop_map(|bits| Interest::from_bits(bits & 1 | (bits & 2) << 1));
+    let interest = (0..4_u32).prop_map(|bits| Interest::from_word(bits & 1 | (bits & 2) << 1));
     prop_oneof![
         3 => (0..PAIRS, interest.clone()).prop_map(|(at, i)| Step::Register(at, i)),
         2 => (0..PAIRS, interest).prop_map(|(at, i)| Step::Reregister(at, i)),

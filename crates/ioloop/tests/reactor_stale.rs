@@ -9,8 +9,8 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use ioloop::reactor::{Event, Interest, Reactor, Readiness, Token};
-use ioloop::{Error, net};
+use ioloop::reactor::{Event, Interest, Readiness, Token};
+use ioloop::{Error, EventLoop, Turn, net};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{dup, dup2, write};
 
@@ -36,7 +36,7 @@ impl Number {
 
 /// A registered socket of which a copy exists, and its peer.
 struct World {
-    reactor: Reactor<Number>,
+    event_loop: EventLoop<Number, ()>,
     token: Token,
     number: Number,
     mine: OwnedFd,
@@ -47,12 +47,12 @@ struct World {
 impl World {
     fn new(interest: Interest) -> Self {
         let (mine, peer) = net::pair().unwrap();
-        let mut reactor = Reactor::new().unwrap();
+        let mut event_loop = EventLoop::<Number, ()>::new().unwrap();
         let number = Number(mine.as_raw_fd());
-        let token = reactor.register(number, interest).unwrap();
+        let token = event_loop.reactor_mut().register(number, interest).unwrap();
         let copy = dup(&mine).unwrap();
         Self {
-            reactor,
+            event_loop,
             token,
             number,
             mine,
@@ -62,12 +62,12 @@ impl World {
     }
 
     fn poll(&mut self) -> Vec<(Token, Readiness)> {
-        let mut events = Vec::new();
-        self.reactor
-            .poll(Some(Duration::ZERO), &mut events)
+        let mut turn = Turn::default();
+        self.event_loop
+            .turn(0, Some(Duration::ZERO), &mut turn)
             .unwrap();
         let pair = |event: Event| (event.token, event.readiness);
-        events.into_iter().map(pair).collect()
+        turn.ready.into_iter().map(pair).collect()
     }
 }
 
@@ -78,17 +78,21 @@ fn a_verified_number_of_another_file_is_stale_and_reported_once() {
         Interest::READABLE | Interest::WRITABLE | Interest::EDGE,
     ] {
         let mut world = World::new(interest);
-        world.reactor.verify(world.token).unwrap();
+        world.event_loop.reactor_mut().verify(world.token).unwrap();
         let _writable = world.poll();
         let (other, other_peer) = net::pair().unwrap();
         world.number.become_file(&other);
         net::send(&other_peer, b"not yours").unwrap();
         net::send(&world.peer, b"to the copy").unwrap();
         assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
-        assert!(world.reactor.source(world.token).is_none());
+        assert!(world.event_loop.reactor_mut().source(world.token).is_none());
         assert_eq!(world.poll(), []);
         // The number is free for the other.
-        let token = world.reactor.register(world.number, interest).unwrap();
+        let token = world
+            .event_loop
+            .reactor_mut()
+            .register(world.number, interest)
+            .unwrap();
         let events = world.poll();
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].0, token);
@@ -113,41 +117,45 @@ fn the_selector_tells_two_eventfds_with_one_inode_apart() {
     let (own, other) = (eventfd(0, flags).unwrap(), eventfd(1, flags).unwrap());
     let copy = dup(&own).unwrap();
     let number = Number(own.as_raw_fd());
-    let mut reactor = Reactor::new().unwrap();
-    let token = reactor.register(number, Interest::READABLE).unwrap();
-    reactor.verify(token).unwrap();
+    let mut event_loop = EventLoop::<Number, ()>::new().unwrap();
+    let token = event_loop
+        .reactor_mut()
+        .register(number, Interest::READABLE)
+        .unwrap();
+    event_loop.reactor_mut().verify(token).unwrap();
     number.become_file(&other);
     write(&copy, &1_u64.to_ne_bytes()).unwrap();
-    let mut events = Vec::new();
-    reactor.poll(Some(Duration::ZERO), &mut events).unwrap();
-    assert_eq!(events.len(), 1);
-    assert_eq!(events[0].readiness, Readiness::STALE);
+    let mut turn = Turn::default();
+    event_loop.turn(0, Some(Duration::ZERO), &mut turn).unwrap();
+    assert_eq!(turn.ready.len(), 1);
+    assert_eq!(turn.ready[0].readiness, Readiness::STALE);
 }
 
 #[test]
 fn reports_of_a_stale_registration_ask_for_a_rebuild() {
     let mut world = World::new(Interest::READABLE);
-    world.reactor.verify(world.token).unwrap();
+    world.event_loop.reactor_mut().verify(world.token).unwrap();
     let (other, _other_peer) = net::pair().unwrap();
     world.number.become_file(&other);
     for _ in 0..40 {
         net::send(&world.peer, b"x").unwrap();
         let _stale = world.poll();
     }
-    assert!(world.reactor.needs_rebuild());
+    assert!(world.event_loop.reactor_mut().needs_rebuild());
 }
 
 #[test]
 fn a_number_that_is_its_old_description_again_can_be_registered() {
     let mut world = World::new(Interest::READABLE);
-    world.reactor.verify(world.token).unwrap();
+    world.event_loop.reactor_mut().verify(world.token).unwrap();
     let (other, _other_peer) = net::pair().unwrap();
     world.number.become_file(&other);
     net::send(&world.peer, b"x").unwrap();
     assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
     world.number.become_file(&world.copy);
     let token = world
-        .reactor
+        .event_loop
+        .reactor_mut()
         .register(world.number, Interest::READABLE)
         .unwrap();
     assert_eq!(world.poll(), [(token, Readiness::READABLE)]);
@@ -157,13 +165,34 @@ fn a_number_that_is_its_old_description_again_can_be_registered() {
 #[test]
 fn a_number_that_became_another_file_is_not_registered() {
     let mut world = World::new(Interest::READABLE);
-    assert!(world.reactor.is_registered(world.token).unwrap());
+    assert!(
+        world
+            .event_loop
+            .reactor_mut()
+            .is_registered(world.token)
+            .unwrap()
+    );
     let (other, _other_peer) = net::pair().unwrap();
     world.number.become_file(&other);
-    assert!(!world.reactor.is_registered(world.token).unwrap());
+    assert!(
+        !world
+            .event_loop
+            .reactor_mut()
+            .is_registered(world.token)
+            .unwrap()
+    );
     assert!(matches!(
-        world.reactor.reregister(world.token, Interest::READABLE),
+        world
+            .event_loop
+            .reactor_mut()
+            .reregister(world.token, Interest::READABLE),
         Err(Error::Unknown)
     ));
-    assert!(!world.reactor.is_registered(world.token).unwrap());
+    assert!(
+        !world
+            .event_loop
+            .reactor_mut()
+            .is_registered(world.token)
+            .unwrap()
+    );
 }

@@ -1,6 +1,6 @@
 //! Seconds to ticks and back: nothing is reordered, nothing is told apart wrongly.
 
-use ioloop::clock::{SystemClock, Timeline};
+use ioloop::clock::Timeline;
 use proptest::prelude::*;
 
 const EPOCH: f64 = 1_790_000_000.25;
@@ -53,14 +53,6 @@ fn every_tick_has_seconds() {
     for tick in [0, 1, Timeline::ORIGIN_TICK, u64::MAX - 1, u64::MAX] {
         assert!(timeline.tick(timeline.seconds(tick)) >= tick, "{tick}");
     }
-}
-
-#[test]
-fn the_system_clock_starts_at_the_origin_and_never_goes_back() {
-    let clock = SystemClock::new();
-    let first = clock.now();
-    assert!(first >= Timeline::ORIGIN_TICK);
-    assert!(clock.now() >= first);
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ioloop::net;
 use ioloop::reactor::{Interest, Token};
 use ioloop::timer::{TimerId, Wheel};
-use ioloop::{EventLoop, LoopHandle, Turn};
+use ioloop::{EventLoop, Turn};
 
 const MILLISECOND: u64 = 1_000_000;
 const START: u64 = 1_000_000 * MILLISECOND;
@@ -68,7 +68,7 @@ fn arm_and_fire() -> Operation {
 }
 
 fn turn_idle() -> Operation {
-    let (mut event_loop, _handle) = new_loop();
+    let mut event_loop = new_loop();
     let mut turn = Turn::default();
     Box::new(move || {
         take_turn(&mut event_loop, &mut turn);
@@ -78,9 +78,10 @@ fn turn_idle() -> Operation {
 
 /// A byte arrives, is reported, and is read until nothing is left.
 fn turn_ready(interest: Interest) -> Operation {
-    let (mut event_loop, _handle) = new_loop();
+    let mut event_loop = new_loop();
     let (reader, writer) = net::pipe().expect("a pipe");
     let token: Token = event_loop
+        .reactor_mut()
         .register(reader, interest)
         .expect("a registration");
     let mut turn = Turn::default();
@@ -89,14 +90,17 @@ fn turn_ready(interest: Interest) -> Operation {
         net::write(&writer, b"x").expect("room for a byte");
         take_turn(&mut event_loop, &mut turn);
         assert_eq!(turn.ready.len(), 1);
-        let reader = event_loop.source(token).expect("its source");
+        let reader = event_loop.reactor().source(token).expect("its source");
         while net::read(reader, &mut buffer).is_ok() {}
-        event_loop.drained(token, turn.ready[0].readiness);
+        event_loop
+            .reactor_mut()
+            .drained(token, turn.ready[0].readiness);
     })
 }
 
 fn post_and_collect() -> Operation {
-    let (mut event_loop, handle) = new_loop();
+    let mut event_loop = new_loop();
+    let handle = event_loop.handle().expect("an eventfd");
     let mut turn = Turn::default();
     Box::new(move || {
         handle.post(1).expect("an open loop");
@@ -114,8 +118,8 @@ fn wheel() -> Wheel {
     wheel
 }
 
-fn new_loop() -> (EventLoop<OwnedFd, u32>, LoopHandle<u32>) {
-    EventLoop::new().expect("three descriptors")
+fn new_loop() -> EventLoop<OwnedFd, u32> {
+    EventLoop::new().expect("two descriptors")
 }
 
 fn take_turn(event_loop: &mut EventLoop<OwnedFd, u32>, turn: &mut Turn<u32>) {

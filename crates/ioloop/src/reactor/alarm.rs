@@ -1,8 +1,10 @@
-//! Ends a wait at the earliest deadline, from inside the set that is waited on.
+//! Ends a wait at the earliest deadline, as an event of the selector.
 //!
-//! On Linux a `timerfd(2)` in the epoll set: whoever watches the set (libuv, a thread) needs no
-//! timer of its own, and the wake-up comes within tens of microseconds where a host timer
-//! rounds to a millisecond. Elsewhere there is none, and the host arms a timer.
+//! # Portability
+//!
+//! On Linux, a `timerfd(2)` in the epoll set. The driver that watches the set needs no timer, and
+//! wakes within tens of microseconds of the deadline, where a host timer rounds to a millisecond.
+//! Other systems have no alarm, and the host arms a timer.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use timerfd::Alarm;
@@ -25,14 +27,14 @@ mod timerfd {
 
     pub(crate) struct Alarm {
         timer: OwnedFd,
-        /// The tick it will ring at; `None` when it has rung or was never set.
+        /// The tick at which it fires; `None` if it has fired or was never set.
         armed: Option<u64>,
-        /// The caller's clock may step, so the kernel's may have another distance to go.
+        /// The caller's clock may step against the kernel's.
         clock_steps: bool,
     }
 
     impl Alarm {
-        /// Whether this system has one.
+        /// Whether this system has an alarm.
         pub(crate) const EXISTS: bool = true;
 
         pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
@@ -51,25 +53,26 @@ mod timerfd {
             registry.register(&mut SourceFd(&fd), ALARM, mio::Interest::READABLE)
         }
 
-        /// Whether the ticks given to [`set`](Self::set) may step: every call then sets the timer.
+        /// Declares whether the ticks given to [`set`](Self::set) may step. If so, every call sets
+        /// the timer.
         pub(crate) fn expect_steps(&mut self, clock_steps: bool) {
             self.clock_steps = clock_steps;
         }
 
-        /// Rings at `deadline`, seen from `now`, or earlier. Moved only to an earlier time: an
-        /// alarm that rings too early costs one empty turn, setting it back would cost a system
-        /// call each time.
+        /// Fires at `deadline` or earlier, as of `now`. The alarm is only moved to an earlier time:
+        /// one that fires early costs an empty turn, while moving it to a later time would cost a
+        /// system call for each cancelled timer.
         ///
-        /// An alarm that should have rung by `now` is set again: if it has not rung although it
-        /// is past, the clock was set forward, and the kernel's timer has the step to go.
+        /// An alarm that is past and has not fired is set again: the caller's clock was set
+        /// forward, and the kernel's timer still has the step to wait.
         pub(crate) fn set(&mut self, now: u64, deadline: u64) -> io::Result<()> {
-            let rings_in_time = self
+            let fires_in_time = self
                 .armed
                 .is_some_and(|armed| now < armed && armed <= deadline);
-            if rings_in_time && !self.clock_steps {
+            if fires_in_time && !self.clock_steps {
                 return Ok(());
             }
-            // Zero would disarm it.
+            // Zero would disarm the timer.
             let wait = deadline.saturating_sub(now).clamp(1, LONGEST_WAIT);
             let spec = Itimerspec {
                 it_interval: Timespec {
@@ -86,8 +89,8 @@ mod timerfd {
             Ok(())
         }
 
-        /// It has rung. Its counter is left unread: the set reports edges, and the next
-        /// [`set`](Self::set) clears it.
+        /// Takes note that the alarm has fired. Its counter is not read: the selector reports
+        /// edges, and the next [`set`](Self::set) clears it.
         pub(crate) fn fired(&mut self) {
             self.armed = None;
         }
@@ -95,8 +98,7 @@ mod timerfd {
 
     const NANOS: u64 = 1_000_000_000;
 
-    /// A year. Kernels before 5.1 refuse waits beyond 2^31 seconds on 32 bits; a turn a year costs
-    /// nothing.
+    /// A year. Kernels before 5.1 refuse waits beyond 2^31 seconds on 32 bits.
     const LONGEST_WAIT: u64 = 365 * 24 * 60 * 60 * NANOS;
 
     #[cfg(test)]
@@ -113,14 +115,14 @@ mod timerfd {
             (poll, alarm)
         }
 
-        /// Seconds until the kernel's timer rings, rounded up.
+        /// Seconds until the kernel's timer fires, rounded up.
         fn remaining(alarm: &Alarm) -> u64 {
             let left = timerfd_gettime(&alarm.timer).unwrap().it_value;
             left.tv_sec.cast_unsigned() + u64::from(left.tv_nsec > 0)
         }
 
         #[test]
-        fn it_is_moved_to_an_earlier_time_only() {
+        fn the_alarm_is_moved_to_an_earlier_time_only() {
             let (_poll, mut alarm) = alarm();
             alarm.set(0, 100 * SECOND).unwrap();
             alarm.set(0, 200 * SECOND).unwrap();
@@ -130,7 +132,7 @@ mod timerfd {
         }
 
         #[test]
-        fn an_alarm_that_is_past_and_has_not_rung_is_set_again() {
+        fn an_alarm_that_is_past_and_has_not_fired_is_set_again() {
             let (_poll, mut alarm) = alarm();
             alarm.set(0, 1_000 * SECOND).unwrap();
             alarm.set(2_000 * SECOND, 2_001 * SECOND).unwrap();
@@ -138,7 +140,7 @@ mod timerfd {
         }
 
         #[test]
-        fn with_a_clock_that_steps_it_is_set_each_time() {
+        fn with_a_clock_that_steps_the_alarm_is_set_each_time() {
             let (_poll, mut alarm) = alarm();
             alarm.expect_steps(true);
             alarm.set(0, 1_000 * SECOND).unwrap();

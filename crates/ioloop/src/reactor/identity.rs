@@ -1,4 +1,4 @@
-//! Which file a descriptor number stands for.
+//! The file that a descriptor number refers to.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-/// Device, inode and file type of an open descriptor. A number that was closed and opened again
-/// has another identity, with the exceptions of [`is_unique`](Self::is_unique).
+/// Device, inode and file type of an open descriptor. A number that was closed and reused has
+/// another identity, with the exceptions of [`is_unique`](Self::is_unique).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     device: u64,
@@ -16,7 +16,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of `fd` now: one `fstat(2)`.
+    /// The current identity of `fd`. One `fstat(2)`.
     ///
     /// # Errors
     ///
@@ -36,7 +36,8 @@ impl Identity {
         })
     }
 
-    /// Whether `fd` is another file than this, or closed. A failure other than `EBADF` says nothing.
+    /// Whether `fd` is another file, or closed. False if `fstat(2)` fails with another error than
+    /// `EBADF`.
     pub fn differs(&self, fd: impl AsFd) -> bool {
         match Self::of(fd) {
             Ok(now) => now != *self,
@@ -44,15 +45,15 @@ impl Identity {
         }
     }
 
-    /// Whether no other open file has the same identity. Of sockets this is so where the system
-    /// numbers them; two opens of one terminal or FIFO are one inode, and all of Linux's eventfds,
-    /// timerfds and inotify instances share one.
+    /// Whether no other open file has the same identity. True for sockets, where the system numbers
+    /// them. Two opens of a terminal or FIFO have one inode, and all eventfds, timerfds and inotify
+    /// instances of Linux share one.
     #[must_use]
     pub fn is_unique(&self) -> bool {
         FileType::from_raw_mode(self.kind as _) == FileType::Socket && self.inode != 0
     }
 
-    /// As words, to hand over: equal if and only if the identities are.
+    /// The identity as words, which are equal if and only if the identities are.
     #[must_use]
     pub const fn words(&self) -> [u64; 3] {
         [self.device, self.inode, self.kind as u64]
@@ -91,7 +92,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_socket_is_known_for_certain_and_a_device_is_not() {
+    fn the_identity_of_a_socket_is_unique_and_that_of_a_device_is_not() {
         let (socket, _peer) = net::pair().unwrap();
         assert!(Identity::of(&socket).unwrap().is_unique());
         let (one, two) = (File::open("/dev/null"), File::open("/dev/null"));

@@ -1,30 +1,29 @@
-//! The level-triggered promise over edges: who was told something and did not prove it drained.
+//! Level-triggered sources over edge-triggered events: those that were reported and not drained.
 //!
-//! mio reports a change once. A handler that leaves data unread has to be called again all the
-//! same, so every source that was reported goes on this list and is asked again before the next
-//! wait, with one `poll(2)` for all of them (67–95 ns a source; `EPOLL_CTL_MOD`, which would make
-//! epoll report it again, costs 505–690). Code that knows it has read until the operation would
-//! block says so, and costs nothing.
+//! mio reports a change once, but a handler that leaves data unread has to be called again. Every
+//! reported source goes on this list. Before the next wait, one `poll(2)` rechecks all of them, at
+//! 67–95 ns a source; a source found ready is then verified by an `EPOLL_CTL_MOD`, at 505–690 ns.
+//! A source that is [drained](super::Reactor::drained) leaves the list at no cost.
 
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use slab::Slab;
 
-use super::{Entry, Readiness, Token};
+use super::{Entry, Readiness, Token, live};
 use crate::Result;
 
-/// Tokens in the order of their first report; the entries know whether they are on it.
+/// Tokens in the order of their first report. [`Entry::listed`] is true for each.
 #[derive(Default)]
 pub(super) struct ReadyList {
     tokens: Vec<Token>,
 }
 
-/// What `poll(2)` said of a source.
+/// The result of `poll(2)` for a source.
 pub(super) struct Recheck {
     pub(super) token: Token,
     pub(super) readiness: Readiness,
-    /// `POLLNVAL`: the descriptor was closed.
+    /// The descriptor was closed (`POLLNVAL`).
     pub(super) closed: bool,
 }
 
@@ -37,10 +36,10 @@ impl ReadyList {
         self.tokens.is_empty()
     }
 
-    /// Drops who is gone or proved itself drained.
+    /// Removes deregistered and drained sources.
     pub(super) fn remove_drained<S>(&mut self, entries: &mut Slab<Entry<S>>) {
         self.tokens.retain(|&token| {
-            let Some(entry) = super::live(entries, token) else {
+            let Some(entry) = live(entries, token) else {
                 return false;
             };
             entry.listed = !entry.pending.of_interest(entry.interest).is_empty();
@@ -48,23 +47,22 @@ impl ReadyList {
         });
     }
 
-    /// Takes the first `budget` of them off the list.
+    /// Removes the first `budget` tokens, and returns them.
     pub(super) fn take<S>(&mut self, entries: &mut Slab<Entry<S>>, budget: usize) -> Vec<Token> {
         let taken: Vec<Token> = self.tokens.drain(..self.tokens.len().min(budget)).collect();
         for &token in &taken {
-            if let Some(entry) = super::live(entries, token) {
+            if let Some(entry) = live(entries, token) {
                 entry.listed = false;
             }
         }
         taken
     }
 
-    /// Asks the first `budget` of them with one `poll(2)`, takes these off the list, and gives
-    /// those that are still ready.
+    /// Removes the first `budget` sources, and returns those that one `poll(2)` finds ready.
     ///
     /// # Errors
     ///
-    /// Of `poll(2)`. The list is as before.
+    /// Of `poll(2)`. The list is unchanged.
     pub(super) fn recheck<S: AsFd>(
         &mut self,
         entries: &mut Slab<Entry<S>>,
@@ -97,7 +95,7 @@ impl ReadyList {
         for token in self.tokens.drain(..count) {
             let entry = &mut entries[token.index() as usize];
             entry.listed = false;
-            entry.pending = Readiness::EMPTY;
+            entry.pending = Readiness::empty();
         }
         Ok(ready)
     }

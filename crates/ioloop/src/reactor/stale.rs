@@ -1,20 +1,19 @@
-//! Registrations whose descriptor was closed elsewhere: how they are found, reported, and how a
-//! set that keeps reporting them is replaced. The rules are in the module of the
-//! [reactor](super).
+//! Registrations whose descriptor number was closed: how they are found, removed and reported. The
+//! rules are in the documentation of the [reactor](super).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use mio::unix::SourceFd;
 
-use super::{Entry, Event, Identity, Reactor, Readiness, Token, is_gone, live, watch};
+use super::selector::{VERIFIES, is_gone};
+use super::{Entry, Event, Identity, Reactor, Readiness, Token, live};
 use crate::{Error, Result};
 
 impl<S: AsFd> Reactor<S> {
-    /// Verifies each report of this registration from now on: the number has to be the file that
-    /// was registered. Costs one `fstat(2)` per report, and one `epoll_ctl(2)` for a
-    /// level-triggered source that is not a socket. For sources that other code may close by their
-    /// number.
+    /// Verifies every further report of a source: its number has to be the registered file. For
+    /// descriptors that other code may close. Costs an `fstat(2)` per report, and an `epoll_ctl(2)`
+    /// if the source is level-triggered and not a socket.
     ///
     /// # Errors
     ///
@@ -27,76 +26,38 @@ impl<S: AsFd> Reactor<S> {
         Ok(())
     }
 
-    /// Whether the number of a registration still is the file that was registered.
+    /// Whether the number of a registration still is the registered file. False for a stale token.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` and the like: it is not known.
+    /// Of `epoll_ctl(2)`, for example `ENOMEM`: unknown.
     pub fn is_registered(&self, token: Token) -> Result<bool> {
-        let entry = self.entries.get(token.index() as usize);
-        match entry.filter(|entry| entry.generation == token.generation()) {
+        match self.entry(token) {
             Some(entry) => Ok(entry.is_current(self.registry(), token)?),
             None => Ok(false),
         }
     }
 
-    /// Whether removed registrations keep reporting; see the module's section on closed
-    /// descriptors.
+    /// Whether the next turn reports a stale registration, without waiting.
     #[must_use]
-    pub fn needs_rebuild(&self) -> bool {
-        self.stale_events >= STALE_EVENT_LIMIT
-    }
-
-    /// Whether a poll would report a [`Readiness::STALE`] without waiting.
-    pub(crate) fn has_stale(&self) -> bool {
+    pub fn has_stale(&self) -> bool {
         !self.stale.is_empty()
     }
 
-    /// Watches all sources in a new set; `enter` gets it last, and adds what else belongs there.
-    /// Tokens stay valid; a source whose descriptor was closed loses its registration.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new), of `epoll_ctl(2)`, or of `enter`. The old set then stays in use
-    /// with all its sources, for another [`STALE_EVENT_LIMIT`] events.
-    pub(crate) fn rebuild(
-        &mut self,
-        enter: impl FnOnce(&mio::Poll) -> io::Result<()>,
-    ) -> Result<()> {
-        self.stale_events = 0;
-        let poll = mio::Poll::new()?;
-        let mut gone = Vec::new();
-        for (index, entry) in &self.entries {
-            let token = entry.token(index);
-            let is_copied = entry.is_current(self.registry(), token)?
-                && entry.copy_to(poll.registry(), token)?;
-            if !is_copied {
-                gone.push(token);
-            }
-        }
-        enter(&poll)?;
-        for token in gone {
-            self.remove_stale(token);
-        }
-        self.poll = poll;
-        self.may_hold_stale = false;
-        Ok(())
-    }
-
-    /// Removes a stale registration; the next report says so.
+    /// Removes a stale registration. The next turn reports it.
     pub(super) fn remove_stale(&mut self, token: Token) {
         if self.remove(token).is_some() {
             self.stale.push(token);
         }
     }
 
-    /// Adds lost registrations to what the poll has found, up to its bound. A set that was replaced
-    /// may have lost any number of them.
+    /// Appends removed stale registrations to `events`, up to the bound of a turn: a rebuild may
+    /// have removed any number.
     #[cold]
     pub(super) fn report_stale(&mut self, events: &mut Vec<Event>) {
         let room = (2 * self.event_budget).saturating_sub(events.len());
         for token in self.stale.drain(..self.stale.len().min(room)) {
-            // Whoever registered the number that is at this index now has replaced the lost one.
+            // A later registration at this index has replaced it.
             if !self.entries.contains(token.index() as usize) {
                 let readiness = Readiness::STALE;
                 events.push(Event { token, readiness });
@@ -104,8 +65,11 @@ impl<S: AsFd> Reactor<S> {
         }
     }
 
-    /// Makes room for `fd`: an old registration of the same number is either live, an error, or
-    /// left over from a descriptor that was closed.
+    /// Removes a stale registration of the number `fd`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registered`] if the registration is live.
     pub(super) fn replace_stale(&mut self, fd: RawFd) -> Result<()> {
         let Some(&index) = self.by_fd.get(&fd) else {
             return Ok(());
@@ -121,13 +85,13 @@ impl<S: AsFd> Reactor<S> {
 }
 
 impl<S: AsFd> Entry<S> {
-    /// Whether a report is of a description whose number is closed, or another file's. Costs
-    /// nothing unless the owner asked for it with [`Reactor::verify`].
+    /// Whether a report is of a file that no longer has this number. Always false without
+    /// [`Reactor::verify`].
     #[inline]
     pub(super) fn is_stale(&self, registry: &mio::Registry, token: Token) -> bool {
-        // kqueue forgets a number with its closing, whatever else the description has.
+        // kqueue removes a number when it is closed, even if a copy remains.
         match &self.identity {
-            Some(identity) if SELECTOR_VERIFIES => self.differs(identity, registry, token),
+            Some(identity) if VERIFIES => self.differs(identity, registry, token),
             _ => false,
         }
     }
@@ -137,20 +101,20 @@ impl<S: AsFd> Entry<S> {
         if identity.differs(&self.source) {
             return true;
         }
-        // An `EPOLL_CTL_MOD` makes the set report again, so an edge-triggered source is not asked.
-        let asks = !identity.is_unique() && !self.interest.is_edge();
-        asks && matches!(self.is_current(registry, token), Ok(false))
+        // Not for an edge-triggered source: `EPOLL_CTL_MOD` makes epoll report it again.
+        let can_ask = !identity.is_unique() && !self.interest.is_edge();
+        can_ask && matches!(self.is_current(registry, token), Ok(false))
     }
 
-    /// Whether the descriptor number still is what was registered, and not a closed one that
-    /// another file has got since. epoll knows: changing a registration that is not there fails. On
-    /// kqueue a change would add it, and the identities are compared.
+    /// Whether the descriptor number still is the registered file. epoll answers this: modifying a
+    /// registration that it does not have fails. kqueue would add it, so there the identities are
+    /// compared.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` and the like: it is not known.
+    /// Of `epoll_ctl(2)`, for example `ENOMEM`: unknown.
     pub(super) fn is_current(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
-        if !SELECTOR_VERIFIES {
+        if !VERIFIES {
             let identity = self.identity.as_ref();
             return Ok(!identity.is_some_and(|identity| identity.differs(&self.source)));
         }
@@ -164,78 +128,33 @@ impl<S: AsFd> Entry<S> {
             Err(error) => Err(error),
         }
     }
-
-    /// Enters a registration into another set; false when its descriptor was closed.
-    fn copy_to(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
-        let fd = self.source.as_fd().as_raw_fd();
-        match watch(registry, fd, token, self.interest) {
-            Ok(_watched) => Ok(true),
-            Err(error) if is_gone(&error) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
 }
-
-/// Whether the set tells a description that is not in it from one that is.
-pub(super) const SELECTOR_VERIFIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
-/// Orphaned events that are put up with before the set is rebuilt. Each costs one empty turn.
-pub(super) const STALE_EVENT_LIMIT: u32 = 16;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::os::fd::OwnedFd;
     use std::sync::Arc;
     use std::time::Duration;
 
     use crate::net;
-    use crate::reactor::{Interest, Reactor, Readiness, token};
-
-    /// Registers and deregisters a socket so often.
-    fn churn(reactor: &mut Reactor<Arc<OwnedFd>>, socket: &Arc<OwnedFd>, rounds: u32) {
-        for _ in 0..rounds {
-            let token = reactor.register(Arc::clone(socket), Interest::READABLE);
-            reactor.deregister(token.unwrap());
-        }
-    }
+    use crate::reactor::{Event, Interest, Reactor, Readiness};
 
     #[test]
-    fn a_new_set_is_due_before_a_generation_comes_again() {
-        let socket = Arc::new(net::pair().unwrap().0);
-        let mut reactor = Reactor::new().unwrap();
-        reactor.next_generation = token::BOUNDARY - 3;
-        churn(&mut reactor, &socket, 6);
-        assert!(!reactor.needs_rebuild(), "nothing was left in the set");
-        reactor.next_generation = token::BOUNDARY - 3;
-        let token = reactor.register(Arc::clone(&socket), Interest::READABLE);
-        reactor.remove_stale(token.unwrap());
-        churn(&mut reactor, &socket, 1);
-        assert!(!reactor.needs_rebuild());
-        churn(&mut reactor, &socket, 1);
-        assert!(reactor.needs_rebuild());
-        reactor.rebuild(|_| Ok(())).unwrap();
-        reactor.next_generation = token::BOUNDARY - 3;
-        churn(&mut reactor, &socket, 6);
-        assert!(!reactor.needs_rebuild());
-    }
-
-    #[test]
-    fn what_a_rebuild_has_stale_comes_within_the_budget() {
+    fn stale_registrations_are_reported_within_the_budget() {
         const BUDGET: usize = 2;
         const SOURCES: usize = 3 * BUDGET + 1;
-        let mut reactor = Reactor::with_event_budget(BUDGET).unwrap();
+        let mut reactor = Reactor::new(BUDGET).unwrap();
         let mut peers = Vec::new();
         for _ in 0..SOURCES {
             let (socket, peer) = net::pair().unwrap();
-            // Ready all the time: it claims its share of each poll.
+            // Always ready: it takes its share of each turn.
             net::send(&peer, b"x").unwrap();
             reactor
                 .register(Arc::new(socket), Interest::READABLE)
                 .unwrap();
             peers.push(peer);
         }
-        let mut events = Vec::new();
-        reactor.poll(Some(Duration::ZERO), &mut events).unwrap();
+        let mut events: Vec<Event> = Vec::new();
+        reactor.turn(Some(Duration::ZERO), &mut events);
         let stale: Vec<_> = (0..SOURCES)
             .map(|_| {
                 let (socket, _peer) = net::pair().unwrap();
@@ -246,15 +165,14 @@ mod tests {
         for &token in &stale {
             reactor.remove_stale(token);
         }
-        let mut lost = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..stale.len() {
-            reactor.poll(Some(Duration::ZERO), &mut events).unwrap();
+            let signals = reactor.turn(Some(Duration::ZERO), &mut events);
+            assert!(signals.failure.is_none());
             assert!(events.len() <= 2 * BUDGET, "{} events", events.len());
-            let reported = events
-                .iter()
-                .filter(|event| event.readiness == Readiness::STALE);
-            lost.extend(reported.map(|event| event.token));
+            let is_stale = |event: &&Event| event.readiness == Readiness::STALE;
+            reported.extend(events.iter().filter(is_stale).map(|event| event.token));
         }
-        assert_eq!(lost, stale);
+        assert_eq!(reported, stale);
     }
 }

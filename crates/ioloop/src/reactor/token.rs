@@ -1,7 +1,7 @@
-//! Names of registrations: a slab index with a generation, packed into mio's one word.
+//! Names of registrations: a slab index and a generation, packed into mio's word.
 
-/// Names one registration. After it has been removed the token is stale and reaches nothing,
-/// whoever uses its index next.
+/// Names one registration. A token is stale once its registration was removed; operations on it
+/// then have no effect, even if the index is in use again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     index: u32,
@@ -14,7 +14,7 @@ pub(crate) const WAKE: mio::Token = mio::Token(usize::MAX);
 pub(crate) const ALARM: mio::Token = mio::Token(usize::MAX - 1);
 
 impl Token {
-    /// The dense index of the registration: what an array beside the slab is indexed by.
+    /// The index of the registration. Indices are dense and reused.
     #[must_use]
     pub const fn index(self) -> u32 {
         self.index
@@ -24,7 +24,7 @@ impl Token {
         self.generation
     }
 
-    /// `index` has to fit [`MAX_INDEX`]; the generation wraps.
+    /// `index` is at most [`MAX_INDEX`]; the generation wraps.
     pub(super) const fn new(index: u32, generation: u32) -> Self {
         Self {
             index,
@@ -38,7 +38,7 @@ impl Token {
     )]
     pub(super) const fn from_mio(token: mio::Token) -> Self {
         Self {
-            index: (token.0 & MAX_INDEX as usize) as u32,
+            index: (token.0 & INDEX_MASK as usize) as u32,
             generation: (token.0 >> INDEX_BITS) as u32 & GENERATION_MASK,
         }
     }
@@ -48,8 +48,8 @@ impl Token {
     }
 }
 
-/// A word of 64 bits gives each half 32; one of 32 bits has to do with a million registrations
-/// and 4,096 generations.
+/// A word of 64 bits holds 32 bits of each; one of 32 bits holds an index of 20 and a generation of
+/// 12.
 const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 const GENERATION_MASK: u32 = if usize::BITS >= 64 {
     u32::MAX
@@ -57,28 +57,30 @@ const GENERATION_MASK: u32 = if usize::BITS >= 64 {
     (1 << 12) - 1
 };
 
-/// Half of all generations.
+/// Half the number of generations.
 pub(super) const BOUNDARY: u32 = GENERATION_MASK / 2 + 1;
 
-/// Whether a half of all generations begins with this one.
+/// Whether a half of the generations begins here.
 pub(super) const fn is_boundary(generation: u32) -> bool {
     generation.is_multiple_of(BOUNDARY)
 }
 
-/// The largest index of a registration; the two above it would look like the reserved tokens.
-pub(super) const MAX_INDEX: u32 = if usize::BITS >= 64 {
+const INDEX_MASK: u32 = if usize::BITS >= 64 {
     u32::MAX
 } else {
-    (1 << 20) - 1
+    (1 << INDEX_BITS) - 1
 };
+
+/// The largest index of a registration. The two above it belong to [`WAKE`] and [`ALARM`].
+pub(super) const MAX_INDEX: u32 = INDEX_MASK - 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_token_survives_the_way_through_mio() {
-        for (index, generation) in [(0, 0), (1, 7), (MAX_INDEX - 2, GENERATION_MASK)] {
+    fn a_token_survives_the_conversion_to_mio() {
+        for (index, generation) in [(0, 0), (1, 7), (MAX_INDEX, GENERATION_MASK)] {
             let token = Token::new(index, generation);
             assert_eq!(Token::from_mio(token.to_mio()), token);
         }
@@ -91,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_reserved_tokens_name_no_registration() {
-        assert!(Token::from_mio(WAKE).index() > MAX_INDEX - 2);
-        assert!(Token::from_mio(ALARM).index() > MAX_INDEX - 2);
+        assert!(Token::from_mio(WAKE).index() > MAX_INDEX);
+        assert!(Token::from_mio(ALARM).index() > MAX_INDEX);
     }
 }

@@ -93,7 +93,7 @@ impl Wheel {
         let limit = before.saturating_add(budget);
         self.refill(now);
         while self.front.fire(now, limit, &mut self.table, due) {
-            // Also when the budget is spent: `has_due` then has its answer in the front.
+            // Also when the budget is spent: `next_wake` then has its answer in the front.
             self.refill(now);
         }
         if due.len() > before {
@@ -115,18 +115,6 @@ impl Wheel {
         *self.levels = std::array::from_fn(|_| Level::new());
         self.front = Front::default();
         self.table.shrink();
-    }
-
-    /// Whether [`Wheel::expire`] at `now` would fire anything. O(1) after a call of it at the same
-    /// `now`; else it may look through the timers of one slot.
-    #[must_use]
-    pub fn has_due(&self, now: u64) -> bool {
-        if let Some(deadline) = self.front.next_deadline() {
-            return deadline <= now;
-        }
-        self.first_slot().is_some_and(|first| {
-            first.start_tick() <= now && self.deadlines(&first).any(|deadline| deadline <= now)
-        })
     }
 
     /// The tick at which [`Wheel::expire`] is next worth calling; `None` if no timer is pending.
@@ -478,7 +466,6 @@ mod tests {
             for id in 0..20 {
                 assert!(wheel.cancel(TimerId(id)));
             }
-            assert!(!wheel.has_due(u64::MAX));
             assert_eq!(expired(&mut wheel, u64::MAX), []);
             assert_eq!(wheel.next_wake(), None);
         }
