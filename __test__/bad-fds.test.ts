@@ -13,7 +13,7 @@ import {
   pipe,
   readablePair,
 } from './helpers/fds.js';
-import { runTurns, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { countCalls, runTurns, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 const { NONE, READ } = IOLoop;
 const TYPE = 'ERR_INVALID_ARG_TYPE';
@@ -225,22 +225,14 @@ function testClosed(
     test.serial(`closed without removeHandler (${state}): ${title}`, (t) =>
       withLoop(async (loop) => {
         const [reader, writer] = pipe();
-        let calls = 0;
         if (ready) writeSync(writer, 'x');
-        loop.addHandler(
-          reader,
-          () => {
-            calls += 1;
-          },
-          READ,
-        );
+        const counter = countCalls(loop, reader);
         await runTurns(loop, 3);
+        const { calls } = counter;
         t.is(calls > 0, ready);
-        calls = 0;
         closeAll(reader, writer);
-        await body(loop, reader, () => calls);
-        t.is(calls, 0);
-        t.pass();
+        await body(loop, reader, () => counter.calls - calls);
+        t.is(counter.calls, calls);
       }),
     );
   }
@@ -366,9 +358,9 @@ test.serial(
         await runTurns(loop, 1);
       }
       const [readable, peer] = readablePair();
-      loop.addHandler(readable, () => loop.stop(), READ);
+      const counter = countCalls(loop, readable, () => loop.stop());
       await loop.start();
+      t.is(counter.calls, 1);
       closeAll(readable, peer);
-      t.pass();
     }),
 );

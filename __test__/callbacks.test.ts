@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as immediate, setTimeout as timeout } from 'node:timers/promises';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
-import { countTurns, runTurns, start, withLoop } from './helpers/loop.js';
+import { until } from './helpers/fds.js';
+import { countCalls, countTurns, runTurns, start, withLoop } from './helpers/loop.js';
 
 test('callbacks run first in, first out, each once', (t) =>
   withLoop(async (loop) => {
@@ -86,28 +87,32 @@ test('callbacks added to a stopped loop run when it starts', (t) =>
 test('a callback wakes a loop that sleeps', (t) =>
   withLoop(async (loop) => {
     const running = loop.start();
+    let ran = 0;
     for (let round = 0; round < 3; round += 1) {
       // Two rounds of Node's loop: ours has nothing to do and is asleep.
       await immediate();
       await immediate();
-      await new Promise<void>((resolve) => {
-        loop.addCallback(resolve);
+      loop.addCallback(() => {
+        ran += 1;
       });
+      await until(() => ran > round, 'the callback');
     }
     loop.stop();
     await running;
-    t.pass();
+    t.is(ran, 3);
   }));
 
 test('what a resumed async callback adds wakes a loop that sleeps', (t) =>
   withLoop(async (loop) => {
+    let ran = false;
     await start(loop, async () => {
       await timeout(1);
       loop.addCallback(() => {
+        ran = true;
         loop.stop();
       });
     });
-    t.pass();
+    t.true(ran);
   }));
 
 test('a hundred thousand callbacks run in one turn', (t) =>
@@ -194,37 +199,31 @@ test("a storm of callbacks does not starve the loop's own timeouts and handlers"
     await new Promise<void>((resolve) => {
       loop.callLater(0.002, resolve);
     });
-    const handled = new Promise<void>((resolve) => {
-      loop.addHandler(
-        readable,
-        () => {
-          loop.removeHandler(readable);
-          resolve();
-        },
-        IOLoop.READ,
-      );
-    });
-    writer.send(Buffer.from('x'));
-    await handled;
+    const counter = countCalls(loop, readable, () => loop.removeHandler(readable));
+    writer.send('x');
+    await until(() => counter.calls > 0, 'the handler');
     loop.stop();
     await running;
+    t.is(counter.calls, 1);
     readable.close();
     writer.close();
-    t.pass();
   }));
 
 test('a storm of timeouts does not starve Node', (t) =>
   withLoop(async (loop) => {
+    let fired = 0;
     const again = (): void => {
+      fired += 1;
       loop.callLater(0, again);
     };
     again();
     const running = loop.start();
+    // Both are awaited: a starved Node would not get here.
     await timeout(1);
     await immediate();
+    t.true(fired > 1);
     loop.stop();
     await running;
-    t.pass();
   }));
 
 test('a storm of immediates in Node does not starve the loop', (t) =>

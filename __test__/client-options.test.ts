@@ -56,10 +56,10 @@ test('sourcePort may be a string of digits, as the port', async (t) => {
   await onLoop(async (loop) => {
     const options = { loop, sourcePort: '0' as unknown as number };
     const stream = await new TCPClient().connect('127.0.0.1', port, options);
+    t.deepEqual(stream.socket?.remoteAddress, { host: '127.0.0.1', port });
     stream.close();
   });
   server.close();
-  t.pass();
 });
 
 test('the signal among the options of tls gives up the handshake', async (t) => {

@@ -1,11 +1,11 @@
-/** Nobody starves: neither Node's own work, nor the loop's callbacks, nor another source. */
+/** A busy loop starves neither Node's own work, nor its own callbacks, nor another source. */
 import { once } from 'node:events';
 import { createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { closeAll, readablePair } from './helpers/fds.js';
-import { runTurns, withLoop } from './helpers/loop.js';
+import { countCalls, runTurns, withLoop } from './helpers/loop.js';
 
 const { READ, WRITE } = IOLoop;
 
@@ -33,45 +33,50 @@ function request(url: string): Promise<string> {
   });
 }
 
-/** What keeps a loop busy in every turn, each in its way. */
-const STORMS: Readonly<Record<string, (loop: IOLoop) => () => void>> = {
-  'a handler that never reads': (loop) => {
-    const [readable, peer] = readablePair();
-    loop.addHandler(readable, () => {}, READ);
-    return () => {
-      loop.removeHandler(readable);
-      closeAll(readable, peer);
-    };
-  },
-  'a handler with room to write': (loop) => {
-    const [socket, peer] = Socket.pair();
-    loop.addHandler(socket, () => {}, WRITE);
-    return () => {
-      loop.removeHandler(socket);
-      closeAll(socket, peer);
-    };
-  },
-  'a callback that adds itself': (loop) => {
-    const again = (): void => {
-      loop.addCallback(again);
-    };
-    again();
-    return () => {};
-  },
-  'a timeout in the past that adds itself': (loop) => {
-    const again = (): void => {
-      loop.callLater(-1, again);
-    };
-    again();
-    return () => {};
-  },
+/** Work that keeps a loop turning until it is ended. */
+interface Storm {
+  readonly turns: number;
+  end(): void;
+}
+
+/** A source that is ready in every turn. */
+function ready([source, peer]: readonly [Socket, Socket], interest: number, loop: IOLoop): Storm {
+  const counter = countCalls(loop, source, () => {}, interest);
+  return {
+    get turns() {
+      return counter.calls;
+    },
+    end() {
+      loop.removeHandler(source);
+      closeAll(source, peer);
+    },
+  };
+}
+
+/** A function that adds itself again; it is over with its loop. */
+function again(add: (callback: () => void) => void): Storm {
+  const storm = { turns: 0, end() {} };
+  const run = (): void => {
+    storm.turns += 1;
+    add(run);
+  };
+  add(run);
+  return storm;
+}
+
+const STORMS: Readonly<Record<string, (loop: IOLoop) => Storm>> = {
+  'a handler that never reads': (loop) => ready(readablePair(), READ, loop),
+  'a handler with room to write': (loop) => ready(Socket.pair(), WRITE, loop),
+  'a callback that adds itself': (loop) => again((callback) => loop.addCallback(callback)),
+  'a timeout in the past that adds itself': (loop) =>
+    again((callback) => loop.callLater(-1, callback)),
 };
 
 for (const [name, begin] of Object.entries(STORMS)) {
   test(`${name} does not starve Node's timers, setImmediate, http and fetch`, (t) =>
     withLoop((loop) =>
       withServer(async (url) => {
-        const end = begin(loop);
+        const storm = begin(loop);
         const running = loop.start();
         for (let round = 0; round < 3; round += 1) {
           await new Promise((resolve) => {
@@ -83,7 +88,8 @@ for (const [name, begin] of Object.entries(STORMS)) {
         }
         t.is(await request(url), 'served');
         t.is(await (await fetch(url)).text(), 'served');
-        end();
+        t.true(storm.turns > 3);
+        storm.end();
         loop.stop();
         await running;
       }),
@@ -91,7 +97,7 @@ for (const [name, begin] of Object.entries(STORMS)) {
 
   test(`${name} does not starve the callbacks, timeouts and handlers of its loop`, (t) =>
     withLoop(async (loop) => {
-      const end = begin(loop);
+      const storm = begin(loop);
       const [readable, peer] = readablePair();
       const seen = new Set<string>();
       const saw = (what: string): void => {
@@ -103,22 +109,22 @@ for (const [name, begin] of Object.entries(STORMS)) {
       loop.addHandler(readable, () => saw('handler'), READ);
       await loop.start();
       t.is(seen.size, 3);
-      end();
+      storm.end();
       closeAll(readable, peer);
     }));
 
   test(`${name} does not starve another loop of the thread`, (t) =>
     withLoop((busy) =>
       withLoop(async (other) => {
-        const end = begin(busy);
+        const storm = begin(busy);
         const running = busy.start();
         await runTurns(other, 10);
         other.callLater(0.002, () => other.stop());
         await other.start();
         busy.stop();
         await running;
-        end();
-        t.pass();
+        t.true(storm.turns > 3);
+        storm.end();
       }),
     ));
 }
@@ -135,12 +141,12 @@ test("a storm of Node's immediates and timers does not starve the loop", (t) =>
     immediates();
     timers();
     const [readable, peer] = Socket.pair();
-    loop.addHandler(readable, () => loop.stop(), READ);
+    const counter = countCalls(loop, readable, () => loop.stop());
     loop.callLater(0.005, () => peer.send('x'));
     await loop.start();
     storming = false;
+    t.is(counter.calls, 1);
     closeAll(readable, peer);
-    t.pass();
   }));
 
 test('of more ready sources than one turn can report each has its share', (t) =>
@@ -173,15 +179,17 @@ test('of more ready sources than one turn can report each has its share', (t) =>
     { capacities: { events: 1024 } },
   ));
 
-test('a source that comes last is heard among many that nobody reads', (t) =>
+test('a source that is ready last is served among many that are not read', (t) =>
   withLoop(async (loop) => {
     const pairs = Array.from({ length: 1200 }, () => readablePair());
-    for (const [readable] of pairs) loop.addHandler(readable, () => {}, READ);
+    const unread = pairs.map(([readable]) => readable);
+    const others = countCalls(loop, unread);
     const [last, peer] = Socket.pair();
-    loop.addHandler(last, () => loop.stop(), READ);
+    const counter = countCalls(loop, last, () => loop.stop());
     loop.addCallback(() => loop.addCallback(() => peer.send('x')));
     await loop.start();
-    for (const [readable] of pairs) loop.removeHandler(readable);
+    t.is(counter.calls, 1);
+    t.true(others.calls > 0);
+    for (const readable of unread) loop.removeHandler(readable);
     closeAll(last, peer, ...pairs.flat());
-    t.pass();
   }));

@@ -3,12 +3,11 @@ import { writeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { closeAll, drain, pipe, tcpPair } from './helpers/fds.js';
-import { withLoop } from './helpers/loop.js';
+import { countCalls, firstEvents, withLoop } from './helpers/loop.js';
 
 const { NONE, READ, WRITE } = IOLoop;
 
 const FAILED = 0x08;
-
 const HANG_UP = 0x10;
 
 for (const [name, interest] of Object.entries({ NONE, READ, WRITE })) {
@@ -17,15 +16,13 @@ for (const [name, interest] of Object.entries({ NONE, READ, WRITE })) {
       const [reader, writer] = pipe();
       closeAll(writer);
       const seen: number[] = [];
-      loop.addHandler(
-        reader,
-        (_, events) => {
-          seen.push(events);
-          if (seen.length === 3) loop.stop();
-        },
-        interest,
-      );
+      const note = (_: number, events: number): void => {
+        seen.push(events);
+        if (seen.length === 3) loop.stop();
+      };
+      countCalls(loop, reader, note, interest);
       await loop.start();
+      t.is(seen.length, 3);
       t.true(seen.every((events) => (events & HANG_UP) !== 0));
       t.is(drain(reader), null);
       loop.removeHandler(reader);
@@ -38,19 +35,8 @@ test('a hang-up comes together with the data before it', (t) =>
     const [reader, writer] = pipe();
     writeSync(writer, 'last');
     closeAll(writer);
-    let bits = 0;
-    loop.addHandler(
-      reader,
-      (_, events) => {
-        bits |= events;
-        loop.stop();
-      },
-      READ,
-    );
-    await loop.start();
-    t.is(bits, READ | HANG_UP);
+    t.is(await firstEvents(loop, reader, READ), READ | HANG_UP);
     t.is(drain(reader), 'last');
-    loop.removeHandler(reader);
     closeAll(reader);
   }));
 
@@ -62,18 +48,7 @@ test('a pipe without reader is an error at the writer, also for NONE', (t) =>
     ] as const) {
       const [reader, writer] = pipe();
       closeAll(reader);
-      let bits = 0;
-      loop.addHandler(
-        writer,
-        (_, events) => {
-          bits |= events;
-          loop.stop();
-        },
-        interest,
-      );
-      await loop.start();
-      t.is(bits, expected);
-      loop.removeHandler(writer);
+      t.is(await firstEvents(loop, writer, interest), expected);
       closeAll(writer);
     }
   }));
@@ -82,18 +57,7 @@ test('a Unix socket whose peer is closed is readable, writable and hung up', (t)
   withLoop(async (loop) => {
     const [socket, peer] = Socket.pair();
     peer.close();
-    let bits = 0;
-    loop.addHandler(
-      socket,
-      (_, events) => {
-        bits |= events;
-        loop.stop();
-      },
-      READ | WRITE,
-    );
-    await loop.start();
-    t.is(bits, READ | WRITE | HANG_UP);
-    loop.removeHandler(socket);
+    t.is(await firstEvents(loop, socket, READ | WRITE), READ | WRITE | HANG_UP);
     socket.close();
   }));
 
@@ -103,15 +67,11 @@ test('the end of a half-closed stream is reported until the handler is removed',
     client.send('last');
     client.shutdown('write');
     const read: (string | null)[] = [];
-    loop.addHandler(
-      server,
-      (_, events) => {
-        t.is(events, READ);
-        read.push(server.recv(100)?.toString() ?? null);
-        if (read.length === 4) loop.stop();
-      },
-      READ,
-    );
+    countCalls(loop, server, (_, events) => {
+      t.is(events, READ);
+      read.push(server.recv(100)?.toString() ?? null);
+      if (read.length === 4) loop.stop();
+    });
     await loop.start();
     t.deepEqual(read, ['last', '', '', '']);
     closeAll(client, server);
@@ -121,19 +81,8 @@ test('a connection that was reset is an error and a hang-up', (t) =>
   withLoop(async (loop) => {
     const [client, server] = await tcpPair();
     server.send('never read');
-    let bits = 0;
     loop.addHandler(client, () => client.close(), READ);
-    loop.addHandler(
-      server,
-      (_, events) => {
-        bits |= events;
-        loop.stop();
-      },
-      NONE,
-    );
-    await loop.start();
-    t.is(bits, FAILED | HANG_UP);
+    t.is(await firstEvents(loop, server, NONE), FAILED | HANG_UP);
     t.throws(() => server.recv(1), { code: 'ECONNRESET' });
-    loop.removeHandler(server);
     server.close();
   }));

@@ -155,8 +155,8 @@ test('stop({ drain }) and disposing close idle connections, and the server with 
     const closed = once(web, 'close');
     await server[Symbol.asyncDispose]();
     await closed;
+    t.false(web.listening);
     agent.destroy();
-    t.pass();
   }));
 
 test("maxConnections of node:http closes what is above it, with 'drop'", (t) =>

@@ -170,15 +170,19 @@ test('stop() between start() and the first turn: one turn runs', (t) =>
 
 test('stop() from a promise that a callback awaits', (t) =>
   withLoop(async (loop) => {
+    const stopped: string[] = [];
     await start(loop, async () => {
       await immediate();
       loop.stop();
+      stopped.push('after an immediate');
     });
     await start(loop, async () => {
       await Promise.resolve();
       loop.stop();
+      stopped.push('after a microtask');
     });
-    t.pass();
+    t.deepEqual(stopped, ['after an immediate', 'after a microtask']);
+    t.false(loop.running);
   }));
 
 test.serial('stop() from a signal handler', (t) =>

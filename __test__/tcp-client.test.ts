@@ -78,7 +78,6 @@ test.serial(
     // before have left may close meanwhile; nothing may be open that was not.
     const isNew = ([fd, file]: [number, string]): boolean => before.get(fd) !== file;
     await until(() => ![...openFds()].some(isNew), 'the descriptors to be closed');
-    t.pass();
   },
 );
 

@@ -76,7 +76,8 @@ test('no timeout runs early by the clock of the loop', (t) =>
 
 test('a loop that sleeps is woken for an earlier timeout that is added meanwhile', (t) =>
   withLoop(async (loop) => {
-    loop.callLater(3600, () => t.fail());
+    let late = 0;
+    loop.callLater(3600, () => (late += 1));
     const running = loop.start();
     await new Promise((resolve) => {
       setTimeout(resolve, 1);
@@ -85,7 +86,7 @@ test('a loop that sleeps is woken for an earlier timeout that is added meanwhile
       loop.stop();
     });
     await running;
-    t.pass();
+    t.is(late, 0);
   }));
 
 test('a past deadline runs in the next turn, never at once', (t) =>

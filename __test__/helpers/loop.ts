@@ -1,5 +1,5 @@
 /** Loops for tests: made, driven turn by turn, and closed again. */
-import { IOLoop, type Callback, type IOLoopOptions } from 'ioloop';
+import { IOLoop, type Callback, type IOLoopOptions, type Socket } from 'ioloop';
 import { restoreCapacities, withCapacities, type Capacities } from './capacities.js';
 
 restoreCapacities();
@@ -110,6 +110,50 @@ export function countTurns(loop: IOLoop): { readonly turn: number } {
   };
   loop.addCallback(count);
   return counter;
+}
+
+/**
+ * Registers a handler at each source, by default for READ, and counts the calls of all of them.
+ * `body` runs in each call, with its source and the reported events.
+ */
+export function countCalls<Source extends Socket | number>(
+  loop: IOLoop,
+  sources: Source | readonly Source[],
+  body: (source: Source, events: number) => unknown = () => {},
+  events: number = IOLoop.READ,
+): { readonly calls: number } {
+  const counter = { calls: 0 };
+  for (const source of [sources].flat() as Source[]) {
+    const handler = (_: unknown, reported: number): unknown => {
+      counter.calls += 1;
+      return body(source, reported);
+    };
+    loop.addHandler(source, handler, events);
+  }
+  return counter;
+}
+
+/**
+ * The events of the first call of a handler with this interest. Runs the loop until then, and
+ * removes the handler.
+ */
+export async function firstEvents(
+  loop: IOLoop,
+  source: Socket | number,
+  interest: number,
+): Promise<number> {
+  const seen: number[] = [];
+  loop.addHandler(
+    source,
+    (_, events) => {
+      seen.push(events);
+      loop.stop();
+    },
+    interest,
+  );
+  await loop.start();
+  loop.removeHandler(source);
+  return seen[0] as number;
 }
 
 /** Takes what was reported, so that {@link withLoop} is content. */
