@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { addAcceptHandler, bindSockets, bindUnixSocket, Socket, type Address } from 'ioloop';
 import { runChild } from './helpers/child.js';
+import { failing, runFailing, served } from './helpers/faults.js';
 import { testWith } from './helpers/fds.js';
 import { portOf } from '#internal';
 import { countTurns, onLoop, takeReports, withLoop } from './helpers/loop.js';
@@ -183,11 +184,9 @@ for (const { error, seen } of [
   testWith('strace')(
     `accept fails twice with ${error}, and the connection is served`,
     async (t) => {
-      const inject = `inject=accept4:error=${error}:when=1..2`;
-      const strace = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=accept4', '-e', inject];
-      const result = await runChild(INJECTED, { through: strace });
-      t.is(result.code, 0, result.stderr);
-      t.deepEqual(JSON.parse(result.stdout), seen);
+      const result = await runFailing(INJECTED, failing('accept4', error, '1..2'));
+      t.is(result.faults, 2);
+      t.deepEqual(served(t, result), seen);
     },
   );
 }
