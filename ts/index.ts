@@ -30,12 +30,8 @@ export {
   type Resolver,
   type TCPClientOptions,
 } from './net/tcp-client.js';
-export {
-  TCPServer,
-  type StopOptions,
-  type StreamHandler,
-  type TCPServerOptions,
-} from './net/tcp-server.js';
+export type { StopOptions, StreamHandler, TCPServerOptions } from './net/server-options.js';
+export { TCPServer } from './net/tcp-server.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './loop/periodic-callback.js';
 export { Socket, type RecvOptions } from './sockets/socket.js';
 export type { SocketOption, SocketOptions } from './sockets/socket-options.js';

@@ -179,7 +179,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
 }
 
 const { EBADF } = constants.errno;
-const DEFAULT_BATCH = 128;
+export const DEFAULT_BATCH = 128;
 export const MAX_BATCH = 65_536;
 
 /** Seconds. */

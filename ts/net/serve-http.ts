@@ -8,7 +8,8 @@ import { addressInfo } from '../streams/adapters/duplex-addresses.js';
 import type { Socket } from '../sockets/socket.js';
 import type { IOStream } from '../streams/iostream.js';
 import { SSLIOStream } from '../streams/tls/ssl-iostream.js';
-import { TCPServer, type StopOptions, type TCPServerOptions } from './tcp-server.js';
+import type { StopOptions, TCPServerOptions } from './server-options.js';
+import { TCPServer } from './tcp-server.js';
 
 /** A server of `node:http`, `node:https` or `node:http2`. */
 export type HttpServer = NetServer & {

@@ -1,185 +1,147 @@
-/** Servers: a stream for each connection. */
-import type { SecureContextOptions, Server, TlsOptions } from 'node:tls';
+/** `TCPServer`: a stream for each connection. */
+import type { SecureContextOptions, Server } from 'node:tls';
 import type { Address } from '../sockets/address.js';
-import { secondsOf } from '../support/duration.js';
-import {
-  invalidArgType,
-  outOfRange,
-  serverState,
-  StreamClosedError,
-  unsupported,
-} from '../support/errors.js';
-import type { Entry } from '../loop/guard.js';
-import { guardOf } from '../loop/internals.js';
-import { IOLoop } from '../loop/ioloop.js';
-import { expectToRun } from '../loop/not-running.js';
 import type { Socket } from '../sockets/socket.js';
-import { Deferred } from '../support/deferred.js';
-import { coreOf, IOStream } from '../streams/iostream.js';
-import type { Watcher } from '../streams/stream.js';
-import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
-import type { IOStreamOptions } from '../streams/options.js';
-import { createTlsServer } from '../streams/tls/tls-servers.js';
+import { guardOf } from '../loop/internals.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
-import { Acceptor, MAX_BATCH } from './acceptor.js';
+import { serverState, unsupported } from '../support/errors.js';
+import { IOStream } from '../streams/iostream.js';
+import { createTlsServer } from '../streams/tls/tls-servers.js';
+import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
+import { Connections } from './connections.js';
+import { HandlerEntry } from './handler-entry.js';
+import {
+  serverSettings,
+  type ServerSettings,
+  type StopOptions,
+  type StreamHandler,
+  type TCPServerOptions,
+} from './server-options.js';
 import { StreamQueue } from './stream-queue.js';
 
-/** Called for each connection. */
-export type StreamHandler = (stream: IOStream, address: Address) => unknown;
-
-/** Options of {@link TCPServer}. The options of streams are those of its connections. */
-export interface TCPServerOptions extends IOStreamOptions {
-  /** Called for each connection; a subclass may override the method of this name instead. */
-  readonly handleStream?: StreamHandler | undefined;
-  /**
-   * Options of `tls.createServer()` (`cert`, `key`, `ca`, `requestCert`, `SNICallback` …): connections
-   * speak TLS. A certificate that they refuse never reaches `handleStream`.
-   */
-  readonly tls?: TlsOptions | undefined;
-  /** Seconds that a TLS handshake may take, by default 10. Handshakes count as connections. */
-  readonly handshakeTimeout?: number | undefined;
-  /** Most connections at a time: further ones wait in the backlog. By default unlimited. */
-  readonly maxConnections?: number | undefined;
-  /** Most connections that one turn accepts from a socket, by default 128. */
-  readonly acceptBatch?: number | undefined;
-  /** Whether small packets are sent at once (`TCP_NODELAY`), by default true. */
-  readonly nodelay?: boolean | undefined;
-}
-
-/** Options of {@link TCPServer.stop}. */
-export interface StopOptions extends WaitOptions {
-  /** Whether to wait for the connections to close. */
-  readonly drain?: boolean | undefined;
-}
-
 /**
- * A TCP server. Give it a `handleStream`, override that method, or iterate over its streams:
+ * A TCP server. Pass a `handleStream`, override that method, or iterate over the streams:
  *
  * ```js
  * for await (const stream of server) serve(stream);
  * ```
  *
- * A `handleStream` that throws or rejects has its stream closed, and is reported to the loop, unless
- * it is with the `StreamClosedError` of its own stream (the peer has ended or gone, or has sent more
- * than was allowed) or with the reason of a signal that the program has aborted.
- * Otherwise the stream is left as it is when it returns.
+ * If `handleStream` throws or rejects, its stream is closed with the error, and the error goes to
+ * {@link IOLoop.handleCallbackException}. Not reported are the `StreamClosedError` of its own stream
+ * (the peer has ended or is gone, or has sent more than was allowed) and the reason of a signal that
+ * the program has aborted. A TLS handshake that fails inside of `handleStream`, by `startTls()`, is
+ * reported once, and again after 1 s, 2 s, 4 s … up to a minute while handshakes fail: peers cause
+ * them at will. If `handleStream` returns, the stream stays as it is.
+ *
+ * Differs from Tornado: there is no `handle_stream` that must be overridden, a server may have a
+ * limit of connections, and {@link stop} can wait for them.
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
-  /** The loop that accepts connections and runs their handlers. */
+  /** The loop of the server and its connections. */
   readonly loop: IOLoop;
   /**
-   * The server's side of `node:tls`, which listens nowhere; `null` without the option `tls`. It has
-   * `addContext()`, `setTicketKeys()` and the events `'tlsClientError'`, `'keylog'`, `'newSession'` and
-   * so on; not `'secureConnection'`, as connections are streams here.
+   * The server of `node:tls` that makes the handshakes, and does not listen; `null` without the
+   * option `tls`. It has `addContext()`, `setTicketKeys()` and the events `'tlsClientError'`,
+   * `'keylog'`, `'newSession'` and so on, but not `'secureConnection'`: connections are streams here.
    */
   readonly tlsServer: Server | null;
-  readonly #options: TCPServerOptions;
-  readonly #streamOptions: IOStreamOptions;
+  readonly #settings: ServerSettings;
   readonly #acceptors = new Map<Socket, Acceptor>();
-  readonly #streams = new Set<IOStream>();
-  /** Bound and not started. */
+  readonly #connections = new Connections(() => {
+    this.#regulate();
+  });
+  readonly #handler: HandlerEntry;
+  /** Listening sockets of {@link bind}, until {@link start}. */
   #bound: Socket[] = [];
   #stopped = false;
-  /** Aborted when the server is stopped: handshakes wait by it. */
+  /** Aborts when the server is stopped: it ends the handshakes. */
   readonly #stopping = new AbortController();
   /** Takes back that the loop is expected to run. */
   #started: (() => void) | null = null;
-  #drained: Deferred | null = null;
-  /** Accepted, for the iterator. */
+  /** Streams that the iterator has not taken yet. */
   readonly #accepted: StreamQueue;
   #iterated = false;
   #warned = false;
 
   /**
-   * `options` may be the `handleStream` alone, as `net.createServer()` takes it.
+   * `options` may be the `handleStream` alone, as for `net.createServer()`.
    *
-   * @throws What `node:tls` says of the TLS options; `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, and the errors of `tls.createServer()`.
    */
-  constructor(optionsOrHandler: TCPServerOptions | StreamHandler = {}) {
-    const options =
-      typeof optionsOrHandler === 'function'
-        ? { handleStream: optionsOrHandler }
-        : optionsOrHandler;
-    checkOptions(options);
-    const { handleStream, tls, maxConnections, acceptBatch, handshakeTimeout } = options;
-    if (handleStream !== undefined && typeof handleStream !== 'function') {
-      throw invalidArgType('handleStream', handleStream, 'a function');
-    }
-    if (maxConnections !== undefined && maxConnections !== Infinity) {
-      checkInteger('maxConnections', maxConnections, 1, LARGEST);
-    }
-    if (acceptBatch !== undefined) checkInteger('acceptBatch', acceptBatch, 1, MAX_BATCH);
-    if (handshakeTimeout !== undefined && secondsOf(handshakeTimeout, 'handshakeTimeout') <= 0) {
-      throw outOfRange('handshakeTimeout', handshakeTimeout, 'more than 0');
-    }
-    checkBoolean('nodelay', options.nodelay, true);
-    if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
-      throw invalidArgType('tls', tls, 'an object: the options of tls.createServer()');
-    }
-    this.loop = options.loop ?? IOLoop.current();
-    this.#options = options;
-    this.#streamOptions = { ...options, loop: this.loop };
-    this.#accepted = new StreamQueue(this.loop);
-    this.tlsServer = tls === undefined ? null : createTlsServer(withTimeout(tls, options));
+  constructor(options: TCPServerOptions | StreamHandler = {}) {
+    const settings = serverSettings(options);
+    const { loop, handleStream, tls } = settings;
+    this.loop = loop;
+    this.#settings = settings;
+    this.#handler = new HandlerEntry(this, handleStream ?? null);
+    this.#accepted = new StreamQueue(loop);
+    this.tlsServer = tls === undefined ? null : createTlsServer(tls);
   }
 
-  /** The addresses that the server listens on. */
+  /** The addresses on which the server listens. */
   get addresses(): Address[] {
     return Array.from(this.#acceptors.keys(), (socket) => socket.localAddress);
   }
 
-  /** The port of the first TCP address that the server listens on; 0 when there is none. */
+  /** The port of the first TCP address on which the server listens; 0 if there is none. */
   get port(): number {
     const tcp = this.addresses.find((address) => 'port' in address);
     return tcp?.port ?? 0;
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get connections(): number {
-    return this.#streams.size;
+    return this.#connections.size;
   }
 
-  /** Whether a lack of descriptors or memory has made it pause accepting. */
+  /** Whether accepting is paused because descriptors or memory have run out. */
   get acceptPaused(): boolean {
     return [...this.#acceptors.values()].some(({ paused }) => paused);
   }
 
   /**
-   * Called for each connection; with TLS after its handshake. By default calls the option of this
-   * name; without one, streams are for the iterator.
+   * Called for each connection; with the option `tls`, after its handshake. By default calls the
+   * option of this name. If there is neither an override nor the option, streams go to the iterator.
    */
   handleStream(stream: IOStream, address: Address): unknown {
-    return this.#options.handleStream?.(stream, address);
+    const { handleStream } = this.#settings;
+    return handleStream?.(stream, address);
   }
 
   /**
-   * Other certificates and keys, for connections from now on: as of `tls.Server`.
+   * Replaces certificates and keys for new connections, as `tls.Server.setSecureContext()`.
    *
-   * @throws `ERR_IOLOOP_SERVER` for a server without TLS, and what `node:tls` says of the options.
+   * @throws `ERR_IOLOOP_SERVER` for a server without TLS, and the errors of `node:tls`.
    */
   setSecureContext(options: SecureContextOptions): void {
     if (this.tlsServer === null) throw serverState('The server was made without the option "tls"');
     this.tlsServer.setSecureContext(options);
   }
 
-  /** Listens on `port`, at once; see {@link bindSockets}. May be called several times. */
+  /**
+   * Listens on `port`, and accepts from now on. May be called several times.
+   *
+   * @throws As {@link bindSockets}; `ERR_IOLOOP_SERVER` after {@link stop}.
+   */
   listen(port: number | string, address: string | null = null, options: BindOptions = {}): void {
     this.#assertNotStopped();
     this.addSockets(bindSockets(port, address, options));
   }
 
-  /** Binds like {@link listen}, and accepts from {@link start} on. */
+  /** As {@link listen}, but accepts only after {@link start}. */
   bind(port: number | string, address: string | null = null, options: BindOptions = {}): void {
     this.#assertNotStopped();
     this.#bound.push(...bindSockets(port, address, options));
   }
 
   /**
-   * Begins to accept on what was bound.
+   * Begins to accept on the sockets of {@link bind}.
    *
    * @throws `ERR_IOLOOP_UNSUPPORTED` for more than one process: use `node:cluster`, or workers
-   * with `reusePort`.
+   * with `reusePort`; `ERR_IOLOOP_SERVER` after {@link stop}.
    */
   start(processes = 1): void {
     this.#assertNotStopped();
@@ -202,8 +164,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** Accepts on a listening socket, which the server owns from now on. */
   addSocket(socket: Socket): void {
     this.#assertNotStopped();
-    const batch = this.#options.acceptBatch ?? DEFAULT_BATCH;
-    const acceptor = new Acceptor(this.loop, socket, this.#onAccept, batch);
+    const acceptor = new Acceptor(this.loop, socket, this.#onAccept, this.#settings.acceptBatch);
     acceptor.onLost = (error) => {
       this.#acceptors.delete(socket);
       guardOf(this.loop).report(null, error);
@@ -215,32 +176,34 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   /**
-   * Stops listening, at once. Connections live on; with `drain` the promise resolves when they
-   * have all closed, and when it is given up (`timeout`, `signal`) the rest is closed, and it
-   * resolves all the same. Stopping again waits again.
+   * Stops listening at once. Connections stay open. With `drain`, resolves when all of them are
+   * closed; when `timeout` expires or `signal` aborts, closes the others and resolves as well. May
+   * be called again.
+   *
+   * Rejects with `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` for its options.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkWait(options);
     this.#stopListening();
-    if (options.drain !== true || this.#streams.size === 0) return;
-    const drained = (this.#drained ??= new Deferred());
+    if (options.drain !== true) return;
     try {
-      await limited(this.loop, options, 'stop', () => drained.promise);
+      await limited(this.loop, options, 'stop', () => this.#connections.drained());
     } catch {
-      for (const stream of this.#streams) stream.close();
+      this.#connections.close();
     }
   }
 
-  /** Stops, and closes the connections, after what was written to them is sent. */
+  /** Stops, and closes each connection after its bytes are sent, or after 1 s. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopListening();
-    await Promise.allSettled(Array.from(this.#streams, (stream) => stream.end({ timeout: 1 })));
+    await this.#connections.end(DISPOSE_TIMEOUT);
   }
 
   /**
-   * Iterates over the streams of connections as they come, until the server is stopped. `timeout` is
-   * the longest to wait for each; it and the abort of `signal` throw out of the iteration. Leaving the
-   * iteration, in whatever way, stops the server; streams that it has given live on.
+   * Iterates over the streams of new connections, until the server is stopped. `timeout` limits the
+   * wait for each; its `TimeoutError`, or the reason of `signal`, is thrown out of the iteration.
+   * The end of the iteration, for whatever cause, stops the server. Streams that it has returned stay
+   * open; those it has not are closed.
    *
    * ```js
    * for await (const stream of server.streams({ signal })) serve(stream);
@@ -261,22 +224,49 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     }
   }
 
-  /** {@link streams} without limits. */
+  /** {@link streams} without options. */
   [Symbol.asyncIterator](): AsyncGenerator<IOStream, undefined, undefined> {
     return this.streams();
   }
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
-    if (this.#options.nodelay !== false && 'host' in address) setNodelay(connection);
-    const stream = new IOStream(connection, this.#streamOptions);
-    this.#streams.add(stream);
-    coreOf(stream).watch(this.#watcher, stream);
+    if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
+    const stream = new IOStream(connection, this.#settings.streams);
+    this.#connections.add(stream);
     this.#regulate();
     if (this.tlsServer !== null) void this.#handshake(stream, address, this.tlsServer);
     else this.#handle(stream, address);
   };
 
-  /** A connection without a handler has come, and there may be an iteration yet. */
+  /** Never rejects. */
+  async #handshake(stream: IOStream, address: Address, server: Server): Promise<void> {
+    const { handshakeTimeout: timeout } = this.#settings;
+    const { signal } = this.#stopping;
+    let secure: IOStream;
+    try {
+      secure = await stream.startTls({ serverSide: true, server, timeout, signal });
+    } catch {
+      // `tlsServer` has emitted 'tlsClientError'.
+      stream.close();
+      return;
+    }
+    // The server may have been stopped in the tick in which the handshake was completed.
+    if (this.#stopped) secure.close();
+    else this.#handle(secure, address);
+  }
+
+  #handle(stream: IOStream, address: Address): void {
+    if (this.#isIterated()) this.#accepted.offer(stream);
+    else guardOf(this.loop).enter(this.#handler, stream, address);
+  }
+
+  /** Whether streams go to the iterator: there is no handler. */
+  #isIterated(): boolean {
+    const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
+    return !isOverridden && this.#settings.handleStream === undefined;
+  }
+
+  /** A connection waits in the backlog, and the program may iterate later. */
   readonly #onWaiting = (): void => {
     this.loop.callLater(UNTAKEN_WARNING, () => {
       if (this.#iterated || this.#stopped || this.#warned) return;
@@ -289,66 +279,9 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     });
   };
 
-  async #handshake(stream: IOStream, address: Address, server: Server): Promise<void> {
-    const { handshakeTimeout: timeout = DEFAULT_HANDSHAKE } = this.#options;
-    const { signal } = this.#stopping;
-    let secure: IOStream;
-    try {
-      secure = await stream.startTls({ serverSide: true, server, timeout, signal });
-    } catch {
-      // Scanners, strangers and old clients: `tlsServer` has an event for them.
-      stream.close();
-      return;
-    }
-    // Stopped in the tick in which the handshake was completed.
-    if (this.#stopped) secure.close();
-    else this.#handle(secure, address);
-  }
-
-  #handle(stream: IOStream, address: Address): void {
-    if (this.#isIterated()) {
-      this.#accepted.offer(stream);
-      return;
-    }
-    guardOf(this.loop).enter(this.#handler, stream, address);
-  }
-
-  readonly #handler: Entry<IOStream, Address> = {
-    call: (stream, address) => this.handleStream(stream, address),
-    onFailure: (error, accepted) => {
-      const stream = latestOf(accepted);
-      if (!isOwnClose(stream, error)) {
-        guardOf(this.loop).fail(this.#options.handleStream ?? null, error);
-      }
-      stream.close(error);
-    },
-  };
-
-  /** A connection counts until it is closed, whichever stream it has by then. */
-  readonly #watcher: Watcher<IOStream> = {
-    onClosed: (stream) => {
-      this.#streams.delete(stream);
-      this.#regulate();
-      if (this.#streams.size > 0) return;
-      this.#drained?.resolve();
-      this.#drained = null;
-    },
-    onReplaced: (stream, next) => {
-      this.#streams.delete(stream);
-      this.#streams.add(next as IOStream);
-    },
-  };
-
-  /** Whether streams are for the iterator: there is no handler. */
-  #isIterated(): boolean {
-    const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
-    return !isOverridden && this.#options.handleStream === undefined;
-  }
-
-  /** Accepts while more connections are allowed, and a handler or the iterator takes them. */
+  /** Accepts while the limit allows more connections, and a handler or the iterator takes them. */
   #regulate(): void {
-    const { maxConnections = Infinity } = this.#options;
-    const isFull = this.#streams.size >= maxConnections;
+    const isFull = this.#connections.size >= this.#settings.maxConnections;
     const isUntaken =
       this.#isIterated() && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
     for (const acceptor of this.#acceptors.values()) {
@@ -376,39 +309,16 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 }
 
-/** The stream that the connection of `stream` has now: `startTls()` replaces it. */
-function latestOf(stream: IOStream): IOStream {
-  const { successor } = coreOf(stream);
-  return successor instanceof IOStream ? latestOf(successor) : stream;
-}
-
-/** True if `error` says only that `stream` has ended or was closed: `stream.error` has the reason. */
-function isOwnClose(stream: IOStream, error: unknown): boolean {
-  if (!(error instanceof StreamClosedError)) return false;
-  return (stream.closed || stream.ended) && error.realError === stream.error;
-}
-
-const LARGEST = 2 ** 31 - 1;
-const DEFAULT_BATCH = 128;
-const DEFAULT_HANDSHAKE = 10;
-
-/** Accepted connections that wait for the iterator. */
+/** Streams that wait for the iterator; further connections wait in the backlog. */
 const MOST_UNTAKEN = 128;
 
 /** Seconds that a connection waits for an iteration before a warning. */
 const UNTAKEN_WARNING = 1;
 
-/** The timeout of `node:tls` is a further one: it is not to come before that of the server. */
-function withTimeout(tls: TlsOptions, { handshakeTimeout }: TCPServerOptions): TlsOptions {
-  if (tls.handshakeTimeout !== undefined || handshakeTimeout === undefined) return tls;
-  const milliseconds = 1e3 * handshakeTimeout + NODE_HANDSHAKE;
-  return { ...tls, handshakeTimeout: Math.min(Math.ceil(milliseconds), LARGEST) };
-}
+/** Seconds. */
+const DISPOSE_TIMEOUT = 1;
 
-/** Milliseconds: the default of `node:tls`. */
-const NODE_HANDSHAKE = 120_000;
-
-/** A connection that was reset already has no options on some systems: its reads tell. */
+/** On some systems a connection that was reset has no options. Its reads report the reset. */
 function setNodelay(connection: Socket): void {
   try {
     connection.setOption('noDelay', true);

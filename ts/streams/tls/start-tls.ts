@@ -11,6 +11,7 @@ import type { Socket } from '../../sockets/socket.js';
 import { Deferred } from '../../support/deferred.js';
 import { coreOf, IOStream } from '../iostream.js';
 import type { IOStreamOptions } from '../options.js';
+import { noteHandshakeFailure } from './handshake-failures.js';
 import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
 import type { Moved } from '../stream.js';
 import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
@@ -115,6 +116,7 @@ class Handshake implements CarrierOwner {
   fail(error: Error, reason: Error | null = error): void {
     if (this.#over) return;
     this.#finish();
+    if (error === reason) noteHandshakeFailure(error);
     this.#done.reject(error);
     const { callback, watch } = this.#moved;
     const core = coreOf(this.#below);

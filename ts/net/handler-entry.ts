@@ -1,0 +1,66 @@
+/** Where a server enters `handleStream`, and what follows its failure. */
+import type { Address } from '../sockets/address.js';
+import type { Entry } from '../loop/guard.js';
+import { guardOf } from '../loop/internals.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import { isAbortReason } from '../support/abort-signal.js';
+import { StreamClosedError } from '../support/errors.js';
+import { ReportGate } from '../support/report-gate.js';
+import { coreOf, IOStream } from '../streams/iostream.js';
+import { isHandshakeFailure } from '../streams/tls/handshake-failures.js';
+import type { StreamHandler } from './server-options.js';
+
+/** What the entry needs of its server. */
+interface Server {
+  readonly loop: IOLoop;
+  /** May be overridden. */
+  handleStream(stream: IOStream, address: Address): unknown;
+}
+
+/**
+ * A failure of `handleStream` closes the stream of its connection. Reported is
+ *
+ * | failure                                                       | reported                   |
+ * | ------------------------------------------------------------- | -------------------------- |
+ * | the `StreamClosedError` of its own stream (the peer is gone)   | no: `stream.error` has it  |
+ * | the reason of a signal that the program has aborted           | no                         |
+ * | a TLS handshake of the peer that failed                       | the first, then less often |
+ * | anything else                                                 | each                       |
+ *
+ * Peers cause failed handshakes at will, so a log of each would be theirs to fill.
+ */
+export class HandlerEntry implements Entry<IOStream, Address> {
+  readonly #server: Server;
+  readonly #handleStream: StreamHandler | null;
+  readonly #handshakeFailures = new ReportGate();
+
+  /** `handleStream` is what reports name; `null` for an overridden method. */
+  constructor(server: Server, handleStream: StreamHandler | null) {
+    this.#server = server;
+    this.#handleStream = handleStream;
+  }
+
+  call(stream: IOStream, address: Address): unknown {
+    return this.#server.handleStream(stream, address);
+  }
+
+  onFailure(error: unknown, accepted: IOStream): void {
+    const stream = latestOf(accepted);
+    if (!this.#isQuiet(stream, error)) {
+      guardOf(this.#server.loop).fail(this.#handleStream, error);
+    }
+    stream.close(error);
+  }
+
+  #isQuiet(stream: IOStream, error: unknown): boolean {
+    if (isHandshakeFailure(error) && !isAbortReason(error)) return !this.#handshakeFailures.opens();
+    if (!(error instanceof StreamClosedError)) return false;
+    return (stream.closed || stream.ended) && error.realError === stream.error;
+  }
+}
+
+/** The stream that the connection of `stream` has now: `startTls()` replaces it. */
+function latestOf(stream: IOStream): IOStream {
+  const { successor } = coreOf(stream);
+  return successor instanceof IOStream ? latestOf(successor) : stream;
+}
