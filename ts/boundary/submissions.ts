@@ -3,6 +3,10 @@
  *
  * The layout is that of `crates/ioloop-napi/src/batch.rs`: pairs of a word (`id * 4 + operation`)
  * and an operand.
+ *
+ * Two facts are kept apart. The core {@link Submissions.taken | has taken} the words with every
+ * crossing. The {@link Submissions.alarmSet | alarm is set} only by some: until then a deadline may
+ * have been submitted that nothing wakes the loop for.
  */
 import { native } from './native.js';
 
@@ -11,15 +15,9 @@ const { SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED } = native;
 /** An array of submissions and how far it is filled. */
 export class Submissions {
   readonly words: Float64Array;
-  /** Words in use. */
-  length = 0;
-  /**
-   * Whether there may be a deadline that no alarm is set for. Only a crossing that sets the alarm
-   * may clear it, not one that only hands over the words.
-   */
-  armed = false;
-
   readonly #flush: () => void;
+  #length = 0;
+  #needsAlarm = false;
 
   /** Holds `capacity` submissions; `flush` hands them to the core and calls {@link taken}. */
   constructor(capacity: number, flush: () => void) {
@@ -27,35 +25,56 @@ export class Submissions {
     this.#flush = flush;
   }
 
-  /** Arm timer `id` at `deadline`, in seconds of the loop's clock. */
-  arm(id: number, deadline: number): void {
-    this.#push(id * 4 + SUBMIT_ARM, deadline);
-    this.armed = true;
+  /** Words in use. */
+  get length(): number {
+    return this.#length;
   }
 
-  /** Disarm timer `id`, which may be used again at once. */
+  /** Whether there may be a deadline that no alarm is set for. */
+  get needsAlarm(): boolean {
+    return this.#needsAlarm;
+  }
+
+  /** Arms timer `id` at `deadline`, in seconds of the loop's clock. */
+  arm(id: number, deadline: number): void {
+    this.#push(id * 4 + SUBMIT_ARM, deadline);
+    this.#needsAlarm = true;
+  }
+
+  /** Cancels timer `id`, which may be used again at once. */
   disarm(id: number): void {
-    const { words, length } = this;
-    // Armed a moment ago, by the word before: the core need not hear of either.
-    if (length > 0 && words[length - 2] === id * 4 + SUBMIT_ARM) this.length = length - 2;
+    const length = this.#length;
+    // Armed by the last submission, which is taken back.
+    if (length > 0 && this.words[length - 2] === id * 4 + SUBMIT_ARM) this.#length = length - 2;
     else this.#push(id * 4 + SUBMIT_DISARM, 0);
   }
 
-  /** The source at `index` has been drained of these READ and WRITE bits. */
+  /** The source at `index` is drained of these READ and WRITE bits. */
   drained(index: number, bits: number): void {
     this.#push(index * 4 + SUBMIT_DRAINED, bits);
   }
 
-  /** The core has them. */
+  /** The core has taken the words. */
   taken(): void {
-    this.length = 0;
+    this.#length = 0;
+  }
+
+  /** A crossing has set the alarm to the next deadline, if there is one. */
+  alarmSet(): void {
+    this.#needsAlarm = false;
+  }
+
+  /** A crossing could not set the alarm. */
+  alarmFailed(): void {
+    this.#needsAlarm = true;
   }
 
   #push(word: number, operand: number): void {
-    if (this.length === this.words.length) this.#flush();
-    const { words, length } = this;
+    if (this.#length === this.words.length) this.#flush();
+    const { words } = this;
+    const length = this.#length;
     words[length] = word;
     words[length + 1] = operand;
-    this.length = length + 2;
+    this.#length = length + 2;
   }
 }

@@ -1,46 +1,47 @@
 /** The I/O of one loop: its sources, and the work of sources that is put off. */
 import { SendBatch } from '../boundary/send-batch.js';
-import { capacities } from '../support/capacities.js';
+import type { Capacities } from '../support/capacities.js';
 import { nextTick } from '../support/host.js';
+import type { Guard } from './guard.js';
 import type { SourceTable } from './sources.js';
 
 /** What work of {@link LoopIO.continueLater} and {@link LoopIO.atTickEnd} calls. */
-export interface Deferred {
+export interface DeferredWork {
   /** The turn has come that was asked for. */
   onContinue(): void;
   /** The running code and its microtasks are done. */
   onTickEnd(): void;
 }
 
-/** The hooks of the loop. */
-export interface LoopHooks {
-  /** There has to be a turn soon. */
-  wake(): void;
-  /** Reports an error that no promise rejects with. */
-  report(error: unknown): void;
-}
-
 /** The sources of one loop, its send batch, and two queues: for the next turn, for the tick's end. */
 export class LoopIO {
   readonly sources: SourceTable;
   /** Bytes that a turn receives from one source: one that had so many may have more. */
-  readonly receiveBytes = capacities.receiveBytes;
-  readonly #hooks: LoopHooks;
+  readonly receiveBytes: number;
+  readonly #guard: Guard;
+  readonly #capacities: Capacities;
+  readonly #wake: () => void;
   #batch: SendBatch | null = null;
-  #continuing: Deferred[] = [];
-  #atTickEnd: Deferred[] = [];
+  #continuing: DeferredWork[] = [];
+  #atTickEnd: DeferredWork[] = [];
   #tickEndQueued = false;
 
-  constructor(sources: SourceTable, hooks: LoopHooks) {
+  /** `wake` is called when there has to be a turn soon. `guard` reports what no promise can. */
+  constructor(sources: SourceTable, guard: Guard, capacities: Capacities, wake: () => void) {
     this.sources = sources;
-    this.#hooks = hooks;
+    this.receiveBytes = capacities.receiveBytes;
+    this.#guard = guard;
+    this.#capacities = capacities;
+    this.#wake = wake;
   }
 
   /** The batch that is sent when the running code and its microtasks are done. */
   get batch(): SendBatch {
     if (this.#batch === null) {
-      const { sendBytes, sendRecords } = capacities;
-      this.#batch = new SendBatch(sendBytes, sendRecords, this.#hooks.report);
+      const { sendBytes, sendRecords } = this.#capacities;
+      this.#batch = new SendBatch(sendBytes, sendRecords, (error) => {
+        this.#guard.report(null, error);
+      });
     }
     return this.#batch;
   }
@@ -50,14 +51,14 @@ export class LoopIO {
     return this.#continuing.length > 0;
   }
 
-  /** Calls {@link Deferred.onContinue} in the next turn: a budget of this one is spent. */
-  continueLater(work: Deferred): void {
+  /** Calls {@link DeferredWork.onContinue} in the next turn: a budget of this one is spent. */
+  continueLater(work: DeferredWork): void {
     this.#continuing.push(work);
-    this.#hooks.wake();
+    this.#wake();
   }
 
-  /** Calls {@link Deferred.onTickEnd} when the running code and its microtasks are done. */
-  atTickEnd(work: Deferred): void {
+  /** Calls {@link DeferredWork.onTickEnd} when the running code and its microtasks are done. */
+  atTickEnd(work: DeferredWork): void {
     this.#atTickEnd.push(work);
     this.queueTickEnd();
   }
@@ -81,7 +82,7 @@ export class LoopIO {
     this.#continuing = [];
     let next = 0;
     try {
-      while (next < continuing.length) (continuing[next++] as Deferred).onContinue();
+      while (next < continuing.length) (continuing[next++] as DeferredWork).onContinue();
     } finally {
       if (next < continuing.length) {
         this.#continuing = continuing.slice(next).concat(this.#continuing);
@@ -100,12 +101,10 @@ export class LoopIO {
     const queued = this.#atTickEnd;
     if (queued.length === 0) return;
     this.#atTickEnd = [];
-    for (const work of queued) {
-      try {
-        work.onTickEnd();
-      } catch (error) {
-        this.#hooks.report(error);
-      }
-    }
+    for (const work of queued) this.#guard.attempt(endTick, work);
   };
+}
+
+function endTick(work: DeferredWork): void {
+  work.onTickEnd();
 }

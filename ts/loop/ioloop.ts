@@ -7,8 +7,8 @@ import { CurrentSlot } from './current.js';
 import { checkFunction, checkSeconds, isThenable } from '../support/checks.js';
 import { Deferred } from '../support/deferred.js';
 import { INTERNALS } from '../support/internals.js';
+import { capacities } from '../support/capacities.js';
 import { secondsOf, type Duration } from '../support/duration.js';
-import { Engine } from './engine.js';
 import {
   closedLoop,
   currentExists,
@@ -27,6 +27,7 @@ import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loo
 import { runSync, type Main } from './run-sync.js';
 import type { LoopInternals } from './internals.js';
 import { Timeout } from './timeouts.js';
+import { Turns } from './turns.js';
 
 /** The class of a loop, for {@link IOLoop.configure}. */
 export type IOLoopClass = new (options?: IOLoopOptions) => IOLoop;
@@ -69,7 +70,7 @@ export class IOLoop implements AsyncDisposable {
   // Definite: the constructor sets them, or returns another loop, which has set them.
   readonly #time!: () => number;
   readonly #driver!: Driver;
-  readonly #engine!: Engine;
+  readonly #turns!: Turns;
   #closed = false;
   /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
@@ -96,12 +97,18 @@ export class IOLoop implements AsyncDisposable {
     });
     const isSteady = timeFunc === epochSeconds;
     this.#time = isSteady ? timeFunc : guardedClock(timeFunc, guard);
-    this.#engine = new Engine({
+    this.#turns = new Turns({
       driver: this.#driver,
       guard,
       time: this.#time,
       isSteady,
-      enter: () => this.#enter(),
+      capacities: { ...capacities },
+      enter: () => {
+        IOLoop.#current.enter(this);
+      },
+      leave: () => {
+        IOLoop.#current.leave(this);
+      },
     });
     if (makeCurrent ?? current === null) this.makeCurrent();
   }
@@ -186,7 +193,7 @@ export class IOLoop implements AsyncDisposable {
 
   /** Whether the loop runs: from {@link start} until the promise of `start()` is settled. */
   get running(): boolean {
-    return this.#engine.running;
+    return this.#turns.running;
   }
 
   /** Whether the loop was closed. */
@@ -215,7 +222,7 @@ export class IOLoop implements AsyncDisposable {
     }
     const slot = IOLoop.#current;
     const { promise, resolve } = new Deferred();
-    this.#engine.start(resolve);
+    this.#turns.start(resolve);
     this.#finished = promise;
     slot.enter(this);
     try {
@@ -236,7 +243,7 @@ export class IOLoop implements AsyncDisposable {
    */
   stop(): void {
     if (this.#closed) return;
-    if (this.#engine.running) this.#engine.stop();
+    if (this.#turns.running) this.#turns.stop();
     else this.#stopRequested = true;
   }
 
@@ -252,12 +259,12 @@ export class IOLoop implements AsyncDisposable {
    */
   close(options: { readonly allFds?: boolean | undefined } = {}): void {
     if (this.#closed) return;
-    if (this.#engine.running) throw runningLoop('close');
-    const sources = options.allFds === true ? this.#engine.handlers.files() : [];
+    if (this.#turns.running) throw runningLoop('close');
+    const sources = options.allFds === true ? this.#turns.handlers.files() : [];
     this.#closed = true;
-    this.#engine.close();
+    this.#turns.close();
     for (const source of sources) {
-      this.#engine.guard.attempt(() => {
+      this.#turns.guard.attempt(() => {
         this.closeFd(source);
       });
     }
@@ -265,7 +272,7 @@ export class IOLoop implements AsyncDisposable {
 
   /** Stops the loop if it runs, waits for the end of the turn, and closes the loop. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#engine.running) this.stop();
+    if (this.#turns.running) this.stop();
     await this.#finished;
     this.close();
   }
@@ -332,7 +339,7 @@ export class IOLoop implements AsyncDisposable {
     checkFunction('handler', handler);
     const interest = checkEvents(events);
     const [number, source] = this.splitFd(fd);
-    this.#engine.handlers.add(number, source, handler as Callback, interest);
+    this.#turns.handlers.add(number, source, handler as Callback, interest);
   }
 
   /**
@@ -344,7 +351,7 @@ export class IOLoop implements AsyncDisposable {
   updateHandler(fd: FdLike, events: number): void {
     this.#assertOpen();
     const interest = checkEvents(events);
-    this.#engine.handlers.update(this.splitFd(fd)[0], interest);
+    this.#turns.handlers.update(this.splitFd(fd)[0], interest);
   }
 
   /**
@@ -354,7 +361,7 @@ export class IOLoop implements AsyncDisposable {
    */
   removeHandler(fd: FdLike): void {
     if (this.#closed) return;
-    const { handlers } = this.#engine;
+    const { handlers } = this.#turns;
     if (isClosedFile(fd)) handlers.removeFile(fd);
     else handlers.remove(this.splitFd(fd)[0]);
   }
@@ -370,7 +377,7 @@ export class IOLoop implements AsyncDisposable {
   addCallback(callback: Callback): void {
     checkFunction('callback', callback);
     if (this.#closed) return;
-    this.#engine.addCallback(callback, argumentsAfter(1, arguments), capture());
+    this.#turns.addCallback(callback, argumentsAfter(1, arguments), capture());
   }
 
   /**
@@ -381,7 +388,7 @@ export class IOLoop implements AsyncDisposable {
   addCallbackFromSignal(callback: Callback): void {
     checkFunction('callback', callback);
     if (this.#closed) return;
-    this.#engine.addCallback(callback, argumentsAfter(1, arguments), null);
+    this.#turns.addCallback(callback, argumentsAfter(1, arguments), null);
   }
 
   /** As {@link addCallback}, outside of the caller's async context. */
@@ -438,7 +445,7 @@ export class IOLoop implements AsyncDisposable {
     checkSeconds('when', when);
     checkFunction('callback', callback);
     this.#assertOpen();
-    return this.#engine.addTimeout(when, callback, argumentsAfter(2, arguments), capture());
+    return this.#turns.addTimeout(when, callback, argumentsAfter(2, arguments), capture());
   }
 
   /** Calls `callback(...args)` after `delay` seconds; see {@link addTimeout}. */
@@ -464,7 +471,7 @@ export class IOLoop implements AsyncDisposable {
     if (!(timeout instanceof Timeout)) {
       throw invalidArgType('timeout', timeout, 'a handle of addTimeout, callAt or callLater');
     }
-    this.#engine.timeouts.remove(timeout);
+    this.#turns.timeouts.remove(timeout);
   }
 
   /**
@@ -502,15 +509,7 @@ export class IOLoop implements AsyncDisposable {
 
   /** @internal For the classes of this package that are built on the loop. */
   get [INTERNALS](): LoopInternals {
-    return this.#engine;
-  }
-
-  #enter(): () => void {
-    const slot = IOLoop.#current;
-    slot.enter(this);
-    return () => {
-      slot.leave(this);
-    };
+    return this.#turns;
   }
 
   #assertOpen(): void {
@@ -519,6 +518,6 @@ export class IOLoop implements AsyncDisposable {
 
   #assertStartable(): void {
     this.#assertOpen();
-    if (this.#engine.running) throw runningLoop('start');
+    if (this.#turns.running) throw runningLoop('start');
   }
 }

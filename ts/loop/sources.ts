@@ -11,6 +11,7 @@
 import { native, type NativeHandle } from '../boundary/native.js';
 import { LOST } from '../boundary/readiness.js';
 import { receiveBlocks, type Block } from '../boundary/receive-blocks.js';
+import type { Guard } from './guard.js';
 
 const { MODE_RECEIVE } = native;
 
@@ -43,17 +44,16 @@ export class SourceTable {
   /** By index: the mode of each source. The core reads it in each turn. */
   modes = new Uint8Array(FIRST_SIZE);
   readonly #native: NativeHandle;
-  readonly #report: (error: unknown) => void;
+  readonly #guard: Guard;
   readonly #byIndex: (Source | undefined)[] = [];
   readonly #handlers = new Reports();
   readonly #streams = new Reports();
   /** Sources with MODE_RECEIVE. */
   #receiving = 0;
 
-  /** `report` gets the errors of sources that end. */
-  constructor(handle: NativeHandle, report: (error: unknown) => void) {
+  constructor(handle: NativeHandle, guard: Guard) {
     this.#native = handle;
-    this.#report = report;
+    this.#guard = guard;
   }
 
   /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
@@ -64,7 +64,7 @@ export class SourceTable {
     const stale = this.#take(index);
     this.#byIndex[index] = source;
     this.modes[index] = source.mode;
-    if (stale !== undefined) this.#lose(stale);
+    if (stale !== undefined) this.#guard.attempt(lose, stale);
     return index;
   }
 
@@ -113,7 +113,7 @@ export class SourceTable {
     if (source === undefined) return;
     if ((bits & LOST) !== 0) {
       this.#take(index);
-      this.#lose(source);
+      this.#guard.attempt(lose, source);
       return;
     }
     source.collect(bits, result, block, start);
@@ -132,11 +132,7 @@ export class SourceTable {
     this.#handlers.clear();
     this.#streams.clear();
     for (const source of this.#byIndex.slice()) {
-      try {
-        source?.onLoopClosed();
-      } catch (error) {
-        this.#report(error);
-      }
+      if (source !== undefined) this.#guard.attempt(endWithLoop, source);
     }
     this.#byIndex.length = 0;
   }
@@ -149,15 +145,6 @@ export class SourceTable {
     this.setReceiving(index, false);
     this.modes[index] = 0;
     return source;
-  }
-
-  #lose(source: Source): void {
-    try {
-      source.onLost();
-    } catch (error) {
-      // The report, or the registration, that has found it belongs to another.
-      this.#report(error);
-    }
   }
 
   #grow(index: number): void {
@@ -202,6 +189,14 @@ class Reports {
     this.#sources.length = 0;
     this.#count = this.#dispatched = 0;
   }
+}
+
+function lose(source: Source): void {
+  source.onLost();
+}
+
+function endWithLoop(source: Source): void {
+  source.onLoopClosed();
 }
 
 const FIRST_SIZE = 256;

@@ -91,17 +91,14 @@ export class TimeoutTable {
     } else if (id > DUE || this.#due[DUE - id] === timeout) timeout.letGo(id);
   }
 
-  /** Takes the due ids out of the completions: they are free again, and will run in this order. */
-  collect(completions: Int32Array, from: number, count: number): void {
-    for (let at = from; at < from + count; at += 1) {
-      const id = completions[at] as number;
-      const timeout = this.#byId[id];
-      // The wheel reports only ids that were armed and not disarmed since.
-      if (timeout === undefined) continue;
-      this.#release(id);
-      timeout.id = DUE - this.#due.length;
-      this.#due.push(timeout);
-    }
+  /** Takes a due id, which is free again. The timeouts run in the order of these calls. */
+  collect(id: number): void {
+    const timeout = this.#byId[id];
+    // The wheel reports only ids that were armed and not disarmed since.
+    if (timeout === undefined) return;
+    this.#release(id);
+    timeout.id = DUE - this.#due.length;
+    this.#due.push(timeout);
   }
 
   /** Runs what was collected, except what was removed meanwhile. */

@@ -1,0 +1,69 @@
+/**
+ * What a turn brought, as `crates/ioloop-napi/src/batch.rs` writes it:
+ *
+ * | Words | |
+ * | --- | --- |
+ * | 0 | the number of due timers |
+ * | 1 | the number of ready sources |
+ * | 2 | the errno of the system call that failed; 0 if none did |
+ * | 3 … | the ids of the due timers, in the order in which they fire |
+ * | … | three words for each ready source: index, readiness bits, result of receiving |
+ */
+import { native } from './native.js';
+
+const DUE = 0;
+const READY = 1;
+const ERRNO = 2;
+const HEADER = 3;
+const SOURCE_WORDS = 3;
+
+/** The due timers. */
+export interface TimerSink {
+  collect(id: number): void;
+}
+
+/** The ready sources. */
+export interface SourceSink {
+  collect(index: number, bits: number, result: number): void;
+}
+
+/** The completions of one turn at a time. */
+export class Completions {
+  /** Written by the core. */
+  readonly words: Int32Array;
+
+  /** Has room for a turn of so many timers, and of what so many events may be. */
+  constructor(timers: number, events: number) {
+    this.words = new Int32Array(native.completionCapacity(timers, events));
+  }
+
+  /** The system call of the turn that failed, beside what was collected; 0 if none did. */
+  get errno(): number {
+    return this.words[ERRNO] as number;
+  }
+
+  /** Passes on the due timers. */
+  timersTo(sink: TimerSink): void {
+    const { words } = this;
+    const end = HEADER + (words[DUE] as number);
+    for (let at = HEADER; at < end; at += 1) sink.collect(words[at] as number);
+  }
+
+  /** Passes on the ready sources. One that fails has lost its report; the others have theirs. */
+  sourcesTo(sink: SourceSink, onFailure: (error: unknown) => void): void {
+    const { words } = this;
+    let next = HEADER + (words[DUE] as number);
+    const end = next + SOURCE_WORDS * (words[READY] as number);
+    while (next < end) {
+      try {
+        while (next < end) {
+          const at = next;
+          next = at + SOURCE_WORDS;
+          sink.collect(words[at] as number, words[at + 1] as number, words[at + 2] as number);
+        }
+      } catch (error) {
+        onFailure(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The crossings of one loop that carry submissions and completions, and those that start and stop
+ * its driver. Faces `crates/ioloop-napi/src/native_loop.rs`.
+ */
+import { Completions } from './completions.js';
+import { native, type NativeHandle } from './native.js';
+import { receiveBlocks } from './receive-blocks.js';
+import { Submissions } from './submissions.js';
+import type { Capacities } from '../support/capacities.js';
+import { systemError } from '../support/errors.js';
+
+const { TURN_MORE, TURN_ALARMED } = native;
+
+/** The core of one loop. Every method is one crossing. */
+export class NativeLoop {
+  readonly handle: NativeHandle;
+  readonly submissions: Submissions;
+  readonly completions: Completions;
+
+  /**
+   * `now` is in seconds; the clock is steady if it never steps.
+   *
+   * @throws `EMFILE` and the like.
+   */
+  constructor(
+    driver: 'libuv' | 'thread',
+    now: number,
+    isSteady: boolean,
+    { timers, events, receiveBytes, submissions }: Capacities,
+  ) {
+    const opened = native.loopOpen(driver, now, isSteady, timers, events, receiveBytes);
+    if (typeof opened === 'number') throw systemError(opened, 'new IOLoop');
+    this.handle = opened;
+    this.completions = new Completions(timers, events);
+    this.submissions = new Submissions(submissions, () => {
+      const { words, length } = this.submissions;
+      native.loopSubmit(opened, words, length);
+      this.submissions.taken();
+    });
+  }
+
+  /**
+   * Starts the driver, which keeps Node's loop alive and calls `wake` when the core has something
+   * to collect.
+   *
+   * @throws `EMFILE` and the like.
+   */
+  start(wake: () => void): void {
+    const result = native.loopStart(this.handle, wake);
+    if (result < 0) throw systemError(result, 'start');
+  }
+
+  /** Stops the driver. */
+  stop(): void {
+    native.loopStop(this.handle);
+  }
+
+  /** Frees everything. */
+  close(): void {
+    this.submissions.taken();
+    native.loopClose(this.handle);
+  }
+
+  /**
+   * One turn of the core at `now`, in seconds: fills {@link completions}, and receives for the
+   * sources that have a mode for it. True when a budget left something for the next turn. A system
+   * call that failed is among the completions.
+   *
+   * @throws `EBADF` when the loop is closed.
+   */
+  turn(now: number, modes: Uint8Array): boolean {
+    const { submissions } = this;
+    const { block, offset } = receiveBlocks;
+    const result = native.loopTurn(
+      this.handle,
+      now,
+      submissions.words,
+      submissions.length,
+      this.completions.words,
+      modes,
+      block.bytes,
+      offset,
+    );
+    submissions.taken();
+    if (result < 0) throw systemError(result, 'poll');
+    if ((result & TURN_ALARMED) === 0) submissions.alarmFailed();
+    else submissions.alarmSet();
+    return (result & TURN_MORE) !== 0;
+  }
+
+  /**
+   * The loop sleeps from now on: sets the alarm, and lets the driver watch. Gives the milliseconds
+   * after which the host has to wake the loop; Infinity when the alarm does, or nothing has to.
+   */
+  sleep(now: number): number {
+    return this.#sleep(now, false);
+  }
+
+  /** {@link sleep} without the driver: a set that cannot be collected is readable all the while. */
+  park(now: number): number {
+    return this.#sleep(now, true);
+  }
+
+  #sleep(now: number, isPaused: boolean): number {
+    const { submissions } = this;
+    const { words, length } = submissions;
+    const wait = native.loopSleep(this.handle, now, words, length, isPaused);
+    submissions.taken();
+    if (wait === Number.POSITIVE_INFINITY) submissions.alarmSet();
+    else submissions.alarmFailed();
+    return 1e3 * wait;
+  }
+}
