@@ -15,3 +15,7 @@ export type { Descriptor } from './sockets/descriptor.js';
 export { descriptorOf } from './sockets/socket.js';
 export { portOf } from './net/bind.js';
 export { Fifo } from './support/fifo.js';
+export { receiveBlocks } from './boundary/receive-blocks.js';
+export { Reader } from './streams/reader.js';
+export type { ReadBuffer } from './streams/read-buffer.js';
+export type { Read } from './streams/reads.js';
