@@ -1,10 +1,10 @@
-// A line chat: the first line is one's name, every further one goes to all the others.
+// A line chat: the first line is the user's name, every later one is sent to all others.
 //
 //   node examples/chat-server.mjs 8888
 //   nc 127.0.0.1 8888
 import { IOLoop, TCPServer } from 'ioloop';
 
-/** Who is in the room, by name. @type {Map<string, import('ioloop').IOStream>} */
+/** The connected users, by name. @type {Map<string, import('ioloop').IOStream>} */
 const room = new Map();
 
 /** @param {import('ioloop').IOStream} stream */
@@ -20,7 +20,7 @@ async function serve(stream) {
   }
 }
 
-/** A name that nobody has. @param {import('ioloop').IOStream} stream */
+/** Asks until the name is free. @param {import('ioloop').IOStream} stream */
 async function ask(stream) {
   for (;;) {
     void stream.write('name? ');
@@ -31,17 +31,17 @@ async function ask(stream) {
 
 /** @param {import('ioloop').IOStream} stream */
 async function readLine(stream) {
-  // Somebody who never ends a line is cut off at 1 KiB, somebody silent after an hour.
+  // A line of more than 1 KiB closes the stream, and so does an hour of silence.
   const line = await stream.readUntil('\n', { maxBytes: 1024, timeout: { hours: 1 } });
   return line.toString().trim();
 }
 
-/** To all but its author. @param {string} author @param {string} line */
+/** Sends a line to all users but its author. @param {string} author @param {string} line */
 function tell(author, line) {
   for (const [name, stream] of room) {
     if (name === author) continue;
-    // Not awaited: the slowest reader is not to hold up the room. What it does not read is
-    // bounded by maxWriteBufferSize, beyond which it is put out.
+    // Not awaited, so that a slow reader does not delay the others. Its unread lines are bounded
+    // by maxWriteBufferSize; beyond that the write rejects, and its stream is closed.
     stream.write(`${line}\n`).catch((error) => stream.close(error));
   }
 }

@@ -1,5 +1,4 @@
-// Node's own HTTP server on connections of our loop: whatever is written for it, Express, Fastify
-// or ws, works unchanged.
+// Node's own HTTP server on connections of the loop. Express, Fastify and ws work on it unchanged.
 //
 //   node examples/http-server.mjs 8080
 //   curl http://127.0.0.1:8080/

@@ -1,4 +1,4 @@
-// `npm start`: set up, then the main job. Arguments behind `--` go to it.
+// `npm start`: sets up, then runs the demo with the arguments after `--`.
 import { join } from 'node:path';
 import { handOver, root, script } from './lib/process.mjs';
 import { setUp } from './lib/setup.mjs';

@@ -3,7 +3,7 @@ import { median, pairedRatio, spread } from './statistics.mjs';
 
 /** @typedef {import('./statistics.mjs').Spread} Spread */
 /** @typedef {import('./run.mjs').Samples} Samples */
-/** What a row has to reach; `number` is that of the goal in `docs/design.md`. */
+/** The target of a row; rows with the same `number` belong to one target of the report. */
 /** @typedef {{ number: number, ratioAtLeast?: number, oursAtMost?: number }} Target */
 /**
  * One comparison. The ratio is above 1 where we are better.

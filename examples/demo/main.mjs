@@ -76,7 +76,7 @@ async function drive() {
   if (result.lost > 0 || result.opened < connections) process.exitCode = 1;
 }
 
-/** What the load process says at its end; its progress goes to `update`. */
+/** The result of the load process; its progress goes to `update`. */
 function outcome(load, update) {
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => fail('The load did not end in time.', load), 25_000);

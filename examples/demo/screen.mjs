@@ -1,4 +1,4 @@
-// What the demo shows: a line that lives, and a table at the end.
+// The output of the demo: a progress line, and a table at the end.
 
 const format = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -39,7 +39,7 @@ export function report(result) {
   for (const [name, value] of rows) console.log(`${name.padEnd(24)}${value}`);
 }
 
-/** Says what went wrong, and ends. */
+/** Prints an error and exits. */
 export function fail(message, child) {
   console.error(message);
   child.kill();

@@ -9,7 +9,7 @@ process.on('message', () => {
   const { user, system } = process.cpuUsage(before);
   process.send({ user, system, rss: process.memoryUsage.rss() });
 });
-// Without its parent it has nobody to serve.
+// Ends with its parent.
 process.on('disconnect', () => process.exit());
 const { backend, driver } = loop;
 process.send({ ...server.addresses[0], backend, driver });

@@ -1,12 +1,12 @@
 // RESP, the protocol of Redis: https://redis.io/docs/latest/develop/reference/protocol-spec/
-// Bytes are carried in strings of one character each (Latin-1), so that any bytes pass unharmed.
+// Bytes are carried in strings of one character each (Latin-1), so that all bytes are preserved.
 
-/** What a peer sends that is no RESP; the connection ends with it. */
+/** The peer sent something that is not RESP; the connection is closed. */
 export class ProtocolError extends Error {}
 
 /** Cuts a stream of bytes into commands. */
 export class Parser {
-  /** What came after the last complete command. @type {Buffer} */
+  /** The bytes after the last complete command. @type {Buffer} */
   #rest = Buffer.alloc(0);
 
   /** The commands that `chunk` completes, each a list of its words. @param {Buffer} chunk */

@@ -13,7 +13,7 @@ async function serve(stream) {
   const parser = new Parser();
   for await (const chunk of stream) {
     try {
-      // Pipelined commands have come in one chunk; the replies to them leave in one packet.
+      // Pipelined commands arrive in one chunk, and their replies leave in one packet.
       for (const words of parser.push(chunk)) {
         if (words[0]?.toUpperCase() === 'QUIT') return await quit(stream, '+OK\r\n');
         void stream.write(Buffer.from(store.execute(words), 'latin1'));
@@ -22,7 +22,7 @@ async function serve(stream) {
       if (!(error instanceof ProtocolError)) throw error;
       return await quit(stream, failure(`Protocol error: ${error.message}`));
     }
-    // A client that sends and never reads has to wait.
+    // Back-pressure: a client that does not read its replies is not read either.
     if (stream.congested) await stream.drain();
   }
 }
