@@ -1,6 +1,6 @@
 /** The README: its programs compile, run and print what it shows; its figures, commands and links are true. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -63,17 +63,29 @@ test('every block is a program, the output of the program before it, or a comman
 
 test('the programs compile as strict TypeScript', async (t) => {
   const files = programs.map(({ line }) => `${FOLDER}${line}.mts`);
-  const flags = [
-    '--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess',
-    '--module nodenext --target es2023 --lib es2023,esnext.disposable --types node',
-  ];
-  const compiler = `${ROOT}node_modules/typescript/bin/tsc`;
-  const args = [compiler, ...flags.join(' ').split(' '), '--skipLibCheck', ...files];
-  const { stdout } = await run(process.execPath, args, { cwd: ROOT }).catch(
-    (error: unknown) => error as { stdout: string },
-  );
-  t.is(stdout, '');
+  t.is(await compile([...files, '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']), '');
 });
+
+test('so do the examples', async (t) => {
+  const files = ['', 'redis/'].flatMap((folder) =>
+    readdirSync(`${ROOT}examples/${folder}`)
+      .filter((file) => file.endsWith('.mjs'))
+      .map((file) => `${ROOT}examples/${folder}${file}`),
+  );
+  t.true(files.length >= 5);
+  t.is(await compile([...files, '--allowJs', '--checkJs']), '');
+});
+
+/** What tsc says of these files, as a user's own compiler would. */
+async function compile(args: string[]): Promise<string> {
+  const compiler = `${ROOT}node_modules/typescript/bin/tsc`;
+  const flags =
+    '--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2023 --lib es2023,esnext.disposable --types node';
+  const { stdout } = await run(process.execPath, [compiler, ...flags.split(' '), ...args], {
+    cwd: ROOT,
+  }).catch((error: unknown) => error as { stdout: string });
+  return stdout;
+}
 
 for (const { line, text, output, section } of programs) {
   test(`the program of "${section}" prints what is shown, without a standard input, and ends`, async (t) => {

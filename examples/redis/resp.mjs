@@ -68,7 +68,10 @@ function parseInline(cursor) {
   return line === '' ? [] : line.split(/\s+/);
 }
 
-/** The number in a line that begins with `mark`; `null` when the line is not complete. */
+/**
+ * The number in a line that begins with `mark`; `null` when the line is not complete.
+ * @param {{ bytes: Buffer, at: number }} cursor @param {number} mark
+ */
 function parseNumber(cursor, mark) {
   const { bytes } = cursor;
   let { at } = cursor;

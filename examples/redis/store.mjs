@@ -33,7 +33,7 @@ class CommandError extends Error {
 }
 
 /** @typedef {Map<string, string | string[]>} Values */
-/** @typedef {(values: Values, args: any) => string} Run */
+/** @typedef {(values: Values, args: string[]) => string} Run */
 /** @typedef {[least: number, most: number, run: Run]} Command */
 
 /** By name: how many arguments at least and at most, and what to do. @type {Map<string, Command>} */
@@ -60,7 +60,7 @@ const COMMANDS = new Map(
     ['DBSIZE', [0, 0, (values) => integer(values.size)]],
     ['FLUSHALL', [0, 1, (values) => (values.clear(), OK)]],
     ['SELECT', [1, 1, () => OK]],
-    // What redis-cli and redis-benchmark ask before they begin.
+    // redis-cli and redis-benchmark send these first.
     ['COMMAND', [0, Infinity, () => array([])]],
     ['CONFIG', [1, Infinity, (_, [, name]) => array(name === undefined ? [] : [name, ''])]],
   ]),
@@ -81,13 +81,17 @@ function stringOrNone(values, key) {
   return Array.isArray(value) ? undefined : value;
 }
 
-/** Lists are kept with their head at the end, where it is cheap to push. */
+/**
+ * A list is stored with its head at the end, where pushing is cheap.
+ * @param {Values} values @param {string} key
+ */
 function listAt(values, key) {
   const value = values.get(key) ?? [];
   if (!Array.isArray(value)) throw new CommandError(WRONG_TYPE);
   return value;
 }
 
+/** @param {Values} values @param {string} key */
 function increase(values, key) {
   const text = stringAt(values, key) ?? '0';
   const number = Number(text);
@@ -98,12 +102,14 @@ function increase(values, key) {
   return integer(number + 1);
 }
 
+/** @param {Values} values @param {string[]} pairs */
 function setAll(values, pairs) {
   if (pairs.length % 2 !== 0) return failure("wrong number of arguments for 'mset' command");
   for (let at = 0; at < pairs.length; at += 2) values.set(pairs[at], pairs[at + 1]);
   return OK;
 }
 
+/** @param {Values} values @param {string} key @param {string[]} items */
 function push(values, key, items) {
   const list = listAt(values, key);
   list.push(...items);
@@ -111,6 +117,7 @@ function push(values, key, items) {
   return integer(list.length);
 }
 
+/** @param {string[]} list @param {string} from @param {string} to */
 function range(list, from, to) {
   const [first, last] = [from, to].map((text) => {
     if (!/^-?\d+$/.test(text)) {
