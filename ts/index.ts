@@ -45,16 +45,16 @@ export type {
   DuplexConnectArguments,
   DuplexConnectOptions,
 } from './streams/adapters/duplex-addresses.js';
-export { IOStream } from './streams/iostream.js';
+export { IOStream, SSLIOStream } from './streams/iostream.js';
 export { type CloseCallback } from './streams/stream.js';
 export type {
   IOStreamOptions,
   ReadBytesOptions,
   ReadOptions,
   ReadUntilOptions,
+  StartTlsOptions,
 } from './streams/options.js';
 export { SSLIOStreamDuplex } from './streams/adapters/tls-duplex.js';
-export { SSLIOStream, type StartTlsOptions } from './streams/tls/ssl-iostream.js';
 export type { Data } from './streams/data.js';
 export type { WaitOptions } from './loop/wait.js';
 export type { WebStreamPair } from './streams/adapters/web-streams.js';

@@ -6,8 +6,7 @@ import { nextTick } from '../support/host.js';
 import { IOStreamDuplex } from '../streams/adapters/duplex.js';
 import { addressInfo } from '../streams/adapters/duplex-addresses.js';
 import type { Socket } from '../sockets/socket.js';
-import type { IOStream } from '../streams/iostream.js';
-import { SSLIOStream } from '../streams/tls/ssl-iostream.js';
+import { SSLIOStream, type IOStream } from '../streams/iostream.js';
 import type { StopOptions, TCPServerOptions } from './server-options.js';
 import { TCPServer } from './tcp-server.js';
 

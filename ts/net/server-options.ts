@@ -1,13 +1,13 @@
 /** The options of a `TCPServer`, and their check: once for all connections. */
 import type { TlsOptions } from 'node:tls';
 import type { Address } from '../sockets/address.js';
-import { IOLoop } from '../loop/ioloop.js';
+import type { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptions } from '../support/checks.js';
 import { secondsOf } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
 import type { IOStream } from '../streams/iostream.js';
-import type { IOStreamOptions } from '../streams/options.js';
+import { streamSettings, type IOStreamOptions, type StreamSettings } from '../streams/options.js';
 import { DEFAULT_BATCH, MAX_BATCH } from './acceptor.js';
 
 /** Called with the stream of each connection and the address of its peer. */
@@ -53,7 +53,8 @@ export interface ServerSettings {
   readonly maxConnections: number;
   readonly acceptBatch: number;
   readonly nodelay: boolean;
-  readonly streams: IOStreamOptions;
+  /** All connections share them. */
+  readonly streams: StreamSettings;
 }
 
 /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
@@ -70,9 +71,9 @@ export function serverSettings(optionsOrHandler: TCPServerOptions | StreamHandle
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
     throw invalidArgType('tls', tls, 'an object: the options of tls.createServer()');
   }
-  const loop = options.loop ?? IOLoop.current();
+  const streams = streamSettings(options);
   return {
-    loop,
+    loop: streams.loop,
     handleStream,
     tls:
       tls === undefined ? undefined : withTimeout(tls, options.handshakeTimeout, handshakeTimeout),
@@ -80,7 +81,7 @@ export function serverSettings(optionsOrHandler: TCPServerOptions | StreamHandle
     maxConnections,
     acceptBatch,
     nodelay,
-    streams: { ...options, loop },
+    streams,
   };
 }
 

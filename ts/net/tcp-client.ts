@@ -9,7 +9,7 @@ import { Deferred } from '../support/deferred.js';
 import { IOStream } from '../streams/iostream.js';
 import { checkOptions } from '../support/checks.js';
 import type { IOStreamOptions } from '../streams/options.js';
-import type { StartTlsOptions } from '../streams/tls/ssl-iostream.js';
+import type { StartTlsOptions } from '../streams/options.js';
 import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 
 /** An address of a host. */

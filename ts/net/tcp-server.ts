@@ -7,7 +7,7 @@ import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
 import { serverState, unsupported } from '../support/errors.js';
-import { IOStream } from '../streams/iostream.js';
+import { acceptedStream, type IOStream } from '../streams/iostream.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
@@ -231,7 +231,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
     if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
-    const stream = new IOStream(connection, this.#settings.streams);
+    const stream = acceptedStream(connection, this.#settings.streams);
     this.#connections.add(stream);
     this.#regulate();
     if (this.tlsServer !== null) void this.#handshake(stream, address, this.tlsServer);

@@ -87,6 +87,12 @@ export abstract class BaseWriter implements Writer {
 
   abstract flush(): void;
 
+  abstract onWritable(): void;
+
+  abstract onContinue(): void;
+
+  abstract onTickEnd(): void;
+
   /** Takes a write in state open. @throws The reason of a refusal, which changes nothing. */
   protected abstract take(data: Data | readonly Data[]): Promise<void>;
 

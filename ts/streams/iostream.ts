@@ -1,5 +1,5 @@
 /** Streams of bytes with Tornado's reads, on sockets and on any descriptor. */
-import { constants } from 'node:os';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Address } from '../sockets/address.js';
 import { capture } from '../loop/async-context.js';
 import {
@@ -7,23 +7,25 @@ import {
   invalidArgValue,
   StreamClosedError,
   streamBusy,
-  systemError,
 } from '../support/errors.js';
 import type { FdLike } from '../sockets/fd.js';
 import { ioOf } from '../loop/internals.js';
-import { IOLoop } from '../loop/ioloop.js';
+import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
-import { Socket } from '../sockets/socket.js';
+import type { Socket } from '../sockets/socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
-import { FdEndpoint, type Endpoint } from './endpoint.js';
+import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
+import { FdTransport } from './fd-transport.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import {
   NO_OPTIONS,
-  streamLimits,
+  streamSettings,
   type IOStreamOptions,
   type ReadBytesOptions,
   type ReadOptions,
   type ReadUntilOptions,
+  type StartTlsOptions,
+  type StreamSettings,
 } from './options.js';
 import {
   Copied,
@@ -35,8 +37,6 @@ import {
   readBytes,
   type Read,
 } from './reads.js';
-import type { SSLIOStream, StartTlsOptions } from './tls/ssl-iostream.js';
-import { TlsEndpoint } from './tls/tls-endpoint.js';
 import { Stream, toError, type CloseCallback } from './stream.js';
 import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
@@ -71,16 +71,15 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * A stream on `socket`, which it owns from now on. The socket is connected, or {@link connect}
    * is called first.
    *
-   * @throws `ERR_INVALID_ARG_TYPE` for what is no {@link Socket} (for others there is
-   * {@link fromFd}), `ERR_OUT_OF_RANGE` for options; `EBADF` for a closed socket, `EEXIST` for one
-   * that has a handler. The socket is not closed then.
+   * @throws `ERR_INVALID_ARG_TYPE` unless it is a {@link Socket} (see {@link fromFd} for other
+   * descriptors), `ERR_OUT_OF_RANGE` for options; `EBADF` for a closed socket, `EEXIST` for one that
+   * has a handler. The socket is not closed then.
    */
-  constructor(socket: Socket, options: IOStreamOptions = NO_OPTIONS) {
-    checkOptions(options);
-    const limits = streamLimits(options);
-    const allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
-    const loop = options.loop ?? IOLoop.current();
-    this.#core = new Stream(loop, endpointOf(socket, loop), limits, allowHalfOpen);
+  constructor(socket: Socket, options?: IOStreamOptions);
+  /** @internal */
+  constructor(stream: Stream);
+  constructor(from: Socket | Stream, options: IOStreamOptions = NO_OPTIONS) {
+    this.#core = from instanceof Stream ? from : streamOn(from, streamSettings(options));
   }
 
   /**
@@ -98,14 +97,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * consumed, or has data; and as the constructor.
    */
   static fromFd(fd: FdLike, options: IOStreamOptions = NO_OPTIONS): IOStream {
-    checkOptions(options);
-    // Wrong options are found before the descriptor is touched.
-    streamLimits(options);
-    checkBoolean('allowHalfOpen', options.allowHalfOpen, false);
-    const loop = options.loop ?? IOLoop.current();
-    const endpoint = FdEndpoint.adopt(ioOf(loop), fd);
-    // The constructor takes an endpoint as it is.
-    return new IOStream(endpoint as unknown as Socket, { ...options, loop });
+    // Before the descriptor is touched.
+    const settings = streamSettings(options);
+    const transport = FdTransport.adopt(ioOf(settings.loop), fd);
+    return new IOStream(new Stream(settings, transport));
   }
 
   /** The loop that moves the stream's bytes. */
@@ -115,12 +110,12 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /** The socket below; `null` when there is none, as on a pipe. */
   get socket(): Socket | null {
-    return this.#core.endpoint.socket;
+    return this.#core.transport.socket;
   }
 
   /** The descriptor; -1 when the stream is closed. */
   fileno(): number {
-    return this.#core.closed ? -1 : this.#core.endpoint.fd;
+    return this.#core.closed ? -1 : this.#core.transport.fileno();
   }
 
   /** Whether the stream is closed. What was received before can still be read. */
@@ -135,7 +130,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /** Whether something that was written is not with the kernel yet. */
   get writing(): boolean {
-    return this.#core.writer.buffered > 0;
+    return this.#core.unsent > 0;
   }
 
   /** Whether the peer has ended its side; what is buffered can still be read. */
@@ -367,7 +362,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
       this.#core.move?.abandon(reason);
       return;
     }
-    if (reason === null) this.#core.writer.flush();
+    if (reason === null) this.#core.flush();
     this.#core.close(reason);
     this.#core.adapter?.destroy(reason ?? undefined);
   }
@@ -445,7 +440,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     try {
       // Loaded when it is needed: few programs do, and it takes its time.
       const { startTls } = await import('./tls/start-tls.js');
-      return await startTls(this, options);
+      return await startTls(core, options, (stream, socket) => new SSLIOStream(stream, socket));
     } catch (error) {
       if (options.signal?.aborted === true && error === options.signal.reason) this.close(error);
       throw error;
@@ -489,17 +484,89 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 }
 
-function endpointOf(socket: unknown, loop: IOLoop): Endpoint {
-  // Streams of the package itself are made on endpoints.
-  if (socket instanceof FdEndpoint || socket instanceof TlsEndpoint) return socket;
-  if (!(socket instanceof Socket)) {
-    throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
+/**
+ * An {@link IOStream} with TLS, as `startTls` and `TCPClient` make it, after the handshake. A client
+ * verifies the certificate of its server and its name, unless `rejectUnauthorized` is false.
+ *
+ * EOF is only the end of the stream when the peer has announced it (`close_notify`). Without that
+ * anyone on the way could have cut the connection: the stream is closed with
+ * `ERR_IOLOOP_TLS_TRUNCATED`, and what had arrived can be read.
+ */
+export class SSLIOStream extends IOStream {
+  /** Node's socket, which knows the certificates, the cipher and the protocol. */
+  readonly tlsSocket: TLSSocket;
+
+  /** @internal */
+  constructor(stream: Stream, socket: TLSSocket) {
+    super(stream);
+    this.tlsSocket = socket;
   }
-  if (socket.closed) throw systemError(-EBADF, 'getsockname');
-  return new FdEndpoint(ioOf(loop), socket, socket.kind);
+
+  /** True: the connection is encrypted. */
+  get encrypted(): true {
+    return true;
+  }
+
+  /**
+   * Whether the certificate of the peer was verified. A server that does not ask for one
+   * (`requestCert`) has false.
+   */
+  get authorized(): boolean {
+    return this.tlsSocket.authorized;
+  }
+
+  /** The code of what the verification has found, such as `CERT_HAS_EXPIRED`; `null` if nothing. */
+  get authorizationError(): string | null {
+    const { authorizationError } = this.tlsSocket as { authorizationError: unknown };
+    return authorizationError === null || authorizationError === undefined
+      ? null
+      : String((authorizationError as { code?: unknown }).code ?? authorizationError);
+  }
+
+  /** The name that the client has asked for (SNI); `null` without one. */
+  get servername(): string | null {
+    const { servername } = this.tlsSocket as { servername?: unknown };
+    return typeof servername === 'string' ? servername : null;
+  }
+
+  /** The protocol that was agreed on by ALPN; `null` without one. */
+  get alpnProtocol(): string | null {
+    const { alpnProtocol } = this.tlsSocket;
+    return typeof alpnProtocol === 'string' ? alpnProtocol : null;
+  }
+
+  /** The certificate of the peer; `null` when it has shown none. */
+  get peerCertificate(): PeerCertificate | null {
+    const certificate = this.tlsSocket.getPeerCertificate() as PeerCertificate | undefined;
+    return certificate === undefined || Object.keys(certificate).length === 0 ? null : certificate;
+  }
+
+  /** As of {@link IOStream}, with the members of `tls.TLSSocket` too. */
+  override toDuplex(options?: DuplexOptions): SSLIOStreamDuplex {
+    checkOptions(options);
+    return new SSLIOStreamDuplex(this, coreOf(this), options);
+  }
+
+  /** Resolves to the stream: the handshake is over when there is one. As documented for Tornado. */
+  waitForHandshake(options?: WaitOptions): Promise<this> {
+    return limited(this.loop, options, 'handshake', () => Promise.resolve(this));
+  }
 }
 
-const { EBADF } = constants.errno;
+function streamOn(socket: Socket, settings: StreamSettings): Stream {
+  return new Stream(settings, FdTransport.on(ioOf(settings.loop), socket));
+}
+
+/**
+ * A stream on `socket` with options that were checked before: the connections of a server share
+ * them.
+ *
+ * @throws As the constructor of {@link IOStream}.
+ */
+export function acceptedStream(socket: Socket, settings: StreamSettings): IOStream {
+  return new IOStream(streamOn(socket, settings));
+}
+
 const REGEX_BYTES = 65_536;
 const PARTIAL: ReadBytesOptions = { partial: true };
 

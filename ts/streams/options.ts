@@ -1,9 +1,11 @@
-/** The options of streams, checked. */
-import { checkInteger } from '../support/checks.js';
-import type { IOLoop } from '../loop/ioloop.js';
+/** The options of streams: their types, and what is made of them. */
+import type { ConnectionOptions, Server, TlsOptions } from 'node:tls';
+import { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
+import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
+import type { WriterLimits } from './transport.js';
 
-/** How to make an {@link IOStream}. */
+/** Options of {@link IOStream}. */
 export interface IOStreamOptions {
   /** The loop of the stream; by default the current one. */
   readonly loop?: IOLoop | undefined;
@@ -12,17 +14,17 @@ export interface IOStreamOptions {
   /** Bytes that are read at a time, by default 65,536; at most half of `maxBufferSize`. */
   readonly readChunkSize?: number | undefined;
   /**
-   * How large {@link IOStream.writeBufferSize} may become: bytes that wait to be sent, and what
-   * many small writes count beside. By default unlimited. A write beyond is refused.
+   * The limit of {@link IOStream.writeBufferSize}: bytes that wait to be sent, and the cost of many
+   * small writes. By default unlimited. A write beyond it is refused.
    */
   readonly maxWriteBufferSize?: number | undefined;
-  /** Above so many bytes waiting to be sent `drain()` waits; by default 65,536. */
+  /** Bytes that wait to be sent, above which `drain()` waits; by default 65,536. */
   readonly highWaterMark?: number | undefined;
-  /** Until so many are left; by default a quarter of the high one. */
+  /** Bytes that wait to be sent, down to which `drain()` waits; by default a quarter of the above. */
   readonly lowWaterMark?: number | undefined;
   /**
-   * Whether the stream stays open for writing when the peer has ended its side. By default it is
-   * closed then, after what was written is sent.
+   * Whether the stream stays open for writing after the peer's EOF. By default it is closed then,
+   * after what was written is sent.
    */
   readonly allowHalfOpen?: boolean | undefined;
 }
@@ -30,7 +32,7 @@ export interface IOStreamOptions {
 /** Options of all reads. */
 export interface ReadOptions extends WaitOptions {
   /**
-   * Whether the result is to have memory of its own, by default false: a small one shares a block of
+   * Whether the result has memory of its own, by default false: a small result shares a block of
    * 128 KiB with what other connections have received. The block lives as long as one of its
    * results, and `postMessage()` and `structuredClone()` copy all of it.
    */
@@ -40,54 +42,97 @@ export interface ReadOptions extends WaitOptions {
 /** Options of `readUntil` and `readUntilRegex`. */
 export interface ReadUntilOptions extends ReadOptions {
   /**
-   * Bytes, the delimiter included, in which it has to come. By default `maxBufferSize`; for
+   * The most bytes of the result, delimiter included. By default `maxBufferSize`; for
    * `readUntilRegex` 65,536, if `maxBufferSize` is not smaller.
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Whether the stream is closed when it does not, as documented; by default true. Otherwise only
-   * this read fails, and its bytes stay.
+   * Whether the stream is closed when the delimiter is not within `maxBytes`; by default true.
+   * Otherwise only this read fails, and its bytes stay.
    */
   readonly closeOnLimit?: boolean | undefined;
 }
 
 /** Options of `readBytes` and `readInto`. */
 export interface ReadBytesOptions extends ReadOptions {
-  /** Whether any bytes, at least one, will do. */
+  /** Whether the read is done as soon as there is a byte. By default it waits for all. */
   readonly partial?: boolean | undefined;
 }
 
-/** The numbers of a stream, with their defaults. */
+/** Options of {@link IOStream.startTls}. */
+export interface StartTlsOptions extends WaitOptions {
+  /** Whether this is the server's side of the handshake. By default it is the client's. */
+  readonly serverSide?: boolean | undefined;
+  /**
+   * The name that the certificate of the server has to be for, which is sent to it (SNI). A client
+   * needs it, unless `rejectUnauthorized` is false.
+   */
+  readonly hostname?: string | undefined;
+  /**
+   * Options of `tls.connect()`, or on the server's side of `tls.createServer()`: `cert`, `key`, `ca`,
+   * `requestCert`, `rejectUnauthorized`, `SNICallback`, `ALPNProtocols`, `secureContext` and so on.
+   * On the server's side connections that are given the same object share session tickets.
+   */
+  readonly tls?: ConnectionOptions | TlsOptions | undefined;
+  /**
+   * The server of `node:tls` that checks and serves this connection, instead of `tls`. It need not
+   * listen; its `'secureConnection'` is not emitted for connections of streams.
+   */
+  readonly server?: Server | undefined;
+  /**
+   * The use of bytes that the stream has received and that were not read. By default (`'handshake'`)
+   * they are the beginning of the handshake: a ClientHello that came early, or after a PROXY line.
+   * Other bytes fail the handshake, and cannot be read any more. `'refuse'` rejects with
+   * `ERR_IOLOOP_STREAM_BUSY`.
+   */
+  readonly buffered?: 'handshake' | 'refuse' | undefined;
+}
+
+/** The sizes of a stream, in bytes, with their defaults. */
 export interface StreamLimits {
   readonly maxBufferSize: number;
   readonly readChunkSize: number;
-  readonly writer: {
-    readonly maxBufferSize: number;
-    readonly highWaterMark: number;
-    readonly lowWaterMark: number;
-  };
+  readonly writer: WriterLimits;
+}
+
+/** Checked options. Any number of streams may share them, as the connections of a server do. */
+export interface StreamSettings {
+  readonly loop: IOLoop;
+  readonly limits: StreamLimits;
+  readonly allowHalfOpen: boolean;
 }
 
 /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
-export function streamLimits(options: IOStreamOptions): StreamLimits {
+export function streamSettings(options: IOStreamOptions): StreamSettings {
+  checkOptions(options);
+  return {
+    limits: streamLimits(options),
+    allowHalfOpen: checkBoolean('allowHalfOpen', options.allowHalfOpen, false),
+    loop: options.loop ?? IOLoop.current(),
+  };
+}
+
+function streamLimits(options: IOStreamOptions): StreamLimits {
   // Most streams of a program have the defaults.
-  if (options === NO_OPTIONS) return DEFAULTS;
-  const maxBufferSize = size('maxBufferSize', options.maxBufferSize, DEFAULT_MAX_BUFFER);
-  const chunk = size('readChunkSize', options.readChunkSize, DEFAULT_CHUNK);
-  const highWaterMark = size('highWaterMark', options.highWaterMark, DEFAULT_HIGH_WATER);
-  const low = options.lowWaterMark ?? Math.floor(highWaterMark / 4);
-  const { maxWriteBufferSize = Infinity } = options;
+  if (options === NO_OPTIONS) return DEFAULT_LIMITS;
+  const maxBufferSize = size('maxBufferSize', options.maxBufferSize, MAX_BUFFER);
+  const chunk = size('readChunkSize', options.readChunkSize, READ_CHUNK);
   return {
     maxBufferSize,
     readChunkSize: Math.max(1, Math.min(chunk, Math.floor(maxBufferSize / 2))),
-    writer: {
-      maxBufferSize:
-        maxWriteBufferSize === Infinity
-          ? Infinity
-          : size('maxWriteBufferSize', maxWriteBufferSize, Infinity),
-      highWaterMark,
-      lowWaterMark: checkInteger('lowWaterMark', low, 0, highWaterMark),
-    },
+    writer: writerLimits(options),
+  };
+}
+
+function writerLimits(options: IOStreamOptions): WriterLimits {
+  const highWaterMark = size('highWaterMark', options.highWaterMark, HIGH_WATER);
+  const low = options.lowWaterMark ?? Math.floor(highWaterMark / 4);
+  const { maxWriteBufferSize = Infinity } = options;
+  const isLimited = maxWriteBufferSize !== Infinity;
+  return {
+    maxBufferSize: isLimited ? size('maxWriteBufferSize', maxWriteBufferSize, 0) : Infinity,
+    highWaterMark,
+    lowWaterMark: checkInteger('lowWaterMark', low, 0, highWaterMark),
   };
 }
 
@@ -98,9 +143,11 @@ function size(name: string, value: number | undefined, otherwise: number): numbe
 /** No options, for comparison by identity. */
 export const NO_OPTIONS: IOStreamOptions = Object.freeze({});
 
-const DEFAULT_MAX_BUFFER = 104_857_600;
-const DEFAULT_CHUNK = 65_536;
-const DEFAULT_HIGH_WATER = 65_536;
-/** What a buffer of Node can hold on every platform. */
+const MAX_BUFFER = 104_857_600;
+const READ_CHUNK = 65_536;
+const HIGH_WATER = 65_536;
+/** The largest buffer of Node on every platform. */
 const LARGEST = 2 ** 31 - 1;
-const DEFAULTS = streamLimits({});
+
+/** The limits of streams without options. */
+export const DEFAULT_LIMITS = streamLimits({});

@@ -1,6 +1,6 @@
 /** The bytes of a stream that were received and not read. */
 import { Block, copyOf, receiveBlocks } from '../boundary/receive-blocks.js';
-import type { Source } from './transport.js';
+import type { Transport } from './transport.js';
 
 /**
  * A window of one block. Results are views of the block, so that bytes that were taken are never
@@ -35,7 +35,7 @@ export class ReadBuffer {
    * Reads up to `size` bytes from `source`, without a copy if the window is empty. Returns the result
    * of the read.
    */
-  readFrom(source: Source, size: number): number {
+  readFrom(source: Transport, size: number): number {
     const { leastRoom } = source;
     const shared = this.length > 0 ? 0 : receiveBlocks.reserve(size);
     if (shared >= leastRoom) return this.#readShared(source, shared);
@@ -45,7 +45,7 @@ export class ReadBuffer {
     return count;
   }
 
-  #readShared(source: Source, size: number): number {
+  #readShared(source: Transport, size: number): number {
     const { block, offset } = receiveBlocks;
     const count = source.read(block.bytes, offset, size);
     if (count <= 0) return count;

@@ -1,7 +1,7 @@
 /** Memory that a read fills directly: bytes that come in large numbers do not pass the buffer. */
 import { bufferDetached } from '../support/errors.js';
 import type { ReadBuffer } from './read-buffer.js';
-import type { Source } from './transport.js';
+import type { Transport } from './transport.js';
 
 /** The memory of one read, and how much of it is filled. */
 export class ReadTarget {
@@ -42,7 +42,7 @@ export class ReadTarget {
   }
 
   /** Reads from `source`, at most `most` bytes. Returns the result of the read. */
-  readFrom(source: Source, most: number): number {
+  readFrom(source: Transport, most: number): number {
     const count = source.read(this.bytes, this.filled, Math.min(this.room, most));
     if (count > 0) this.filled += count;
     return count;

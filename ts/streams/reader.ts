@@ -4,10 +4,10 @@ import type { Block } from '../boundary/receive-blocks.js';
 import type { Wait } from '../loop/wait.js';
 import { capacities } from '../support/capacities.js';
 import { Deferred } from '../support/deferred.js';
-import { alreadyReading, bufferFull, closedLoop, systemError } from '../support/errors.js';
+import { alreadyReading, bufferFull } from '../support/errors.js';
 import { ReadBuffer } from './read-buffer.js';
 import type { Read } from './reads.js';
-import { IDLE, NOTIFY, RECEIVE, type Source, type SourceEvents } from './transport.js';
+import { IDLE, NOTIFY, RECEIVE, type Transport } from './transport.js';
 
 /**
  * The read, and what the source is asked for ({@link Demand}). With a result a read resolves; with an
@@ -73,11 +73,11 @@ export interface ReaderLimits {
 }
 
 /** The reading side. Never throws: failures are rejections. */
-export class Reader implements SourceEvents {
+export class Reader {
   readonly #owner: ReaderOwner;
   readonly #maxBufferSize: number;
   readonly #readChunkSize: number;
-  readonly #source: Source;
+  readonly #source: Transport;
   readonly #buffer = new ReadBuffer();
   #reading = Reading.Idle;
   #input = Input.Open;
@@ -88,7 +88,7 @@ export class Reader implements SourceEvents {
   /** The reason of state lost. */
   #loss: Error | null = null;
 
-  constructor(owner: ReaderOwner, source: Source, limits: ReaderLimits) {
+  constructor(owner: ReaderOwner, source: Transport, limits: ReaderLimits) {
     this.#owner = owner;
     this.#source = source;
     this.#maxBufferSize = limits.maxBufferSize;
@@ -186,14 +186,6 @@ export class Reader implements SourceEvents {
   onPeerClosed(): void {
     if (this.#input >= Input.EofReported) this.#owner.onHangUp();
     else if (this.#read === null) this.#source.continueLater();
-  }
-
-  onLost(): void {
-    this.#owner.onFailure(systemError(-EBADF, 'read'));
-  }
-
-  onLoopClosed(): void {
-    this.#owner.onFailure(closedLoop());
   }
 
   onContinue(): void {
@@ -348,4 +340,4 @@ export class Reader implements SourceEvents {
   }
 }
 
-const { EAGAIN, EBADF } = constants.errno;
+const { EAGAIN } = constants.errno;

@@ -1,5 +1,6 @@
 /** What an `IOStream` does inside: its two sides on an endpoint, and how they begin and end. */
 import { throwIfAborted } from '../support/abort-signal.js';
+import type { Block } from '../boundary/receive-blocks.js';
 import type { Address } from '../sockets/address.js';
 import {
   streamBusy,
@@ -11,12 +12,11 @@ import {
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { Deferred } from '../support/deferred.js';
-import { FdEndpoint, type Endpoint } from './endpoint.js';
 import { checkOptions } from '../support/checks.js';
-import type { StreamLimits } from './options.js';
+import type { StreamLimits, StreamSettings } from './options.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Read } from './reads.js';
-import type { Writer, WriterOwner } from './transport.js';
+import type { Transport, TransportEvents, Writer, WriterOwner } from './transport.js';
 import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 
 /** Called with what closed the stream; `null` when its peer or its owner did. */
@@ -38,7 +38,7 @@ interface Watch {
 
 /** The state that a stream hands over to the one that continues on its connection. */
 export interface Moved {
-  readonly endpoint: Endpoint;
+  readonly transport: Transport;
   /** Received and not read. */
   readonly unread: Buffer;
   readonly allowHalfOpen: boolean;
@@ -63,12 +63,13 @@ const NO_MEMORY_RETRY = 0.01;
  * The state of a stream: open or closed, connecting, ended on one side or both. Its public face
  * checks what it is given; here everything is as it should be.
  */
-export class Stream implements ReaderOwner, WriterOwner {
+export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   readonly loop: IOLoop;
   readonly limits: StreamLimits;
-  readonly endpoint: Endpoint;
+  readonly transport: Transport;
   readonly reader: Reader;
-  readonly writer: Writer;
+  /** Made with the first write: a connection that waits for a request has none. */
+  #writer: Writer | null = null;
   /** The peer's end does not end the stream. */
   allowHalfOpen: boolean;
   closed = false;
@@ -86,13 +87,36 @@ export class Stream implements ReaderOwner, WriterOwner {
   #watcher: Watcher<unknown> | null = null;
   #watched: unknown = null;
 
-  constructor(loop: IOLoop, endpoint: Endpoint, limits: StreamLimits, allowHalfOpen: boolean) {
+  /** @throws As {@link Transport.open}; the transport is not closed then. */
+  constructor(settings: StreamSettings, transport: Transport) {
+    const { loop, limits, allowHalfOpen } = settings;
     this.loop = loop;
     this.limits = limits;
-    this.endpoint = endpoint;
+    this.transport = transport;
     this.allowHalfOpen = allowHalfOpen;
-    this.reader = new Reader(this, endpoint.source, limits);
-    this.writer = endpoint.attach(this.reader, this, limits.writer);
+    this.reader = new Reader(this, transport, limits);
+    transport.open(this);
+  }
+
+  get writer(): Writer {
+    return this.#writer ?? this.#makeWriter();
+  }
+
+  /** Bytes that were written and are not with the kernel. */
+  get unsent(): number {
+    return this.#writer === null ? 0 : this.#writer.buffered;
+  }
+
+  #makeWriter(): Writer {
+    const writer = this.transport.createWriter(this, this.limits.writer);
+    this.#writer = writer;
+    if (this.closed) writer.close();
+    return writer;
+  }
+
+  /** Offers the kernel once what was written. */
+  flush(): void {
+    this.#writer?.flush();
   }
 
   /** The connection attempt that is in progress, which settles when it has ended. */
@@ -103,14 +127,14 @@ export class Stream implements ReaderOwner, WriterOwner {
   /** See `IOStream.connect`: resolves to `stream`. */
   connect<T>(stream: T, address: Address, options: WaitOptions | undefined): Promise<T> {
     checkOptions(options);
-    let endpoint = this.#unconnected();
+    let transport = this.#unconnected();
     const expire = (error: unknown): void => {
       this.close(toError(error));
     };
     const wait = isLimited(options) ? this.#connectWait(options, expire) : null;
     try {
       // A getter of the options may have closed or connected the stream.
-      if (wait !== null) endpoint = this.#unconnected();
+      if (wait !== null) transport = this.#unconnected();
     } catch (error) {
       wait?.done();
       throw error;
@@ -121,7 +145,7 @@ export class Stream implements ReaderOwner, WriterOwner {
     };
     this.#connecting = { address, stand, done, wait };
     try {
-      endpoint.connect(address);
+      transport.connect(address);
     } catch (error) {
       // An error without a system call is the caller's mistake, and leaves the stream open.
       if ('syscall' in (error as Error)) this.close(error as Error);
@@ -132,13 +156,13 @@ export class Stream implements ReaderOwner, WriterOwner {
   }
 
   /** @throws When the stream is closed, or connected, or about to be. */
-  #unconnected(): FdEndpoint {
+  #unconnected(): Transport {
     if (this.closed) throw this.closedError();
-    const { endpoint } = this;
-    if (this.#connecting !== null || endpoint.connected || !(endpoint instanceof FdEndpoint)) {
+    const { transport } = this;
+    if (this.#connecting !== null || transport.connected) {
       throw streamBusy('connect()', 'it is connected, or about to be');
     }
-    return endpoint;
+    return transport;
   }
 
   /** A signal that has aborted before closes the stream, as one that aborts later does. */
@@ -184,13 +208,13 @@ export class Stream implements ReaderOwner, WriterOwner {
     // Each runs whatever the one before has thrown: another caller waits for it.
     CLOSING = [
       (core) => {
-        core.endpoint.close(core.error);
+        core.transport.close(core.error);
       },
       (core) => {
         core.reader.close();
       },
       (core) => {
-        core.writer.close();
+        core.#writer?.close();
       },
       (core) => {
         core.#endConnecting()?.done.reject(core.closedError());
@@ -206,18 +230,18 @@ export class Stream implements ReaderOwner, WriterOwner {
   }
 
   /**
-   * Gives the endpoint away, and what else a stream that continues on it needs. Nothing can be read
+   * Gives the transport away, and what else a stream that continues on it needs. Nothing can be read
    * here afterwards, not even what had arrived. The caller sets {@link move}.
    */
   moveOut(): Moved {
-    const { endpoint, limits, reader, allowHalfOpen } = this;
+    const { transport, limits, reader, allowHalfOpen } = this;
     const callback = this.#closeCallback;
     const watch = this.#takeWatch();
     this.#closeCallback = null;
     this.closed = true;
     reader.close();
-    this.writer.close();
-    return { endpoint, limits, callback, watch, allowHalfOpen, unread: reader.takeUnread() };
+    this.#writer?.close();
+    return { transport, limits, callback, watch, allowHalfOpen, unread: reader.takeUnread() };
   }
 
   /** Replaces the close callback; at once announced if the stream is closed. */
@@ -249,10 +273,45 @@ export class Stream implements ReaderOwner, WriterOwner {
     return streamEnded(staysOpen);
   }
 
+  store(block: Block, start: number, end: number): void {
+    this.reader.store(block, start, end);
+  }
+
+  onStored(): void {
+    this.reader.onStored();
+  }
+
+  onReadable(): void {
+    this.reader.onReadable();
+  }
+
+  onReadResult(result: number): void {
+    this.reader.onReadResult(result);
+  }
+
+  onPeerClosed(): void {
+    this.reader.onPeerClosed();
+  }
+
+  onWritable(): void {
+    if (this.#connecting !== null && !this.#connectEnded(this.#connecting)) return;
+    this.#writer?.onWritable();
+  }
+
+  onContinue(): void {
+    this.#writer?.onContinue();
+    if (!this.closed) this.reader.onContinue();
+  }
+
+  onTickEnd(): void {
+    this.#writer?.onTickEnd();
+    this.reader.onTickEnd();
+  }
+
   onEof(): void {
     if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
     // An end that is on its way is waited for: `end()` resolves when the peer ends at the same time.
-    if (this.writer.buffered === 0 && !this.writer.isEnding) {
+    if (this.unsent === 0 && this.#writer?.isEnding !== true) {
       this.close(null);
       return;
     }
@@ -266,7 +325,7 @@ export class Stream implements ReaderOwner, WriterOwner {
   }
 
   onHangUp(): void {
-    const error = this.endpoint.takeError();
+    const error = this.transport.takeError();
     if (error !== null) this.close(error);
   }
 
@@ -276,7 +335,7 @@ export class Stream implements ReaderOwner, WriterOwner {
 
   onWriteError(errno: number): void {
     // A send in the turn that has received ECONNRESET says EPIPE.
-    const { failure } = this.endpoint.source;
+    const { failure } = this.transport;
     if (failure < 0) this.onReadError(failure);
     else this.close(systemError(errno, 'write'));
   }
@@ -289,10 +348,9 @@ export class Stream implements ReaderOwner, WriterOwner {
     this.close(error);
   }
 
-  onConnectEnd(): boolean {
-    const connecting = this.#connecting;
-    if (connecting === null) return true;
-    const error = (this.endpoint as FdEndpoint).connectResult(connecting.address);
+  /** The connection attempt has ended: whether it stands. */
+  #connectEnded({ address }: Connecting): boolean {
+    const error = this.transport.connectResult(address);
     if (error === null) this.#endConnecting()?.stand();
     else this.close(error);
     return error === null;
@@ -300,7 +358,7 @@ export class Stream implements ReaderOwner, WriterOwner {
 
   endWriting(): Error | null {
     try {
-      this.endpoint.shutdownWrite();
+      this.transport.shutdownWrite();
       return null;
     } catch (error) {
       return error as Error;
@@ -309,7 +367,7 @@ export class Stream implements ReaderOwner, WriterOwner {
 
   onWriteEnd(): void {
     this.#writeEnded = true;
-    if (this.reader.ended || this.endpoint.socket === null) this.close(null);
+    if (this.reader.ended || this.transport.socket === null) this.close(null);
   }
 
   #takeWatch(): Watch | null {

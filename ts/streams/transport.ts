@@ -1,11 +1,19 @@
-/** The interfaces between a stream and its descriptor, or its TLS connection. */
-
+/**
+ * The interface between a stream and its connection.
+ *
+ * Down: {@link Transport}, which a stream calls. `FdTransport` is a descriptor in the loop,
+ * `TlsTransport` a TLS connection over another stream. Up: {@link TransportEvents}, which the stream
+ * implements; it passes them on to its reader and its writer.
+ */
 import type { Block } from '../boundary/receive-blocks.js';
+import type { SendBatch } from '../boundary/send-batch.js';
+import type { Address } from '../sockets/address.js';
+import type { Socket } from '../sockets/socket.js';
 import type { Data } from './data.js';
 
 /** No read waits. Readiness is kept; a turn that was receiving may still bring one chunk. */
 export const IDLE = 0;
-/** A read waits, and receives by itself when the source is readable. */
+/** A read waits, and receives by itself when the transport is readable. */
 export const NOTIFY = 1;
 /** A read of few bytes waits: the turn receives them. */
 export const RECEIVE = 2;
@@ -13,88 +21,153 @@ export const RECEIVE = 2;
 /** Whether, and how, a reader is notified of data. */
 export type Demand = typeof IDLE | typeof NOTIFY | typeof RECEIVE;
 
-/** The side that a {@link Reader} reads from. */
-export interface Source {
-  /** A read is worth its call: it did not say that it would block since it was reported. */
+/** A connection, or another source and sink of bytes. It belongs to one stream, which closes it. */
+export interface Transport {
+  /** The socket below; `null` for other descriptors. */
+  readonly socket: Socket | null;
+  /** It can be read and written now, not only after {@link connect}. */
+  readonly connected: boolean;
+
+  /** A read is worth its call: none has said that it would block since the last report. */
   readonly readable: boolean;
-  /** The peer has ended its side, or is gone: an end or an error waits behind the data. */
+  /** The peer has ended its side, or is gone: after the data there is EOF or an error. */
   readonly peerClosed: boolean;
-  /** What a receiving turn has failed with, a negative errno: the kernel reports a reset once. */
+  /** The errno, negative, of a receive in a turn: the kernel reports a reset once. Otherwise 0. */
   readonly failure: number;
-  /** Bytes that each read needs room for: a file may give whole records, and cuts off or refuses. */
+  /** Bytes that each read needs room for: some files give whole records, and cut or refuse them. */
   readonly leastRoom: number;
+
+  /**
+   * The descriptor, for the user; -1 once closed. Other code can close it from now on, so that it is
+   * verified before each use.
+   */
+  fileno(): number;
+  /**
+   * Delivers events to `events` from now on. A connected transport is watched by the loop.
+   *
+   * @throws `EPERM` for a regular file, `EBADF`; `EEXIST` when the loop has a handler for it.
+   */
+  open(events: TransportEvents): void;
+  /** The writing side. There is one, made when it is first needed. */
+  createWriter(owner: WriterOwner, limits: WriterLimits): Writer;
+  /**
+   * Starts to connect. {@link TransportEvents.onWritable} reports the end of the attempt, and
+   * {@link connectResult} the result. Not implemented by transports that are made connected.
+   *
+   * @throws The error of `connect(2)`, if it fails at once.
+   */
+  connect(address: Address): void;
+  /** The error of the connection attempt; `null` when it is established. */
+  connectResult(address: Address): Error | null;
+
+  /** Sets how the reader is notified of data. */
   demand(demand: Demand): void;
-  /** Reads without waiting: bytes, 0 at the end, or a negative errno. */
+  /** Reads without waiting: the number of bytes, 0 at EOF, or a negative errno. */
   read(buffer: Buffer, offset: number, length: number): number;
-  /** Calls {@link SourceEvents.onContinue} in the next turn. */
+  /** Calls {@link TransportEvents.onContinue} in the next turn, once however often it is called. */
   continueLater(): void;
-  /** Calls {@link SourceEvents.onTickEnd} when the running code and its microtasks are done. */
+  /**
+   * Calls {@link TransportEvents.onTickEnd} when the running code and its microtasks are done, once
+   * however often it is called.
+   */
+  atTickEnd(): void;
+
+  /** Half-close: sends FIN. The writer has sent everything before. */
+  shutdownWrite(): void;
+  /** The pending error, which no read would report; `null` without one. */
+  takeError(): Error | null;
+  /** Closes at once. `error` is the error of the stream. */
+  close(error: Error | null): void;
+}
+
+/** A transport on a descriptor, for its writer. */
+export interface FdSink {
+  /** The descriptor, for one system call, now; -1 once it is closed or another file's. */
+  readonly fd: number;
+  /** The `MODE_` bits of the binding: a socket, or a file such as a pipe. */
+  readonly mode: number;
+  readonly isFile: boolean;
+  readonly connected: boolean;
+  /** The batch of the loop, which is sent at the end of the tick. */
+  readonly batch: SendBatch;
+  /** Sends the batch when the running code and its microtasks are done. */
+  queueTickEnd(): void;
+  continueLater(): void;
   atTickEnd(): void;
 }
 
-/** The events of a source, for its reader. */
-export interface SourceEvents {
+/** The events of a transport, for its stream. */
+export interface TransportEvents {
   /**
-   * The bytes from `start` to `end` of a shared block have arrived: keeps them, without running
-   * anything. Never throws.
+   * The bytes from `start` to `end` of a shared block have arrived: keeps them, and runs nothing
+   * else. Never throws.
    */
   store(block: Block, start: number, end: number): void;
-  /** Bytes that were stored are to be served. */
+  /** Bytes were stored: serves the waiting read. */
   onStored(): void;
-  /** {@link Source.readable} has become true. */
+  /** {@link Transport.readable} has become true. */
   onReadable(): void;
-  /** What a receiving turn got instead of bytes: 0 for the end, or a negative errno. */
+  /** A receive in a turn brought no bytes: 0 for EOF, or a negative errno. */
   onReadResult(result: number): void;
-  /** {@link Source.peerClosed} has become true, or an error has come. */
+  /** {@link Transport.peerClosed} has become true, or an error is pending. */
   onPeerClosed(): void;
-  /** The descriptor was closed below the stream: nothing will be read or written any more. */
-  onLost(): void;
-  /** Its loop is being closed: nothing will be read or written any more. */
-  onLoopClosed(): void;
+  /** There may be room to send, or a connection attempt has ended. */
+  onWritable(): void;
+  /** The turn that {@link Transport.continueLater} asked for. */
   onContinue(): void;
+  /** The end of the tick that {@link Transport.atTickEnd} asked for. */
   onTickEnd(): void;
+  /**
+   * Nothing will be read or written any more: the descriptor was closed below the stream, its loop is
+   * closed, or TLS has failed.
+   */
+  onFailure(error: Error): void;
 }
 
-/** The side that is written to. Never throws: what fails is a rejection. */
+/** The writing side of a stream. Nothing here throws: failures are rejections. */
 export interface Writer {
   /** Bytes that were written and are not with the kernel. */
   readonly buffered: number;
-  /** What counts against `maxBufferSize`: {@link buffered}, and what small writes cost beside. */
+  /** What counts against `maxBufferSize`: {@link buffered}, and the cost of small writes. */
   readonly held: number;
   /** Above the high watermark, and not below the low one since. */
   readonly congested: boolean;
-  /** Resolves when the last byte is with the kernel. */
-  write(data: Data | readonly Data[]): Promise<void>;
   /** {@link shutdown} was called, and FIN is not sent yet. */
   readonly isEnding: boolean;
+  /** Resolves when the last byte is with the kernel. */
+  write(data: Data | readonly Data[]): Promise<void>;
   /** Resolves when {@link congested} is false. */
   drain(): Promise<void>;
   /** Ends the writing side after what was written. */
   shutdown(): Promise<void>;
   /** Offers the kernel once what a turn has collected. */
   flush(): void;
-  /** Drops what is unsent, and rejects what waits: the owner says with what. */
+  /** There may be room to send. */
+  onWritable(): void;
+  /** See {@link TransportEvents.onContinue}. */
+  onContinue(): void;
+  /** See {@link TransportEvents.onTickEnd}. */
+  onTickEnd(): void;
+  /** Drops what is unsent, and rejects what waits with {@link WriterOwner.closedError}. */
   close(): void;
 }
 
 /** When a writer refuses, and when it is congested: bytes. */
 export interface WriterLimits {
-  /** A write with which {@link Writer.held} would be more is refused. */
+  /** A write that would raise {@link Writer.held} above is refused. */
   readonly maxBufferSize: number;
   readonly highWaterMark: number;
   readonly lowWaterMark: number;
 }
 
-/** The events of a writing side, for its stream. */
+/** The stream of a writer. */
 export interface WriterOwner {
   /** A write has failed with this negative errno. */
   onWriteError(errno: number): void;
-  /** The kernel is short of memory, and has no event for its end: calls `retry` in a while. */
+  /** The kernel is out of memory, and has no event for its end: calls `retry` after a delay. */
   retryLater(retry: () => void): void;
-  /** The connection has failed in a way that has no errno. */
+  /** The connection has failed with an error that has no errno. */
   onFailure(error: Error): void;
-  /** A connection attempt has ended: whether it stands. */
-  onConnectEnd(): boolean;
   /** Everything before a shutdown is with the kernel: sends FIN. The error, or `null`. */
   endWriting(): Error | null;
   /** FIN was sent. */

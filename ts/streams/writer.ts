@@ -1,14 +1,12 @@
 /** The writing side of a stream on a descriptor. */
 import { isNoMemory, isNoRoom, type Chain, type Sender } from '../boundary/send-batch.js';
-import type { LoopIO } from '../loop/io.js';
 import { capacities } from '../support/capacities.js';
 import type { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
-import type { Channel, WritableEvents } from './channel.js';
 import { bytesOf, isList, type Data } from './data.js';
 import { SendQueue, SMALL_WRITE_COST } from './send-queue.js';
-import type { WriterLimits, WriterOwner } from './transport.js';
+import type { FdSink, WriterLimits, WriterOwner } from './transport.js';
 
 /**
  * Whether the kernel takes bytes. Small writes go to the loop's batch, which leaves at the end of the
@@ -16,10 +14,9 @@ import type { WriterLimits, WriterOwner } from './transport.js';
  *
  * | State            | A small write goes to | A large one | Next |
  * | ---------------- | --------------------- | ----------- | ---- |
- * | connecting       | the queue | the queue | open: connected; closed: not connected |
  * | open, none queued | the batch | the queue | blocked, failed: the flush; open, queued: a large write, or a part that a file took |
  * | open, queued     | the queue | the queue | open, none queued: all is sent; blocked: no room |
- * | blocked          | the queue | the queue | open: the event of room, or the retry after `ENOBUFS` |
+ * | blocked          | the queue | the queue | open: the event of room or of a connection, or the retry after `ENOBUFS` |
  * | failed           | the queue | the queue | closed: `onSendError`, after the flush |
  *
  * The queue is sent (a pump) at the end of a tick, after the batch; on becoming open; and in the
@@ -27,16 +24,14 @@ import type { WriterLimits, WriterOwner } from './transport.js';
  * while ending, every pump that leaves nothing unsent is followed by FIN.
  */
 const enum Sending {
-  Connecting,
   Open,
   Blocked,
   Failed,
 }
 
 /** The writing side of a stream on a socket, a pipe, or another file. */
-export class FdWriter extends BaseWriter implements Sender, WritableEvents {
-  readonly #channel: Channel;
-  readonly #io: LoopIO;
+export class FdWriter extends BaseWriter implements Sender {
+  readonly #sink: FdSink;
   #sending: Sending;
   /** What is in the batch, with its promise. In state failed, what could not be sent. */
   #chain: Chain | null = null;
@@ -44,25 +39,18 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   /** The rejection that the refused writes of this tick share. */
   #refusal: Promise<void> | null = null;
 
-  constructor(
-    owner: WriterOwner,
-    io: LoopIO,
-    channel: Channel,
-    limits: WriterLimits,
-    connected: boolean,
-  ) {
+  constructor(owner: WriterOwner, sink: FdSink, limits: WriterLimits) {
     super(owner, limits);
-    this.#io = io;
-    this.#channel = channel;
-    this.#sending = connected ? Sending.Open : Sending.Connecting;
+    this.#sink = sink;
+    this.#sending = sink.connected ? Sending.Open : Sending.Blocked;
   }
 
   get fd(): number {
-    return this.#channel.fd;
+    return this.#sink.fd;
   }
 
   get mode(): number {
-    return this.#channel.mode;
+    return this.#sink.mode;
   }
 
   override get buffered(): number {
@@ -74,7 +62,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   override flush(): void {
-    if (this.#chain !== null) this.#io.batch.flush();
+    if (this.#chain !== null) this.#sink.batch.flush();
   }
 
   protected override end(): void {
@@ -85,7 +73,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   protected override abandon(): (Deferred | null)[] {
     const chain = this.#chain;
     this.#chain = null;
-    if (chain !== null) this.#io.batch.cancel(chain);
+    if (chain !== null) this.#sink.batch.cancel(chain);
     return [chain, ...(this.#queue?.abandon() ?? [])];
   }
 
@@ -103,7 +91,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
     this.#chain = null;
     if (rest === null) this.checkLowWatermark();
     else if (this.#provesFull(result)) this.#block(result);
-    else this.#channel.continueLater();
+    else this.#sink.continueLater();
   }
 
   onSendFailed(): void {
@@ -116,10 +104,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   onWritable(): void {
-    if (this.isClosed) return;
-    if (this.#sending === Sending.Connecting) {
-      if (!this.owner.onConnectEnd()) return;
-    } else if (this.#sending !== Sending.Blocked) return;
+    if (this.isClosed || this.#sending !== Sending.Blocked) return;
     this.#sending = Sending.Open;
     this.#pump();
   }
@@ -141,7 +126,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   }
 
   #writeString(text: string): Promise<void> {
-    const { batch } = this.#io;
+    const { batch } = this.#sink;
     // A UTF-16 unit takes at most three bytes.
     const most = 3 * text.length;
     if (text.length === 0 || most > batch.smallPiece || most > this.#headroom()) {
@@ -154,7 +139,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   #writeBytes(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;
-    const { batch } = this.#io;
+    const { batch } = this.#sink;
     if (!this.#hasRoom(length)) return this.#refuse();
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
     if (!this.#canStage(length)) return this.#enqueue([bytes], true);
@@ -167,7 +152,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   #writeAll(list: readonly Data[]): Promise<void> {
     const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (total <= this.#io.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
+    if (total <= this.#sink.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
     // All or nothing, with one promise.
     if (!this.#hasRoom(total)) return this.#refuse();
     return this.#enqueue(pieces, false);
@@ -180,7 +165,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
    */
   #canStage(length: number): boolean {
     if (this.#sending !== Sending.Open || this.#isQueued()) return false;
-    const { batch } = this.#io;
+    const { batch } = this.#sink;
     if (batch.hasRoom(length)) return true;
     batch.flush();
     if (this.isClosed) throw this.owner.closedError();
@@ -199,20 +184,20 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
   /** Whether the limit allows a write. A small one that would be queued adds its cost. */
   #hasRoom(length: number): boolean {
     if (this.limits.maxBufferSize === Infinity) return true;
-    const isSmall = length <= this.#io.batch.smallPiece;
+    const isSmall = length <= this.#sink.batch.smallPiece;
     const cost = isSmall && this.#isQueued() ? SMALL_WRITE_COST : 0;
     return length + cost <= this.#headroom();
   }
 
   /** One rejection per tick: a million refused writes cost little. */
   #refuse(): Promise<void> {
-    this.#channel.atTickEnd();
+    this.#sink.atTickEnd();
     return (this.#refusal ??= Promise.reject(bufferFull('write', this.limits.maxBufferSize)));
   }
 
   /** Before the first piece goes to the batch: scheduling throws when the call stack is full. */
   #queueFlush(): void {
-    if (this.#chain === null) this.#io.queueTickEnd();
+    if (this.#chain === null) this.#sink.queueTickEnd();
   }
 
   #staged(chain: Chain): Promise<void> {
@@ -223,14 +208,14 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
 
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
     const queue = this.#ownQueue();
-    const { smallPiece } = this.#io.batch;
+    const { smallPiece } = this.#sink.batch;
     for (const piece of pieces) {
       if (piece.length <= smallPiece) queue.copy(piece);
       else queue.refer(piece);
     }
     this.checkHighWatermark();
     // Sent after the batch, at the end of the tick.
-    this.#channel.atTickEnd();
+    this.#sink.atTickEnd();
     return queue.promise(isSmall);
   }
 
@@ -252,17 +237,17 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
         this.owner.onFailure(error as Error);
       }
       if (this.isClosed) return;
-      if (!queue.settle(SETTLED_PER_TURN)) this.#channel.continueLater();
+      if (!queue.settle(SETTLED_PER_TURN)) this.#sink.continueLater();
     }
     this.checkLowWatermark();
     this.#finishIfSent();
   }
 
   #send(queue: SendQueue): void {
-    const { mode } = this.#channel;
+    const { mode } = this.#sink;
     for (let budget = capacities.sendBudget; this.#isOpen() && queue.bytes > 0;) {
       if (budget <= 0) {
-        this.#channel.continueLater();
+        this.#sink.continueLater();
         return;
       }
       const count = queue.send(this.fd, mode, Math.min(budget, capacities.sendBudget));
@@ -283,7 +268,7 @@ export class FdWriter extends BaseWriter implements Sender, WritableEvents {
    * offered. A terminal may take less because of a signal, and then reports nothing.
    */
   #provesFull(result: number): boolean {
-    return result <= 0 || !this.#channel.isFile;
+    return result <= 0 || !this.#sink.isFile;
   }
 
   #block(result: number): void {

@@ -71,7 +71,7 @@ export class IOStreamDuplex extends Duplex {
     // The duplex closes the stream when both of its sides have ended.
     core.allowHalfOpen = true;
     core.adapter = this;
-    const { connected } = core.endpoint;
+    const { connected } = core.transport;
     this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
     this.on('end', endWithPeer);
     if (core.connecting !== null) this.#awaitConnection(core.connecting);
@@ -91,7 +91,7 @@ export class IOStreamDuplex extends Duplex {
 
   /** Whether it is not connected: not yet, or not any more. */
   get pending(): boolean {
-    return this.destroyed || this.#connecting || !this.#core.endpoint.connected;
+    return this.destroyed || this.#connecting || !this.#core.transport.connected;
   }
 
   /** `'opening'` while connecting, then which sides are open. */
@@ -176,9 +176,9 @@ export class IOStreamDuplex extends Duplex {
     if (listener !== undefined) this.once('connect', listener);
     if (this.#connecting) return this;
     this.#noteActivity();
-    const { endpoint } = this.#core;
+    const { transport } = this.#core;
     this.#connecting = true;
-    if (endpoint.connected) nextTick(this.#onConnect);
+    if (transport.connected) nextTick(this.#onConnect);
     else this.#connectTo(options);
     return this;
   }
@@ -294,7 +294,7 @@ export class IOStreamDuplex extends Duplex {
     this.#timer = null;
     this.#connecting = false;
     // As net.Socket, which sends in write(): an answer such as "408" precedes the close for an error.
-    if (!this.#stream.closed) this.#core.writer.flush();
+    if (!this.#stream.closed) this.#core.flush();
     this.#stream.close(error);
     done(error);
     setImmediate(() => emitClose(this, error !== null));

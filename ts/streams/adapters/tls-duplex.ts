@@ -1,7 +1,7 @@
 /** A stream with TLS as Node's own streams know one. */
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
-import type { SSLIOStream } from '../tls/ssl-iostream.js';
+import type { SSLIOStream } from '../iostream.js';
 import type { Stream } from '../stream.js';
 
 /**

@@ -7,39 +7,43 @@ import {
   streamClosed,
   tlsHandshakeEnded,
 } from '../../support/errors.js';
-import type { Socket } from '../../sockets/socket.js';
 import { Deferred } from '../../support/deferred.js';
-import { coreOf, IOStream } from '../iostream.js';
-import type { IOStreamOptions } from '../options.js';
-import { noteHandshakeFailure } from './handshake-failures.js';
-import { SSLIOStream, type StartTlsOptions } from './ssl-iostream.js';
-import type { Moved } from '../stream.js';
-import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
-import { TlsEndpoint } from './tls-endpoint.js';
-import { serveTls, tlsServerFor } from './tls-servers.js';
 import { isLimited, Wait } from '../../loop/wait.js';
+import { DEFAULT_LIMITS, type StartTlsOptions } from '../options.js';
+import { Stream, type Moved } from '../stream.js';
+import { noteHandshakeFailure } from './handshake-failures.js';
+import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
+import { serveTls, tlsServerFor, type ServerHandshake } from './tls-servers.js';
+import { TlsTransport } from './tls-transport.js';
+
+/** Makes the public face of a stream with TLS. */
+export type MakeSecure<T> = (stream: Stream, socket: tls.TLSSocket) => T;
 
 /**
- * Replaces an idle stream by one with TLS on the same connection; see `IOStream.startTls`. From the
- * check to the move nothing else runs.
+ * Replaces an idle stream by one with TLS on the same connection; see `IOStream.startTls`. Nothing
+ * else runs between the check of the state and the move.
  *
- * @throws What is wrong with the options or with the state of the stream, which is as before.
+ * @throws An error of the options or of the state of the stream, which is as before.
  */
-export function startTls(stream: IOStream, options: StartTlsOptions): Promise<SSLIOStream> {
+export function startTls<T>(
+  stream: Stream,
+  options: StartTlsOptions,
+  makeSecure: MakeSecure<T>,
+): Promise<T> {
   const begin = options.serverSide === true ? serverSide(options) : clientSide(options);
-  let handshake: Handshake | null = null;
+  let handshake: Handshake<T> | null = null;
   const giveUp = (error: unknown): void => {
     handshake?.fail(error as Error);
   };
   // Every getter of the options has run before the state of the stream is looked at.
   const wait = isLimited(options) ? new Wait(stream.loop, options, 'TLS handshake', giveUp) : null;
   try {
-    handshake = new Handshake(stream, moveOut(stream));
+    handshake = new Handshake(stream, moveOut(stream), makeSecure);
   } catch (error) {
     wait?.done();
     throw error;
   }
-  coreOf(stream).move = handshake;
+  stream.move = handshake;
   try {
     begin(handshake);
   } catch (error) {
@@ -51,92 +55,95 @@ export function startTls(stream: IOStream, options: StartTlsOptions): Promise<SS
 }
 
 /** @throws When the stream is closed or in use. */
-function moveOut(stream: IOStream): Moved {
-  const core = coreOf(stream);
-  if (core.closed) throw core.closedError();
-  if (stream.reading || stream.writing) {
+function moveOut(stream: Stream): Moved {
+  if (stream.closed) throw stream.closedError();
+  if (stream.reader.reading || stream.unsent > 0) {
     throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
   }
-  return core.moveOut();
+  return stream.moveOut();
 }
 
-/** A connection that is between its plain and its secure stream. */
-class Handshake implements CarrierOwner {
+/**
+ * A connection between its plain and its secure stream.
+ *
+ * | From | Event | To | The connection |
+ * | --- | --- | --- | --- |
+ * | in progress | the handshake is completed | over | continues in the secure stream |
+ * | in progress | an error, EOF, a timeout, an abort | over | closed, after the TLS alert |
+ * | in progress | `close()` of the plain stream | over | closed |
+ * | over | any | over | the first result stands |
+ */
+class Handshake<T> implements CarrierOwner, ServerHandshake {
   readonly carrier: TlsCarrier;
-  readonly #replaced: IOStream;
-  readonly #below: IOStream;
+  readonly #replaced: Stream;
+  readonly #below: Stream;
   readonly #moved: Moved;
-  readonly #settings: IOStreamOptions;
-  readonly #done = new Deferred<SSLIOStream>();
+  readonly #makeSecure: MakeSecure<T>;
+  readonly #done = new Deferred<T>();
   #over = false;
 
-  constructor(replaced: IOStream, moved: Moved) {
+  constructor(replaced: Stream, moved: Moved, makeSecure: MakeSecure<T>) {
     const { loop } = replaced;
-    const { endpoint, limits, unread, allowHalfOpen } = moved;
     this.#replaced = replaced;
     this.#moved = moved;
-    this.#settings = {
-      loop,
-      allowHalfOpen,
-      maxBufferSize: limits.maxBufferSize,
-      readChunkSize: limits.readChunkSize,
-      maxWriteBufferSize: limits.writer.maxBufferSize,
-      highWaterMark: limits.writer.highWaterMark,
-      lowWaterMark: limits.writer.lowWaterMark,
-    };
-    this.#below = new IOStream(endpoint as unknown as Socket, { loop, allowHalfOpen: true });
-    this.carrier = new TlsCarrier(this.#below, unread);
+    this.#makeSecure = makeSecure;
+    this.#below = new Stream(
+      { loop, limits: DEFAULT_LIMITS, allowHalfOpen: true },
+      moved.transport,
+    );
+    this.carrier = new TlsCarrier(this.#below, moved.unread);
     this.carrier.owner = this;
   }
 
-  get result(): Promise<SSLIOStream> {
+  get result(): Promise<T> {
     return this.#done.promise;
   }
 
-  /** The secure stream exists from this moment on: nothing that happens next can escape it. */
+  /** The handshake is completed. The secure stream exists at once: it misses no event. */
   stand(socket: tls.TLSSocket): void {
     if (this.#over) {
       socket.destroy();
       return;
     }
     this.#finish();
-    const endpoint = new TlsEndpoint(socket, this.carrier, this.#below);
-    const stream = new SSLIOStream(endpoint, this.#settings);
-    const { callback, watch } = this.#moved;
+    const { callback, watch, limits, allowHalfOpen } = this.#moved;
+    const { loop } = this.#replaced;
+    const transport = new TlsTransport(socket, this.carrier, this.#below);
+    const stream = new Stream({ loop, limits, allowHalfOpen }, transport);
+    const secure = this.#makeSecure(stream, socket);
     stream.setCloseCallback(callback);
-    coreOf(this.#replaced).successor = stream;
+    this.#replaced.successor = secure;
     if (watch !== null) {
-      watch.watcher.onReplaced?.(watch.watched, stream);
-      coreOf(stream).watch<unknown>(watch.watcher, stream);
+      watch.watcher.onReplaced?.(watch.watched, secure);
+      stream.watch<unknown>(watch.watcher, secure);
     }
-    this.#done.resolve(stream);
+    this.#done.resolve(secure);
   }
 
-  /** Closes the connection, after what TLS has to say about it. `reason` is for its callback. */
+  /** Closes the connection, after the alert of TLS. `reason` is for the close callback. */
   fail(error: Error, reason: Error | null = error): void {
     if (this.#over) return;
     this.#finish();
     if (error === reason) noteHandshakeFailure(error);
     this.#done.reject(error);
     const { callback, watch } = this.#moved;
-    const core = coreOf(this.#below);
-    core.setCloseCallback(callback);
+    this.#below.setCloseCallback(callback);
     this.carrier.owner = null;
     // An alert may be on its way.
     this.carrier.flush();
-    core.close(reason);
+    this.#below.close(reason);
     this.carrier.destroy();
     watch?.watcher.onClosed(watch.watched);
   }
 
-  /** The program closes the stream that is being replaced. */
+  /** The program has closed the stream that is being replaced. */
   abandon(reason: Error | null): void {
     this.fail(streamClosed(reason), reason);
   }
 
   #finish(): void {
     this.#over = true;
-    coreOf(this.#replaced).move = null;
+    this.#replaced.move = null;
   }
 
   onCarrierEnd(): void {
@@ -148,7 +155,8 @@ class Handshake implements CarrierOwner {
   }
 }
 
-type Begin = (handshake: Handshake) => void;
+/** Starts the handshake of one side. */
+type Begin = (handshake: ServerHandshake & { readonly carrier: TlsCarrier }) => void;
 
 function serverSide({ tls: settings, server }: StartTlsOptions): Begin {
   if (server !== undefined && !(server instanceof tls.Server)) {

@@ -1,68 +1,69 @@
-/** What `node:tls` encrypts onto: a plain stream as a `Duplex`, which keeps EOF and errors apart. */
+/** The stream below TLS as a `Duplex`, which `node:tls` encrypts onto. EOF and errors stay apart. */
 import { Duplex } from 'node:stream';
 import { StreamClosedError } from '../../support/errors.js';
-import { coreOf, type IOStream } from '../iostream.js';
-import type { Watcher } from '../stream.js';
+import { readBytes } from '../reads.js';
+import type { Stream, Watcher } from '../stream.js';
 
-/** How the connection below has ended, which `node:tls` has no events for. */
+/** The ends of the connection below, which `node:tls` does not tell apart. */
 export interface CarrierOwner {
-  /** EOF, after TLS has had every byte before it, and before TLS gets EOF itself. */
+  /** EOF, after TLS was given every byte before it, and before TLS is given EOF itself. */
   onCarrierEnd(): void;
-  /** The connection has broken. TLS has had every byte that arrived before. */
+  /** The connection has failed. TLS was given every byte that arrived before. */
   onCarrierError(error: Error): void;
 }
 
-/** A plain stream below TLS. Its failures go to its owner, never to an `'error'` event. */
+/** Reports errors of the stream below to its owner, and never emits `'error'`. */
 export class TlsCarrier extends Duplex {
   owner: CarrierOwner | null = null;
-  readonly #below: IOStream;
+  readonly #below: Stream;
 
-  /** `unread` are bytes that arrived before TLS was started: its beginning. */
-  constructor(below: IOStream, unread: Buffer) {
+  /** `unread` are bytes that arrived before TLS was started, the first of the handshake. */
+  constructor(below: Stream, unread: Buffer) {
     super({ allowHalfOpen: true, autoDestroy: false });
     this.#below = below;
-    // The first listener: the one of TLS comes later.
+    // Before the listener of TLS, which is added later.
     this.on('end', () => this.owner?.onCarrierEnd());
-    // A write that fails has closed the stream below, which is reported from there.
+    // A write that fails closes the stream below, which reports it.
     this.on('error', () => {});
     if (unread.length > 0) this.push(unread);
-    coreOf(below).watch(CLOSING, this);
+    below.watch(CLOSING, this);
   }
 
   /** Offers the kernel what was written. */
   flush(): void {
-    coreOf(this.#below).writer.flush();
+    this.#below.flush();
   }
 
   override _read(): void {
-    if (this.#below.reading) return;
-    this.#below.readBytes(CHUNK, PARTIAL).then(
+    const { reader } = this.#below;
+    if (reader.reading) return;
+    reader.read(readBytes(CHUNK, true)).then(
       (chunk) => {
         this.push(chunk);
       },
       (error: unknown) => {
-        const { ended, error: reason } = this.#below;
-        if (ended && reason === null) this.push(null);
+        if (reader.ended && this.#below.error === null) this.push(null);
         else this.owner?.onCarrierError(realErrorOf(error));
       },
     );
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    settle(this.#below.write(chunk), done);
+    settle(this.#below.writer.write(chunk), done);
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    settle(this.#below.write(chunks.map(({ chunk }) => chunk)), done);
+    settle(this.#below.writer.write(chunks.map(({ chunk }) => chunk)), done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
     if (this.#below.closed) done();
-    else settle(this.#below.shutdownWrite(), done);
+    else settle(this.#below.writer.shutdown(), done);
   }
 
   override _destroy(_error: Error | null, done: (error?: Error | null) => void): void {
-    this.#below.close();
+    this.#below.flush();
+    this.#below.close(null);
     done();
   }
 
@@ -70,9 +71,9 @@ export class TlsCarrier extends Duplex {
   onBelowClosed(): void {
     const below = this.#below;
     if (below.error === null || this.owner === null || this.destroyed) return;
-    const unread = coreOf(below).reader.takeUnread();
+    const unread = below.reader.takeUnread();
     if (unread.length > 0) this.push(unread);
-    // Reading emits 'data' at once, even to a listener that has paused the stream.
+    // read() emits 'data' at once, also while TLS has paused the stream.
     while (this.read() !== null);
     this.owner.onCarrierError(below.error);
   }
@@ -85,7 +86,6 @@ const CLOSING: Watcher<TlsCarrier> = {
 };
 
 const CHUNK = 64 * 1024;
-const PARTIAL = { partial: true };
 
 function settle(promise: Promise<void>, done: (error?: Error | null) => void): void {
   promise.then(

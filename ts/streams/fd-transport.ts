@@ -1,0 +1,326 @@
+/**
+ * The transport on a descriptor in the loop. It is watched edge-triggered, so that it keeps its
+ * readiness: {@link FdTransport.readable} until a read proves it drained, `peerClosed` for good.
+ *
+ * | State | `connected` | In the loop's table | Next |
+ * | --- | --- | --- | --- |
+ * | unconnected | false | no | connecting: `connect`; closed |
+ * | connecting | false | yes | open, closed: `connectResult`; closed |
+ * | open | true | yes | lost: the number was closed elsewhere; closed |
+ * | lost, closed | either | no | |
+ */
+import { constants } from 'node:os';
+import { native } from '../boundary/native.js';
+import {
+  EDGE,
+  ERROR,
+  HANG_UP,
+  PRI,
+  READ,
+  READ_CLOSED,
+  VERIFY,
+  WRITE,
+} from '../boundary/readiness.js';
+import type { Block } from '../boundary/receive-blocks.js';
+import type { SendBatch } from '../boundary/send-batch.js';
+import type { LoopIO } from '../loop/io.js';
+import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
+import { ADDRESS_BYTES, addressDetails, type Address } from '../sockets/address.js';
+import { Descriptor, type DescriptorWatcher } from '../sockets/descriptor.js';
+import {
+  assertStreamKind,
+  KIND_RECORDS,
+  LARGEST_RECORD,
+  SHORT_IS_ALL,
+} from '../sockets/descriptor-kinds.js';
+import { cannotWatch, closeFd, fdOf, readAheadOf, type FdLike } from '../sockets/fd.js';
+import { descriptorOf, Socket } from '../sockets/socket.js';
+import { closedLoop, invalidArgType, systemError } from '../support/errors.js';
+import {
+  RECEIVE,
+  type Demand,
+  type FdSink,
+  type Transport,
+  type TransportEvents,
+  type Writer,
+  type WriterLimits,
+  type WriterOwner,
+} from './transport.js';
+import { FdWriter } from './writer.js';
+
+const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
+
+/** A socket, a pipe, a terminal, or another descriptor that can be watched. */
+export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher {
+  readonly socket: Socket | null;
+  readonly mode: number;
+  readonly leastRoom: number;
+  connected: boolean;
+  readable = false;
+  peerClosed = false;
+  failure = 0;
+
+  readonly #io: LoopIO;
+  readonly #file: FdLike;
+  readonly #descriptor: Descriptor;
+  // Definite: open() sets it before there are events.
+  #events!: TransportEvents;
+  /** In the table of the loop; {@link UNWATCHED} when it is not. */
+  #index = UNWATCHED;
+  #receiving = false;
+  #continuing = false;
+  #atTickEnd = false;
+  /** A short read proves it drained: until urgent data is reported, at which a read stops. */
+  #shortIsAll: boolean;
+
+  /**
+   * Owns `file`, which is non-blocking. `kind` is one of the `KIND_` constants of the binding.
+   *
+   * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages.
+   */
+  private constructor(io: LoopIO, file: FdLike, kind: number) {
+    assertStreamKind(kind);
+    const socket = file instanceof Socket ? file : null;
+    this.#io = io;
+    this.#file = file;
+    this.#descriptor = descriptorOf(file) ?? new Descriptor(fdOf(file), true);
+    this.#shortIsAll = kind === SHORT_IS_ALL;
+    this.socket = socket;
+    this.mode = socket === null ? MODE_STREAM | MODE_FILE : MODE_STREAM;
+    this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
+    this.connected = socket === null || native.socketConnected(this.#descriptor.use()) > 0;
+  }
+
+  /**
+   * The transport on a socket.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE` unless it is a {@link Socket}, `EBADF` when it is closed.
+   */
+  static on(io: LoopIO, socket: unknown): FdTransport {
+    if (!(socket instanceof Socket)) {
+      throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
+    }
+    if (socket.closed) throw systemError(-EBADF, 'getsockname');
+    return new FdTransport(io, socket, socket.kind);
+  }
+
+  /**
+   * The transport on any descriptor that can be watched. The descriptor becomes non-blocking.
+   *
+   * @throws `EBADF` when the descriptor is not open, `ERR_IOLOOP_UNSUPPORTED` for a socket with
+   * messages, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that is consumed.
+   */
+  static adopt(io: LoopIO, file: FdLike): FdTransport {
+    const fd = fdOf(file);
+    const kind = native.fdKind(fd);
+    if (kind < 0) throw systemError(kind, 'fstat', { fd });
+    assertStreamKind(kind);
+    readAheadOf(file)?.stop();
+    const isSocket = native.socketAddress(fd, false, scratch) >= 0;
+    if (isSocket && typeof file === 'number') return new FdTransport(io, Socket.fromFd(file), kind);
+    const adopted = native.fdAdopt(fd);
+    if (adopted < 0) throw systemError(adopted, 'ioctl', { fd });
+    return new FdTransport(io, file, kind);
+  }
+
+  get fd(): number {
+    return this.#descriptor.use();
+  }
+
+  get isFile(): boolean {
+    return (this.mode & MODE_FILE) !== 0;
+  }
+
+  get batch(): SendBatch {
+    return this.#io.batch;
+  }
+
+  get phase(): SourcePhase {
+    return STREAMS;
+  }
+
+  fileno(): number {
+    return this.#index !== UNWATCHED || !this.connected ? this.#descriptor.expose() : -1;
+  }
+
+  open(events: TransportEvents): void {
+    this.#events = events;
+    // A stream that continues on it finds it watched already.
+    if (this.connected && this.#index === UNWATCHED) this.#watch();
+  }
+
+  createWriter(owner: WriterOwner, limits: WriterLimits): Writer {
+    return new FdWriter(owner, this, limits);
+  }
+
+  connect(address: Address): void {
+    this.socket?.connect(address);
+    this.#watch();
+  }
+
+  connectResult(address: Address): Error | null {
+    const { socket } = this;
+    if (socket === null) return null;
+    try {
+      const error = socket.takeError();
+      if (error !== null) return error;
+      this.connected = socket.remoteAddress !== null;
+    } catch (error) {
+      return error as Error;
+    }
+    if (this.connected) return null;
+    return systemError(-ECONNREFUSED, 'connect', addressDetails(address));
+  }
+
+  demand(demand: Demand): void {
+    const receiving = demand === RECEIVE;
+    if (receiving === this.#receiving) return;
+    this.#receiving = receiving;
+    if (this.#index !== UNWATCHED) this.#io.sources.setReceiving(this.#index, receiving);
+  }
+
+  read(buffer: Buffer, offset: number, length: number): number {
+    const { fd } = this;
+    const count = this.isFile
+      ? native.fdRead(fd, buffer, offset, length)
+      : native.socketRecv(fd, buffer, offset, length);
+    // After a short read the peer's EOF may be there already.
+    if (count < 0 || (count > 0 && count < length && this.#shortIsAll && !this.peerClosed)) {
+      this.readable = false;
+    }
+    return this.#resultOf(count);
+  }
+
+  queueTickEnd(): void {
+    this.#io.queueTickEnd();
+  }
+
+  continueLater(): void {
+    if (this.#continuing || this.#index === UNWATCHED) return;
+    this.#continuing = true;
+    this.#io.continueLater(this);
+  }
+
+  atTickEnd(): void {
+    if (this.#atTickEnd) return;
+    this.#atTickEnd = true;
+    this.#io.atTickEnd(this);
+  }
+
+  shutdownWrite(): void {
+    // A pipe has one direction only: the stream closes it.
+    if (this.socket === null) return;
+    try {
+      this.socket.shutdown('write');
+    } catch (error) {
+      // The peer is gone, which the next read reports.
+      if ((error as { code?: unknown }).code !== 'ENOTCONN') throw error;
+    }
+  }
+
+  takeError(): Error | null {
+    try {
+      return this.socket?.takeError() ?? null;
+    } catch (error) {
+      // The descriptor was closed by its number.
+      return error as Error;
+    }
+  }
+
+  close(): void {
+    this.#unwatch();
+    if (typeof this.#file === 'number' || this.socket !== null) this.#descriptor.close();
+    // An object closes its descriptor itself, which it may know by the number alone.
+    else if (this.#descriptor.release() >= 0) closeFd(this.#file);
+  }
+
+  /** Takes what a turn has reported and received. */
+  collect(bits: number, result: number, block: Block, start: number): void {
+    if ((bits & CLOSED) !== 0) this.peerClosed = true;
+    if ((bits & PRI) !== 0) this.#shortIsAll = false;
+    if (result === NOT_RECEIVED) {
+      if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
+    } else {
+      const isAll = this.#shortIsAll && !this.peerClosed && result < this.#io.receiveBytes;
+      this.readable = result > 0 && !isAll;
+      if (result > 0) this.#events.store(block, start, start + result);
+      else if (result < 0 && result !== -EAGAIN) this.failure = result;
+    }
+  }
+
+  /** Notifies the stream of what {@link collect} took. */
+  dispatch(bits: number, result: number): void {
+    if (this.#index === UNWATCHED) return;
+    const events = this.#events;
+    if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) events.onWritable();
+    if (this.#index === UNWATCHED) return;
+    if (result > 0) events.onStored();
+    else if (result !== NOT_RECEIVED) events.onReadResult(this.#resultOf(result));
+    else if ((bits & (READ | CLOSED)) !== 0) events.onReadable();
+    if ((bits & CLOSED) !== 0 && this.#index !== UNWATCHED) events.onPeerClosed();
+  }
+
+  onContinue(): void {
+    this.#continuing = false;
+    if (this.#index !== UNWATCHED) this.#events.onContinue();
+  }
+
+  onTickEnd(): void {
+    this.#atTickEnd = false;
+    this.#events.onTickEnd();
+  }
+
+  onLost(): void {
+    this.#end();
+    this.#descriptor.lose();
+    this.#events.onFailure(systemError(-EBADF, 'read'));
+  }
+
+  onLoopClosed(): void {
+    this.#events.onFailure(closedLoop());
+  }
+
+  /** The owner of the descriptor, such as the socket, has closed or lost it. */
+  onDescriptorGone(): void {
+    this.#unwatch();
+    this.#events.onFailure(systemError(-EBADF, 'read'));
+  }
+
+  onDescriptorExposed(): void {
+    if (this.#index !== UNWATCHED) this.#io.sources.verify(this.#index);
+  }
+
+  #watch(): void {
+    const { sources } = this.#io;
+    const verify = this.#descriptor.isExposed ? VERIFY : 0;
+    const index = sources.add(this, this.fd, READ | WRITE | EDGE | verify);
+    if (index < 0) throw cannotWatch(index, this.fd);
+    this.#index = index;
+    this.#descriptor.watch(this);
+    if (this.#receiving) sources.setReceiving(index, true);
+  }
+
+  #unwatch(): void {
+    if (this.#index === UNWATCHED) return;
+    this.#io.sources.remove(this.#index);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#index = UNWATCHED;
+    this.readable = false;
+    this.#descriptor.unwatch(this);
+  }
+
+  /** A terminal whose other side was closed fails with `EIO`: EOF. */
+  #resultOf(result: number): number {
+    return result === -EIO && this.isFile ? 0 : result;
+  }
+}
+
+const { EAGAIN, EBADF, ECONNREFUSED, EIO } = constants.errno;
+const UNWATCHED = -1;
+const CLOSED = READ_CLOSED | ERROR | HANG_UP;
+
+/** An address that is not looked at. */
+const scratch = new Uint8Array(ADDRESS_BYTES);

@@ -1,0 +1,222 @@
+/** The transport of a stream with TLS: a `tls.TLSSocket`, which encrypts onto a stream below. */
+import { constants } from 'node:os';
+import type { TLSSocket } from 'node:tls';
+import { Block } from '../../boundary/receive-blocks.js';
+import type { Socket } from '../../sockets/socket.js';
+import { tlsTruncated } from '../../support/errors.js';
+import { nextTick, setImmediate } from '../../support/host.js';
+import type { Stream } from '../stream.js';
+import type {
+  Transport,
+  TransportEvents,
+  Writer,
+  WriterLimits,
+  WriterOwner,
+} from '../transport.js';
+import type { CarrierOwner, TlsCarrier } from './tls-carrier.js';
+import { TlsWriter } from './tls-writer.js';
+
+/**
+ * A TLS connection over a stream, after its handshake. The `TLSSocket` is read in its paused mode:
+ * it reads ahead by itself, up to its high watermark.
+ *
+ * | End of the connection | What `node:tls` does | The stream |
+ * | --- | --- | --- |
+ * | `close_notify` | pushes EOF, then `'end'` | EOF |
+ * | EOF without it | `onCarrierEnd`, then as above | `ERR_IOLOOP_TLS_TRUNCATED` |
+ * | an error below | `onCarrierError` | that error |
+ * | a TLS alert, a bad record | `'error'` | that error |
+ * | closed below | `'close'` without `'end'` | the error below, or truncated |
+ *
+ * An error closes the stream after everything that was decrypted before has been stored.
+ */
+export class TlsTransport implements Transport, CarrierOwner {
+  readonly connected = true;
+  readonly failure = 0;
+  readonly leastRoom = 1;
+  readable = false;
+  /** `'end'` was emitted. */
+  peerClosed = false;
+
+  readonly #tls: TLSSocket;
+  readonly #carrier: TlsCarrier;
+  readonly #below: Stream;
+  // Null between the handshake and `open()`.
+  #events: TransportEvents | null = null;
+  /** The peer has sent `close_notify`. */
+  #ended = false;
+  /** A chunk of the TLS socket, of which the first {@link #taken} bytes are read. */
+  #chunk: Buffer | null = null;
+  #taken = 0;
+  #continuing = false;
+  #atTickEnd = false;
+
+  /** `tls` has just finished its handshake. */
+  constructor(tls: TLSSocket, carrier: TlsCarrier, below: Stream) {
+    this.#tls = tls;
+    this.#carrier = carrier;
+    this.#below = below;
+    carrier.owner = this;
+    // TLS pushes EOF for `close_notify`, and also for EOF below, which calls `onCarrierEnd` first.
+    // There is no other sign of which of the two it was.
+    const push = tls.push.bind(tls);
+    tls.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      if (chunk === null) this.#ended = true;
+      return push(chunk, encoding);
+    };
+  }
+
+  get socket(): Socket | null {
+    return this.#below.transport.socket;
+  }
+
+  fileno(): number {
+    return this.#below.closed ? -1 : this.#below.transport.fileno();
+  }
+
+  open(events: TransportEvents): void {
+    const tls = this.#tls;
+    this.#events = events;
+    tls.on('readable', () => {
+      // At EOF there is nothing to read, and only a read brings 'end'.
+      if (tls.readableLength === 0 && this.#chunk === null) this.#chunk = this.#next();
+      this.readable = true;
+      events.onReadable();
+    });
+    tls.on('end', () => {
+      this.peerClosed = this.readable = true;
+      events.onReadable();
+      events.onPeerClosed();
+    });
+    tls.on('error', (error: Error) => {
+      this.#fail(error);
+    });
+    tls.on('close', () => {
+      if (!this.peerClosed) this.#fail(this.#below.error ?? tlsTruncated());
+    });
+  }
+
+  createWriter(owner: WriterOwner, limits: WriterLimits): Writer {
+    return new TlsWriter(this.#tls, owner, limits);
+  }
+
+  // It is made connected.
+  connect(): void {}
+
+  connectResult(): null {
+    return null;
+  }
+
+  // The TLS socket reads ahead by itself.
+  demand(): void {}
+
+  read(buffer: Buffer, offset: number, length: number): number {
+    const chunk = (this.#chunk ??= this.#next());
+    if (chunk === null) {
+      this.readable = this.peerClosed;
+      return this.peerClosed ? 0 : -EAGAIN;
+    }
+    const count = chunk.copy(buffer, offset, this.#taken, this.#taken + length);
+    this.#taken += count;
+    if (this.#taken === chunk.length) {
+      this.#chunk = null;
+      this.#taken = 0;
+    }
+    return count;
+  }
+
+  continueLater(): void {
+    if (this.#continuing) return;
+    setImmediate(() => {
+      this.#continuing = false;
+      this.#events?.onContinue();
+    });
+    this.#continuing = true;
+  }
+
+  atTickEnd(): void {
+    if (this.#atTickEnd) return;
+    nextTick(() => {
+      this.#atTickEnd = false;
+      this.#events?.onTickEnd();
+    });
+    this.#atTickEnd = true;
+  }
+
+  // The writer has ended the TLS socket, which sends `close_notify` and FIN.
+  shutdownWrite(): void {}
+
+  // `'error'` has reported it.
+  takeError(): null {
+    return null;
+  }
+
+  close(error: Error | null): void {
+    // After an error the peer is not sent `close_notify`: it finds the stream truncated.
+    if (error !== null || this.#tls.destroyed || this.#tls.writableFinished) {
+      this.#destroy();
+      return;
+    }
+    this.#tls.end();
+    this.#linger(LINGER);
+  }
+
+  onCarrierEnd(): void {
+    if (!this.#ended) this.#fail(tlsTruncated());
+  }
+
+  onCarrierError(error: Error): void {
+    this.#fail(error);
+  }
+
+  /**
+   * Sends `close_notify`, which follows a record that `node:tls` is writing, within a few turns of
+   * Node's loop. A peer that receives nothing does not get it.
+   */
+  #linger(turns: number): void {
+    const below = this.#below;
+    this.#carrier.flush();
+    if (turns === 0 || below.closed || below.unsent > 0 || this.#carrier.writableFinished) {
+      this.#destroy();
+      return;
+    }
+    setImmediate(() => {
+      this.#linger(turns - 1);
+    });
+  }
+
+  #destroy(): void {
+    this.#carrier.destroy();
+    this.#tls.destroy();
+  }
+
+  /** Stores what was decrypted, and closes the stream with `error`. */
+  #fail(error: Error): void {
+    const events = this.#events;
+    if (events === null) return;
+    this.#storeAll(events);
+    events.onFailure(error);
+  }
+
+  #storeAll(events: TransportEvents): void {
+    let chunk = this.#chunk ?? this.#next();
+    let start = this.#taken;
+    this.#chunk = null;
+    this.#taken = 0;
+    if (chunk === null) return;
+    for (; chunk !== null; chunk = this.#next()) {
+      events.store(new Block(chunk), start, chunk.length);
+      start = 0;
+    }
+    events.onStored();
+  }
+
+  #next(): Buffer | null {
+    return this.#tls.read() as Buffer | null;
+  }
+}
+
+const { EAGAIN } = constants.errno;
+
+/** The most turns of Node's loop that `close_notify` may take. */
+const LINGER = 4;
