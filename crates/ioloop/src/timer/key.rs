@@ -1,14 +1,15 @@
-//! Names of timers, and the table that holds the truth about each.
+//! Timer ids, and the table of all timers.
 
-/// Names a timer: a number chosen by the caller, free again once the timer fired or was cancelled.
+/// The name of a timer: a number chosen by the caller, free again once the timer has fired or was
+/// cancelled.
 ///
-/// Ids are expected to be **dense** (0, 1, 2 …, reused): the wheel keeps 16 bytes for every number up
-/// to the largest one armed since it was last empty.
+/// Ids should be **dense** (0, 1, 2 …, reused): the wheel keeps 16 bytes for every number up to the
+/// largest one armed since it was last empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerId(pub u32);
 
 impl TimerId {
-    /// The largest id that a wheel accepts: its table then takes a gibibyte.
+    /// The largest id that a wheel accepts. The table is then a gibibyte.
     pub const MAX: Self = Self((1 << 26) - 1);
 }
 
@@ -16,8 +17,8 @@ impl TimerId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timer {
     pub(super) deadline: u64,
-    /// Position in the sequence of all insertions, from 1. 64 bits do not wrap: at one insertion a
-    /// nanosecond they last 584 years.
+    /// Position in the sequence of all insertions, from 1. Does not wrap: 2^64 insertions of one
+    /// nanosecond take 584 years.
     pub(super) order: u64,
     pub(super) id: TimerId,
 }
@@ -31,27 +32,26 @@ impl Timer {
     }
 }
 
-/// What a slot stores of a timer. It may be stale: [`Table::deadline`] tells.
+/// A timer as stored in a slot. Stale if [`Table::deadline`] is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) id: TimerId,
     generation: u32,
 }
 
-/// What the table knows of an item. The deadline is that of the item's timer only if it is live.
+/// The result of looking up an item. The deadline belongs to the item's timer only if it is live.
 #[derive(Clone, Copy, Default)]
 pub(super) struct LookUp {
     pub(super) live: bool,
     pub(super) deadline: u64,
 }
 
-/// The truth about every timer, indexed by id.
+/// All timers, indexed by id. Authoritative: slots may hold stale items.
 ///
-/// A slot item is live if its generation, the low half of the insertion order, is still that of the
-/// table. A stale item whose id is armed again exactly a multiple of 2^32 insertions later looks live
-/// once more. That is harmless, because everyone who acts on an item asks the table for the deadline
-/// and ignores the item unless it stands where that deadline belongs; and a timer fires only by
-/// [`Table::remove`], which succeeds once.
+/// An item is live if its generation, the low half of the insertion order, equals that of the table.
+/// A stale item looks live again if its id is armed a multiple of 2^32 insertions later. That is
+/// harmless: an item is ignored unless it is in the place of the table's deadline, and a timer fires
+/// only by [`Table::remove`], which succeeds once.
 #[derive(Default)]
 pub(super) struct Table {
     entries: Vec<Entry>,
@@ -60,7 +60,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The timer must not be armed; the table grows to hold its id.
+    /// Adds a timer, which must not be armed. Grows to hold its id.
     pub(super) fn arm(&mut self, id: TimerId, deadline: u64) -> Timer {
         let index = id.0 as usize;
         if index >= self.entries.len() {
@@ -86,7 +86,7 @@ impl Table {
         }
     }
 
-    /// Ends a timer, fired or cancelled alike. What it was, if it was armed.
+    /// Removes a timer that fires or is cancelled; `None` if it is not armed.
     pub(super) fn remove(&mut self, id: TimerId) -> Option<Timer> {
         let entry = self.entries.get_mut(id.0 as usize)?;
         let Entry { deadline, order } = *entry;
@@ -102,15 +102,15 @@ impl Table {
         })
     }
 
-    /// The deadline of the timer that `item` stands for; `None` if the item is stale.
+    /// The deadline of an item; `None` if the item is stale.
     pub(super) fn deadline(&self, item: Item) -> Option<u64> {
         let found = self.look_up(item);
         found.live.then_some(found.deadline)
     }
 
-    /// The same without a branch. In a large table each look-up is a cache miss, and a loop of nothing
-    /// but look-ups has many of them under way at once: it took firing 10^6 timers spread over a minute
-    /// from about 180 ns each to 60 to 90 (`benches/wheel.rs`, a virtual machine with 160 ns a miss).
+    /// The same without a branch. In a large table each look-up is a cache miss, and a loop of
+    /// look-ups alone overlaps many of them. This took firing 10^6 timers spread over a minute from
+    /// about 180 ns each to 60–90 (`benches/wheel.rs`, a virtual machine with 160 ns a miss).
     #[inline]
     pub(super) fn look_up(&self, item: Item) -> LookUp {
         let Entry { deadline, order } = self.entries[item.id.0 as usize];
@@ -132,12 +132,12 @@ impl Table {
         self.armed
     }
 
-    /// Whether it holds no timer, and memory that is worth giving back.
+    /// Whether it has no timers, and memory that is worth freeing.
     pub(super) fn is_idle(&self) -> bool {
         self.armed == 0 && self.entries.len() > KEPT_ENTRIES
     }
 
-    /// Gives its memory back. There must be no items left that it could be asked about.
+    /// Frees its memory. No items may be left.
     pub(super) fn shrink(&mut self) {
         debug_assert!(self.armed == 0, "{} timers are armed", self.armed);
         self.entries = Vec::new();
@@ -147,7 +147,7 @@ impl Table {
         self.entries.capacity() * size_of::<Entry>()
     }
 
-    /// Lets a test stand shortly before a generation repeats.
+    /// For tests: moves close to the reuse of a generation.
     #[cfg(test)]
     pub(super) fn skip_orders(&mut self, count: u64) {
         self.last_order += count;
@@ -162,7 +162,7 @@ struct Entry {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the low half is what is wanted"
+    reason = "the low half is the generation"
 )]
 fn generation(order: u64) -> u32 {
     order as u32

@@ -2,7 +2,7 @@
 
 use super::key::{Item, Table};
 
-/// Where a deadline belongs, seen from the slot that the wheel has reached.
+/// The level and slot of a deadline, relative to the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) level: usize,
@@ -10,13 +10,13 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of `deadline` when the wheel stands at `cursor`, a number of level-0 slots; `None`
-    /// if the deadline lies in the slot at the cursor, or before it.
+    /// The place of `deadline` with the wheel at `cursor`, a level-0 slot number; `None` if the
+    /// deadline is in the slot at the cursor or before it.
     ///
-    /// Read a slot number as digits of six bits. The level is that of the highest digit in which the
-    /// deadline differs from the cursor. So a place follows from deadline and cursor alone, whenever
-    /// it is asked for: the cursor stops at every slot that holds timers, and no other step changes
-    /// the highest digit in which a pending deadline differs.
+    /// Read a slot number as digits of six bits. The level is the highest digit in which deadline and
+    /// cursor differ. A place therefore depends on deadline and cursor alone: the cursor stops at
+    /// every slot that holds timers, and no other step changes the highest differing digit of a
+    /// pending deadline.
     pub(super) fn of(deadline: u64, cursor: u64) -> Option<Self> {
         let number = deadline >> SLOT_BITS;
         if number <= cursor {
@@ -48,7 +48,7 @@ impl Place {
 
 /// 64 slots of equal width. All of them lie ahead of the cursor, so slot order is time order.
 pub(super) struct Level {
-    /// Bit n is set if slot n holds a timer. Finds the first slot with one `trailing_zeros`.
+    /// Bit n is set if slot n holds a timer, so `trailing_zeros` is the first such slot.
     occupied: u64,
     slots: [Slot; SLOTS],
 }
@@ -61,14 +61,14 @@ impl Level {
         }
     }
 
-    /// Appends, so that a slot is always in order of insertion. A cascade keeps that: it moves timers
-    /// in their order, and into a slot that nothing could reach before.
+    /// Appends an item: slots are in order of insertion. A cascade keeps the order, since it moves
+    /// timers in order, and into slots that were out of reach before.
     pub(super) fn push(&mut self, slot: usize, item: Item) {
         self.slots[slot].items.push(item);
         self.occupied |= 1 << slot;
     }
 
-    /// Removes a timer that `table` no longer holds. Amortised O(1).
+    /// Cancels a timer that was removed from `table`. Amortised O(1).
     pub(super) fn cancel(&mut self, slot: usize, item: Item, table: &Table) {
         self.slots[slot].cancel(item, table);
         if self.slots[slot].is_empty() {
@@ -77,13 +77,13 @@ impl Level {
         }
     }
 
-    /// Takes everything out of a slot.
+    /// Takes all items of a slot.
     pub(super) fn take(&mut self, slot: usize) -> Vec<Item> {
         self.occupied &= !(1 << slot);
         std::mem::take(&mut self.slots[slot]).items
     }
 
-    /// Gives an empty slot a vector to use again, emptied; a large one is freed instead.
+    /// Clears `items` and reuses the vector for an empty slot. Frees it if it is large.
     pub(super) fn recycle(&mut self, slot: usize, items: Vec<Item>) {
         debug_assert!(
             self.slots[slot].items.is_empty(),
@@ -108,7 +108,7 @@ impl Level {
     }
 }
 
-/// The vector emptied for another use, or a new one if it holds much memory.
+/// The vector, cleared for reuse; a new one if its capacity is large.
 pub(super) fn recycled<T>(mut vector: Vec<T>) -> Vec<T> {
     if vector.capacity() > KEPT_CAPACITY {
         return Vec::new();
@@ -117,8 +117,8 @@ pub(super) fn recycled<T>(mut vector: Vec<T>) -> Vec<T> {
     vector
 }
 
-/// Whether a container of `len` items, `dead` of them dead, is worth a compaction: each one removes
-/// more than half, so it is paid for by the cancels since the last.
+/// Whether to compact a container of `len` items with `dead` of them dead. A compaction removes more
+/// than half, so its cost is amortised over the cancellations since the last.
 pub(super) fn mostly_dead(dead: usize, len: usize) -> bool {
     len > COMPACT_FLOOR && dead * 2 > len
 }
@@ -139,7 +139,7 @@ impl Slot {
             return;
         }
         self.items.pop();
-        // The dead that were covered by it go too: arming and cancelling in any nesting leaves nothing.
+        // Dead items below it are removed too, so nested arming and cancelling leaves nothing.
         while self.dead > 0
             && self
                 .items
@@ -151,8 +151,8 @@ impl Slot {
         self.give_back();
     }
 
-    /// Removes the dead, without a branch on who is dead: half of them are, in no order that a
-    /// processor could foresee.
+    /// Removes the dead items. Without a branch on liveness, which would be unpredictable: about half
+    /// of the items are dead.
     fn compact(&mut self, table: &Table) {
         let mut live = 0;
         for index in 0..self.items.len() {
@@ -165,7 +165,8 @@ impl Slot {
         self.give_back();
     }
 
-    /// Frees memory once an eighth is in use. The next time is as many cancels away as it copies.
+    /// Frees memory once an eighth is in use. Amortised: the next call that copies is at least as
+    /// many cancellations away.
     fn give_back(&mut self) {
         let capacity = self.items.capacity();
         if capacity > KEPT_CAPACITY && self.items.len() < capacity / 8 {
@@ -183,16 +184,16 @@ fn digit(number: u64, level: u32) -> usize {
     (number >> (level * LEVEL_BITS)) as usize & (SLOTS - 1)
 }
 
-/// A level-0 slot is 2^20 ticks, 1.05 ms: about the precision of the wake-ups that drive a wheel.
+/// A level-0 slot is 2^20 ticks, 1.05 ms: about the precision of the wake-ups.
 pub(super) const SLOT_BITS: u32 = 20;
-/// 64 slots a level, so that one machine word is the bitmap.
+/// 64 slots a level: the bitmap is one word.
 const LEVEL_BITS: u32 = 6;
 const SLOTS: usize = 1 << LEVEL_BITS;
 /// Enough levels for every `u64`.
 pub(super) const LEVELS: usize = (u64::BITS - SLOT_BITS).div_ceil(LEVEL_BITS) as usize;
-/// Below this a compaction costs more than the memory is worth.
+/// Containers up to this size are not compacted.
 const COMPACT_FLOOR: usize = 16;
-/// Items a vector may keep room for while empty: 2 KiB a slot, 1 MiB a wheel at most.
+/// Capacity that an empty vector keeps, in items: 2 KiB a slot, at most 1 MiB a wheel.
 pub(super) const KEPT_CAPACITY: usize = 256;
 
 #[cfg(test)]

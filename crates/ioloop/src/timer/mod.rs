@@ -3,13 +3,13 @@
 //! The wheel is that of Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987,
 //! scheme 7), with three departures:
 //!
-//! - **Slots are vectors**, not linked lists. A slot item is 8 bytes; the deadline lives in a table
-//!   indexed by the timer's id. Walking a slot is a linear read, where a list costs a cache miss for
-//!   each timer. Cancelling leaves a dead item, and a slot more than half dead is compacted.
-//! - **Order is exact** although slots are coarse: the slot that contains the present is sorted into
-//!   a *front*, and timers fire by (deadline, insertion).
-//! - **The levels cover all of `u64`**, so there is no overflow list, and a deadline 400 days or 292
-//!   years away is not a special case.
+//! - **Slots are vectors**, not linked lists. An item of a slot is 8 bytes; the deadline is in a table
+//!   indexed by the timer's id. Walking a slot is a linear read, where a list costs a cache miss per
+//!   timer. A cancelled timer leaves a dead item; a slot with more dead than live items is compacted.
+//! - **Order is exact**, although slots are coarse: the slot of the present is sorted into a *front*,
+//!   and timers fire by (deadline, insertion).
+//! - **The levels cover all of `u64`**: there is no overflow list, and deadlines in 400 days or 292
+//!   years are not special.
 //!
 //! ```text
 //! level 0   64 slots of 2^20 ticks   1.05 ms each, 67 ms together
@@ -22,8 +22,9 @@
 //! level 7    4 slots of 2^62 ticks   the rest of u64
 //! ```
 //!
-//! A tick is one nanosecond. Nothing here reads a clock: see [`crate::clock`].
+//! A tick is one nanosecond. [`crate::clock`] converts seconds to ticks.
 
+mod front;
 mod key;
 mod level;
 mod wheel;
