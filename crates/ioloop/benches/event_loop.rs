@@ -1,4 +1,4 @@
-//! What the hot paths of the loop cost: `cargo bench -p ioloop --bench event_loop`.
+//! The cost of the hot paths: `cargo bench -p ioloop --bench event_loop`.
 
 mod operations;
 

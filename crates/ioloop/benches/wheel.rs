@@ -1,4 +1,4 @@
-//! What a timer costs: arm, cancel, fire. Divide by the element count to read ns per timer.
+//! The cost of arming, cancelling and firing a timer. Divide by the element count for ns per timer.
 //!
 //! `cargo bench -p ioloop --bench wheel`. Each benchmark checks its own result count.
 //!
@@ -14,7 +14,7 @@ const SECOND: u64 = 1_000_000_000;
 const START: u64 = 365 * 86_400 * SECOND;
 const MILLION: u32 = 1_000_000;
 
-/// Numbers that are spread and repeatable (`SplitMix64`).
+/// Repeatable pseudo-random numbers (`SplitMix64`).
 fn spread(seed: u64) -> u64 {
     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,7 +46,7 @@ fn armed(deadlines: &[u64]) -> Wheel {
     wheel
 }
 
-/// Turns of a millisecond, as a loop would, until `end`; how many fired.
+/// Turns of a millisecond until `end`. The number of timers that fired.
 fn fire_all(wheel: &mut Wheel, end: u64, due: &mut Vec<TimerId>) -> usize {
     let mut fired = 0;
     let mut now = START;

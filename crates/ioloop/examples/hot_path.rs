@@ -1,4 +1,4 @@
-//! Does one operation of the hot paths so many times, for a profiler to count.
+//! Runs an operation of the hot paths a number of times, for a profiler.
 //!
 //! ```text
 //! hot_path "wheel: arm and fire" 1000
@@ -10,7 +10,7 @@ mod operations;
 
 use std::process::ExitCode;
 
-#[expect(clippy::print_stdout, reason = "what a program is for")]
+#[expect(clippy::print_stdout, reason = "the output of the program")]
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(name) = arguments.next() else {

@@ -1,4 +1,4 @@
-//! Turns whose system calls fail: nothing that was due or ready is lost, whatever comes between.
+//! Turns whose system calls fail: no timer, event or command is lost.
 #![cfg(all(target_os = "linux", not(loom)))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ struct World {
     turn: Turn<u32>,
     now: u64,
     sources: Vec<(Arc<OwnedFd>, OwnedFd, Token)>,
-    /// Deadlines of what is armed, by id.
+    /// Deadlines of armed timers, by id.
     armed: BTreeMap<u32, u64>,
     posted: Vec<u32>,
     taken: Vec<u32>,
@@ -68,7 +68,7 @@ enum Step {
     Arm(u32, u64),
     Cancel(u32),
     PeerWrites(usize),
-    /// Reads a byte, and proves by `WouldBlock` when there is no more.
+    /// Reads a byte; the source is drained if that would block.
     Reads(usize),
     Posts(u32),
     /// Moves the clock, forward or back.
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// A turn; what it reported, whether or not it failed.
+    /// Runs a turn, which may fail. The sources that it reported.
     fn turn(&mut self) -> BTreeSet<usize> {
         let _failed = self
             .event_loop
@@ -161,7 +161,7 @@ impl World {
         ready.map(|at| at.expect("a registered source")).collect()
     }
 
-    /// After the fault everything comes: what is due, what is readable, what was posted.
+    /// Ends the fault and runs turns until everything was collected.
     fn settle(&mut self) {
         self.fault.ends();
         let mut reported = BTreeSet::new();
@@ -184,7 +184,7 @@ impl World {
         assert_eq!(self.taken, self.posted);
     }
 
-    /// The set wakes by itself at the next deadline, wherever the clock has stepped to.
+    /// The alarm makes the selector readable at the next deadline, wherever the clock has stepped to.
     fn assert_alarmed(&mut self) {
         for id in 0..TIMERS {
             self.event_loop.wheel_mut().cancel(TimerId(id));
@@ -208,11 +208,11 @@ impl World {
         );
     }
 
-    /// Whether the set becomes readable within a second.
+    /// Whether the selector becomes readable within a second.
     fn wakes(&self) -> bool {
-        // SAFETY: open as long as the loop.
-        let set = unsafe { BorrowedFd::borrow_raw(self.event_loop.as_raw_fd()) };
-        let mut fds = [PollFd::from_borrowed_fd(set, PollFlags::IN)];
+        // SAFETY: the selector is open as long as the loop.
+        let selector = unsafe { BorrowedFd::borrow_raw(self.event_loop.as_raw_fd()) };
+        let mut fds = [PollFd::from_borrowed_fd(selector, PollFlags::IN)];
         let second = Timespec {
             tv_sec: 1,
             tv_nsec: 0,
@@ -267,7 +267,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_set_wakes_at_the_next_deadline_wherever_the_clock_went(
+    fn the_alarm_fires_at_the_next_deadline_wherever_the_clock_went(
         budgets in budgets(),
         steps in proptest::collection::vec(step(), 0..80),
     ) {
@@ -281,7 +281,7 @@ proptest! {
 }
 
 #[test]
-fn a_turn_that_fails_gives_what_it_collected() {
+fn a_turn_that_fails_returns_what_it_collected() {
     let mut world = World::new(Budgets::default(), false);
     for at in 0..SOURCES {
         world.take(&Step::PeerWrites(at));
@@ -299,7 +299,7 @@ fn a_turn_that_fails_gives_what_it_collected() {
         rustix::io::Errno::INVAL.raw_os_error()
     );
     assert_eq!(world.turn.due, [TimerId(0)]);
-    // The ready list was asked, which needs no set; who is on it could not be verified.
+    // The ready list was rechecked, which needs no selector; its sources could not be verified.
     assert_eq!(world.turn.ready.len(), SOURCES);
     assert!(world.turn.alarmed);
 }
@@ -315,7 +315,7 @@ fn a_turn_that_fails_sets_the_alarm() {
 }
 
 #[test]
-fn a_rebuild_that_fails_leaves_the_old_set_with_all_its_sources() {
+fn a_rebuild_that_fails_keeps_the_selector_with_all_its_sources() {
     let mut world = World::new(Budgets::default(), false);
     let before = world.event_loop.as_raw_fd();
     for _ in 0..3 {

@@ -12,62 +12,62 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-/// A bell: counts its rings, and how many of them the loop has not answered yet.
+/// A waker that counts its calls.
 #[derive(Clone)]
-struct Bell {
-    rings: Arc<AtomicUsize>,
+struct Counter {
+    calls: Arc<AtomicUsize>,
 }
 
-impl Bell {
+impl Counter {
     fn new() -> Self {
         Self {
-            rings: Arc::new(AtomicUsize::new(0)),
+            calls: Arc::new(AtomicUsize::new(0)),
         }
     }
 
-    fn rings(&self) -> usize {
-        self.rings.load(Ordering::SeqCst)
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 }
 
-impl Wake for Bell {
+impl Wake for Counter {
     fn wake(&self) -> io::Result<()> {
-        self.rings.fetch_add(1, Ordering::SeqCst);
+        self.calls.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }
 
-fn channel() -> (LoopHandle<usize, Bell>, Inbox<usize, Bell>, Bell) {
-    let bell = Bell::new();
-    let (handle, inbox) = remote::channel(bell.clone());
-    (handle, inbox, bell)
+fn channel() -> (LoopHandle<usize, Counter>, Inbox<usize, Counter>, Counter) {
+    let counter = Counter::new();
+    let (handle, inbox) = remote::channel(counter.clone());
+    (handle, inbox, counter)
 }
 
-fn drain(inbox: &Inbox<usize, Bell>) -> Vec<usize> {
+fn drain(inbox: &Inbox<usize, Counter>) -> Vec<usize> {
     let mut commands = Vec::new();
     inbox.drain(&mut commands);
     commands
 }
 
 #[test]
-fn a_post_behind_a_drain_rings_again() {
+fn a_post_after_a_drain_wakes_again() {
     loom::model(|| {
-        let (handle, inbox, bell) = channel();
+        let (handle, inbox, counter) = channel();
         let poster = thread::spawn(move || {
             handle.post(1).unwrap();
             handle.post(2).unwrap();
         });
-        // A loop that sleeps unless it was rung: what it drains must be everything that was rung
-        // for, and what comes later must ring again.
-        let before = bell.rings();
+        // A loop that sleeps unless it was woken has to drain all that it was woken for; a later
+        // post has to wake it again.
+        let before = counter.calls();
         let mut seen = drain(&inbox);
-        let after = bell.rings();
+        let after = counter.calls();
         poster.join().unwrap();
         let left = drain(&inbox);
         if !left.is_empty() {
             assert!(
-                bell.rings() > before || after > before,
-                "a post was left without a ring"
+                counter.calls() > before || after > before,
+                "a post without a wake"
             );
         }
         seen.extend(left);
@@ -76,15 +76,15 @@ fn a_post_behind_a_drain_rings_again() {
 }
 
 #[test]
-fn a_sleeping_loop_is_rung_for_what_it_has_not_seen() {
+fn a_loop_is_woken_for_commands_that_it_has_not_drained() {
     loom::model(|| {
-        let (handle, inbox, bell) = channel();
+        let (handle, inbox, counter) = channel();
         let poster = thread::spawn(move || handle.post(7).unwrap());
         let first = drain(&inbox);
         poster.join().unwrap();
         if first.is_empty() {
-            // It came behind the drain: it rang, and the ring is still outstanding.
-            assert_eq!(bell.rings(), 1);
+            // The post came after the drain: its wake is outstanding.
+            assert_eq!(counter.calls(), 1);
             assert_eq!(drain(&inbox), [7]);
         } else {
             assert_eq!(first, [7]);
@@ -93,9 +93,9 @@ fn a_sleeping_loop_is_rung_for_what_it_has_not_seen() {
 }
 
 #[test]
-fn many_posts_between_two_drains_ring_once() {
+fn posts_between_two_drains_wake_once() {
     loom::model(|| {
-        let (handle, inbox, bell) = channel();
+        let (handle, inbox, counter) = channel();
         let other = handle.clone();
         let poster = thread::spawn(move || {
             other.post(1).unwrap();
@@ -103,7 +103,7 @@ fn many_posts_between_two_drains_ring_once() {
         });
         handle.post(2).unwrap();
         poster.join().unwrap();
-        assert_eq!(bell.rings(), 1);
+        assert_eq!(counter.calls(), 1);
         let mut commands = drain(&inbox);
         commands.sort_unstable();
         assert_eq!(commands, [1, 2]);
@@ -113,7 +113,7 @@ fn many_posts_between_two_drains_ring_once() {
 #[test]
 fn a_command_is_either_drained_or_given_back_or_dropped_with_the_inbox() {
     loom::model(|| {
-        let (handle, inbox, _bell) = channel();
+        let (handle, inbox, _counter) = channel();
         let poster = thread::spawn(move || handle.post(1));
         let drained = drain(&inbox);
         drop(inbox);
@@ -128,14 +128,19 @@ fn a_command_is_either_drained_or_given_back_or_dropped_with_the_inbox() {
 }
 
 #[test]
-fn a_waker_that_is_replaced_hears_of_what_the_old_one_was_rung_for() {
+fn an_outstanding_wake_is_repeated_on_a_new_waker() {
     loom::model(|| {
         let (handle, inbox, old) = channel();
-        let new = Bell::new();
+        let new = Counter::new();
         let poster = thread::spawn(move || handle.post(1).unwrap());
         inbox.replace_waker(new.clone());
         poster.join().unwrap();
-        assert_eq!(new.rings(), 1, "the old one was rung {} times", old.rings());
+        assert_eq!(
+            new.calls(),
+            1,
+            "the old one was called {} times",
+            old.calls()
+        );
         assert_eq!(drain(&inbox), [1]);
     });
 }

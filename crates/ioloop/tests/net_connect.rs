@@ -24,7 +24,7 @@ fn an_empty_queue_would_block() {
 }
 
 #[test]
-fn accept_and_the_addresses_agree_about_who_is_who() {
+fn accept_and_the_addresses_of_both_ends_agree() {
     for (domain, ip) in [
         (Domain::V4, loopback()),
         (Domain::V6, Address::Ip((Ipv6Addr::LOCALHOST, 0).into())),
@@ -74,8 +74,8 @@ fn two_listeners_share_a_port_when_both_say_so() {
 }
 
 #[test]
-fn a_refused_connection_ends_with_an_error_that_is_told_once() {
-    // Bound and not listening: nobody else can get the port meanwhile.
+fn a_refused_connection_ends_with_an_error_that_is_taken_once() {
+    // Bound and not listening: no other process can get the port meanwhile.
     let closed = net::open(Domain::V4).unwrap();
     net::bind(&closed, &loopback()).unwrap();
     let address = net::local_address(closed.as_fd()).unwrap();

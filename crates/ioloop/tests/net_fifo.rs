@@ -1,4 +1,4 @@
-//! What is no socket and has a name: FIFOs.
+//! FIFOs: descriptors with a name that are not sockets.
 #![cfg(not(target_vendor = "apple"))]
 
 use std::fs::File;
@@ -22,7 +22,7 @@ fn a_fifo_is_read_and_written_without_blocking() {
 }
 
 #[test]
-fn a_fifo_whose_writer_is_gone_is_at_its_end_until_the_next_opens_it() {
+fn a_fifo_without_a_writer_is_at_eof_until_the_next_opens_it() {
     let fifo = Fifo::create("reopened");
     let reader = fifo.reader();
     drop(fifo.writer().unwrap());
@@ -34,7 +34,7 @@ fn a_fifo_whose_writer_is_gone_is_at_its_end_until_the_next_opens_it() {
 }
 
 #[test]
-fn a_fifo_without_a_reader_refuses_a_writer_and_one_that_lost_it_says_epipe() {
+fn a_fifo_without_a_reader_refuses_a_writer_and_later_fails_with_epipe() {
     let fifo = Fifo::create("refused");
     assert_eq!(fifo.writer().unwrap_err(), Errno::NXIO);
     let reader = fifo.reader();
@@ -44,7 +44,7 @@ fn a_fifo_without_a_reader_refuses_a_writer_and_one_that_lost_it_says_epipe() {
 }
 
 #[test]
-fn a_fifo_and_a_device_are_no_sockets() {
+fn a_fifo_and_a_device_are_not_sockets() {
     let fifo = Fifo::create("no-socket");
     assert_eq!(errno(net::recv(fifo.reader(), &mut [0; 8])), Errno::NOTSOCK);
     let null = File::open("/dev/null").unwrap();

@@ -1,4 +1,4 @@
-//! Socket options: what is set is read back.
+//! Socket options: the value that is set is read back.
 
 use ioloop::net::{self, Domain, SocketOption, get_option, set_option};
 use rustix::io::Errno;
@@ -72,7 +72,7 @@ fn a_buffer_is_at_least_as_large_as_was_asked() {
 }
 
 #[test]
-fn a_number_below_zero_is_invalid_where_it_means_nothing() {
+fn a_negative_number_is_invalid_unless_it_has_a_meaning() {
     let socket = net::open(Domain::V4).unwrap();
     let invalid = Errno::INVAL.raw_os_error();
     for (option, value) in [

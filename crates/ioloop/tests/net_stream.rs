@@ -63,7 +63,7 @@ fn slices_are_sent_in_their_order() {
 
 /// The error, not the signal: Rust's runtime ignores `SIGPIPE`, as Node does.
 #[test]
-fn a_socket_whose_peer_is_gone_says_epipe() {
+fn a_socket_with_a_closed_peer_fails_with_epipe() {
     let (one, two) = net::pair().unwrap();
     drop(two);
     assert_eq!(errno(net::send(&one, b"x")), PIPE);
@@ -71,14 +71,14 @@ fn a_socket_whose_peer_is_gone_says_epipe() {
 }
 
 #[test]
-fn a_pipe_whose_reader_is_gone_says_epipe() {
+fn a_pipe_without_a_reader_fails_with_epipe() {
     let (reader, writer) = net::pipe().unwrap();
     drop(reader);
     assert_eq!(errno(net::write(&writer, b"x")), PIPE);
 }
 
 #[test]
-fn a_peer_that_is_gone_is_the_end_of_the_stream_behind_its_last_bytes() {
+fn a_closed_peer_is_eof_after_its_last_bytes() {
     let (one, two) = net::pair().unwrap();
     net::send(&two, b"last").unwrap();
     drop(two);

@@ -1,5 +1,4 @@
-//! The reactor against the kernel's own level-triggered epoll: whatever is done to a handful of
-//! Unix sockets, both report the same.
+//! The reactor against native level-triggered epoll: both report the same for a few Unix sockets.
 #![cfg(all(target_os = "linux", not(loom)))]
 
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use ioloop::{Error, EventLoop, Turn, net};
 use proptest::prelude::*;
 use rustix::event::{Timespec, epoll};
 
-/// What is done to the pair of this number.
+/// An operation on the pair of this number.
 #[derive(Clone, Debug)]
 enum Step {
     Register(usize, Interest),
@@ -20,7 +19,7 @@ enum Step {
     Deregister(usize),
     PeerWrites(usize, usize),
     PeerCloses(usize),
-    /// Reads at most so many bytes, and says so when that has drained the source.
+    /// Reads at most this many bytes; the source is drained if that would block.
     Reads(usize, usize),
     Poll,
 }
@@ -31,7 +30,7 @@ struct Pair {
     registered: Option<(Token, Interest)>,
 }
 
-/// The reactor, and native epoll beside it as the model.
+/// The reactor, and native epoll as its model.
 struct World {
     event_loop: EventLoop<Arc<OwnedFd>, ()>,
     oracle: OwnedFd,
@@ -107,7 +106,7 @@ impl World {
         assert!(self.event_loop.reactor_mut().deregister(token).is_some());
         assert!(
             self.event_loop.reactor_mut().deregister(token).is_none(),
-            "a stale token reaches nothing"
+            "a stale token has no effect"
         );
         assert!(matches!(
             self.event_loop.reactor_mut().reregister(token, interest),
@@ -144,7 +143,7 @@ impl World {
         assert_eq!(reported, self.expected());
     }
 
-    /// What native level-triggered epoll reports.
+    /// The report of native level-triggered epoll.
     fn expected(&self) -> BTreeMap<usize, u8> {
         let mut events = Vec::with_capacity(PAIRS);
         let no_wait = Timespec {

@@ -1,8 +1,8 @@
-//! Numbers that became other files while their description lives on in a copy.
+//! Descriptor numbers that became other files while a copy of the old one remains.
 #![cfg(all(target_os = "linux", not(loom)))]
 #![allow(
     unsafe_code,
-    reason = "numbers that change their file are what is tested"
+    reason = "descriptor numbers that become other files are what is tested"
 )]
 
 use std::mem::ManuallyDrop;
@@ -14,7 +14,7 @@ use ioloop::{Error, EventLoop, Turn, net};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{dup, dup2, write};
 
-/// A number, registered as JavaScript registers one.
+/// A descriptor number, registered as JavaScript registers one.
 #[derive(Clone, Copy)]
 struct Number(RawFd);
 
@@ -26,7 +26,7 @@ impl AsFd for Number {
 }
 
 impl Number {
-    /// Makes it another file, as `close(2)` and `open(2)` do.
+    /// Makes the number another file, as `close(2)` and `open(2)` do.
     fn become_file(self, file: impl AsFd) {
         // SAFETY: as above; it stays open.
         let mut own = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(self.0) });
@@ -34,7 +34,7 @@ impl Number {
     }
 }
 
-/// A registered socket of which a copy exists, and its peer.
+/// A registered socket, a copy of it, and its peer.
 struct World {
     event_loop: EventLoop<Number, ()>,
     token: Token,
@@ -87,7 +87,7 @@ fn a_verified_number_of_another_file_is_stale_and_reported_once() {
         assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
         assert!(world.event_loop.reactor_mut().source(world.token).is_none());
         assert_eq!(world.poll(), []);
-        // The number is free for the other.
+        // The number can be registered again.
         let token = world
             .event_loop
             .reactor_mut()
@@ -100,14 +100,14 @@ fn a_verified_number_of_another_file_is_stale_and_reported_once() {
 }
 
 #[test]
-fn a_closed_socket_is_not_read_for_one_that_was_not_verified_either() {
+fn a_source_on_the_ready_list_is_verified_in_any_case() {
     let mut world = World::new(Interest::READABLE);
     net::send(&world.peer, b"x").unwrap();
     assert_eq!(world.poll().len(), 1);
     let (other, other_peer) = net::pair().unwrap();
     world.number.become_file(&other);
     net::send(&other_peer, b"not yours").unwrap();
-    // It is on the ready list, where each source is verified.
+    // Sources on the ready list are always verified.
     assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
 }
 
@@ -145,7 +145,7 @@ fn reports_of_a_stale_registration_ask_for_a_rebuild() {
 }
 
 #[test]
-fn a_number_that_is_its_old_description_again_can_be_registered() {
+fn a_number_that_is_its_old_file_again_can_be_registered() {
     let mut world = World::new(Interest::READABLE);
     world.event_loop.reactor_mut().verify(world.token).unwrap();
     let (other, _other_peer) = net::pair().unwrap();

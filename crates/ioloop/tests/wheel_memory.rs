@@ -1,4 +1,4 @@
-//! What the wheel holds: bounded by what is pending, not by what ever was.
+//! The memory of the wheel: bounded by the pending timers, not by those of the past.
 
 use ioloop::timer::{TimerId, Wheel};
 

@@ -1,4 +1,4 @@
-//! The wheel against a model that is too simple to be wrong: a map ordered by (deadline, insertion).
+//! The wheel against a model: a map ordered by (deadline, insertion).
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -57,7 +57,7 @@ fn a_timer_never_fires_a_nanosecond_early() {
 }
 
 #[test]
-fn arming_an_armed_timer_moves_it_behind_equal_deadlines() {
+fn arming_an_armed_timer_moves_it_after_equal_deadlines() {
     let mut wheel = armed(&[SECOND, SECOND, SECOND]);
     wheel.arm(TimerId(0), SECOND);
     assert_eq!(wheel.len(), 3);
@@ -65,7 +65,7 @@ fn arming_an_armed_timer_moves_it_behind_equal_deadlines() {
 }
 
 #[test]
-fn what_exceeds_the_budget_keeps_its_order_with_what_became_due_meanwhile() {
+fn timers_beyond_the_budget_keep_their_order_with_those_due_meanwhile() {
     let mut wheel = armed(&[30, 10, 20, 5 * SECOND, SECOND]);
     assert_eq!(expire(&mut wheel, SECOND, 1), [1]);
     assert_eq!(wheel.next_wake(), Some(20));

@@ -1,4 +1,4 @@
-//! Seconds to ticks and back: nothing is reordered, nothing is told apart wrongly.
+//! Seconds to ticks and back: order and distinctness are kept.
 
 use ioloop::clock::Timeline;
 use proptest::prelude::*;

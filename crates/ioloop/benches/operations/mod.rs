@@ -1,5 +1,5 @@
-//! The hot paths of the core, one operation at a time: what the criterion benches time, and what
-//! the guard against regressions counts instructions of (`benches/guard/main.mjs`).
+//! Operations of the core's hot paths. The criterion benches time them; the guard against regressions
+//! counts their instructions (`benches/guard/main.mjs`).
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use ioloop::{EventLoop, Turn};
 
 const MILLISECOND: u64 = 1_000_000;
 const START: u64 = 1_000_000 * MILLISECOND;
-/// Timers that are pending beside those of an operation.
+/// Timers that are pending besides those of an operation.
 const RESIDENT: u32 = 10_000;
 
-/// An operation, prepared: each call does it once.
+/// A prepared operation: each call runs it once.
 pub(crate) type Operation = Box<dyn FnMut()>;
 
-/// Every operation by its name.
+/// The operation of a name.
 pub(crate) fn operation(name: &str) -> Option<Operation> {
     Some(match name {
         "wheel: arm and cancel" => arm_and_cancel(),
@@ -30,7 +30,7 @@ pub(crate) fn operation(name: &str) -> Option<Operation> {
     })
 }
 
-/// The names that [`operation`] knows.
+/// The names of all operations.
 pub(crate) const NAMES: [&str; 6] = [
     "wheel: arm and cancel",
     "wheel: arm and fire",
@@ -76,7 +76,7 @@ fn turn_idle() -> Operation {
     })
 }
 
-/// A byte arrives, is reported, and is read until nothing is left.
+/// A byte arrives, is reported, and is read until the source is drained.
 fn turn_ready(interest: Interest) -> Operation {
     let mut event_loop = new_loop();
     let (reader, writer) = net::pipe().expect("a pipe");

@@ -6,24 +6,24 @@ use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
 use crate::Result;
 
-/// Where a socket is, or its peer.
+/// The address of a socket or of its peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// TCP over IPv4 or IPv6.
     Ip(SocketAddr),
-    /// A Unix socket: the bytes of its path, or of its abstract name behind a NUL (Linux).
+    /// A Unix socket: the bytes of its path, or a NUL and its abstract name (Linux).
     Unix(Vec<u8>),
-    /// A Unix socket without a name, as one end of a pair is.
+    /// A Unix socket without a name, for example of a socket pair.
     Unnamed,
 }
 
 impl Address {
-    /// For the system calls that take an address.
+    /// The address for a system call.
     ///
     /// # Errors
     ///
-    /// `ENAMETOOLONG` for a Unix name that does not fit `sun_path`; `EINVAL` for a path with a NUL
-    /// inside, where the kernel would stop and take another file.
+    /// `ENAMETOOLONG` for a Unix name longer than `sun_path`. `EINVAL` for a path that contains a
+    /// NUL: the kernel would stop there and use another file.
     pub(super) fn to_any(&self) -> Result<SocketAddrAny> {
         Ok(match self {
             Self::Ip(address) => (*address).into(),
@@ -35,7 +35,7 @@ impl Address {
         })
     }
 
-    /// From what a system call gave; a family of no use to us is unnamed.
+    /// The address from a system call. Other families are [`Unnamed`](Self::Unnamed).
     pub(super) fn from_any(address: Option<SocketAddrAny>) -> Self {
         let Some(address) = address else {
             return Self::Unnamed;
@@ -61,12 +61,12 @@ impl Address {
         Self::Unnamed
     }
 
-    /// Writes the bytes by which addresses cross a boundary to the front of `bytes`, and tells how
-    /// many, at most [`MAX_BYTES`](Self::MAX_BYTES); `None` when they do not fit. Does not allocate.
+    /// Writes the encoded address to the front of `bytes`. Returns the length, at most
+    /// [`MAX_BYTES`](Self::MAX_BYTES); `None` if `bytes` is too short. Does not allocate.
     ///
-    /// The family comes first (4, 6, 1 for Unix, 0 for none), then for IP the port (2 bytes, big
-    /// endian), the address, and for IPv6 the scope (4 bytes, big endian); for Unix the length of
-    /// the name (2 bytes, big endian) and the name.
+    /// The first byte is the family: 4, 6, 1 for Unix, 0 for none. IP addresses continue with the
+    /// port (2 bytes), the address, and for IPv6 the scope (4 bytes). Unix addresses continue with
+    /// the length of the name (2 bytes) and the name. Numbers are big endian.
     #[must_use]
     pub fn encode(&self, bytes: &mut [u8]) -> Option<usize> {
         match self {
@@ -86,7 +86,7 @@ impl Address {
         }
     }
 
-    /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
+    /// Decodes an address from [`encode`](Self::encode); `None` for other bytes.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (&family, rest) = bytes.split_first()?;
@@ -111,11 +111,11 @@ impl Address {
         }
     }
 
-    /// The most bytes that [`encode`](Self::encode) writes: a `sun_path` of 108 bytes and its head.
+    /// The largest encoding: a `sun_path` of 108 bytes, its family and length, and some reserve.
     pub const MAX_BYTES: usize = 128;
 }
 
-/// Joins the parts at the front of `bytes`: their length together, or `None` without the room.
+/// Writes the parts to the front of `bytes`. Returns their total length; `None` if it does not fit.
 fn write(bytes: &mut [u8], parts: [&[u8]; 4]) -> Option<usize> {
     let mut end = 0;
     for part in parts {

@@ -1,4 +1,4 @@
-//! What a descriptor is, as far as reading it is concerned.
+//! The kinds of descriptors, as to how reads drain them.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -9,32 +9,32 @@ use rustix::net::{AddressFamily, SocketType, getpeername, ipproto, sockopt};
 
 use crate::Result;
 
-/// How the bytes of a descriptor come.
+/// The delivery of bytes by a descriptor, and the proof that it is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A TCP connection or listener. A `recv` that gives less than it was asked for has emptied it,
-    /// unless an urgent mark has stopped it (`EPOLLPRI`) or the peer has closed.
+    /// A TCP connection or listener. A short `recv` means drained, unless an urgent mark is pending
+    /// (`EPOLLPRI`) or the peer has closed.
     Tcp,
-    /// Another stream of bytes: a Unix socket, a terminal. A read may stop anywhere (at a
-    /// message with descriptors, at the end of a line): only `EAGAIN` says that nothing is left.
+    /// Another stream of bytes: a Unix socket, a terminal. A read may stop short (at a message with
+    /// descriptors, at the end of a line), so only `EAGAIN` means drained.
     Stream,
-    /// A file whose reads may give whole records: inotify, eventfd, timerfd, signalfd, evdev, or a
-    /// pipe, as only its writing end shows packet mode. A record that does not fit is refused
-    /// (`EINVAL`) or cut off. Room for [`LARGEST_RECORD`] bytes fits each of these.
+    /// A file that may deliver whole records: inotify, eventfd, timerfd, signalfd, evdev, or a pipe
+    /// (packet mode shows only at its writing end). A read fails with `EINVAL` or truncates a record
+    /// that does not fit. [`LARGEST_RECORD`] bytes fit each of these.
     Records,
-    /// A socket with messages: datagrams, `SOCK_SEQPACKET`. What does not fit is cut off, and an
-    /// empty message is not the end.
+    /// A socket of messages: datagrams, `SOCK_SEQPACKET`. A message that does not fit is truncated,
+    /// and an empty message is not EOF.
     Messages,
 }
 
 /// `PIPE_BUF`, the largest packet of a pipe; records of inotify and the like are smaller.
 pub const LARGEST_RECORD: usize = 4096;
 
-/// What `fd` is.
+/// The kind of `fd`.
 ///
 /// # Errors
 ///
-/// What `fstat(2)` or `getsockopt(2)` says, as a rule `EBADF`.
+/// Of `fstat(2)` or `getsockopt(2)`, usually `EBADF`.
 pub fn kind(fd: impl AsFd) -> Result<Kind> {
     let fd = fd.as_fd();
     Ok(match FileType::from_raw_mode(fstat(fd)?.st_mode) {
@@ -44,11 +44,11 @@ pub fn kind(fd: impl AsFd) -> Result<Kind> {
     })
 }
 
-/// [`kind`] of a socket.
+/// The kind of a socket.
 ///
 /// # Errors
 ///
-/// What `getsockopt(2)` says: `ENOTSOCK`, `EBADF`.
+/// Of `getsockopt(2)`: `ENOTSOCK`, `EBADF`.
 pub fn socket_kind(fd: impl AsFd) -> Result<Kind> {
     let fd = fd.as_fd();
     if sockopt::socket_type(fd)? != SocketType::STREAM {
@@ -57,22 +57,22 @@ pub fn socket_kind(fd: impl AsFd) -> Result<Kind> {
     Ok(if is_tcp(fd)? { Kind::Tcp } else { Kind::Stream })
 }
 
-/// Whether a stream socket is connected, or was: its connection may have been reset before anyone
-/// looked, and `getpeername(2)` says `ENOTCONN` then as of a new socket.
+/// Whether a stream socket is or was connected. After a reset, `getpeername(2)` fails with
+/// `ENOTCONN`, as for a new socket.
 ///
 /// # Errors
 ///
-/// What `getpeername(2)` or `poll(2)` says.
+/// Of `getpeername(2)` or `poll(2)`.
 pub fn is_connected(socket: impl AsFd) -> Result<bool> {
     match getpeername(&socket) {
         Ok(_) => Ok(true),
-        // Darwin says EINVAL of a socket that was shut down.
+        // EINVAL: a socket that was shut down (Darwin).
         Err(Errno::NOTCONN | Errno::INVAL) => was_connected(socket.as_fd()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A new socket is hung up, but its reading side is not closed, nor has it an error.
+/// A new socket reports a hang-up, but no closed reading side and no error.
 fn was_connected(socket: BorrowedFd<'_>) -> Result<bool> {
     let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN | CLOSED)];
     poll(&mut fds, Some(&Timespec::default()))?;

@@ -1,8 +1,7 @@
 //! Non-blocking sockets and pipes, as functions over descriptors.
 //!
-//! Everything that is opened here is non-blocking and close-on-exec. An operation that is not
-//! possible now fails with `EAGAIN`, which is a state: the reactor tells when to try again.
-//! `EINTR` is retried inside, and no write raises `SIGPIPE`.
+//! Descriptors opened here are non-blocking and close-on-exec. `EAGAIN` is the state "would block":
+//! the reactor reports when to try again. `EINTR` is retried. Sends do not raise `SIGPIPE`.
 
 mod address;
 mod kind;

@@ -1,4 +1,4 @@
-//! Socket options, each as one number.
+//! Socket options, each as an `i32`.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,7 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::Result;
 
-/// The options that can be read and set. Switches are 0 and 1, times are seconds, sizes bytes.
+/// A socket option. Switches are 0 and 1, times are seconds, sizes are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOption {
     /// `SO_REUSEADDR`.
@@ -25,11 +25,11 @@ pub enum SocketOption {
     KeepAliveInterval,
     /// `TCP_KEEPCNT`: probes without an answer before the connection is given up.
     KeepAliveCount,
-    /// `SO_LINGER`: seconds that closing waits for what is unsent; 0 resets, -1 is off.
+    /// `SO_LINGER`: seconds that closing waits for unsent data; 0 resets the connection, -1 is off.
     Linger,
-    /// `SO_RCVBUF`; Linux doubles what is set.
+    /// `SO_RCVBUF`; Linux doubles the value.
     ReceiveBuffer,
-    /// `SO_SNDBUF`; Linux doubles what is set.
+    /// `SO_SNDBUF`; Linux doubles the value.
     SendBuffer,
     /// `IPV6_V6ONLY`.
     V6Only,
@@ -39,7 +39,7 @@ pub enum SocketOption {
 ///
 /// # Errors
 ///
-/// What `getsockopt(2)` says: `ENOPROTOOPT`, `EOPNOTSUPP` when this socket has no such option.
+/// Of `getsockopt(2)`: `ENOPROTOOPT` or `EOPNOTSUPP` if the socket has no such option.
 pub fn get_option(socket: impl AsFd, option: SocketOption) -> Result<i32> {
     let socket = SockRef::from(&socket);
     Ok(match option {
@@ -61,7 +61,7 @@ pub fn get_option(socket: impl AsFd, option: SocketOption) -> Result<i32> {
 ///
 /// # Errors
 ///
-/// `EINVAL` for a number that the option cannot take, and what `setsockopt(2)` says.
+/// `EINVAL` for a value out of range, and of `setsockopt(2)`.
 pub fn set_option(socket: impl AsFd, option: SocketOption, value: i32) -> Result<()> {
     let socket = SockRef::from(&socket);
     let on = value != 0;
@@ -85,7 +85,7 @@ pub fn set_option(socket: impl AsFd, option: SocketOption, value: i32) -> Result
     }?)
 }
 
-/// socket2 switches keep-alive on along with its times; the switch stays where it was.
+/// Sets a keep-alive time. socket2 also turns keep-alive on, so the switch is restored.
 fn keep_alive(
     socket: &SockRef<'_>,
     with: impl FnOnce(TcpKeepalive) -> io::Result<TcpKeepalive>,

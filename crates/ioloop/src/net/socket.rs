@@ -9,7 +9,7 @@ use socket2::SockRef;
 use super::{Address, system};
 use crate::Result;
 
-/// What kind of stream socket to open.
+/// The domain of a stream socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// TCP over IPv4.
@@ -20,12 +20,12 @@ pub enum Domain {
     Unix,
 }
 
-/// How far a connection attempt has come.
+/// The state of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connect {
-    /// It is there.
+    /// Connected.
     Done,
-    /// It goes on: the socket becomes writable when it has ended, and [`take_error`] tells how.
+    /// In progress. The socket becomes writable at the end; [`take_error`] has the result.
     InProgress,
 }
 
@@ -33,7 +33,7 @@ pub enum Connect {
 ///
 /// # Errors
 ///
-/// What `socket(2)` says.
+/// Of `socket(2)`.
 pub fn open(domain: Domain) -> Result<OwnedFd> {
     let family = match domain {
         Domain::V4 => AddressFamily::INET,
@@ -43,90 +43,90 @@ pub fn open(domain: Domain) -> Result<OwnedFd> {
     Ok(system::socket(family)?)
 }
 
-/// Two Unix stream sockets that are connected to each other.
+/// A pair of connected Unix stream sockets.
 ///
 /// # Errors
 ///
-/// What `socketpair(2)` says.
+/// Of `socketpair(2)`.
 pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
     Ok(system::pair()?)
 }
 
-/// A pipe: its reading and its writing end.
+/// A pipe: reading end, writing end.
 ///
 /// # Errors
 ///
-/// What `pipe2(2)` says.
+/// Of `pipe2(2)`.
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     Ok(system::pipe()?)
 }
 
-/// Gives the socket an address. A Unix path is created and has to be absent.
+/// Binds a socket to an address. A Unix path must not exist; it is created.
 ///
 /// # Errors
 ///
-/// What `bind(2)` says, as a rule `EADDRINUSE` or `EACCES`.
+/// Of `bind(2)`, usually `EADDRINUSE` or `EACCES`.
 pub fn bind(socket: impl AsFd, address: &Address) -> Result<()> {
     Ok(net::bind(socket, &address.to_any()?)?)
 }
 
-/// Lets the kernel queue up to `backlog` connections (and no more than the system's own limit).
+/// Listens for connections. The backlog is at most the system's limit.
 ///
 /// # Errors
 ///
-/// What `listen(2)` says.
+/// Of `listen(2)`.
 pub fn listen(socket: impl AsFd, backlog: i32) -> Result<()> {
     Ok(net::listen(socket, backlog)?)
 }
 
-/// Takes the next connection off the queue.
+/// Accepts the next connection of the backlog.
 ///
 /// # Errors
 ///
-/// What `accept4(2)` says; `EAGAIN` when the queue is empty.
+/// Of `accept4(2)`; `EAGAIN` if the backlog is empty.
 pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, Address)> {
     let (socket, address) = retry_on_intr(|| system::accept(&listener))?;
     Ok((socket, Address::from_any(address)))
 }
 
-/// Starts to connect.
+/// Starts a connection attempt.
 ///
 /// # Errors
 ///
-/// What `connect(2)` says; `EINPROGRESS` is no error. A Unix socket whose listener's queue is full
-/// says `EAGAIN`: there is nothing to wait for, try again later.
+/// Of `connect(2)`, except `EINPROGRESS`. `EAGAIN` for a Unix socket whose listener has a full
+/// backlog: no readiness follows, so try again later.
 pub fn connect(socket: impl AsFd, address: &Address) -> Result<Connect> {
     match net::connect(socket, &address.to_any()?) {
         Ok(()) => Ok(Connect::Done),
-        // Interrupted, it goes on in the kernel: connect(2) is not to be called again.
+        // After EINTR the attempt continues in the kernel: do not call connect(2) again.
         Err(Errno::INPROGRESS | Errno::INTR) => Ok(Connect::InProgress),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Takes the pending error of a socket, `SO_ERROR`: how a connection attempt ended.
+/// Takes the pending error of a socket (`SO_ERROR`): the result of a connection attempt.
 ///
 /// # Errors
 ///
-/// What `getsockopt(2)` says of the call itself.
+/// Of `getsockopt(2)` itself.
 pub fn take_error(socket: impl AsFd) -> Result<Option<std::io::Error>> {
     Ok(SockRef::from(&socket).take_error()?)
 }
 
-/// The socket's own address.
+/// The local address of a socket.
 ///
 /// # Errors
 ///
-/// What `getsockname(2)` says.
+/// Of `getsockname(2)`.
 pub fn local_address(socket: BorrowedFd<'_>) -> Result<Address> {
     Ok(Address::from_any(Some(net::getsockname(socket)?)))
 }
 
-/// The address of the other end.
+/// The address of the peer.
 ///
 /// # Errors
 ///
-/// What `getpeername(2)` says: `ENOTCONN` when there is none.
+/// Of `getpeername(2)`: `ENOTCONN` without a peer.
 pub fn peer_address(socket: BorrowedFd<'_>) -> Result<Address> {
     Ok(Address::from_any(net::getpeername(socket)?))
 }

@@ -1,4 +1,4 @@
-//! Moving bytes. `EAGAIN` says that nothing can be moved now.
+//! Receiving and sending. `EAGAIN`: would block.
 
 use std::io::IoSlice;
 use std::os::fd::AsFd;
@@ -9,42 +9,41 @@ use rustix::net::{self, RecvFlags, SendAncillaryBuffer, Shutdown};
 use super::system::SEND_FLAGS;
 use crate::Result;
 
-/// Which direction of a connection to end.
+/// The direction of a [`shutdown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Nothing more is read.
+    /// Receiving.
     Read,
-    /// Nothing more is written: the peer reads the end of the stream.
+    /// Sending: the peer reads EOF.
     Write,
     /// Both.
     Both,
 }
 
-/// Receives what is there, at most a buffer full; 0 is the end of the stream.
+/// Receives at most `buffer.len()` bytes; 0 is EOF.
 ///
 /// # Errors
 ///
-/// What `recv(2)` says.
+/// Of `recv(2)`.
 pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
-    // The second number counts what was cut off a datagram; a stream has none.
+    // The second number is the length before truncation, for datagrams.
     Ok(retry_on_intr(|| net::recv(&socket, &mut *buffer, RecvFlags::empty()))?.0)
 }
 
-/// Sends as much of the bytes as fits into the kernel's buffer. A peer that is gone is `EPIPE`,
-/// never a signal.
+/// Sends as many bytes as the send buffer has room for.
 ///
 /// # Errors
 ///
-/// What `send(2)` says.
+/// Of `send(2)`. `EPIPE`, without a signal, if the peer has closed.
 pub fn send(socket: impl AsFd, bytes: &[u8]) -> Result<usize> {
     Ok(retry_on_intr(|| net::send(&socket, bytes, SEND_FLAGS))?)
 }
 
-/// [`send`] of several slices in one system call, in their order.
+/// [`send`] of several slices, in order, in one system call.
 ///
 /// # Errors
 ///
-/// What `sendmsg(2)` says; `EMSGSIZE` for more slices than `IOV_MAX`, 1024 on Linux and macOS.
+/// Of `sendmsg(2)`. `EMSGSIZE` for more slices than `IOV_MAX`, 1,024 on Linux and macOS.
 pub fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize> {
     Ok(retry_on_intr(|| {
         net::sendmsg(
@@ -56,47 +55,48 @@ pub fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize>
     })?)
 }
 
-/// [`recv`] for what is no socket: a pipe, a pty, a FIFO.
+/// [`recv`] for descriptors that are not sockets: pipes, ptys, FIFOs.
 ///
 /// # Errors
 ///
-/// What `read(2)` says.
+/// Of `read(2)`.
 pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     Ok(retry_on_intr(|| io::read(&fd, &mut *buffer))?)
 }
 
-/// [`send`] for what is no socket. The process should ignore `SIGPIPE`, as Node does.
+/// [`send`] for descriptors that are not sockets. Raises `SIGPIPE` unless the process ignores it, as
+/// Node does.
 ///
 /// # Errors
 ///
-/// What `write(2)` says.
+/// Of `write(2)`.
 pub fn write(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
     Ok(retry_on_intr(|| io::write(&fd, bytes))?)
 }
 
-/// [`send_vectored`] for what is no socket.
+/// [`send_vectored`] for descriptors that are not sockets.
 ///
 /// # Errors
 ///
-/// What `writev(2)` says; `EINVAL` for more slices than `IOV_MAX`.
+/// Of `writev(2)`. `EINVAL` for more slices than `IOV_MAX`.
 pub fn write_vectored(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize> {
     Ok(retry_on_intr(|| io::writev(&fd, slices))?)
 }
 
-/// Makes a descriptor that was opened elsewhere non-blocking.
+/// Makes a descriptor non-blocking.
 ///
 /// # Errors
 ///
-/// What `ioctl(2)` says.
+/// Of `ioctl(2)`.
 pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
     Ok(io::ioctl_fionbio(fd, true)?)
 }
 
-/// Ends one direction, or both.
+/// Ends one direction of a connection, or both.
 ///
 /// # Errors
 ///
-/// What `shutdown(2)` says: `ENOTCONN` when the socket is not connected.
+/// Of `shutdown(2)`: `ENOTCONN` if the socket is not connected.
 pub fn shutdown(socket: impl AsFd, how: How) -> Result<()> {
     let how = match how {
         How::Read => Shutdown::Read,

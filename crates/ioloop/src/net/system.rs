@@ -1,5 +1,8 @@
-//! Opening descriptors so that they are non-blocking, close-on-exec and raise no `SIGPIPE`, where
-//! the systems differ: Linux does it in the call that opens, Apple's need more calls.
+//! Opening descriptors that are non-blocking, close-on-exec and without `SIGPIPE`.
+//!
+//! # Portability
+//!
+//! Linux sets the flags in the call that opens; Apple's systems need further calls.
 
 pub(super) use imp::{SEND_FLAGS, accept, pair, pipe, socket};
 
@@ -34,8 +37,8 @@ mod imp {
     }
 }
 
-/// A process that another thread starts between two of these calls inherits the descriptor: there
-/// is no call that does both. libuv has the same gap.
+/// A process that another thread starts between two of these calls inherits the descriptor. No call
+/// does both; libuv has the same gap.
 #[cfg(target_vendor = "apple")]
 mod imp {
     use std::os::fd::{AsFd, OwnedFd};
@@ -45,7 +48,7 @@ mod imp {
         self, AddressFamily, SendFlags, SocketAddrAny, SocketFlags, SocketType, sockopt,
     };
 
-    /// The sockets themselves are told: there is no `MSG_NOSIGNAL`.
+    /// No `MSG_NOSIGNAL`: the option `SO_NOSIGPIPE` of the sockets replaces it.
     pub(in super::super) const SEND_FLAGS: SendFlags = SendFlags::empty();
 
     pub(in super::super) fn socket(family: AddressFamily) -> Result<OwnedFd> {
@@ -73,9 +76,9 @@ mod imp {
         listener: impl AsFd,
     ) -> Result<(OwnedFd, Option<SocketAddrAny>)> {
         let (socket, address) = net::acceptfrom(listener)?;
-        // `EINVAL` when the peer has reset the connection already: a write to it then says `EPIPE`
-        // or `ECONNRESET` as on any other, and Node ignores `SIGPIPE`. To fail here would look as
-        // if the listening socket were at fault.
+        // `EINVAL`: the peer has already reset the connection. A write to it fails with `EPIPE` or
+        // `ECONNRESET`, and Node ignores `SIGPIPE`. An error here would look like a failure of the
+        // listening socket.
         prepare(&socket)?;
         match sockopt::set_socket_nosigpipe(&socket, true) {
             Ok(()) | Err(Errno::INVAL) => Ok((socket, address)),
