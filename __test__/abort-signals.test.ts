@@ -1,7 +1,15 @@
 /** One AbortSignal for many waits, and what its abort is: no failure, and no news. */
 import { getEventListeners } from 'node:events';
 import test from 'ava';
-import { TCPClient, TCPServer, type IOStream } from 'ioloop';
+import {
+  addAcceptHandler,
+  bindSockets,
+  PeriodicCallback,
+  TCPClient,
+  TCPServer,
+  TimeoutError,
+  type IOStream,
+} from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop, type ReportingLoop, takeReports } from './helpers/loop.js';
 import { addressOf, connectTo, portOf } from './helpers/net.js';
@@ -142,6 +150,66 @@ test('a callback that ends by a signal of the program is not reported', (t) =>
     await turns(near);
     t.false(near.reading);
     t.deepEqual(loop.reports, []);
+  }));
+
+test('a periodic callback that ends by a signal of the program is not reported, and goes on', (t) =>
+  withPair(async (near, _far, loop) => {
+    const reason = new Error('signal');
+    let calls = 0;
+    const calledAgain = new Promise<void>((resolve) => {
+      const periodic = new PeriodicCallback(async () => {
+        calls += 1;
+        if (calls === 2) {
+          periodic.stop();
+          resolve();
+          return;
+        }
+        const controller = new AbortController();
+        const reading = near.readBytes(1, { signal: controller.signal });
+        controller.abort(reason);
+        await reading;
+      }, 1);
+      periodic.start();
+    });
+    await calledAgain;
+    t.deepEqual(loop.reports, []);
+  }));
+
+test('the callback of an acceptor that ends by a signal is not reported; its connection closes', (t) =>
+  withPair(async (near, _far, loop) => {
+    const [socket] = bindSockets(0, '127.0.0.1');
+    if (socket === undefined) return;
+    const stop = addAcceptHandler(
+      socket,
+      async () => {
+        const controller = new AbortController();
+        const reading = near.readBytes(1, { signal: controller.signal });
+        controller.abort();
+        await reading;
+      },
+      { loop },
+    );
+    const client = await connectTo(loop, socket.localAddress);
+    t.is(String(await client.readUntilClose()), '');
+    t.deepEqual(loop.reports, []);
+    stop();
+    socket.close();
+  }));
+
+test('a timeout of connect() is a failure, also in the TLS handshake: a callback reports it', (t) =>
+  onLoop(async (loop) => {
+    const server = new TCPServer({ loop, handleStream: () => {} });
+    server.listen(0, '127.0.0.1');
+    const options = { loop, tls: true, timeout: 0.05 };
+    loop.addCallback(() => new TCPClient().connect('127.0.0.1', portOf(server), options));
+    while (loop.reports.length === 0) {
+      await new Promise((resolve) => {
+        loop.callLater(0.01, resolve, null);
+      });
+    }
+    const [report] = takeReports(loop);
+    t.true(report?.error instanceof TimeoutError);
+    await server[Symbol.asyncDispose]();
   }));
 
 test('connecting, TLS and stopping take the same signal and leave no listener', (t) =>

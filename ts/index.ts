@@ -22,11 +22,11 @@ export { IOLoop, type IOLoopClass } from './loop/ioloop.js';
 export type { IOLoopOptions, RunSyncOptions } from './loop/loop-options.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
+export type { HostAddress } from './net/connect-attempts.js';
 export { serveHttp, type HttpServer, type ServeHttpOptions } from './net/serve-http.js';
 export {
   TCPClient,
   type ConnectOptions,
-  type HostAddress,
   type Resolver,
   type TCPClientOptions,
 } from './net/tcp-client.js';

@@ -1,13 +1,15 @@
-/** Waits that an `AbortSignal` gives up: one listener per signal, however many waits. */
+/** Waits that end when an `AbortSignal` aborts: one listener per signal, however many waits. */
+import { TimeoutError } from './errors.js';
 
-/** Called with the reason of the signal. */
+/** A wait that a signal ends. */
 export interface Abortable {
+  /** Called once, with the reason of the signal. */
   onAbort(reason: unknown): void;
 }
 
 /**
- * Calls `wait.onAbort` once when `signal` aborts, unless {@link unwatchSignal} comes first. The cost
- * does not depend on how many wait: a program may give one signal to all of its reads.
+ * Calls `wait.onAbort` when `signal` aborts, unless {@link unwatchSignal} is called first. The cost
+ * does not depend on the number of waits: a program may give one signal to all of its reads.
  */
 export function watchSignal(signal: AbortSignal, wait: Abortable): void {
   let waits = watched.get(signal);
@@ -19,7 +21,7 @@ export function watchSignal(signal: AbortSignal, wait: Abortable): void {
   waits.add(wait);
 }
 
-/** The wait is over. After the last one the signal has no listener of ours. */
+/** Ends a wait. After the last one the listener is removed from the signal. */
 export function unwatchSignal(signal: AbortSignal, wait: Abortable): void {
   const waits = watched.get(signal);
   if (waits === undefined || !waits.delete(wait) || waits.size > 0) return;
@@ -35,18 +37,18 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /**
- * True if `error` is the reason of a signal that has given up a wait: the program has asked for it,
- * so that it is not a failure. The reason of `AbortSignal.timeout()` is one, as a `timeout` is.
+ * Whether `error` is the reason of a signal that has ended a wait: the program has cancelled it, and
+ * it is not a failure. A timeout is a failure, also that of `AbortSignal.timeout()`.
  */
 export function isAbortReason(error: unknown): boolean {
-  if (isObject(error)) return !isDeadline(error) && reasons.has(error);
+  if (isObject(error)) return reasons.has(error) && !isTimeout(error);
   return primitiveReasons.has(error);
 }
 
-/** By signal, those who wait. A signal without waits has no entry. */
+/** The waits of each signal. A signal without waits has no entry. */
 const watched = new WeakMap<AbortSignal, Set<Abortable>>();
 
-/** One function for all signals. */
+/** The listener of all signals. */
 function onAbort(this: AbortSignal): void {
   const waits = watched.get(this);
   if (waits === undefined) return;
@@ -78,6 +80,10 @@ function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
-function isDeadline(error: object): boolean {
-  return error instanceof DOMException && error.name === 'TimeoutError';
+/** Of this package, or of `AbortSignal.timeout()`. */
+function isTimeout(error: object): boolean {
+  return (
+    error instanceof TimeoutError ||
+    (error instanceof DOMException && error.name === 'TimeoutError')
+  );
 }
