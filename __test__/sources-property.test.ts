@@ -1,21 +1,26 @@
-/** Sources against a model: who has unread bytes is reported, and nobody else. */
+/** Sources against a model: a source with unread bytes is reported, and no other. */
+import { checkCrossings, crossingsOf } from './helpers/crossings.js';
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { IOLoop, Socket } from 'ioloop';
-import { testWith } from './helpers/fds.js';
+import { USUAL } from './helpers/capacities.js';
+import { serialWith } from './helpers/fds.js';
 import { withLoop, type ReportingLoop } from './helpers/loop.js';
 import { MarkingPeer, pipeWire, socketWire, tcpWire, type Wire } from './helpers/wires.js';
 
 const capacity = fc.integer({ min: 1, max: 4 });
-const capacities = fc.record({ submissions: capacity, timers: capacity, events: capacity });
+const CAPACITIES = {
+  usual: fc.constant(USUAL),
+  tiny: fc.record({ submissions: capacity, timers: capacity, events: capacity }),
+} as const;
 
-/** What a handler does with what it is called for. */
+/** What a handler does when it is called. */
 const MANNERS = ['nothing', 'one byte', 'all', 'a large piece', 'unregisters'] as const;
 type Manner = (typeof MANNERS)[number];
 
 const SOURCES = 7;
-/** More than one: what is left behind is reported again. */
+/** More than one: what is left unread is reported again. */
 const CALLS = 3;
 const which = fc.nat(SOURCES - 1);
 const initial = fc.array(fc.constantFrom(...MANNERS), { maxLength: SOURCES });
@@ -51,7 +56,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.constant({ kind: 'turns' as const }),
 );
 
-/** One source, and what the model knows of it. */
+/** One source, and its state in the model. */
 class Source {
   readonly #loop: ReportingLoop;
   readonly #wire: Wire;
@@ -169,55 +174,57 @@ async function called(loop: ReportingLoop, due: readonly Source[]): Promise<void
   if (due.some((source) => !source.isServed)) assert.fail('ready, and not called');
 }
 
-async function checkAll(numRuns: number, open: () => Wire | Promise<Wire>): Promise<void> {
-  await fc.assert(
-    fc.asyncProperty(
-      capacities,
-      initial,
-      fc.array(step, { maxLength: 60, size: 'max' }),
-      (few, how, steps) =>
-        withLoop(
-          async (loop) => {
-            const wires: Wire[] = [];
-            while (wires.length < SOURCES) wires.push(await open());
-            await check(loop, wires, how, steps);
-          },
-          { capacities: few },
-        ),
-    ),
-    { numRuns, includeErrorInReport: true },
+async function checkAll(
+  t: ExecutionContext,
+  room: keyof typeof CAPACITIES,
+  tinyRuns: number,
+  open: () => Wire | Promise<Wire>,
+): Promise<void> {
+  const property = fc.asyncProperty(
+    CAPACITIES[room],
+    initial,
+    fc.array(step, { maxLength: 60, size: 'max' }),
+    (capacities, manners, steps) =>
+      withLoop(
+        async (loop) => {
+          const wires: Wire[] = [];
+          while (wires.length < SOURCES) wires.push(await open());
+          await check(loop, wires, manners, steps);
+        },
+        { capacities },
+      ),
   );
+  const numRuns = room === 'tiny' ? tinyRuns : tinyRuns / 5;
+  const crossed = await crossingsOf(() =>
+    fc.assert(property, { numRuns, includeErrorInReport: true }),
+  );
+  checkCrossings(t, room, crossed, ['completions']);
 }
 
 const DOT = 0x2e;
-const FACT = 'who has something to read is called, and nobody else';
 
-test(`Unix sockets: ${FACT}`, async (t) => {
-  await checkAll(250, () => socketWire(Socket.pair()));
-  t.pass();
-});
+for (const room of ['usual', 'tiny'] as const) {
+  const fact = `${room} capacities: a source with unread bytes is reported, and no other`;
 
-test(`TCP: ${FACT}`, async (t) => {
-  await checkAll(80, tcpWire);
-  t.pass();
-});
+  test.serial(`Unix sockets, ${fact}`, (t) =>
+    checkAll(t, room, 250, () => socketWire(Socket.pair())),
+  );
 
-test(`pipes by number: ${FACT}`, async (t) => {
-  await checkAll(150, pipeWire);
-  t.pass();
-});
+  test.serial(`TCP, ${fact}`, (t) => checkAll(t, room, 80, tcpWire));
 
-for (const [over, name] of [
-  ['unix', 'Unix sockets with descriptors between the bytes'],
-  ['tcp', 'TCP with urgent bytes between the others'],
-] as const) {
-  testWith('python3')(`${name}: ${FACT}`, async (t) => {
-    const peer = new MarkingPeer();
-    try {
-      await checkAll(60, () => peer.open(over));
-    } finally {
-      await peer.dispose();
-    }
-    t.pass();
-  });
+  test.serial(`pipes by number, ${fact}`, (t) => checkAll(t, room, 150, pipeWire));
+
+  for (const [over, name] of [
+    ['unix', 'Unix sockets with descriptors between the bytes'],
+    ['tcp', 'TCP with urgent bytes between the others'],
+  ] as const) {
+    serialWith('python3')(`${name}, ${fact}`, async (t) => {
+      const peer = new MarkingPeer();
+      try {
+        await checkAll(t, room, 60, () => peer.open(over));
+      } finally {
+        await peer.dispose();
+      }
+    });
+  }
 }

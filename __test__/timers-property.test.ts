@@ -1,12 +1,19 @@
-/** Timeouts against a sorted list, where one to four of them fill every array. */
+/** Timeouts against a sorted list, at the usual capacities and where one to four fill every array. */
+import { checkCrossings, crossingsOf } from './helpers/crossings.js';
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import test from 'ava';
 import type { Timeout } from 'ioloop';
+import { USUAL } from './helpers/capacities.js';
 import { runTurns, withFakeTime, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 const capacity = fc.integer({ min: 1, max: 4 });
-const capacities = fc.record({ submissions: capacity, timers: capacity, events: capacity });
+const tiny = fc.record({ submissions: capacity, timers: capacity, events: capacity });
+/** Capacities by name, and how many runs they get. */
+const CAPACITIES = [
+  ['usual', fc.constant(USUAL), 60],
+  ['tiny', tiny, 300],
+] as const;
 
 /** What is done at a time, or by a timeout that fires. */
 type Action =
@@ -112,38 +119,48 @@ class Subject {
   }
 }
 
-test('timeouts that add and cancel others fire as in a sorted list, a few in each turn', async (t) => {
-  await fc.assert(
-    fc.asyncProperty(capacities, fc.array(step, { maxLength: 40, size: 'max' }), (few, steps) =>
-      withFakeTime(
-        async (loop, clock) => {
-          const model = new Model(few.timers);
-          const subject = new Subject(loop);
-          const turn = async (seconds: number): Promise<void> => {
-            clock.advance(seconds);
-            model.turn(clock.now);
-            await runTurns(loop);
-            assert.deepEqual(subject.fired, model.fired);
-          };
-          for (const what of steps) {
-            if (what.kind === 'turn') {
-              await turn(what.seconds);
-            } else {
-              model.run(what, clock.now);
-              subject.run(what);
-            }
-          }
-          while (!model.isEmpty) await turn(100);
-          assert.deepEqual(subject.fired, model.fired);
-        },
-        0,
-        { capacities: few },
-      ),
-    ),
-    { numRuns: 300 },
+for (const [room, capacities, numRuns] of CAPACITIES) {
+  test.serial(
+    `${room} capacities: timeouts that add and cancel others fire as in a sorted list`,
+    async (t) => {
+      const crossed = await crossingsOf(() =>
+        fc.assert(
+          fc.asyncProperty(
+            capacities,
+            fc.array(step, { maxLength: 40, size: 'max' }),
+            (few, steps) =>
+              withFakeTime(
+                async (loop, clock) => {
+                  const model = new Model(few.timers);
+                  const subject = new Subject(loop);
+                  const turn = async (seconds: number): Promise<void> => {
+                    clock.advance(seconds);
+                    model.turn(clock.now);
+                    await runTurns(loop);
+                    assert.deepEqual(subject.fired, model.fired);
+                  };
+                  for (const what of steps) {
+                    if (what.kind === 'turn') {
+                      await turn(what.seconds);
+                    } else {
+                      model.run(what, clock.now);
+                      subject.run(what);
+                    }
+                  }
+                  while (!model.isEmpty) await turn(100);
+                  assert.deepEqual(subject.fired, model.fired);
+                },
+                0,
+                { capacities: few },
+              ),
+          ),
+          { numRuns },
+        ),
+      );
+      checkCrossings(t, room, crossed, ['submissions', 'completions']);
+    },
   );
-  t.pass();
-});
+}
 
 /** A round of a running loop: what is added and cancelled at once, and by whom. */
 const round = fc.record({
@@ -153,45 +170,49 @@ const round = fc.record({
   cancelled: fc.array(fc.nat(20), { maxLength: 4 }),
 });
 
-test('a loop that sleeps wakes up for each timeout, however few submissions one crossing carries', async (t) => {
-  await fc.assert(
-    fc.asyncProperty(capacities, fc.array(round, { maxLength: 4 }), (few, rounds) =>
-      withLoop(
-        async (loop) => {
-          const running = loop.start();
-          for (const { inside, delays, cancelled } of rounds) {
-            await (inside ? onLoop(loop, add) : add());
+for (const [room, capacities, runs] of CAPACITIES) {
+  test.serial(`${room} capacities: a loop that sleeps wakes up for each timeout`, async (t) => {
+    const crossed = await crossingsOf(() =>
+      fc.assert(
+        fc.asyncProperty(capacities, fc.array(round, { maxLength: 4 }), (few, rounds) =>
+          withLoop(
+            async (loop) => {
+              const running = loop.start();
+              for (const { inside, delays, cancelled } of rounds) {
+                await (inside ? onLoop(loop, add) : add());
 
-            async function add(): Promise<void> {
-              const left = new Set<number>();
-              const early: number[] = [];
-              const handles = delays.map((delay, name) => {
-                const when = loop.time() + delay / 1e3;
-                left.add(name);
-                return loop.callAt(when, () => {
-                  if (loop.time() < when) early.push(name);
-                  left.delete(name);
-                });
-              });
-              for (const pick of cancelled) {
-                const name = pick % handles.length;
-                loop.removeTimeout(handles[name] as Timeout);
-                left.delete(name);
+                async function add(): Promise<void> {
+                  const left = new Set<number>();
+                  const early: number[] = [];
+                  const handles = delays.map((delay, name) => {
+                    const when = loop.time() + delay / 1e3;
+                    left.add(name);
+                    return loop.callAt(when, () => {
+                      if (loop.time() < when) early.push(name);
+                      left.delete(name);
+                    });
+                  });
+                  for (const pick of cancelled) {
+                    const name = pick % handles.length;
+                    loop.removeTimeout(handles[name] as Timeout);
+                    left.delete(name);
+                  }
+                  await emptied(left, loop);
+                  assert.deepEqual(early, []);
+                }
               }
-              await emptied(left, loop);
-              assert.deepEqual(early, []);
-            }
-          }
-          loop.stop();
-          await running;
-        },
-        { capacities: few },
+              loop.stop();
+              await running;
+            },
+            { capacities: few },
+          ),
+        ),
+        { numRuns: runs / 5 },
       ),
-    ),
-    { numRuns: 60 },
-  );
-  t.pass();
-});
+    );
+    checkCrossings(t, room, crossed, ['submissions', 'completions']);
+  });
+}
 
 function onLoop(loop: ReportingLoop, body: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -63,6 +63,11 @@ export class Line {
     return this.#hasEnded || this.#waiting.read.lengths(this.#rest()) !== null;
   }
 
+  /** Bytes. */
+  get longestResult(): number {
+    return Math.max(0, ...this.#results.map(({ bytes }) => bytes.length));
+  }
+
   send(count: number): void {
     const end = Math.min(this.#sent + count, this.#whole.length);
     if (!this.#hasEnded) this.#sent += this.#link.send(this.#whole.subarray(this.#sent, end));
