@@ -1,7 +1,7 @@
 /** The open connections of a server. */
 import { Deferred } from '../support/deferred.js';
-import { coreOf, type IOStream } from '../streams/iostream.js';
-import type { Watcher } from '../streams/stream.js';
+import type { IOStream } from '../streams/iostream.js';
+import { coreOf, type Watcher } from '../streams/stream.js';
 
 /**
  * Counts connections from accept to close. `startTls()` replaces the stream of a connection, which

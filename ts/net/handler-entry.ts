@@ -6,7 +6,8 @@ import type { IOLoop } from '../loop/ioloop.js';
 import { isAbortReason } from '../support/abort-signal.js';
 import { StreamClosedError } from '../support/errors.js';
 import { ReportGate } from '../support/report-gate.js';
-import { coreOf, IOStream } from '../streams/iostream.js';
+import { coreOf } from '../streams/stream.js';
+import { IOStream } from '../streams/iostream.js';
 import { isHandshakeFailure } from '../streams/tls/handshake-failures.js';
 import type { StreamHandler } from './server-options.js';
 

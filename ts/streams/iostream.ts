@@ -37,13 +37,11 @@ import {
   readBytes,
   type Read,
 } from './reads.js';
-import { Stream, toError, type CloseCallback } from './stream.js';
+import { INTERNALS } from '../support/internals.js';
+import { coreOf, Stream, toError, type CloseCallback } from './stream.js';
 import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
-
-/** The internals of a stream, for the rest of the package. */
-export let coreOf: (stream: IOStream) => Stream;
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
@@ -61,10 +59,6 @@ export let coreOf: (stream: IOStream) => Stream;
  * written.
  */
 export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
-  static {
-    coreOf = (stream) => stream.#core;
-  }
-
   readonly #core: Stream;
 
   /**
@@ -475,6 +469,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     const { maxBufferSize } = this.#core.limits;
     if (options?.maxBytes === undefined) return Math.min(otherwise, maxBufferSize);
     return checkInteger('maxBytes', options.maxBytes, 1, maxBufferSize);
+  }
+
+  /** @internal For the classes of this package that are built on streams. */
+  get [INTERNALS](): Stream {
+    return this.#core;
   }
 
   #setOption(name: 'noDelay' | 'keepAlive' | 'keepAliveIdle', value: boolean | number): void {

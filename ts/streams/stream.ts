@@ -10,6 +10,7 @@ import {
   type StreamClosedError,
 } from '../support/errors.js';
 import { guardOf } from '../loop/internals.js';
+import { INTERNALS } from '../support/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { Deferred } from '../support/deferred.js';
 import { checkOptions } from '../support/checks.js';
@@ -402,4 +403,9 @@ interface Connecting {
 /** Anything can be thrown; streams close with an `Error`. */
 export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The inside of an `IOStream`. */
+export function coreOf(stream: { readonly [INTERNALS]: Stream }): Stream {
+  return stream[INTERNALS];
 }
