@@ -30,6 +30,7 @@ export function checks() {
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
     check('API reference', bin('typedoc'), ['--emit', 'none']),
     check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
+    check('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
     check('prettier', bin('prettier'), ['--check', '.']),
     check('rustfmt', 'cargo', ['fmt', '--all', '--check', '--', '--color=never']),
     check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
