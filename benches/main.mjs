@@ -1,15 +1,16 @@
 // The benchmarks: each question with its peers, as a table of ratios and a report.
 //
-//   npm run bench                        everything, five interleaved repetitions: 45 minutes
+//   npm run bench                        all questions, five interleaved repetitions: 45 minutes
 //   npm run bench -- --quick             a first look, within 90 s
 //   npm run bench -- --only echo,timers  some of the questions
-//   npm run bench -- --peers tokio,Bun   who else than ours, Node and bare epoll
-//   npm run bench -- --out DIR           where the report goes
-//   npm run bench -- --from FILE         the report once more, of results that are there
+//   npm run bench -- --peers tokio,Bun   peers besides ours, Node and bare epoll
+//   npm run bench -- --out DIR           the folder of the report
+//   npm run bench -- --from FILE         the report of earlier results (results.json)
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { atLimit } from './lib/compare.mjs';
 import { measure } from './lib/measure.mjs';
+import { rowsOf } from './lib/question.mjs';
 import { head, line } from './lib/table.mjs';
 import { getReady, PEERS } from './lib/who.mjs';
 import { QUESTIONS, questionsOf, QUICK } from './questions/index.mjs';
@@ -33,7 +34,7 @@ const { answers } = results;
 console.log(`Node ${results.about.node}, ${results.about.repetitions} interleaved repetitions\n`);
 console.log(head());
 for (const { question, samples } of answers) {
-  for (const row of question.rows(samples)) console.log(line(row));
+  for (const row of rowsOf(question, samples)) console.log(line(row));
 }
 const limited = answers.flatMap(({ samples }) => atLimit(samples));
 if (limited.length > 0) console.log(`\nthe load generator was at its limit: ${limited.join('; ')}`);
@@ -45,7 +46,7 @@ async function ask() {
   const { quick } = values;
   const names = among('only', values.only, QUESTIONS, quick ? QUICK : QUESTIONS);
   const wanted = among('peers', values.peers, PEERS, quick ? [] : PEERS);
-  console.log('Getting the peers ready …');
+  console.log('Preparing the peers …');
   const { missing, ...ready } = getReady(names, wanted);
   for (const [name, reason] of Object.entries(missing))
     console.log(`${name} is left out: ${reason}`);
@@ -63,7 +64,7 @@ async function ask() {
 }
 
 /**
- * A number on the command line. @param {string} option @param {string | undefined} value
+ * A number of the command line. @param {string} option @param {string | undefined} value
  * @param {number} otherwise
  */
 function above0(option, value, otherwise) {
@@ -74,7 +75,7 @@ function above0(option, value, otherwise) {
 }
 
 /**
- * A list on the command line. @param {string} option @param {string | undefined} value
+ * A list of the command line. @param {string} option @param {string | undefined} value
  * @param {readonly string[]} known @param {readonly string[]} otherwise
  */
 function among(option, value, known, otherwise) {

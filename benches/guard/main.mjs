@@ -1,7 +1,7 @@
 // The guard against regressions: instructions of the core's hot paths, counted by callgrind and
-// compared with those that are committed. Unlike the clock they are the same on a busy machine.
+// compared with a committed baseline. Unlike times, counts do not depend on the load of the machine.
 //
-//   npm run bench:guard              compares; fails when one has grown by more than the tolerance
+//   npm run bench:guard              compares; fails if one has grown by more than the tolerance
 //   npm run bench:guard -- --update  writes the baseline
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { Hint, root, run, script } from '../../scripts/lib/process.mjs';
 
 const TOLERANCE = 0.1;
-/** Of what starts and ends the process nothing is left in the difference. */
+/** Repetitions. The difference of both counts excludes the start and end of the process. */
 const FEW = 1000;
 const MANY = 11_000;
 
@@ -31,13 +31,13 @@ await script(async () => {
   compare(JSON.parse(readFileSync(baseline, 'utf8')), counts);
 });
 
-/** Of one operation. @param {string} name */
+/** Instructions of one operation. @param {string} name */
 function instructionsOf(name) {
   const [few = 0, many = 0] = [FEW, MANY].map((count) => counted(name, count));
   return Math.round((many - few) / (MANY - FEW));
 }
 
-/** Of the whole process. @param {string} name @param {number} count */
+/** Instructions of a process. @param {string} name @param {number} count */
 function counted(name, count) {
   const folder = mkdtempSync(join(tmpdir(), 'guard-'));
   try {
@@ -69,7 +69,7 @@ function compare(before, now) {
   });
   if (grown.length > 0) {
     throw new Hint(
-      `${grown.map(([name]) => name).join(', ')}: more than ${100 * TOLERANCE} % dearer. If that is meant: npm run bench:guard -- --update.`,
+      `${grown.map(([name]) => name).join(', ')}: more than ${100 * TOLERANCE} % more instructions. If intended: npm run bench:guard -- --update.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-// Nothing outlives the harness, however it ends.
+// Child processes end with the harness.
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
@@ -6,7 +6,7 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Stops it with the harness, if it has not ended before. @template {import('node:child_process').ChildProcess} T @param {T} child @returns {T} */
+/** Kills the child when the harness exits. @template {import('node:child_process').ChildProcess} T @param {T} child @returns {T} */
 export function tracked(child) {
   children.add(child);
   child.once('exit', () => children.delete(child));

@@ -1,13 +1,13 @@
-// Asks all questions, with a bar that tells how much is left.
+// Measures the cases of all questions, with a progress bar.
 import { Presets, SingleBar } from 'cli-progress';
 import { interleave } from './run.mjs';
 
-/** @typedef {import('./run.mjs').Question} Question */
+/** @typedef {import('./question.mjs').Question} Question */
 /** @typedef {import('./run.mjs').Samples} Samples */
 /** @typedef {{ question: Question, samples: Map<string, Samples> }} Answer */
 
 /**
- * Also what lost something, and what it was: of that there is no figure.
+ * `failures` are runs that lost something; these have no samples.
  * @param {readonly Question[]} questions @param {number} repetitions
  */
 export async function measure(questions, repetitions) {
@@ -19,7 +19,7 @@ export async function measure(questions, repetitions) {
     },
     Presets.rect,
   );
-  // Ctrl-C: what was started is stopped when this process exits.
+  // Ctrl-C: the children stop when this process exits.
   process.on('SIGINT', () => {
     bar.stop();
     process.exit(130);

@@ -1,4 +1,4 @@
-// Runs questions: every case with all its peers, interleaved, in processes of their own.
+// Runs cases: all peers interleaved, each in its own process.
 import { execFile, execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
@@ -7,33 +7,21 @@ import { programOf } from './peers.mjs';
 
 const start = promisify(execFile);
 
-/**
- * The core of what is measured, and those of the load: one more where there are four, so that it
- * is not the load that limits.
- */
+/** The core of the measured process, and those of the load: two out of four, so that it does not limit. */
 export const SERVER_CORE = '0';
 export const LOAD_CORES = availableParallelism() >= 4 ? '1,2' : '1';
 
 const canPin = hasTaskset() && availableParallelism() > 1;
 
-/** What one run of one peer gave. @typedef {Record<string, number>} Sample */
-/** All runs of a case, by peer, in their order. @typedef {Map<string, Sample[]>} Samples */
+/** The values of one run of a peer. @typedef {Record<string, number>} Sample */
+/** All runs of a case by peer, in order. @typedef {Map<string, Sample[]>} Samples */
 /**
- * Peers that do the same.
+ * Peers with the same work.
  * @typedef {{ key: string, peers: readonly string[], measure: (peer: string) => Promise<Sample> }} Case
  */
 /**
- * What is asked, and what becomes of the answers.
- * @typedef {{
- *   name: string,
- *   cases: readonly Case[],
- *   rows: (samples: Map<string, Samples>) => import('./compare.mjs').Row[],
- *   plots?: (samples: Map<string, Samples>) => import('../report/plots.mjs').Plot[],
- * }} Question
- */
-/**
- * How thorough to be, and who can be asked: `peers` are echo servers, `runtimes` have timers and
- * callbacks, `watchers` watch descriptors of others.
+ * Thoroughness, and the available peers: `peers` are echo servers, `runtimes` have timers and
+ * callbacks, `watchers` watch descriptors from elsewhere.
  * @typedef {{
  *   quick: boolean, repetitions: number, seconds: number,
  *   peers: readonly string[], runtimes: readonly string[], watchers: readonly string[],
@@ -41,7 +29,7 @@ const canPin = hasTaskset() && availableParallelism() > 1;
  */
 
 /**
- * A command line that runs on some cores, where the system can do that.
+ * A command line pinned to some cores, where the system supports it.
  * @param {string} cores @param {readonly string[]} command
  */
 export function pinned(cores, command) {
@@ -49,7 +37,7 @@ export function pinned(cores, command) {
 }
 
 /**
- * Runs a program once, which measures itself and prints a line of JSON.
+ * Runs a program once. It measures itself and prints a line of JSON.
  * @param {string} name @param {string} [work] @param {readonly (string | number)[]} [args]
  * @returns {Promise<Sample>}
  */
@@ -59,7 +47,7 @@ export function runProgram(name, work = '', args = []) {
 }
 
 /**
- * The last line that a command prints, as JSON.
+ * The last line of a command's output, as JSON.
  * @param {readonly string[]} command @param {Record<string, string>} [env]
  * @returns {Promise<Sample>}
  */
@@ -73,8 +61,8 @@ export async function sampleOf(command, env = {}) {
 }
 
 /**
- * Measures the peers of a case against each other: A B A B …, so that what disturbs the machine
- * meets all of them. Of a peer that has lost something there is no figure at all.
+ * Measures the peers of a case in turns, A B A B …, so that disturbances of the machine meet all of
+ * them. A peer that has lost something has no samples at all.
  * @param {Case} item @param {number} repetitions
  * @param {(failed?: { peer: string, reason: string }) => void} onStep
  * @returns {Promise<Samples>}

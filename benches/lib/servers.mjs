@@ -1,5 +1,5 @@
-// Servers in processes of their own, pinned to a core, and the load on them from another.
-// What they cost is read from the kernel's accounting, the same way for all.
+// Servers in their own processes, pinned to a core, and their load from another. The kernel's
+// accounting measures their cost, the same way for all.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ const loadgen = join(root, 'target/release/loadgen');
 /** @typedef {{ user: number, system: number }} CpuTimes Microseconds. */
 /** @typedef {{ pid: number, port: number, usage(): CpuTimes, settledRss(): Promise<number>, peakRss(): number, stop(): void }} Server */
 /**
- * What the load generator tells: latencies in microseconds.
+ * The result of the load generator; latencies in microseconds.
  * @typedef {{
  *   messages: number, offered: number, seconds: number, lost: number, busy: number, swallowed: number,
  *   p10: number, p50: number, p75: number, p90: number, p95: number, p99: number, p999: number,
@@ -30,7 +30,7 @@ const loadgen = join(root, 'target/release/loadgen');
 /** Options of the load generator; `true` for those without a value. @typedef {Record<string, number | string | true>} Flags */
 
 /**
- * Starts a server on a core of its own, and waits until it listens.
+ * Starts a server on its own core, and waits until it listens.
  * @param {string} name @param {{ size?: number }} [options] @returns {Promise<Server>}
  */
 export async function startServer(name, { size = 0 } = {}) {
@@ -89,7 +89,7 @@ export async function load(flags, onIdle) {
 }
 
 /**
- * Load on a server that is warm, with what each message cost it.
+ * Load on a warm server, with the cost of each message.
  * @param {Server} server @param {Flags} flags @param {number} seconds
  */
 export async function underLoad(server, flags, seconds) {
@@ -110,7 +110,7 @@ function usageOf(pid) {
   return { user: Number(fields[11]) * 1e4, system: Number(fields[12]) * 1e4 };
 }
 
-/** Resident memory in bytes: now, or the most there was. @param {number} pid @param {'VmRSS' | 'VmHWM'} what */
+/** Resident memory in bytes, current or peak. @param {number} pid @param {'VmRSS' | 'VmHWM'} what */
 function memoryOf(pid, what) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(new RegExp(`${what}:\\s+(\\d+)`).exec(status)?.[1]) * 1024;
@@ -131,7 +131,7 @@ export async function redisBenchmark(port, { tests, requests, pipeline }) {
 }
 
 /**
- * A server under load, from its start to its end.
+ * Starts a server, measures it under load, and stops it.
  * @param {string} name @param {Flags & { size?: number }} flags @param {number} seconds
  */
 export async function measureServer(name, flags, seconds) {

@@ -1,4 +1,4 @@
-// Medians with their spread, and ratios of what was measured in the same repetition.
+// Medians with their spread, and ratios of runs of the same repetition.
 
 /** @typedef {{ median: number, min: number, max: number }} Spread */
 
@@ -16,7 +16,7 @@ export function median(values) {
 }
 
 /**
- * The ratios a[i] / b[i]: paired, so that a slow moment of the machine, which hits both, cancels out.
+ * The ratios a[i] / b[i]. Paired: a slow moment of the machine hits both and cancels out.
  * @param {readonly number[]} a @param {readonly number[]} b
  */
 export function pairedRatio(a, b) {

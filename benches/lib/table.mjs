@@ -18,7 +18,7 @@ export function head() {
   return [...titles, 'ratio (min–max)'.padStart(22), '  target'].join(' ');
 }
 
-/** One row of it. @param {Row} row */
+/** A row of the table in the terminal. @param {Row} row */
 export function line(row) {
   const { name, unit, ours, peer, against } = row;
   const other = peer === undefined ? '–' : `${against} ${cell(peer.median, unit)}`;
@@ -26,7 +26,7 @@ export function line(row) {
   return [...words, (ratioOf(row) || '–').padStart(22), `  ${verdict(row)}`].join(' ');
 }
 
-/** What was to be reached, by its number. @param {readonly Row[]} rows */
+/** The rows with targets, by number. @param {readonly Row[]} rows */
 export function targetsTable(rows) {
   const found = rows.filter(({ target }) => target !== undefined);
   found.sort((a, b) => (a.target?.number ?? 0) - (b.target?.number ?? 0));

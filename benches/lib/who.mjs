@@ -1,15 +1,15 @@
-// Gets those ready who are asked, and says who is left out.
+// Prepares the peers of the questions. Names those that are left out.
 import { ASK_RUNTIMES, ASK_SERVERS } from '../questions/index.mjs';
 import { ECHO_PEERS, prepare, programOf, RUNTIMES, WATCHERS } from './peers.mjs';
 
-/** Who is measured in any case. */
+/** Peers that are always measured. */
 const ALWAYS = new Set(['streams', 'handlers', 'node:net', 'bare epoll', 'ioloop', 'node']);
 
-/** Who can be named on the command line. */
+/** Peers that can be named on the command line. */
 export const PEERS = [...new Set([...ECHO_PEERS, ...RUNTIMES])];
 
 /**
- * Nobody is built or fetched who is not asked.
+ * Builds and fetches only peers that are measured.
  * @param {readonly string[]} names Of the questions. @param {readonly string[]} wanted
  */
 export function getReady(names, wanted) {

@@ -1,71 +1,68 @@
-// How many bytes does a second of CPU move, in messages of some KiB up to a MiB?
-import { atLeast, column, compare } from '../lib/compare.mjs';
+// Megabytes echoed in a second of CPU, in messages of 4 KiB to 1 MiB.
+import { atLeast } from '../lib/compare.mjs';
+import { byPeer } from '../lib/question.mjs';
 import { measureServer } from '../lib/servers.mjs';
-import { median } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 
 const KIB = 1024;
 const PEERS = ['bulk streams', 'handlers', 'node:net', 'bare epoll'];
-/** What large messages have to reach; small ones are asked for in `echo`. */
+/** Of streams with large messages; `echo` has those of small ones. */
 const TARGETS = { 'node:net': atLeast(4, 1), 'bare epoll': atLeast(4, 0.9) };
+
+/** Message size in KiB, connections. 1,000 connections with 1 MiB would be a gigabyte in the generator. */
+const LOADS = [
+  [4, 50],
+  [4, 1000],
+  [64, 1],
+  [64, 50],
+  [64, 1000],
+  [1024, 1],
+  [1024, 50],
+];
 
 /** @param {Options} options @returns {Question} */
 export function bulk({ quick, seconds }) {
-  const loads = quick
-    ? [{ size: 64 * KIB, counts: [50] }]
-    : [
-        { size: 4 * KIB, counts: [50, 1000] },
-        { size: 64 * KIB, counts: [1, 50, 1000] },
-        // A thousand of them under way would be a gigabyte in the generator.
-        { size: 1024 * KIB, counts: [1, 50] },
-      ];
-  const cases = loads.flatMap(({ size, counts }) =>
-    counts.map((connections) => ({ size, connections, key: title(size, connections) })),
-  );
+  const loads = (quick ? [[64, 50]] : LOADS).map(([kib = 0, connections = 0]) => ({
+    kib,
+    connections,
+    key: `echo ${kib} KiB, ${connections} connection${connections === 1 ? '' : 's'}`,
+  }));
   return {
     name: 'bulk',
-    cases: cases.map(({ size, connections, key }) => ({
+    cases: loads.map(({ kib, connections, key }) => ({
       key,
       peers: PEERS,
-      measure: (peer) => measure(peer, connections, size, seconds),
+      measure: (peer) => measure(peer, connections, kib * KIB, seconds),
     })),
-    rows: (samples) =>
-      cases.flatMap(({ size, key }) =>
-        ['bulk streams', 'handlers'].flatMap((ours) =>
-          Object.entries(TARGETS).flatMap(([against, target]) =>
-            compare(samples.get(key), {
-              name: `${key}, ${ours.replace('bulk ', '')}: in a second of CPU`,
-              unit: 'MB',
-              ours,
-              against,
-              value: 'megabytes',
-              target: size < 64 * KIB || ours === 'handlers' ? undefined : target,
-            }),
-          ),
-        ),
-      ),
-    plots: (samples) => [
+    rows: loads.flatMap(({ kib, key }) =>
+      ['bulk streams', 'handlers'].map((peer) => ({
+        of: key,
+        name: `${key}, ${peer.replace('bulk ', '')}: in a second of CPU`,
+        unit: 'MB',
+        peer,
+        value: 'megabytes',
+        against: Object.keys(TARGETS),
+        ...(kib >= 64 && peer !== 'handlers' && { targets: TARGETS }),
+      })),
+    ),
+    plots: [
       {
         id: 'bulk',
         title: 'Megabytes echoed in a second of CPU, by size and connections',
         kind: 'line',
         unit: 'MB',
         axis: 'KiB × connections',
-        categories: cases.map(({ size, connections }) => `${size / KIB} × ${connections}`),
-        series: PEERS.map((peer) => ({
-          name: peer,
-          data: cases.map(({ key }) => median(column(samples.get(key), peer, 'megabytes'))),
-        })),
+        value: 'megabytes',
+        categories: loads.map(({ kib, connections, key }) => [
+          `${kib} × ${connections}`,
+          { of: key },
+        ]),
+        series: byPeer(PEERS),
       },
     ],
   };
-}
-
-/** @param {number} size @param {number} count */
-function title(size, count) {
-  return `echo ${size / KIB} KiB, ${count} connection${count === 1 ? '' : 's'}`;
 }
 
 /** @param {string} peer @param {number} connections @param {number} size @param {number} seconds */

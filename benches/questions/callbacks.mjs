@@ -1,73 +1,69 @@
-// How much does a callback cost against setImmediate and a plain array, and an empty turn?
-import { atLeast, column, compare, figure } from '../lib/compare.mjs';
+// The cost of a callback, against setImmediate and a plain array; the cost of a turn.
+import { atLeast } from '../lib/compare.mjs';
+import { byPeer } from '../lib/question.mjs';
 import { runProgram } from '../lib/run.mjs';
-import { median } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 
 const ARRAY = 'plain array';
+const NODE = { setImmediate: 'node' };
+const BOTH = { ...NODE, 'array, AsyncResource': ARRAY };
 
 /** @param {Options} options @returns {Question} */
 export function callbacks({ runtimes }) {
+  const peers = [...runtimes, ARRAY];
+  const batch = 'addCallback, batch of 2·10⁵, each';
+  const ours = { of: 'callbacks', peer: 'ioloop', unit: 'ns', less: true };
+  const array = { 'array, AsyncResource': atLeast(10, 0.67) };
   return {
     name: 'callbacks',
-    cases: [
+    cases: [{ key: 'callbacks', peers, measure: (peer) => runProgram(peer, 'callbacks') }],
+    rows: [
       {
-        key: 'callbacks',
-        peers: [...runtimes, ARRAY],
-        measure: (peer) => runProgram(peer, 'callbacks'),
+        ...ours,
+        name: batch,
+        value: 'batch',
+        against: BOTH,
+        targets: { setImmediate: atLeast(10, 5), ...array },
+      },
+      { ...ours, name: `${batch}, two arguments`, value: 'args', against: NODE },
+      {
+        ...ours,
+        name: `${batch}, in an AsyncLocalStorage`,
+        value: 'storage',
+        against: BOTH,
+        targets: array,
+      },
+      { ...ours, name: 'addCallback, chain (a turn each)', value: 'chain', against: NODE },
+    ],
+    plots: [
+      {
+        id: 'callbacks',
+        title: 'Queue and run a callback, in a batch of 200,000',
+        kind: 'bar',
+        unit: 'ns',
+        of: 'callbacks',
+        categories: byPeer(peers),
+        series: [['batch', { value: 'batch' }]],
       },
     ],
-    rows: (samples) => {
-      const found = samples.get('callbacks');
-      const look = { unit: 'ns', ours: 'ioloop', less: true };
-      const node = { ...look, peer: 'node', against: 'setImmediate' };
-      const array = { ...look, peer: ARRAY, against: 'array, AsyncResource' };
-      const batch = 'addCallback, batch of 2·10⁵, each';
-      const storage = `${batch}, in an AsyncLocalStorage`;
-      return [
-        ...compare(found, { ...node, name: batch, value: 'batch', target: atLeast(10, 5) }),
-        ...compare(found, { ...array, name: batch, value: 'batch', target: atLeast(10, 0.67) }),
-        ...compare(found, { ...node, name: `${batch}, two arguments`, value: 'args' }),
-        ...compare(found, { ...node, name: storage, value: 'storage' }),
-        ...compare(found, { ...array, name: storage, value: 'storage', target: atLeast(10, 0.67) }),
-        ...compare(found, { ...node, name: 'addCallback, chain (a turn each)', value: 'chain' }),
-      ];
-    },
-    plots: (samples) => {
-      const peers = [...runtimes, ARRAY];
-      return [
-        {
-          id: 'callbacks',
-          title: 'Queue and run a callback, in a batch of 200,000',
-          kind: 'bar',
-          unit: 'ns',
-          categories: peers,
-          series: [
-            {
-              name: 'batch',
-              data: peers.map((peer) => median(column(samples.get('callbacks'), peer, 'batch'))),
-            },
-          ],
-        },
-      ];
-    },
   };
 }
 
 /** @returns {Question} */
 export function turns() {
-  const kinds = ['nothing', 'timer', 'source'];
+  const kinds = { nothing: 'nothing', timer: 'a timer', source: 'a source' };
+  const peers = Object.keys(kinds);
   return {
     name: 'turns',
-    cases: [{ key: 'turns', peers: kinds, measure: (kind) => runProgram(`turn, ${kind}`) }],
-    rows: (samples) =>
-      kinds.flatMap((kind) =>
-        figure(column(samples.get('turns'), kind, 'turn'), {
-          name: `turn with ${kind === 'nothing' ? kind : `a ${kind}`} pending`,
-          unit: 'ns',
-        }),
-      ),
+    cases: [{ key: 'turns', peers, measure: (kind) => runProgram(`turn, ${kind}`) }],
+    rows: Object.entries(kinds).map(([peer, pending]) => ({
+      of: 'turns',
+      peer,
+      value: 'turn',
+      name: `turn with ${pending} pending`,
+      unit: 'ns',
+    })),
   };
 }

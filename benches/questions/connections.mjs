@@ -1,114 +1,103 @@
-// What does a connection cost that does nothing, and does it slow down those that do something?
-// How fast do they come and go, and what do those cost that do not read?
+// Idle connections: their memory, and the CPU of messages beside them. The rate of connections that
+// come and go. The cost of peers that do not read.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atLeast, column, compare, compareColumns } from '../lib/compare.mjs';
+import { atLeast } from '../lib/compare.mjs';
+import { byPeer } from '../lib/question.mjs';
 import { load, measureServer, startServer } from '../lib/servers.mjs';
-import { median } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 /** @typedef {import('../lib/servers.mjs').Server} Server */
 
 const ACTIVE = 100;
-/** Who can be told to collect its garbage, or has none. */
+/** Peers without garbage collection, or with one that a signal starts. */
 const MEASURED = ['streams', 'handlers', 'node:net', 'tokio', 'bare epoll'];
-const FOUR = ['streams', 'handlers', 'node:net', 'bare epoll'];
+const OURS = ['streams', 'handlers'];
 
 /** @param {Options} options @returns {Question} */
 export function connections({ quick, seconds, peers }) {
-  // As many as 20,000 descriptors for each side allow.
+  // 20,000 descriptors on each side.
   const idle = quick ? 5000 : 18_000;
   const asked = MEASURED.filter((peer) => peers.includes(peer));
-  const memory = { unit: 'B', against: 'node:net', value: 'bytes', less: true };
   return {
     name: 'connections',
     cases: [{ key: 'idle', peers: asked, measure: (peer) => measureIdle(peer, idle, seconds) }],
-    rows: (samples) => [
-      ...['streams', 'handlers'].flatMap((ours) =>
-        compare(samples.get('idle'), {
-          ...memory,
-          name: `memory of an idle connection, of ${idle}, ${ours}`,
-          ours,
-          target: ours === 'streams' ? atLeast(12, 4) : undefined,
-        }),
-      ),
-      ...compareColumns(
-        column(samples.get('idle'), 'streams', 'crowded'),
-        column(samples.get('idle'), 'streams', 'alone'),
-        {
-          name: `CPU a message of ${ACTIVE} connections, beside ${idle} idle ones`,
-          unit: 'µs',
-          against: 'without them',
-          less: true,
-        },
-      ),
+    rows: [
+      ...OURS.map((peer) => ({
+        of: 'idle',
+        name: `memory of an idle connection, of ${idle}, ${peer}`,
+        unit: 'B',
+        peer,
+        value: 'bytes',
+        less: true,
+        against: ['node:net'],
+        ...(peer === 'streams' && { targets: { 'node:net': atLeast(12, 4) } }),
+      })),
+      {
+        of: 'idle',
+        name: `CPU a message of ${ACTIVE} connections, beside ${idle} idle ones`,
+        unit: 'µs',
+        peer: 'streams',
+        value: 'loaded',
+        less: true,
+        against: { 'without them': { value: 'alone' } },
+      },
     ],
-    plots: (samples) => [
+    plots: [
       {
         id: 'memory-connection',
         title: `Resident memory of an idle connection, of ${idle.toLocaleString('en-US')}`,
         kind: 'bar',
         unit: 'B',
-        categories: asked,
-        series: [
-          {
-            name: 'memory',
-            data: asked.map((peer) => median(column(samples.get('idle'), peer, 'bytes'))),
-          },
-        ],
+        of: 'idle',
+        categories: byPeer(asked),
+        series: [['memory', { value: 'bytes' }]],
       },
     ],
   };
 }
 
-/** Each connection ends with its first answer. @param {Options} options @returns {Question} */
+/** Each connection ends with its first reply. @param {Options} options @returns {Question} */
 export function accept({ seconds }) {
+  const against = ['node:net', 'bare epoll'];
   const flags = { connections: 50, size: 64, cycle: /** @type {const} */ (true) };
+  const measure = (/** @type {string} */ peer) => measureServer(peer, flags, seconds);
   return {
     name: 'accept',
-    cases: [{ key: 'accept', peers: FOUR, measure: (peer) => measureServer(peer, flags, seconds) }],
-    rows: (samples) =>
-      ['streams', 'handlers'].flatMap((ours) =>
-        ['node:net', 'bare epoll'].flatMap((against) =>
-          compare(samples.get('accept'), {
-            name: `connections that come and go, ${ours}`,
-            unit: '/s',
-            ours,
-            against,
-            value: 'rate',
-          }),
-        ),
-      ),
+    cases: [{ key: 'accept', peers: [...OURS, ...against], measure }],
+    rows: OURS.map((peer) => ({
+      of: 'accept',
+      name: `connections that come and go, ${peer}`,
+      unit: '/s',
+      peer,
+      value: 'rate',
+      against,
+    })),
   };
 }
 
 /** Connections that send and hardly read, beside others. @param {Options} options @returns {Question} */
 export function slow({ seconds }) {
-  const peers = ['streams', 'node:net', 'node:net, piped', 'bare epoll'];
+  const against = ['node:net', 'node:net, piped', 'bare epoll'];
   const measure = (/** @type {string} */ peer) => measureSlow(peer, seconds);
+  const ours = { of: 'slow', peer: 'streams', against };
   return {
     name: 'slow',
-    cases: [{ key: 'slow', peers, measure }],
-    rows: (samples) => [
-      ...peers.slice(1).flatMap((against) =>
-        compare(samples.get('slow'), {
-          name: '50 connections beside 100 that send and hardly read: messages',
-          unit: '/s',
-          ours: 'streams',
-          against,
-          value: 'rate',
-        }),
-      ),
-      ...peers.slice(1).flatMap((against) =>
-        compare(samples.get('slow'), {
-          name: 'memory that one of those 100 has taken',
-          unit: 'KiB',
-          ours: 'streams',
-          against,
-          value: 'kibibytes',
-          less: true,
-        }),
-      ),
+    cases: [{ key: 'slow', peers: ['streams', ...against], measure }],
+    rows: [
+      {
+        ...ours,
+        name: '50 connections beside 100 that send and hardly read: messages',
+        unit: '/s',
+        value: 'rate',
+      },
+      {
+        ...ours,
+        name: 'memory that one of those 100 has taken',
+        unit: 'KiB',
+        value: 'kibibytes',
+        less: true,
+      },
     ],
   };
 }
@@ -116,7 +105,7 @@ export function slow({ seconds }) {
 /** @param {string} peer @param {number} seconds */
 async function measureSlow(peer, seconds) {
   const server = await startServer(peer);
-  // The kernel's buffers are full before the measuring begins: some megabytes for each.
+  // The warm-up fills the kernel's buffers, some megabytes for each connection.
   const flags = { port: server.port, connections: 50, size: 4096, warmup: 2 };
   try {
     await load({ ...flags, warmup: 0.3, seconds: 0.3 });
@@ -138,24 +127,24 @@ async function measureIdle(peer, idle, seconds) {
     const alone = await cpuPerMessage(server, { ...flags, seconds });
     let bytes = 0;
     const before = await server.settledRss();
-    const crowded = await cpuPerMessage(server, { ...flags, seconds, idle }, async () => {
+    const loaded = await cpuPerMessage(server, { ...flags, seconds, idle }, async () => {
       bytes = ((await server.settledRss()) - before) / idle;
     });
-    return { alone, crowded, bytes };
+    return { alone, loaded, bytes };
   } finally {
     server.stop();
   }
 }
 
 /**
- * Counted from when the idle ones are open.
+ * Counts from the moment when the idle connections are open.
  * @param {Server} server @param {{ warmup: number, seconds: number } & Record<string, number>} flags
  * @param {() => Promise<void>} [onIdle]
  */
 async function cpuPerMessage(server, flags, onIdle) {
   let before = server.usage();
   const result = await load(flags, async () => {
-    // The last of them are still being accepted.
+    // The last connections are still being accepted.
     await sleep(500);
     await onIdle?.();
     before = server.usage();

@@ -1,4 +1,4 @@
-// All questions by name, and who they ask.
+// All questions by name.
 import { bulk } from './bulk.mjs';
 import { callbacks, turns } from './callbacks.mjs';
 import { accept, connections, slow } from './connections.mjs';
@@ -11,7 +11,7 @@ import { readiness } from './readiness.mjs';
 import { fire, timers } from './timers.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 
 /** @type {Record<string, (options: Options) => Question>} */
 const questions = {
@@ -33,11 +33,11 @@ const questions = {
   package: size,
 };
 
-/** The names of all. */
+/** The names of all questions. */
 export const QUESTIONS = Object.keys(questions);
-/** What a first look asks. */
+/** The questions of `--quick`. */
 export const QUICK = ['echo', 'lines', 'timers', 'callbacks', 'package'];
-/** Those that ask every echo server or runtime there is; the others name whom they ask. */
+/** Questions for every echo server or runtime; the others name their peers. */
 export const ASK_SERVERS = ['echo', 'latency', 'connections'];
 export const ASK_RUNTIMES = ['timers', 'fire', 'callbacks'];
 

@@ -1,29 +1,22 @@
-// How long does a message take: alone, and at a fixed rate that does not wait for answers?
-import { atLeast, column, compare } from '../lib/compare.mjs';
+// Latency of a message: alone, and at a fixed rate that does not wait for replies.
+import { atLeast } from '../lib/compare.mjs';
+import { byPeer } from '../lib/question.mjs';
 import { load, startServer } from '../lib/servers.mjs';
-import { median } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 
 const PEERS = ['streams', 'handlers', 'node:net', 'bare epoll', 'tokio'];
+const AGAINST = ['node:net', 'bare epoll'];
 const ALONE = { connections: 1, size: 64 };
-/** Messages a second on 50 connections: easy for all, and near what node:net can do. */
+/** Messages a second on 50 connections: easy for all, and near the limit of node:net. */
 const RATES = [10_000, 40_000];
-const PARTS = [
-  ['10', 'p10'],
-  ['50', 'p50'],
-  ['75', 'p75'],
-  ['90', 'p90'],
-  ['95', 'p95'],
-  ['99', 'p99'],
-  ['99.9', 'p999'],
-  ['99.99', 'p9999'],
-];
+const PERCENTILES = ['10', '50', '75', '90', '95', '99', '99.9', '99.99'];
 
 /** @param {Options} options @returns {Question} */
 export function latency({ seconds, peers }) {
   const asked = PEERS.filter((peer) => peers.includes(peer));
+  const ours = { peer: 'streams', unit: 'µs', less: true, against: AGAINST };
   return {
     name: 'latency',
     cases: [
@@ -35,55 +28,45 @@ export function latency({ seconds, peers }) {
           measure(peer, { connections: 50, size: 64, rate }, seconds),
       })),
     ],
-    rows: (samples) => [
-      ...['node:net', 'bare epoll'].flatMap((against) =>
-        compare(samples.get('alone'), {
-          name: 'echo 64 B, 1 connection: p50 latency',
-          unit: 'µs',
-          ours: 'streams',
-          against,
-          value: 'p50',
-          less: true,
-          target: against === 'bare epoll' ? atLeast(5, 0.97) : undefined,
-        }),
-      ),
+    rows: [
+      {
+        ...ours,
+        of: 'alone',
+        name: 'echo 64 B, 1 connection: p50 latency',
+        value: 'p50',
+        targets: { 'bare epoll': atLeast(5, 0.97) },
+      },
       ...RATES.flatMap((rate) =>
-        ['p50', 'p99', 'p999'].flatMap((value) =>
-          ['node:net', 'bare epoll'].flatMap((against) =>
-            compare(samples.get(title(rate)), {
-              name: `${title(rate)}: ${value.replace('p999', 'p99.9')} latency`,
-              unit: 'µs',
-              ours: 'streams',
-              against,
-              value,
-              less: true,
-            }),
-          ),
-        ),
+        ['50', '99', '99.9'].map((percentile) => ({
+          ...ours,
+          of: title(rate),
+          name: `${title(rate)}: p${percentile} latency`,
+          value: valueOf(percentile),
+        })),
       ),
     ],
-    plots: (samples) =>
-      RATES.map((rate) => ({
-        id: `latency-${rate}`,
-        title: `Latency of 64-byte echoes, ${rate.toLocaleString('en-US')} a second on 50 connections`,
-        kind: 'line',
-        unit: 'µs',
-        logarithmic: true,
-        axis: '% of the messages are faster',
-        categories: PARTS.map(([part = '']) => part),
-        series: asked.map((peer) => ({
-          name: peer,
-          data: PARTS.map(([, value = '']) =>
-            median(column(samples.get(title(rate)), peer, value)),
-          ),
-        })),
-      })),
+    plots: RATES.map((rate) => ({
+      id: `latency-${rate}`,
+      title: `Latency of 64-byte echoes, ${rate.toLocaleString('en-US')} a second on 50 connections`,
+      kind: 'line',
+      unit: 'µs',
+      logarithmic: true,
+      axis: '% of the messages are faster',
+      of: title(rate),
+      categories: PERCENTILES.map((part) => [part, { value: valueOf(part) }]),
+      series: byPeer(asked),
+    })),
   };
 }
 
+/** The sample of a percentile: `p999` of 99.9. @param {string} percentile */
+function valueOf(percentile) {
+  return `p${percentile.replace('.', '')}`;
+}
+
 /**
- * First as fast as it goes, then for some seconds the load itself: a runtime compiles what is
- * called often, and again when it is called in another way, on the one core that there is.
+ * Warms up at full speed, then for some seconds with the load itself: a runtime compiles hot code on
+ * the core of the server, and again when its calls change.
  * @param {string} peer @param {import('../lib/servers.mjs').Flags} flags @param {number} seconds
  */
 async function measure(peer, flags, seconds) {

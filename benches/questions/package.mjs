@@ -1,12 +1,21 @@
-// How large is the package, how long does it take to import, and what does its boundary cost?
+// The size of the package, the time of its import, and the cost of a call across the boundary.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { atMost, column, figure } from '../lib/compare.mjs';
+import { atMost } from '../lib/compare.mjs';
 import { runProgram } from '../lib/run.mjs';
 import { root } from '../../scripts/lib/process.mjs';
 
-/** @returns {import('../lib/run.mjs').Question} */
+/** Case and value, name, unit, target. @type {[string, string, string, import('../lib/compare.mjs').Target?][]} */
+const FIGURES = [
+  ['package binary', 'package: the binary', 'KB', atMost(13, 1024)],
+  ['package unpacked', 'package: all the rest', 'KB'],
+  ['import milliseconds', 'package: import', 'ms', atMost(13, 15)],
+  ['boundary generated', 'a call by napi-rs, two arrays', 'ns'],
+  ['boundary own', 'a call by own glue, two arrays', 'ns'],
+];
+
+/** @returns {import('../lib/question.mjs').Question} */
 export function size() {
   return {
     name: 'package',
@@ -15,32 +24,14 @@ export function size() {
       { key: 'import', peers: ['import'], measure: () => runProgram('import') },
       { key: 'boundary', peers: ['boundary'], measure: () => runProgram('boundary') },
     ],
-    rows: (samples) => {
-      const of = (/** @type {string} */ key, /** @type {string} */ value) =>
-        column(samples.get(key), key, value);
-      return [
-        ...figure(of('package', 'binary'), {
-          name: 'package: the binary',
-          unit: 'KB',
-          target: atMost(13, 1024),
-        }),
-        ...figure(of('package', 'unpacked'), { name: 'package: all the rest', unit: 'KB' }),
-        ...figure(of('import', 'milliseconds'), {
-          name: 'package: import',
-          unit: 'ms',
-          target: atMost(13, 15),
-        }),
-        ...figure(of('boundary', 'generated'), {
-          name: 'a call by napi-rs, two arrays',
-          unit: 'ns',
-        }),
-        ...figure(of('boundary', 'own'), { name: 'a call by own glue, two arrays', unit: 'ns' }),
-      ];
-    },
+    rows: FIGURES.map(([cell, name, unit, target]) => {
+      const [of = '', value = ''] = cell.split(' ');
+      return { of, peer: of, value, name, unit, ...(target && { target }) };
+    }),
   };
 }
 
-/** KB of the binary, and of what is beside it in the package. */
+/** KB of the binary, and of the other files of the package. */
 function sizes() {
   const native = join(root, 'native');
   const file = readdirSync(native).find((name) => name.endsWith('.node')) ?? '';

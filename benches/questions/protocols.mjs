@@ -1,79 +1,87 @@
-// What do protocols cost: many lines or commands of Redis in a packet, requests of HTTP?
+// The cost of protocols: many lines or Redis commands in a packet, requests of HTTP.
 import { execFileSync } from 'node:child_process';
-import { atLeast, compare } from '../lib/compare.mjs';
+import { atLeast } from '../lib/compare.mjs';
 import { measureServer, redisBenchmark, startServer } from '../lib/servers.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 
 const LINES = { connections: 50, size: 512, lines: 16 };
 const HTTP = { connections: 50, http: /** @type {const} */ (true) };
+/** Against the plain program on Node, and the tuned one: `cork()` around the replies of a packet. */
+const TARGETS = { 'node:net': atLeast(6, 3) };
 
 /** 16 lines a packet, each echoed. @param {Options} options @returns {Question} */
 export function lines({ seconds }) {
-  const peers = ['lines streams', 'lines node:net', 'lines node:net, corked'];
+  const peers = peersOf('lines');
   return {
     name: 'lines',
     cases: [{ key: 'lines', peers, measure: (peer) => measureServer(peer, LINES, seconds) }],
-    rows: (samples) =>
-      peers.slice(1).flatMap((peer, at) =>
-        compare(samples.get('lines'), {
-          name: '16 lines of 32 B a packet: CPU a packet',
-          unit: 'µs',
-          ours: 'lines streams',
-          peer,
-          against: peer.replace('lines ', ''),
-          value: 'cpu',
-          less: true,
-          target: at === 0 ? atLeast(6, 3) : undefined,
-        }),
-      ),
+    rows: [
+      {
+        of: 'lines',
+        name: '16 lines of 32 B a packet: CPU a packet',
+        unit: 'µs',
+        peer: 'lines streams',
+        value: 'cpu',
+        less: true,
+        against: plainAndCorked('lines'),
+        targets: TARGETS,
+      },
+    ],
   };
 }
 
-/** redis-benchmark -P 16; nothing where it is not installed. @param {Options} options @returns {Question} */
+/** redis-benchmark -P 16. No cases where it is not installed. @param {Options} options @returns {Question} */
 export function redis({ quick }) {
-  const peers = ['redis streams', 'redis node:net', 'redis node:net, corked'];
+  const peers = peersOf('redis');
   const requests = quick ? 200_000 : 500_000;
+  const measure = (/** @type {string} */ peer) => measureRedis(peer, requests);
   return {
     name: 'redis',
-    cases: hasRedisBenchmark()
-      ? [{ key: 'redis', peers, measure: (peer) => measureRedis(peer, requests) }]
-      : [],
-    rows: (samples) =>
-      ['set', 'get'].flatMap((command) =>
-        peers.slice(1).flatMap((peer, at) =>
-          compare(samples.get('redis'), {
-            name: `redis-benchmark -P 16, ${command}: CPU a request`,
-            unit: 'µs',
-            ours: 'redis streams',
-            peer,
-            against: peer.replace('redis ', ''),
-            value: command,
-            less: true,
-            target: at === 0 ? atLeast(6, 3) : undefined,
-          }),
-        ),
-      ),
+    cases: hasRedisBenchmark() ? [{ key: 'redis', peers, measure }] : [],
+    rows: ['set', 'get'].map((command) => ({
+      of: 'redis',
+      name: `redis-benchmark -P 16, ${command}: CPU a request`,
+      unit: 'µs',
+      peer: 'redis streams',
+      value: command,
+      less: true,
+      against: plainAndCorked('redis'),
+      targets: TARGETS,
+    })),
   };
 }
 
-/** Node's http server on our streams, and on its own. @param {Options} options @returns {Question} */
+/** Node's http server on streams, and on its own sockets. @param {Options} options @returns {Question} */
 export function http({ seconds }) {
   const peers = ['http streams', 'http node'];
   return {
     name: 'http',
     cases: [{ key: 'http', peers, measure: (peer) => measureServer(peer, HTTP, seconds) }],
-    rows: (samples) => [
-      ...compare(samples.get('http'), {
+    rows: [
+      {
+        of: 'http',
         name: 'HTTP by node:http on streams, 50 connections: requests',
         unit: '/s',
-        ours: 'http streams',
-        peer: 'http node',
-        against: 'on its own',
+        peer: 'http streams',
         value: 'rate',
-      }),
+        against: { 'on its own': 'http node' },
+      },
     ],
+  };
+}
+
+/** @param {string} protocol */
+function peersOf(protocol) {
+  return [`${protocol} streams`, ...Object.values(plainAndCorked(protocol))];
+}
+
+/** @param {string} protocol */
+function plainAndCorked(protocol) {
+  return {
+    'node:net': `${protocol} node:net`,
+    'node:net, corked': `${protocol} node:net, corked`,
   };
 }
 

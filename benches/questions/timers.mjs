@@ -1,116 +1,101 @@
-// How much does a timer cost, in time and in memory, beside how many others? And when it fires?
-import { atLeast, atMost, column, compare, compareColumns, figure } from '../lib/compare.mjs';
+// The time and memory of a timer beside many others; CPU and lateness of many that fire at once.
+import { atLeast, atMost } from '../lib/compare.mjs';
+import { byPeer } from '../lib/question.mjs';
 import { runProgram } from '../lib/run.mjs';
-import { median } from '../lib/statistics.mjs';
 
-/** @typedef {import('../lib/run.mjs').Case} Case */
 /** @typedef {import('../lib/run.mjs').Options} Options */
-/** @typedef {import('../lib/run.mjs').Question} Question */
+/** @typedef {import('../lib/question.mjs').Question} Question */
 
 const THOUSAND = 1_000;
 const MILLION = 1_000_000;
-/** Ten million timers of the others need more memory than a heap of theirs may have. */
+/** Runtimes whose heap has room for ten million timers. */
 const ROOMY = new Set(['ioloop', 'tokio']);
 const POWERS = ['10³', '10⁴', '10⁵', '10⁶', '10⁷'];
+const SPREADS = { equal: 'at one deadline', far: 'in days' };
 
 /** Beside many others. @param {Options} options @returns {Question} */
 export function timers({ quick, runtimes }) {
   const counts = quick ? [MILLION] : POWERS.map((_, at) => THOUSAND * 10 ** at);
-  const spreads = quick ? [] : ['equal', 'far'];
+  const spreads = quick ? [] : Object.entries(SPREADS);
+  const ours = { of: beside(MILLION), peer: 'ioloop', unit: 'ns', less: true };
+  const runtime =
+    (/** @type {readonly (string | number)[]} */ args) => (/** @type {string} */ name) =>
+      runProgram(name, 'timers', ['pending', ...args]);
   return {
     name: 'timers',
     cases: [
       ...counts.map((count) => ({
         key: beside(count),
         peers: runtimes.filter((name) => count <= MILLION || ROOMY.has(name)),
-        measure: (/** @type {string} */ name) =>
-          runProgram(name, 'timers', ['pending', count, 'random']),
+        measure: runtime([count, 'random']),
       })),
-      ...spreads.map((deadlines) => ({
-        key: deadlines,
-        peers: runtimes,
-        measure: (/** @type {string} */ name) =>
-          runProgram(name, 'timers', ['pending', MILLION, deadlines]),
-      })),
+      ...spreads.map(([key]) => ({ key, peers: runtimes, measure: runtime([MILLION, key]) })),
     ],
-    rows: (samples) => {
-      const found = samples.get(beside(MILLION));
-      const look = { unit: 'ns', ours: 'ioloop', less: true };
-      const growth = (/** @type {number} */ count) =>
-        column(samples.get(beside(count)), 'ioloop', 'atOnce');
-      return [
-        ...['node', 'Bun'].flatMap((against) =>
-          compare(found, {
-            ...look,
-            name: 'timers: schedule 10⁶, then cancel all, each',
-            against,
-            value: 'all',
-            target: against === 'node' ? atLeast(7, 10) : atLeast(7, 1.5),
-          }),
-        ),
-        ...['node', 'Bun'].flatMap((against) =>
-          compare(found, {
-            ...look,
-            name: 'timers: schedule and cancel at once beside 10⁶',
-            against,
-            value: 'atOnce',
-            target: against === 'node' ? atLeast(8, 5) : undefined,
-          }),
-        ),
-        ...compareColumns(growth(10 * MILLION), growth(THOUSAND), {
-          ...look,
-          name: 'timers: the same beside 10⁷',
-          against: 'beside 10³',
-          target: atLeast(8, 0.67),
-        }),
-        ...compare(found, {
-          ...look,
-          name: 'timers: put off (refresh) beside 10⁶',
-          against: 'node',
-          value: 'move',
-        }),
-        ...spreads.flatMap((deadlines) =>
-          compare(samples.get(deadlines), {
-            ...look,
-            name: `timers: schedule 10⁶, then cancel all, ${deadlines === 'equal' ? 'at one deadline' : 'in days'}`,
-            against: 'node',
-            value: 'all',
-          }),
-        ),
-        ...figure(column(found, 'ioloop', 'bytes'), {
-          name: 'timers: resident memory, each of 10⁶',
-          unit: 'B',
-          target: atMost(12, 64),
-        }),
-      ];
-    },
-    plots: (samples) => [
-      ...(quick ? [] : [growthPlot(samples, runtimes, counts)]),
+    rows: [
+      {
+        ...ours,
+        name: 'timers: schedule 10⁶, then cancel all, each',
+        value: 'all',
+        against: ['node', 'Bun'],
+        targets: { node: atLeast(7, 10), Bun: atLeast(7, 1.5) },
+      },
+      {
+        ...ours,
+        name: 'timers: schedule and cancel at once beside 10⁶',
+        value: 'atOnce',
+        against: ['node', 'Bun'],
+        targets: { node: atLeast(8, 5) },
+      },
+      {
+        ...ours,
+        of: beside(10 * MILLION),
+        name: 'timers: the same beside 10⁷',
+        value: 'atOnce',
+        against: { 'beside 10³': { of: beside(THOUSAND) } },
+        targets: { 'beside 10³': atLeast(8, 0.67) },
+      },
+      {
+        ...ours,
+        name: 'timers: put off (refresh) beside 10⁶',
+        value: 'move',
+        against: ['node'],
+      },
+      ...spreads.map(([of, deadlines]) => ({
+        ...ours,
+        of,
+        name: `timers: schedule 10⁶, then cancel all, ${deadlines}`,
+        value: 'all',
+        against: ['node'],
+      })),
+      {
+        of: beside(MILLION),
+        peer: 'ioloop',
+        value: 'bytes',
+        name: 'timers: resident memory, each of 10⁶',
+        unit: 'B',
+        target: atMost(12, 64),
+      },
+    ],
+    plots: [
+      ...(quick ? [] : [growthPlot(runtimes, counts)]),
       {
         id: 'memory-timer',
         title: 'Resident memory of a pending timer, of 10⁶, without its callback',
         kind: 'bar',
         unit: 'B',
-        categories: [...runtimes],
-        series: [
-          {
-            name: 'memory',
-            data: runtimes.map((name) =>
-              median(column(samples.get(beside(MILLION)), name, 'bytes')),
-            ),
-          },
-        ],
+        of: beside(MILLION),
+        categories: byPeer(runtimes),
+        series: [['memory', { value: 'bytes' }]],
       },
     ],
   };
 }
 
 /**
- * @param {Map<string, import('../lib/run.mjs').Samples>} samples
  * @param {readonly string[]} runtimes @param {readonly number[]} counts
- * @returns {import('../report/plots.mjs').Plot}
+ * @returns {import('../lib/question.mjs').PlotSpec}
  */
-function growthPlot(samples, runtimes, counts) {
+function growthPlot(runtimes, counts) {
   return {
     id: 'timers',
     title: 'Schedule and cancel a timer at once, by timers pending',
@@ -118,15 +103,13 @@ function growthPlot(samples, runtimes, counts) {
     unit: 'ns',
     logarithmic: true,
     axis: 'pending',
-    categories: POWERS,
-    series: runtimes.map((name) => ({
-      name,
-      data: counts.map((count) => median(column(samples.get(beside(count)), name, 'atOnce'))),
-    })),
+    value: 'atOnce',
+    categories: counts.map((count, at) => [POWERS[at] ?? '', { of: beside(count) }]),
+    series: byPeer(runtimes),
   };
 }
 
-/** All of them within 50 ms. @param {Options} options @returns {Question} */
+/** All within 50 ms. @param {Options} options @returns {Question} */
 export function fire({ quick, runtimes }) {
   const counts = quick ? [200_000] : [10_000, 200_000];
   const key = (/** @type {number} */ count) =>
@@ -138,42 +121,34 @@ export function fire({ quick, runtimes }) {
       peers: runtimes,
       measure: (name) => runProgram(name, 'timers', ['fire', count]),
     })),
-    rows: (samples) =>
-      counts.flatMap((count) => {
-        const isAsked = count === 200_000;
-        const look = { ours: 'ioloop', against: 'node', less: true };
-        return [
-          ...compare(samples.get(key(count)), {
-            ...look,
-            name: `${key(count)}: CPU of one`,
-            unit: 'µs',
-            value: 'cpu',
-            target: isAsked ? atLeast(9, 4) : undefined,
-          }),
-          ...compare(samples.get(key(count)), {
-            ...look,
-            name: `${key(count)}: p99 of how late`,
-            unit: 'ms',
-            value: 'late99',
-            target: isAsked ? atLeast(9, 1) : undefined,
-          }),
-        ];
-      }),
-    plots: (samples) => [
+    rows: counts.flatMap((count) => {
+      const ours = { of: key(count), peer: 'ioloop', less: true, against: ['node'] };
+      const targets = (/** @type {number} */ ratio) =>
+        count === 200_000 ? { targets: { node: atLeast(9, ratio) } } : {};
+      return [
+        { ...ours, name: `${key(count)}: CPU of one`, unit: 'µs', value: 'cpu', ...targets(4) },
+        {
+          ...ours,
+          name: `${key(count)}: p99 of how late`,
+          unit: 'ms',
+          value: 'late99',
+          ...targets(1),
+        },
+      ];
+    }),
+    plots: [
       {
         id: 'timers-late',
         title: 'How late timers fire, 200,000 of them within 50 ms',
         kind: 'bar',
         unit: 'ms',
         stacked: false,
-        categories: [...runtimes],
+        of: key(200_000),
+        categories: byPeer(runtimes),
         series: [
-          ['half of them at most', 'late50'],
-          ['99 % of them at most', 'late99'],
-        ].map(([name = '', value = '']) => ({
-          name,
-          data: runtimes.map((peer) => median(column(samples.get(key(200_000)), peer, value))),
-        })),
+          ['half of them at most', { value: 'late50' }],
+          ['99 % of them at most', { value: 'late99' }],
+        ],
       },
     ],
   };

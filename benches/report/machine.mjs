@@ -1,4 +1,4 @@
-// Where and of what the figures are.
+// The machine and the versions of a run.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { root } from '../../scripts/lib/process.mjs';
 import { programOf, startOf } from '../lib/peers.mjs';
 
-/** The machine, and the commit that was measured. */
+/** The machine, and the measured commit. */
 export function machine() {
   const [cpu] = cpus();
   return {
@@ -18,7 +18,7 @@ export function machine() {
   };
 }
 
-/** The versions of those who were asked. @param {readonly string[]} names @returns {Record<string, string>} */
+/** The versions of peers. @param {readonly string[]} names @returns {Record<string, string>} */
 export function versionsOf(names) {
   const found = names.map((name) => /** @type {const} */ ([name, versionOf(name)]));
   return Object.fromEntries(found.filter(([, version]) => version !== null));
@@ -44,13 +44,13 @@ function versionIn(library) {
   return `from importlib.metadata import version; print(version("${library}"))`;
 }
 
-/** The version of a crate that a peer is made of. @param {string} crate */
+/** The version of a peer's crate. @param {string} crate */
 function locked(crate) {
   const text = readFileSync(join(root, 'benches/peers/rust/Cargo.lock'), 'utf8');
   return new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`).exec(text)?.[1] ?? null;
 }
 
-/** The first line that a command prints. @param {string} command @param {string[]} args */
+/** The first line of a command's output. @param {string} command @param {string[]} args */
 function said(command, ...args) {
   try {
     const text = execFileSync(command, args, {

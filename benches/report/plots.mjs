@@ -1,10 +1,14 @@
-// Plots as SVG, by ECharts. Colours that can be read on white and on black; no background.
+// Plots as SVG, by ECharts. The colours are legible on white and on black; no background.
 import { init } from 'echarts';
 
 /**
  * @typedef {{
  *   id: string, title: string, kind: 'bar' | 'line', unit: string, axis?: string,
  *   logarithmic?: boolean, stacked?: boolean,
+ * }} Look
+ */
+/**
+ * @typedef {Look & {
  *   categories: readonly string[],
  *   series: readonly { name: string, data: readonly number[] }[],
  * }} Plot
@@ -34,7 +38,7 @@ export function svg(plot) {
   return text;
 }
 
-/** Lying bars, stacked: names stay readable. @param {Plot} plot @returns {import('echarts').EChartsOption} */
+/** Horizontal bars, so that names stay legible. @param {Plot} plot @returns {import('echarts').EChartsOption} */
 function bars({ title, unit, categories, series, stacked = true }) {
   return {
     ...common(title, series.length > 1),

@@ -1,7 +1,9 @@
-// The report: figures as JSON, a table as Markdown, plots as SVG, and a page with all of it.
+// The report: results as JSON, tables as Markdown, plots as SVG, and a page of all as HTML. Markdown
+// and SVG of a full run are committed (`docs/benchmarks`).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { atLimit } from '../lib/compare.mjs';
+import { plotsOf, rowsOf } from '../lib/question.mjs';
 import { figuresTable, targetsTable } from '../lib/table.mjs';
 import { questionsOf } from '../questions/index.mjs';
 import { machine, versionsOf } from './machine.mjs';
@@ -14,7 +16,7 @@ import { svg } from './plots.mjs';
 /** @typedef {ReturnType<typeof about>} About */
 /** @typedef {{ answers: readonly Answer[], about: About }} Results */
 
-/** What was measured, where and how. @param {Asked} asked */
+/** The conditions of the measurements. @param {Asked} asked */
 export function about(asked) {
   const versions = versionsOf([...new Set([...asked.peers, ...asked.runtimes])]);
   return { ...machine(), ...asked, versions };
@@ -24,8 +26,8 @@ export function about(asked) {
 export function writeReport(folder, results) {
   mkdirSync(folder, { recursive: true });
   const { answers } = results;
-  const rows = answers.flatMap(({ question, samples }) => question.rows(samples));
-  const plots = answers.flatMap(({ question, samples }) => question.plots?.(samples) ?? []);
+  const rows = answers.flatMap(({ question, samples }) => rowsOf(question, samples));
+  const plots = answers.flatMap(({ question, samples }) => plotsOf(question, samples));
   const images = plots.map((plot) => /** @type {const} */ ([plot, svg(plot)]));
   const files = {
     'results.json': asJson(results, rows),
@@ -44,7 +46,7 @@ export function writeReport(folder, results) {
   });
 }
 
-/** What {@link writeReport} has written as JSON. @param {string} file @returns {Results} */
+/** Reads `results.json` of {@link writeReport}. @param {string} file @returns {Results} */
 export function readResults(file) {
   const { about: found, measured } = JSON.parse(readFileSync(file, 'utf8'));
   /** @type {Map<string, Map<string, Samples>>} */
@@ -69,7 +71,7 @@ function summary({ date, commit, node, system, cpu, repetitions, seconds, quick 
   return `${date}, commit ${commit}, Node ${node}, ${system}, ${cpu}. ${how}`;
 }
 
-/** What the tables do not say. @param {Results} results */
+/** Notes below the tables. @param {Results} results */
 function notes({ answers, about: { versions, missing, failures } }) {
   const list = (/** @type {Record<string, string>} */ words) =>
     Object.entries(words).map(([name, text]) => `${name}: ${text}`);
@@ -85,7 +87,7 @@ function notes({ answers, about: { versions, missing, failures } }) {
     .map(([title, found]) => `${title}: ${/** @type {string[]} */ (found).join('; ')}.`);
 }
 
-/** Numbers with the digits that mean something. @param {Results} results @param {readonly Row[]} rows */
+/** Rounds to six digits. @param {Results} results @param {readonly Row[]} rows */
 function asJson({ answers, about: asked }, rows) {
   const measured = answers.flatMap(({ question, samples }) =>
     [...samples].map(([key, found]) => ({
