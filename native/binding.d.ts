@@ -16,23 +16,58 @@ export declare class ExternalObject<T> {
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** An address takes at most this many bytes. */
+/**
+ * Size of the `Uint8Array` of an address. Byte 0 is one of the `FAMILY_` constants, or 0 for an
+ * unnamed Unix socket; bytes 1 and 2 are the port, big endian; byte 3 is the length of the text,
+ * which begins at `ADDRESS_TEXT`: an IP address in its canonical form, with the index of its zone
+ * if it has one (`fe80::1%2`), or the bytes of a Unix name.
+ */
 export declare const ADDRESS_BYTES: number
+
+/** Where the text of an address begins. */
+export declare const ADDRESS_TEXT: number
 
 /** The system call that readiness comes from: `epoll`, `kqueue` or `poll`. */
 export declare function backend(): string
 
 /**
- * Closes, when this environment ends, what was opened here and is open still. For workers.
+ * Closes the descriptors of this environment when it ends. For workers.
  *
  * # Errors
  *
- * Of Node-API, when it runs out of memory.
+ * Of Node-API, if memory is short.
  */
 export declare function closeAtEnd(): void
 
-/** Words of the `Int32Array` of completions of a loop that was opened with these budgets. */
+/** Word of the completions: how many timers are due. */
+export declare const COMPLETED_DUE: number
+
+/** Word of the completions: the errno of the system call that failed, or 0. */
+export declare const COMPLETED_ERRNO: number
+
+/** Words of the completions before the first id. */
+export declare const COMPLETED_HEADER: number
+
+/** Word of the completions: how many sources are ready. */
+export declare const COMPLETED_READY: number
+
+/** Words of the completions of a loop that was opened with these budgets. */
 export declare function completionCapacity(timers: number, events: number): number
+
+/** Result of `socketConnect`: the connection is established. */
+export declare const CONNECTED: number
+
+/** Result of `socketConnect`: the connection is in progress. */
+export declare const CONNECTING: number
+
+/** Family of an address, and of a socket: TCP over IPv4. */
+export declare const FAMILY_IPV4: number
+
+/** Family of an address, and of a socket: TCP over IPv6. */
+export declare const FAMILY_IPV6: number
+
+/** Family of an address, and of a socket: a Unix stream. */
+export declare const FAMILY_UNIX: number
 
 /**
  * Takes over a descriptor that was opened elsewhere: it becomes non-blocking, and is closed with
@@ -43,40 +78,46 @@ export declare function fdAdopt(fd: number): number
 /** Closes a descriptor that was opened here or adopted. */
 export declare function fdClose(fd: number): void
 
-/** Writes to `words` which file a number stands for: 0, or a negative errno. */
-export declare function fdIdentify(fd: number, words: Int32Array): number
+/**
+ * `fdIdentify(fd, identity)`: writes the identity of the file that has a number now:
+ * `IDENTITY_WORDS` words. 0, or a negative errno.
+ */
+export declare const fdIdentify: (arg0: number, arg1: Int32Array) => number
 
-/** Whether a number still stands for the file of `words`. What cannot be found out is no. */
-export declare function fdIs(fd: number, words: Int32Array): boolean
+/**
+ * `fdIs(fd, identity)`: 1 if the number still is the file with this identity; 0 if it is another
+ * file. A negative errno if that cannot be determined.
+ */
+export declare const fdIs: (arg0: number, arg1: Int32Array) => number
 
-/** What a descriptor is: one of the `KIND_` constants. */
+/** The kind of a descriptor: one of the `KIND_` constants, or a negative errno. */
 export declare function fdKind(fd: number): number
 
-/** [`socket_recv`] for non-sockets. */
-export declare function fdRead(fd: number, buffer: Uint8Array, offset: number, length: number): number
+/** `fdRead(fd, buffer, offset, length)`: `socketRecv` for non-sockets, `read(2)`. */
+export declare const fdRead: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
 
-/** [`socket_send`] for non-sockets. */
-export declare function fdWrite(fd: number, bytes: Uint8Array, offset: number, length: number): number
+/** `fdWrite(fd, bytes, offset, length)`: `socketSend` for non-sockets, `write(2)`. */
+export declare const fdWrite: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
 
-/** Whether exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
+/** True if exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
 export declare const HAS_PRIORITY: boolean
 
 /** Words of an identity. */
 export declare const IDENTITY_WORDS: number
 
-/** Interest of a source whose readiness is reported once per change, as streams want it. */
+/** Bit of an interest: each change of readiness is reported once, for an owner that keeps it. */
 export declare const INTEREST_EDGE: number
 
 /**
- * Bit of an interest: others may close this descriptor by its number, so each report is verified.
- * A registration that is stale is reported once, as `READY_LOST`, and is gone.
+ * Bit of an interest: other code may close the descriptor by its number, so each report is
+ * verified. A stale registration is reported once, as `READY_LOST`, and ends.
  */
 export declare const INTEREST_VERIFY: number
 
 /** A socket with messages, such as UDP. */
 export declare const KIND_MESSAGES: number
 
-/** A file whose reads may give whole records, of up to `LARGEST_RECORD` bytes: inotify, a pipe. */
+/** A file whose reads may return whole records, of up to `LARGEST_RECORD` bytes: inotify, a pipe. */
 export declare const KIND_RECORDS: number
 
 /** Another stream of bytes: a Unix socket, a terminal. */
@@ -85,156 +126,207 @@ export declare const KIND_STREAM: number
 /** A TCP socket. */
 export declare const KIND_TCP: number
 
-/** Room that a read of `KIND_RECORDS` needs. */
+/** The buffer size that a read of `KIND_RECORDS` needs. */
 export declare const LARGEST_RECORD: number
 
-/** Frees everything. Whatever is called afterwards does nothing and answers `-EBADF`. */
+/** Frees everything. Later calls do nothing and return `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
 
 /** Ends a registration. Never fails. */
 export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index: number): void
 
-/** Whether the number of a registration still is the file that was registered. */
+/**
+ * True if the number of a registration still is the file that was registered, or if that cannot
+ * be determined.
+ */
 export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, index: number): boolean
 
 /**
- * A loop whose clock shows `now` (seconds), or a negative errno. `driver` is `libuv` or `thread`;
- * `steady` says that the clock never steps. A turn fires `timers` timers, takes `events` events,
- * and receives `receive_bytes` bytes from a stream, at most.
+ * Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
+ * is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
+ * timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
  */
 export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
 
 /**
- * Registers a descriptor number for READ, PRI, WRITE, `INTEREST_EDGE` and `INTEREST_VERIFY` bits.
- * Its index, or a negative errno.
+ * Registers a descriptor number for the bits READ, PRI, WRITE, `INTEREST_EDGE` and
+ * `INTEREST_VERIFY`. The index of the registration, or a negative errno.
  */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
 
-/** Changes the interest of a registration: 0, or a negative errno (`-ENOENT` when it is gone). */
+/** Changes the interest of a registration. 0, or a negative errno: `-ENOENT` if it has ended. */
 export declare function loopReregister(handle: ExternalObject<NativeLoop>, index: number, interest: number): number
 
 /**
- * Takes submissions like `loopSubmit` and prepares to wait: the set's alarm is set, the driver
- * watches again. Seconds until the host has to wake the loop by itself, or Infinity.
+ * Takes submissions as `loopSubmit` does and prepares to wait: sets the alarm of the selector, and
+ * the driver watches again. The seconds after which the host has to wake the loop, or Infinity.
  *
- * With `paused` nothing is watched until the next call without: for a set that is readable and
- * cannot be collected. The host has to wake the loop then, at the latest after these seconds.
+ * If `paused`, nothing is watched until the next call without it: for a selector that is readable
+ * and cannot be collected. The host has to wake the loop after these seconds at the latest.
  */
-export declare function loopSleep(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, paused: boolean): number
+export declare function loopSleep(handle: ExternalObject<NativeLoop>, now: number, submissions: Float64Array, length: number, paused: boolean): number
 
 /**
- * Starts to watch the loop's set from Node's loop, which is kept alive: `wake` is called when a
- * turn has something to collect. 0, or a negative errno (`-EBADF` when the loop is closed, be it
- * by a hook of `async_hooks` in this call); then nothing is watched.
+ * Starts the driver, which keeps Node's loop alive and calls `wake` when a turn has something to
+ * collect. 0, or a negative errno: `-EBADF` if the loop is closed, also by a hook of `async_hooks`
+ * within this call. Nothing is watched then.
  */
 export declare function loopStart(handle: ExternalObject<NativeLoop>, wake: () => void): number
 
-/** Stops watching; Node's loop is not kept alive any more. */
+/** Stops the driver; Node's loop is no longer kept alive. */
 export declare function loopStop(handle: ExternalObject<NativeLoop>): void
 
-/** Takes the first `count` words of `submitted`, outside a turn. Sets no alarm. */
-export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submitted: Float64Array, count: number): void
+/** Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm. */
+export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissions: Float64Array, length: number): void
 
 /**
- * One turn without waiting, at `now` seconds: takes the first `count` words of `submitted`,
- * writes what happened to `completions`, and what was received for the streams among `modes` to
- * `slab`, from `used` on. A sum of `TURN_` bits, or a negative errno when the loop is closed. A
- * system call that failed is among the completions, beside what was collected all the same.
+ * `loopTurn(loop, now, submissions, length, completions, modes, block, used)`: one turn
+ * without waiting, at `now` seconds.
+ *
+ * Takes the first `length` words of `submissions`. Writes to `completions` what is due and
+ * ready. Receives for the streams whose byte in `modes` has `MODE_RECEIVE`, to `block` from
+ * `used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed. If a
+ * system call fails, its errno is among the completions, beside what was collected before.
  */
-export declare function loopTurn(handle: ExternalObject<NativeLoop>, now: number, submitted: Float64Array, count: number, completions: Int32Array, modes: Uint8Array, slab: Uint8Array, used: number): number
+export declare const loopTurn: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: Float64Array, arg3: number, arg4: Int32Array, arg5: Uint8Array, arg6: Uint8Array, arg7: number) => number
 
-/** Adds `INTEREST_VERIFY` to a registration: 0, or a negative errno. */
+/** Adds `INTEREST_VERIFY` to a registration. 0, or a negative errno. */
 export declare function loopVerify(handle: ExternalObject<NativeLoop>, index: number): number
 
-/** Bit of a mode: it is no socket, `read(2)` and `write(2)` apply. */
+/** Bit of a mode: not a socket, so `read(2)` and `write(2)` apply. */
 export declare const MODE_FILE: number
 
-/** Bit of a mode: receive what is readable. */
+/** Bit of a mode: the turn receives when the source is readable. */
 export declare const MODE_RECEIVE: number
 
-/** Mode of a source: a stream's, edge-triggered. Its readiness is only reported. */
+/** Bit of a mode: a stream's source, edge-triggered. Without it, a handler's. */
 export declare const MODE_STREAM: number
 
-/** In the place of a number of bytes: nothing was received, as nobody waits or there is no room. */
+/**
+ * In the place of a number of bytes: nothing was received, as the stream does not wait for data or
+ * the block is full.
+ */
 export declare const NOT_RECEIVED: number
 
-/** Writes the descriptors of a pipe to `ends`: the reading and the writing one. */
-export declare function pipeOpen(ends: Int32Array): number
+/**
+ * `pipeOpen(ends)`: writes the descriptors of a pipe to `ends`, the reading end first. 0, or a
+ * negative errno.
+ */
+export declare const pipeOpen: (arg0: Int32Array) => number
 
-/** The bits of a ready source whose number was closed elsewhere. It is not registered any more. */
+/** The readiness of a stale registration, whose number was closed elsewhere. It has ended. */
 export declare const READY_LOST: number
+
+/** Words of a ready source: its index, its readiness, and the result of receiving. */
+export declare const READY_WORDS: number
 
 /** Words of a record. */
 export declare const RECORD_WORDS: number
 
-/** Most buffers that [`send_all`] sends. */
+/** Most buffers of `sendAll`. */
 export declare const SEND_ALL_BUFFERS: number
 
-/** Sends several buffers in one system call: how many bytes of all of them. */
+/** Sends several buffers in one system call: the number of bytes of all of them, or a negative errno. */
 export declare function sendAll(fd: number, mode: number, buffers: Array<Uint8Array>): number
 
-/** Sends what the first `count` records name. */
-export declare function sendBatch(records: Int32Array, count: number, slab: Uint8Array): number
+/** `sendBatch(records, count, slab)`: sends the chains of the first `count` records. */
+export declare const sendBatch: (arg0: Int32Array, arg1: number, arg2: Uint8Array) => number
 
-/** Takes a connection: its descriptor; its address goes to `address`. */
-export declare function socketAccept(fd: number, address: Uint8Array): number
+/** Direction of `socketShutdown`: both. */
+export declare const SHUTDOWN_BOTH: number
 
-/** Writes the socket's own address, or its peer's, to `address`. */
-export declare function socketAddress(fd: number, peer: boolean, address: Uint8Array): number
+/** Direction of `socketShutdown`: reading. */
+export declare const SHUTDOWN_READ: number
 
-/** Gives a socket an address. */
-export declare function socketBind(fd: number, address: Uint8Array): number
-
-/** Starts to connect: 0 when it is connected, 1 when it goes on. */
-export declare function socketConnect(fd: number, address: Uint8Array): number
-
-/** Whether a stream socket is connected, or was before its peer reset it: 1 or 0. */
-export declare function socketConnected(fd: number): number
-
-/** Writes the value of an option to `value`. Options are numbered as in [`OPTIONS`]. */
-export declare function socketGetOption(fd: number, option: number, value: Int32Array): number
-
-/** Lets the kernel queue connections. */
-export declare function socketListen(fd: number, backlog: number): number
-
-/** Opens a stream socket: 4 and 6 are TCP, 1 is Unix. Its descriptor, or a negative errno. */
-export declare function socketOpen(domain: number): number
-
-/** Writes the descriptors of two connected Unix sockets to `ends`. */
-export declare function socketPair(ends: Int32Array): number
-
-/** Receives into `buffer`, from `offset` on, at most `length` bytes: how many. */
-export declare function socketRecv(fd: number, buffer: Uint8Array, offset: number, length: number): number
-
-/** Sends of `bytes`, from `offset` on, at most `length`, what the kernel has room for: how many. */
-export declare function socketSend(fd: number, bytes: Uint8Array, offset: number, length: number): number
-
-/** Sets an option. Options are numbered as in [`OPTIONS`]. */
-export declare function socketSetOption(fd: number, option: number, value: number): number
-
-/** Ends a direction: 0 reading, 1 writing, 2 both. */
-export declare function socketShutdown(fd: number, how: number): number
-
-/** The pending error of a socket as a negative errno, and 0 when there is none. */
-export declare function socketTakeError(fd: number): number
-
-/** Operation code of a submission: arm timer `id` at the operand, a deadline in seconds. */
-export declare const SUBMIT_ARM: number
-
-/** Operation code of a submission: disarm timer `id`; the operand is unused. */
-export declare const SUBMIT_DISARM: number
+/** Direction of `socketShutdown`: writing. */
+export declare const SHUTDOWN_WRITE: number
 
 /**
- * Operation code of a submission: source `id` proved itself drained of the operand, READ and
- * WRITE bits.
+ * `socketAccept(fd, address)`: accepts a connection, and writes its address to `address`. Its
+ * descriptor, or a negative errno.
  */
+export declare const socketAccept: (arg0: number, arg1: Uint8Array) => number
+
+/** Binds a socket to an address. 0, or a negative errno. */
+export declare function socketBind(fd: number, address: Uint8Array): number
+
+/** Starts a connection: `CONNECTED`, `CONNECTING`, or a negative errno. */
+export declare function socketConnect(fd: number, address: Uint8Array): number
+
+/** 1 if a stream socket is connected, or was until its peer reset the connection; 0 if not. */
+export declare function socketConnected(fd: number): number
+
+/** `socketGetOption(fd, option, value)`: writes the value to `value`. 0, or a negative errno. */
+export declare const socketGetOption: (arg0: number, arg1: number, arg2: Int32Array) => number
+
+/** Lets the kernel queue up to `backlog` connections. 0, or a negative errno. */
+export declare function socketListen(fd: number, backlog: number): number
+
+/**
+ * `socketLocalAddress(fd, address)`: writes the socket's own address to `address`. 0, or a
+ * negative errno.
+ */
+export declare const socketLocalAddress: (arg0: number, arg1: Uint8Array) => number
+
+/** Opens a stream socket of a `FAMILY_`. Its descriptor, or a negative errno. */
+export declare function socketOpen(family: number): number
+
+/** The names of the options. The number of an option is its position here. */
+export declare function socketOptionNames(): Array<string>
+
+/**
+ * `socketPair(ends)`: writes the descriptors of two connected Unix sockets to `ends`. 0, or a
+ * negative errno.
+ */
+export declare const socketPair: (arg0: Int32Array) => number
+
+/**
+ * `socketPeerAddress(fd, address)`: writes the address of the peer to `address`. 0, or a
+ * negative errno.
+ */
+export declare const socketPeerAddress: (arg0: number, arg1: Uint8Array) => number
+
+/**
+ * `socketRecv(fd, buffer, offset, length)`: receives at most `length` bytes into `buffer`, from
+ * `offset` on. 0 at EOF.
+ */
+export declare const socketRecv: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
+
+/**
+ * `socketSend(fd, bytes, offset, length)`: sends at most `length` of `bytes`, from `offset` on,
+ * as far as the kernel has room.
+ */
+export declare const socketSend: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
+
+/** Sets an option. 0, or a negative errno. */
+export declare function socketSetOption(fd: number, option: number, value: number): number
+
+/** Shuts down a direction, one of the `SHUTDOWN_` constants. 0, or a negative errno. */
+export declare function socketShutdown(fd: number, direction: number): number
+
+/** Takes the pending error of a socket: a negative errno, or 0 if there is none. */
+export declare function socketTakeError(fd: number): number
+
+/** Words of a submission. */
+export declare const SUBMISSION_WORDS: number
+
+/** Operation of a submission: arm a timer at a deadline in seconds. */
+export declare const SUBMIT_ARM: number
+
+/** Operation of a submission: cancel a timer. */
+export declare const SUBMIT_CANCEL: number
+
+/** Operation of a submission: the source has been drained of these READ and WRITE bits. */
 export declare const SUBMIT_DRAINED: number
 
-/** Answer of a turn: the set wakes at the next deadline, so of those that were armed before. */
+/** Factor of the id in the first word of a submission; the rest is the operation. */
+export declare const SUBMIT_OPERATIONS: number
+
+/** Result of a turn: the selector wakes at the next deadline among the timers that are armed. */
 export declare const TURN_ALARMED: number
 
-/** Answer of a turn: a system call failed, with the errno among the completions. */
+/** Result of a turn: a system call failed, with its errno among the completions. */
 export declare const TURN_FAILED: number
 
-/** Answer of a turn: a budget left work for the next one, which will not have to wait. */
+/** Result of a turn: a budget has left work for the next one, which need not wait. */
 export declare const TURN_MORE: number

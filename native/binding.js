@@ -773,11 +773,21 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, backend, closeAtEnd, completionCapacity, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LARGEST_RECORD, loopClose, loopDeregister, loopIsRegistered, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, READY_LOST, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, socketAccept, socketAddress, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketOpen, socketPair, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
+const { ADDRESS_BYTES, ADDRESS_TEXT, backend, closeAtEnd, COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_READY, completionCapacity, CONNECTED, CONNECTING, FAMILY_IPV4, FAMILY_IPV6, FAMILY_UNIX, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LARGEST_RECORD, loopClose, loopDeregister, loopIsRegistered, loopOpen, loopRegister, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTurn, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, pipeOpen, READY_LOST, READY_WORDS, RECORD_WORDS, SEND_ALL_BUFFERS, sendAll, sendBatch, SHUTDOWN_BOTH, SHUTDOWN_READ, SHUTDOWN_WRITE, socketAccept, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketLocalAddress, socketOpen, socketOptionNames, socketPair, socketPeerAddress, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMISSION_WORDS, SUBMIT_ARM, SUBMIT_CANCEL, SUBMIT_DRAINED, SUBMIT_OPERATIONS, TURN_ALARMED, TURN_FAILED, TURN_MORE } = nativeBinding
 export { ADDRESS_BYTES }
+export { ADDRESS_TEXT }
 export { backend }
 export { closeAtEnd }
+export { COMPLETED_DUE }
+export { COMPLETED_ERRNO }
+export { COMPLETED_HEADER }
+export { COMPLETED_READY }
 export { completionCapacity }
+export { CONNECTED }
+export { CONNECTING }
+export { FAMILY_IPV4 }
+export { FAMILY_IPV6 }
+export { FAMILY_UNIX }
 export { fdAdopt }
 export { fdClose }
 export { fdIdentify }
@@ -812,27 +822,35 @@ export { MODE_STREAM }
 export { NOT_RECEIVED }
 export { pipeOpen }
 export { READY_LOST }
+export { READY_WORDS }
 export { RECORD_WORDS }
 export { SEND_ALL_BUFFERS }
 export { sendAll }
 export { sendBatch }
+export { SHUTDOWN_BOTH }
+export { SHUTDOWN_READ }
+export { SHUTDOWN_WRITE }
 export { socketAccept }
-export { socketAddress }
 export { socketBind }
 export { socketConnect }
 export { socketConnected }
 export { socketGetOption }
 export { socketListen }
+export { socketLocalAddress }
 export { socketOpen }
+export { socketOptionNames }
 export { socketPair }
+export { socketPeerAddress }
 export { socketRecv }
 export { socketSend }
 export { socketSetOption }
 export { socketShutdown }
 export { socketTakeError }
+export { SUBMISSION_WORDS }
 export { SUBMIT_ARM }
-export { SUBMIT_DISARM }
+export { SUBMIT_CANCEL }
 export { SUBMIT_DRAINED }
+export { SUBMIT_OPERATIONS }
 export { TURN_ALARMED }
 export { TURN_FAILED }
 export { TURN_MORE }

@@ -5,11 +5,12 @@
  */
 export * from './index.js';
 export { capacities, setCapacities, type Capacities } from './support/capacities.js';
-export { ADDRESS_BYTES, decodeAddress, encodeAddress, type Family } from './sockets/address.js';
+export { decodeAddress, encodeAddress, type Family } from './sockets/address.js';
 export * as errors from './support/errors.js';
 export { table } from './support/error-table.js';
-export { formatIPv6, parseIPv6 } from './sockets/ip-address.js';
-export { native } from './boundary/native.js';
+export { native, type NativeHandle } from './boundary/native.js';
+export { SendBatch } from './boundary/send-batch.js';
+export { Submissions } from './boundary/submissions.js';
 export * as readiness from './boundary/readiness.js';
 export type { Descriptor } from './sockets/descriptor.js';
 export { descriptorOf } from './sockets/socket.js';

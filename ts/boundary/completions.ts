@@ -1,5 +1,5 @@
 /**
- * What a turn brought, as `crates/ioloop-napi/src/batch.rs` writes it:
+ * What a turn brought, as `crates/ioloop-napi/src/turn/complete.rs` writes it:
  *
  * | Words | |
  * | --- | --- |
@@ -11,11 +11,7 @@
  */
 import { native } from './native.js';
 
-const DUE = 0;
-const READY = 1;
-const ERRNO = 2;
-const HEADER = 3;
-const SOURCE_WORDS = 3;
+const { COMPLETED_DUE, COMPLETED_READY, COMPLETED_ERRNO, COMPLETED_HEADER, READY_WORDS } = native;
 
 /** The due timers. */
 export interface TimerSink {
@@ -39,26 +35,26 @@ export class Completions {
 
   /** The system call of the turn that failed, beside what was collected; 0 if none did. */
   get errno(): number {
-    return this.words[ERRNO] as number;
+    return this.words[COMPLETED_ERRNO] as number;
   }
 
   /** Passes on the due timers. */
   timersTo(sink: TimerSink): void {
     const { words } = this;
-    const end = HEADER + (words[DUE] as number);
-    for (let at = HEADER; at < end; at += 1) sink.collect(words[at] as number);
+    const end = COMPLETED_HEADER + (words[COMPLETED_DUE] as number);
+    for (let at = COMPLETED_HEADER; at < end; at += 1) sink.collect(words[at] as number);
   }
 
   /** Passes on the ready sources. One that fails has lost its report; the others have theirs. */
   sourcesTo(sink: SourceSink, onFailure: (error: unknown) => void): void {
     const { words } = this;
-    let next = HEADER + (words[DUE] as number);
-    const end = next + SOURCE_WORDS * (words[READY] as number);
+    let next = COMPLETED_HEADER + (words[COMPLETED_DUE] as number);
+    const end = next + READY_WORDS * (words[COMPLETED_READY] as number);
     while (next < end) {
       try {
         while (next < end) {
           const at = next;
-          next = at + SOURCE_WORDS;
+          next = at + READY_WORDS;
           sink.collect(words[at] as number, words[at + 1] as number, words[at + 2] as number);
         }
       } catch (error) {

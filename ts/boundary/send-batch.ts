@@ -3,7 +3,7 @@
  *
  * Small pieces are copied to a slab, because one copy is cheaper than passing an object for each.
  * The pieces of one stream form a chain, which leaves in one system call. The layout of the records
- * is that of `crates/ioloop-napi/src/transfer.rs`.
+ * is that of `crates/ioloop-napi/src/io/send.rs`.
  *
  * A batch has two states. Senders are called in both, and may run user code in the second only:
  *

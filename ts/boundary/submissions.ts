@@ -1,8 +1,8 @@
 /**
  * What JavaScript asks of the core, collected: one crossing carries many.
  *
- * The layout is that of `crates/ioloop-napi/src/batch.rs`: pairs of a word (`id * 4 + operation`)
- * and an operand.
+ * The layout is that of `crates/ioloop-napi/src/turn/submit.rs`: an operation on an id, and its
+ * operand.
  *
  * Two facts are kept apart. The core {@link Submissions.taken | has taken} the words with every
  * crossing. The {@link Submissions.alarmSet | alarm is set} only by some: until then a deadline may
@@ -10,7 +10,7 @@
  */
 import { native } from './native.js';
 
-const { SUBMIT_ARM, SUBMIT_DISARM, SUBMIT_DRAINED } = native;
+const { SUBMISSION_WORDS, SUBMIT_OPERATIONS, SUBMIT_ARM, SUBMIT_CANCEL, SUBMIT_DRAINED } = native;
 
 /** An array of submissions and how far it is filled. */
 export class Submissions {
@@ -21,7 +21,7 @@ export class Submissions {
 
   /** Holds `capacity` submissions; `flush` hands them to the core and calls {@link taken}. */
   constructor(capacity: number, flush: () => void) {
-    this.words = new Float64Array(2 * capacity);
+    this.words = new Float64Array(SUBMISSION_WORDS * capacity);
     this.#flush = flush;
   }
 
@@ -37,21 +37,21 @@ export class Submissions {
 
   /** Arms timer `id` at `deadline`, in seconds of the loop's clock. */
   arm(id: number, deadline: number): void {
-    this.#push(id * 4 + SUBMIT_ARM, deadline);
+    this.#push(id * SUBMIT_OPERATIONS + SUBMIT_ARM, deadline);
     this.#needsAlarm = true;
   }
 
   /** Cancels timer `id`, which may be used again at once. */
-  disarm(id: number): void {
-    const length = this.#length;
+  cancel(id: number): void {
+    const last = this.#length - SUBMISSION_WORDS;
     // Armed by the last submission, which is taken back.
-    if (length > 0 && this.words[length - 2] === id * 4 + SUBMIT_ARM) this.#length = length - 2;
-    else this.#push(id * 4 + SUBMIT_DISARM, 0);
+    if (last >= 0 && this.words[last] === id * SUBMIT_OPERATIONS + SUBMIT_ARM) this.#length = last;
+    else this.#push(id * SUBMIT_OPERATIONS + SUBMIT_CANCEL, 0);
   }
 
   /** The source at `index` is drained of these READ and WRITE bits. */
   drained(index: number, bits: number): void {
-    this.#push(index * 4 + SUBMIT_DRAINED, bits);
+    this.#push(index * SUBMIT_OPERATIONS + SUBMIT_DRAINED, bits);
   }
 
   /** The core has taken the words. */
@@ -75,6 +75,6 @@ export class Submissions {
     const length = this.#length;
     words[length] = word;
     words[length + 1] = operand;
-    this.#length = length + 2;
+    this.#length = length + SUBMISSION_WORDS;
   }
 }

@@ -157,7 +157,7 @@ export class Handler implements Source, DescriptorWatcher {
 
   #isCurrent(): boolean {
     if (this.#descriptor !== null) return this.#descriptor.use() === this.fd;
-    return this.#identity === null || native.fdIs(this.fd, this.#identity);
+    return this.#identity === null || native.fdIs(this.fd, this.#identity) === 1;
   }
 
   #end(): void {

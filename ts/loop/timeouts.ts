@@ -86,7 +86,7 @@ export class TimeoutTable {
     if (id >= 0) {
       if (this.#byId[id] !== timeout) return;
       this.#release(id);
-      this.#submissions.disarm(id);
+      this.#submissions.cancel(id);
       timeout.letGo(DONE);
     } else if (id > DUE || this.#due[DUE - id] === timeout) timeout.letGo(id);
   }
@@ -94,7 +94,7 @@ export class TimeoutTable {
   /** Takes a due id, which is free again. The timeouts run in the order of these calls. */
   collect(id: number): void {
     const timeout = this.#byId[id];
-    // The wheel reports only ids that were armed and not disarmed since.
+    // The wheel reports only ids that were armed and not cancelled since.
     if (timeout === undefined) return;
     this.#release(id);
     timeout.id = DUE - this.#due.length;

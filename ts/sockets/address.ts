@@ -1,7 +1,8 @@
-/** Addresses of sockets, and the bytes in which they cross the boundary to the core. */
+/** Addresses of sockets, and the text in which they cross the boundary to the core. */
 import { networkInterfaces } from 'node:os';
+import { native } from '../boundary/native.js';
 import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
-import { formatIPv4, formatIPv6, ipFamily, parseIPv4, parseIPv6, zoneIndex } from './ip-address.js';
+import { ipFamily, zoneIndex } from './ip-address.js';
 
 /**
  * Where a socket is: a numeric host and a port, or the path of a Unix socket. A path that starts
@@ -21,46 +22,45 @@ export type Address =
       readonly path: string;
     };
 
-/** The families of the boundary. */
+/** The `FAMILY_` constants of the binding. */
 export type Family = 4 | 6 | 1;
 
-/** Size of an encoded address. */
-export const ADDRESS_BYTES = 128;
+/** Memory for an address that the core writes. */
+export function addressBuffer(): Buffer {
+  return Buffer.alloc(ADDRESS_BYTES);
+}
 
 /**
- * The bytes of `address` for a socket of `family`. For `bind` an empty or missing host means any
+ * `address` as it crosses, for a socket of `family`. For `bind` an empty or missing host means any
  * address of the family.
  *
- * @throws `ERR_INVALID_ARG_VALUE` for a host that is no IP address of the family (a name has to be
- * resolved first) and for a path that does not fit; `ERR_OUT_OF_RANGE` for a port.
+ * @throws `ERR_INVALID_ARG_VALUE` for a host that is not an IP address of the family (a name has to
+ * be resolved first) and for a path that does not fit; `ERR_OUT_OF_RANGE` for a port.
  */
-export function encodeAddress(address: Address, family: Family, isBind: boolean): Uint8Array {
-  const fields = fieldsOf(address);
-  const bytes = new Uint8Array(ADDRESS_BYTES);
-  if (family === UNIX) encodePath(fields.path, bytes);
-  else {
-    encodePort(fields.port, bytes);
-    encodeHost(isBind ? (fields.host ?? '') : fields.host, family, isBind, bytes);
-  }
-  return bytes;
+export function encodeAddress(address: Address, family: Family, isBind: boolean): Buffer {
+  const { host, port, path } = fieldsOf(address);
+  if (family === FAMILY_UNIX) return encoded(family, 0, checkPath(path));
+  const number = checkPort(port);
+  return encoded(family, number, hostText(isBind ? (host ?? '') : host, family, isBind));
 }
 
-/** The address in `bytes`. That of an unnamed Unix socket is the empty path. */
-export function decodeAddress(bytes: Uint8Array): Address {
-  const [family = 0, high = 0, low = 0] = bytes;
-  const word = high * 256 + low;
-  if (family === IPV4) return { host: formatIPv4(bytes.subarray(HOST_AT, SCOPE_AT)), port: word };
-  if (family === IPV6) {
-    const scope = new DataView(bytes.buffer, bytes.byteOffset).getUint32(SCOPE_AT);
-    const host = formatIPv6(bytes.subarray(HOST_AT, SCOPE_AT));
-    return { host: scope === 0 ? host : `${host}%${scope}`, port: word };
+/** An address that the core wrote. That of an unnamed Unix socket is the empty path. */
+export function decodeAddress(bytes: Buffer): Address {
+  const [family = 0, high = 0, low = 0, length = 0] = bytes;
+  const end = ADDRESS_TEXT + length;
+  if (family === FAMILY_IPV4 || family === FAMILY_IPV6) {
+    return { host: bytes.toString('latin1', ADDRESS_TEXT, end), port: high * 256 + low };
   }
-  const path = family === UNIX ? decoder.decode(bytes.subarray(HOST_AT, HOST_AT + word)) : '';
-  // rustix gives an unnamed socket as the abstract name of no length.
-  return { path: path === '\0' ? '' : path };
+  return { path: bytes.toString('utf8', ADDRESS_TEXT, end) };
 }
 
-/** What an error says of an address. */
+/** The family of an address that the core wrote. */
+export function familyOf(bytes: Buffer): Family {
+  const [family] = bytes;
+  return family === FAMILY_IPV4 || family === FAMILY_IPV6 ? family : FAMILY_UNIX;
+}
+
+/** The properties of an error that has to do with an address. */
 export function addressDetails(address: Address): {
   address?: string;
   port?: number;
@@ -71,7 +71,7 @@ export function addressDetails(address: Address): {
 }
 
 /**
- * A port: a number, or its digits, as `URL` and the environment have it.
+ * A port: a number, or its digits, as in a `URL` or the environment.
  *
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
  */
@@ -87,17 +87,14 @@ export function portNumber(name: string, port: unknown): number {
   return number;
 }
 
-const IPV4 = 4;
-const IPV6 = 6;
-const UNIX = 1;
-const HOST_AT = 3;
-const SCOPE_AT = HOST_AT + 16;
-/** `sizeof(sockaddr_un.sun_path)` on Linux; macOS has 104 and says `EINVAL` or `ENAMETOOLONG`. */
+const { ADDRESS_BYTES, ADDRESS_TEXT } = native;
+/** As types, for {@link Family}; the tests compare them with the binding's. */
+const FAMILY_UNIX = 1;
+const FAMILY_IPV4 = 4;
+const FAMILY_IPV6 = 6;
+/** `sizeof(sockaddr_un.sun_path)` on Linux; macOS has 104, and fails with `ENAMETOOLONG`. */
 const MAX_PATH = 108;
 const MAX_PORT = 65_535;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 interface Fields {
   readonly host?: unknown;
@@ -112,35 +109,36 @@ function fieldsOf(address: unknown): Fields {
   return address;
 }
 
-function encodePort(port: unknown, bytes: Uint8Array): void {
-  if (typeof port !== 'number') throw invalidArgType('address.port', port, 'a number');
-  const number = portNumber('address.port', port);
-  bytes[1] = number >> 8;
-  bytes[2] = number & 0xff;
+function encoded(family: Family, port: number, text: string): Buffer {
+  const bytes = addressBuffer();
+  const length = bytes.write(text, ADDRESS_TEXT);
+  bytes[0] = family;
+  bytes[1] = port >> 8;
+  bytes[2] = port & 0xff;
+  bytes[3] = length;
+  return bytes;
 }
 
-function encodeHost(host: unknown, family: 4 | 6, isBind: boolean, bytes: Uint8Array): void {
-  bytes[0] = family;
+function checkPort(port: unknown): number {
+  if (typeof port !== 'number') throw invalidArgType('address.port', port, 'a number');
+  return portNumber('address.port', port);
+}
+
+/** The host as the core reads it: with the index of its zone instead of a name. */
+function hostText(host: unknown, family: 4 | 6, isBind: boolean): string {
   if (typeof host !== 'string') throw invalidArgType('address.host', host, 'an IP address');
-  // All zeros: any address.
-  if (host === '' && isBind) return;
+  if (host === '' && isBind) return family === FAMILY_IPV4 ? '0.0.0.0' : '::';
   if (ipFamily(host) !== family)
     throw invalidArgValue('address.host', host, expectedHost(host, family));
-  if (family === IPV4) {
-    bytes.set(parseIPv4(host), HOST_AT);
-    return;
-  }
-  const [text = '', zone = '0'] = host.split('%');
-  bytes.set(parseIPv6(text), HOST_AT);
+  const [text = '', zone] = host.split('%');
+  if (zone === undefined) return host;
   const index = zoneIndex(zone);
-  if (index === null) {
-    throw invalidArgValue(
-      'address.host',
-      host,
-      `an address whose zone is an interface of this system: ${Object.keys(networkInterfaces()).join(', ')}, or its index`,
-    );
-  }
-  new DataView(bytes.buffer).setUint32(SCOPE_AT, index);
+  if (index !== null) return `${text}%${index}`;
+  throw invalidArgValue(
+    'address.host',
+    host,
+    `an address whose zone is an interface of this system: ${Object.keys(networkInterfaces()).join(', ')}, or its index`,
+  );
 }
 
 function expectedHost(host: string, family: 4 | 6): string {
@@ -148,19 +146,16 @@ function expectedHost(host: string, family: 4 | 6): string {
   return `an IPv${family} address: resolve a name first, with dns.promises.lookup()`;
 }
 
-function encodePath(path: unknown, bytes: Uint8Array): void {
-  bytes[0] = UNIX;
+function checkPath(path: unknown): string {
   if (typeof path !== 'string') throw invalidArgType('address.path', path, 'a string');
-  const encoded = encoder.encode(path);
   if (path === '' || path === '\0') {
     throw invalidArgValue('address.path', path, 'a path, or an abstract name; not empty');
   }
-  if (encoded.length > MAX_PATH) {
+  if (Buffer.byteLength(path) > MAX_PATH) {
     throw invalidArgValue('address.path', path, `at most ${MAX_PATH} bytes long`);
   }
-  if (encoded.indexOf(0, 1) !== -1 && encoded[0] !== 0) {
+  if (path.includes('\0', 1) && !path.startsWith('\0')) {
     throw invalidArgValue('address.path', path, 'without NUL, except as its first character');
   }
-  bytes[2] = encoded.length;
-  bytes.set(encoded, HOST_AT);
+  return path;
 }

@@ -58,7 +58,7 @@ export class Descriptor {
   use(): number {
     const number = this.#current();
     const identity = this.#identity;
-    if (identity === null || number < 0 || native.fdIs(number, identity)) return number;
+    if (identity === null || number < 0 || native.fdIs(number, identity) === 1) return number;
     this.lose();
     return Descriptor.NONE;
   }

@@ -1,4 +1,5 @@
-/** The options of sockets: their names, their values, their numbers at the boundary. */
+/** The options of sockets: their names, their values, and how they cross the boundary. */
+import { native } from '../boundary/native.js';
 import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
 
 /** The options of a {@link Socket}, with the type of each value. */
@@ -30,14 +31,14 @@ export interface SocketOptions {
 /** The name of an option. */
 export type SocketOption = keyof SocketOptions;
 
-/** The number of the option. @throws `ERR_INVALID_ARG_VALUE` when there is no such option. */
+/** The number of an option. @throws `ERR_INVALID_ARG_VALUE` if there is no such option. */
 export function optionNumber(name: SocketOption): number {
   const number = NAMES.indexOf(name);
   if (number < 0) throw invalidArgValue('name', name, `one of ${NAMES.join(', ')}`);
   return number;
 }
 
-/** The value as it crosses. @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+/** The value of an option as it crosses. @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
 export function encodeOption(name: SocketOption, value: unknown): number {
   if (BOOLEANS.has(name)) {
     if (typeof value !== 'boolean') throw invalidArgType('value', value, `a boolean for ${name}`);
@@ -51,25 +52,13 @@ export function encodeOption(name: SocketOption, value: unknown): number {
   return value;
 }
 
-/** The value that came back. */
+/** The value of an option, from as it crosses. */
 export function decodeOption<N extends SocketOption>(name: N, value: number): SocketOptions[N] {
   return (BOOLEANS.has(name) ? value !== 0 : value) as SocketOptions[N];
 }
 
 /** In the order of their numbers. */
-const NAMES: readonly SocketOption[] = [
-  'reuseAddress',
-  'reusePort',
-  'noDelay',
-  'keepAlive',
-  'keepAliveIdle',
-  'keepAliveInterval',
-  'keepAliveCount',
-  'linger',
-  'receiveBuffer',
-  'sendBuffer',
-  'v6Only',
-];
+const NAMES = native.socketOptionNames() as readonly SocketOption[];
 
 const BOOLEANS: ReadonlySet<SocketOption> = new Set<SocketOption>([
   'reuseAddress',

@@ -1,10 +1,11 @@
 /** Non-blocking sockets, for handlers of the loop. */
 import { constants } from 'node:os';
 import {
-  ADDRESS_BYTES,
+  addressBuffer,
   addressDetails,
   decodeAddress,
   encodeAddress,
+  familyOf,
   type Address,
   type Family,
 } from './address.js';
@@ -102,12 +103,11 @@ export class Socket {
   static fromFd(fd: number): Socket {
     if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
     const number = checkNumber(fd, fd);
-    checked(native.socketAddress(number, false, scratch), 'getsockname', number);
+    checked(native.socketLocalAddress(number, scratch), 'getsockname', number);
     const kind = native.fdKind(number);
     checked(kind, 'getsockopt', number);
     checked(native.fdAdopt(number), 'ioctl', number);
-    const family = scratch[0] === 4 || scratch[0] === 6 ? scratch[0] : UNIX;
-    return new Socket(number, family, kind, true);
+    return new Socket(number, familyOf(scratch), kind, true);
   }
 
   /**
@@ -131,14 +131,14 @@ export class Socket {
   /** The address that the socket is bound to; before that, any address and port 0. */
   get localAddress(): Address {
     const fd = this.#open('getsockname');
-    checked(native.socketAddress(fd, false, scratch), 'getsockname', fd);
+    checked(native.socketLocalAddress(fd, scratch), 'getsockname', fd);
     return decodeAddress(scratch);
   }
 
   /** The address of the peer; `null` when the socket is not connected. */
   get remoteAddress(): Address | null {
     const fd = this.#open('getpeername');
-    const result = native.socketAddress(fd, true, scratch);
+    const result = native.socketPeerAddress(fd, scratch);
     if (result === -ENOTCONN || result === -EINVAL) return null;
     checked(result, 'getpeername', fd);
     return decodeAddress(scratch);
@@ -265,9 +265,9 @@ export class Socket {
   /** Ends one direction, or both. The peer reads the end of the file after what was sent. */
   shutdown(how: 'read' | 'write' | 'both'): void {
     const fd = this.#open('shutdown');
-    const number = SHUTDOWN.indexOf(how);
-    if (number < 0) throw invalidArgValue('how', how, "'read', 'write' or 'both'");
-    checked(native.socketShutdown(fd, number), 'shutdown', fd);
+    const direction = SHUTDOWN.get(how);
+    if (direction === undefined) throw invalidArgValue('how', how, "'read', 'write' or 'both'");
+    checked(native.socketShutdown(fd, direction), 'shutdown', fd);
   }
 
   /** @throws A system error when a socket of this kind has no such option. */
@@ -332,14 +332,18 @@ export class Socket {
 
 const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
 const { KIND_TCP, KIND_STREAM, KIND_MESSAGES, SHORT_IS_ALL } = descriptorKinds;
+const { CONNECTED } = native;
 const UNIX = 1;
-const CONNECTED = 0;
-const SHUTDOWN = ['read', 'write', 'both'];
+const SHUTDOWN: ReadonlyMap<string, number> = new Map([
+  ['read', native.SHUTDOWN_READ],
+  ['write', native.SHUTDOWN_WRITE],
+  ['both', native.SHUTDOWN_BOTH],
+]);
 const MAX_BACKLOG = 0x7fff_ffff;
 const MAX_SIZE = 2 ** 30;
 
 /** Written by the core, read at once. */
-const scratch = new Uint8Array(ADDRESS_BYTES);
+const scratch = addressBuffer();
 const words = new Int32Array(2);
 
 function checkedPair(): [number, number] {

@@ -25,7 +25,7 @@ import type { Block } from '../boundary/receive-blocks.js';
 import type { SendBatch } from '../boundary/send-batch.js';
 import type { LoopIO } from '../loop/io.js';
 import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
-import { ADDRESS_BYTES, addressDetails, type Address } from '../sockets/address.js';
+import { addressBuffer, addressDetails, type Address } from '../sockets/address.js';
 import { Descriptor, type DescriptorWatcher } from '../sockets/descriptor.js';
 import {
   assertStreamKind,
@@ -116,7 +116,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if (kind < 0) throw systemError(kind, 'fstat', { fd });
     assertStreamKind(kind);
     readAheadOf(file)?.stop();
-    const isSocket = native.socketAddress(fd, false, scratch) >= 0;
+    const isSocket = native.socketLocalAddress(fd, scratch) >= 0;
     if (isSocket && typeof file === 'number') return new FdTransport(io, Socket.fromFd(file), kind);
     const adopted = native.fdAdopt(fd);
     if (adopted < 0) throw systemError(adopted, 'ioctl', { fd });
@@ -323,4 +323,4 @@ const UNWATCHED = -1;
 const CLOSED = READ_CLOSED | ERROR | HANG_UP;
 
 /** An address that is not looked at. */
-const scratch = new Uint8Array(ADDRESS_BYTES);
+const scratch = addressBuffer();

@@ -1,4 +1,4 @@
-//! The one file that adopts descriptor numbers from JavaScript.
+//! Descriptor numbers of JavaScript. The only file that makes descriptors of them.
 #![allow(
     unsafe_code,
     reason = "a number of JavaScript's is not an owned descriptor"
@@ -6,15 +6,22 @@
 
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// A descriptor number that JavaScript named. JavaScript owns the descriptor, and may have closed
-/// it: nothing here relies on its being open, nor on what it is.
+use rustix::io::Errno;
+
+/// A descriptor number that JavaScript has passed. JavaScript owns the descriptor, and may have
+/// closed it: nothing relies on its being open, nor on which file it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsFd(RawFd);
 
 impl JsFd {
-    /// `None` for a number that cannot be a descriptor.
-    pub(crate) fn adopt(fd: RawFd) -> Option<Self> {
-        (fd >= 0).then_some(Self(fd))
+    /// # Errors
+    ///
+    /// `EBADF` for a negative number.
+    pub(crate) fn new(number: RawFd) -> Result<Self, Errno> {
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        Ok(Self(number))
     }
 
     /// The number.
@@ -24,17 +31,18 @@ impl JsFd {
 
     /// Takes the descriptor over, to close it.
     pub(crate) fn into_owned(self) -> OwnedFd {
-        // SAFETY: JavaScript gives the number up with this call. Should it lie, another part of
-        // the program loses a descriptor, as with any `fs.closeSync`; no memory depends on it.
+        // SAFETY: not -1, which `new` refuses. JavaScript gives the number up with this call. If it
+        // does not own the number, another part of the program loses a descriptor, as with
+        // `fs.closeSync`: no memory depends on it.
         unsafe { OwnedFd::from_raw_fd(self.0) }
     }
 }
 
 impl AsFd for JsFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: not -1, as `adopt` checks. The borrow goes into system calls only: one that was
-        // closed is EBADF there, one that was used again is another file, and neither touches
-        // memory. The reactor verifies its registrations.
+        // SAFETY: not -1, which `new` refuses. The borrow is passed to system calls only: a closed
+        // number is EBADF there, a reused one is another file, and neither touches memory. The
+        // reactor verifies its registrations.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }

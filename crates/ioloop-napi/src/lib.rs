@@ -1,43 +1,35 @@
-//! The binding: converts between JavaScript and the core, and drives the core from Node's loop.
-//! It decides nothing.
+//! The binding: converts between JavaScript and the core, and drives the core from Node's loop. It
+//! decides nothing.
 //!
-//! # Boundary
+//! # Contracts
 //!
-//! - Everything here runs on the JavaScript thread, except the thread of `driver/thread.rs`.
-//! - Functions answer with an `i32`: 0 or more is the result, less is a negative `errno`. Nothing
-//!   is thrown for what the operating system says; `ts/support/errors.ts` makes the error.
-//! - Typed arrays are lent for the length of one call. No memory of theirs is kept.
-//! - Panics are caught where a function may panic, and thrown as errors.
+//! - Everything runs on the JavaScript thread, except the thread of `driver/thread.rs`.
+//! - Functions return an `i32`: 0 or more is the result, less is a negative `errno` (`errno.rs`).
+//!   They throw for bugs only: wrong types, panics. `ts/support/errors.ts` makes the errors.
+//! - A typed array is borrowed for one call. No pointer into it is kept.
+//! - The arrays of one call do not overlap: each is a buffer of its own in `ts/boundary`.
 //!
-//! `unsafe` stands in `fd.rs`, where descriptor numbers are adopted, in `driver/libuv.rs`, and in
-//! `hot.rs`.
+//! # Exports
+//!
+//! What JavaScript calls once per message, connection or turn is a `glue!` (`glue.rs`); all else is
+//! `#[napi]`. Both stand at the function itself.
+//!
+//! `unsafe` stands in `glue.rs`, `fd.rs` and `driver/libuv.rs`.
 #![deny(unsafe_code)]
-// `#[napi]` owns the values that JavaScript hands over.
+// `#[napi]` owns the values that JavaScript passes.
 #![expect(
     clippy::needless_pass_by_value,
     reason = "arguments arrive by value over Node-API"
 )]
 #![expect(unreachable_pub, reason = "JavaScript reaches what no crate can")]
 
-mod batch;
+mod glue;
+
 mod driver;
+mod errno;
 mod fd;
-mod hot;
+mod io;
 mod native_loop;
 mod owned;
-mod receive;
-mod socket;
-mod transfer;
-
-use napi::bindgen_prelude::{Env, Object, Result};
-use napi_derive::napi;
-
-/// Runs in each environment that loads the module: the main thread's, and each worker's.
-///
-/// # Errors
-///
-/// Of Node-API, when it runs out of memory; the module is then not loaded.
-#[napi(module_exports)]
-pub fn load(exports: Object<'_>, env: Env) -> Result<()> {
-    hot::replace(&exports, env)
-}
+mod registration;
+mod turn;

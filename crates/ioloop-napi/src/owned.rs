@@ -1,12 +1,12 @@
-//! Descriptors that were opened here for JavaScript.
+//! The descriptors that JavaScript owns, by thread, so that they are closed with its environment.
 //!
-//! They are numbers there, closed by `Socket.close()`. A worker that is terminated closes nothing
-//! by itself, as its garbage is not collected; what it had open is closed with its environment.
-//! The main thread's environment ends with the process, and nothing is remembered for it.
+//! JavaScript has their numbers and closes them by `Socket.close()`. A terminated worker does not
+//! collect its garbage and closes nothing; the hook of [`close_at_end`] does. The environment of the
+//! main thread ends with the process, and is not tracked.
 //!
-//! A number may have been closed in another way (`fs.closeSync`) and be another file's by then,
-//! in another thread: it is closed only if it is still the file that was opened. Nor is it closed
-//! when another thread has adopted it since (`Socket.fromFd`): it is that thread's then.
+//! The hook closes a number only if it is still the file that was opened: other code may have closed
+//! it (`fs.closeSync`), and another thread may have reused it. If another thread has adopted the
+//! descriptor (`Socket.fromFd`), that thread closes it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,26 +21,25 @@ use napi_derive::napi;
 use crate::fd::JsFd;
 
 thread_local! {
-    /// What the environment of this thread has open; `None` when nobody asks. A thread of Node's
-    /// has one environment.
+    /// The open descriptors of this thread, which has one environment; `None` if not tracked.
     static OPEN: RefCell<Option<HashMap<RawFd, Identity>>> = const { RefCell::new(None) };
 }
 
-/// Who adopted a descriptor last, of those that were adopted and are not closed.
+/// The open descriptors that were adopted, each with the thread that adopted it last.
 static ADOPTED: LazyLock<Mutex<HashMap<RawFd, (Identity, ThreadId)>>> =
     LazyLock::new(Mutex::default);
 
-/// Closes, when this environment ends, what was opened here and is open still. For workers.
+/// Closes the descriptors of this environment when it ends. For workers.
 ///
 /// # Errors
 ///
-/// Of Node-API, when it runs out of memory.
+/// Of Node-API, if memory is short.
 #[napi(catch_unwind)]
 pub fn close_at_end(env: Env) -> Result<()> {
     OPEN.set(Some(HashMap::new()));
     env.add_env_cleanup_hook((), |()| {
         for (number, identity) in OPEN.take().unwrap_or_default() {
-            let Some(fd) = JsFd::adopt(number) else {
+            let Ok(fd) = JsFd::new(number) else {
                 continue;
             };
             if identify(fd) == Some(identity) && !is_adopted_elsewhere(fd, identity) {
@@ -51,16 +50,16 @@ pub fn close_at_end(env: Env) -> Result<()> {
     Ok(())
 }
 
-/// Gives a descriptor to JavaScript.
+/// Hands a descriptor over to JavaScript.
 pub(crate) fn give(fd: OwnedFd) -> RawFd {
     let number = fd.into_raw_fd();
-    if let Some(fd) = JsFd::adopt(number) {
+    if let Ok(fd) = JsFd::new(number) {
         remember(fd);
     }
     number
 }
 
-/// JavaScript has taken over a descriptor that was opened elsewhere, maybe in another thread.
+/// Tracks a descriptor that was opened elsewhere, perhaps in another thread.
 pub(crate) fn adopt(fd: JsFd) {
     if let Some(identity) = identify(fd) {
         adopted(|adopted| adopted.insert(fd.number(), (identity, thread::current().id())));

@@ -139,7 +139,7 @@ impl Shared {
 
 /// A descriptor of our own for `set`.
 fn copy(set: Option<RawFd>) -> io::Result<Arc<OwnedFd>> {
-    let set = set.and_then(JsFd::adopt).ok_or(Errno::BADF)?;
+    let set = JsFd::new(set.ok_or(Errno::BADF)?)?;
     Ok(Arc::new(set.as_fd().try_clone_to_owned()?))
 }
 

@@ -1,6 +1,7 @@
 //! Addresses of sockets.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 
 use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix};
 
@@ -61,69 +62,81 @@ impl Address {
         Self::Unnamed
     }
 
-    /// Writes the encoded address to the front of `bytes`. Returns the length, at most
-    /// [`MAX_BYTES`](Self::MAX_BYTES); `None` if `bytes` is too short. Does not allocate.
+    /// Writes the address to the front of `bytes` as text with a header, in which addresses cross a
+    /// boundary. The number of bytes, at most [`MAX_BYTES`](Self::MAX_BYTES); `None` if they do not
+    /// fit. Does not allocate.
     ///
-    /// The first byte is the family: 4, 6, 1 for Unix, 0 for none. IP addresses continue with the
-    /// port (2 bytes), the address, and for IPv6 the scope (4 bytes). Unix addresses continue with
-    /// the length of the name (2 bytes) and the name. Numbers are big endian.
+    /// | Bytes | |
+    /// | --- | --- |
+    /// | 0 | the family: [`V4`](Self::V4), [`V6`](Self::V6), [`UNIX`](Self::UNIX), or 0 for unnamed |
+    /// | 1, 2 | the port, big endian |
+    /// | 3 | the length of the text |
+    /// | from [`TEXT_AT`](Self::TEXT_AT) on | an IP address in its canonical form, with its scope if it has one (`fe80::1%7`); the bytes of a Unix name |
     #[must_use]
     pub fn encode(&self, bytes: &mut [u8]) -> Option<usize> {
-        match self {
+        let (header, text) = bytes.split_first_chunk_mut::<{ Self::TEXT_AT }>()?;
+        let room = text.len();
+        let mut rest = text;
+        let (family, port) = match self {
             Self::Ip(SocketAddr::V4(v4)) => {
-                let (port, ip) = (v4.port().to_be_bytes(), v4.ip().octets());
-                write(bytes, [&[V4], &port, &ip, &[]])
+                write!(rest, "{}", v4.ip()).ok()?;
+                (Self::V4, v4.port())
             }
             Self::Ip(SocketAddr::V6(v6)) => {
-                let (port, ip) = (v6.port().to_be_bytes(), v6.ip().octets());
-                write(bytes, [&[V6], &port, &ip, &v6.scope_id().to_be_bytes()])
+                write!(rest, "{}", v6.ip()).ok()?;
+                if v6.scope_id() != 0 {
+                    write!(rest, "%{}", v6.scope_id()).ok()?;
+                }
+                (Self::V6, v6.port())
             }
             Self::Unix(name) => {
-                let length = u16::try_from(name.len()).ok()?.to_be_bytes();
-                write(bytes, [&[UNIX], &length, name, &[]])
+                rest.write_all(name).ok()?;
+                (Self::UNIX, 0)
             }
-            Self::Unnamed => write(bytes, [&[UNNAMED], &[], &[], &[]]),
-        }
+            Self::Unnamed => (UNNAMED, 0),
+        };
+        let length = room - rest.len();
+        let [high, low] = port.to_be_bytes();
+        *header = [family, high, low, u8::try_from(length).ok()?];
+        Some(header.len() + length)
     }
 
-    /// Decodes an address from [`encode`](Self::encode); `None` for other bytes.
+    /// Reads what [`encode`](Self::encode) writes; `None` for anything else. IP addresses need not be
+    /// in the canonical form.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&family, rest) = bytes.split_first()?;
-        if family == UNNAMED {
-            return Some(Self::Unnamed);
-        }
-        let (&number, rest) = rest.split_first_chunk()?;
-        let number = u16::from_be_bytes(number);
+        let (&[family, high, low, length], text) = bytes.split_first_chunk()?;
+        let port = u16::from_be_bytes([high, low]);
+        let text = text.get(..usize::from(length))?;
         match family {
-            V4 => {
-                let octets: [u8; 4] = *rest.first_chunk()?;
-                Some(Self::Ip(SocketAddr::new(IpAddr::from(octets), number)))
+            UNNAMED => Some(Self::Unnamed),
+            Self::UNIX => Some(Self::Unix(text.to_vec())),
+            Self::V4 => {
+                let ip: Ipv4Addr = str::from_utf8(text).ok()?.parse().ok()?;
+                Some(Self::Ip(SocketAddr::new(ip.into(), port)))
             }
-            V6 => {
-                let (octets, rest): (&[u8; 16], _) = rest.split_first_chunk()?;
-                let scope = u32::from_be_bytes(*rest.first_chunk()?);
-                let v6 = std::net::SocketAddrV6::new((*octets).into(), number, 0, scope);
-                Some(Self::Ip(SocketAddr::V6(v6)))
+            Self::V6 => {
+                let text = str::from_utf8(text).ok()?;
+                let (ip, scope) = text.split_once('%').unwrap_or((text, "0"));
+                let v6 = SocketAddrV6::new(ip.parse().ok()?, port, 0, scope.parse().ok()?);
+                Some(Self::Ip(v6.into()))
             }
-            UNIX => Some(Self::Unix(rest.get(..usize::from(number))?.to_vec())),
             _ => None,
         }
     }
 
-    /// The largest encoding: a `sun_path` of 108 bytes, its family and length, and some reserve.
-    pub const MAX_BYTES: usize = 128;
-}
+    /// Where the text begins, after the header.
+    pub const TEXT_AT: usize = 4;
 
-/// Writes the parts to the front of `bytes`. Returns their total length; `None` if it does not fit.
-fn write(bytes: &mut [u8], parts: [&[u8]; 4]) -> Option<usize> {
-    let mut end = 0;
-    for part in parts {
-        let start = end;
-        end += part.len();
-        bytes.get_mut(start..end)?.copy_from_slice(part);
-    }
-    Some(end)
+    /// The most bytes that [`encode`](Self::encode) writes: the header and a `sun_path` of Linux.
+    pub const MAX_BYTES: usize = Self::TEXT_AT + 108;
+
+    /// The family of a Unix socket.
+    pub const UNIX: u8 = 1;
+    /// The family of TCP over IPv4.
+    pub const V4: u8 = 4;
+    /// The family of TCP over IPv6.
+    pub const V6: u8 = 6;
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -140,9 +153,6 @@ fn unix(name: &[u8]) -> rustix::io::Result<SocketAddrUnix> {
 }
 
 const UNNAMED: u8 = 0;
-const UNIX: u8 = 1;
-const V4: u8 = 4;
-const V6: u8 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -168,20 +178,56 @@ mod tests {
     fn the_longest_address_fits_and_one_byte_less_than_it_takes_does_not() {
         let longest = Address::Unix(vec![b'x'; 108]);
         let length = longest.encode(&mut [0; Address::MAX_BYTES]).unwrap();
+        assert_eq!(length, Address::MAX_BYTES);
         assert_eq!(longest.encode(&mut vec![0; length]), Some(length));
         assert_eq!(longest.encode(&mut vec![0; length - 1]), None);
         assert_eq!(Address::Unnamed.encode(&mut []), None);
     }
 
     #[test]
-    fn bytes_that_are_cut_short_are_no_address() {
+    fn an_ip_address_is_canonical_text() {
+        let cases = [
+            ("0.0.0.0:0", "0.0.0.0"),
+            ("[::]:0", "::"),
+            ("[1:0:0:0:0:0:0:0]:0", "1::"),
+            ("[2001:0DB8::0001]:0", "2001:db8::1"),
+            ("[2001:0:0:1:0:0:0:1]:0", "2001:0:0:1::1"),
+            ("[2001:db8:0:1:1:1:1:1]:0", "2001:db8:0:1:1:1:1:1"),
+            ("[2001:db8:0:0:1:0:0:1]:0", "2001:db8::1:0:0:1"),
+            ("[::ffff:c000:201]:0", "::ffff:192.0.2.1"),
+            ("[64:ff9b::192.0.2.33]:0", "64:ff9b::c000:221"),
+            ("[fe80::1%4294967295]:0", "fe80::1%4294967295"),
+        ];
+        for (address, text) in cases {
+            let mut bytes = [0xff; Address::MAX_BYTES];
+            let length = Address::Ip(address.parse().unwrap())
+                .encode(&mut bytes)
+                .unwrap();
+            assert_eq!(&bytes[Address::TEXT_AT..length], text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_header_has_family_port_and_length() {
+        let mut bytes = [0xff; Address::MAX_BYTES];
+        let address = Address::Ip("[::1]:4660".parse().unwrap());
+        assert_eq!(address.encode(&mut bytes), Some(7));
+        assert_eq!(bytes[..8], *b"\x06\x12\x34\x03::1\xff");
+    }
+
+    #[test]
+    fn bytes_that_are_not_an_encoding_give_no_address() {
         for bytes in [
-            &[][..],
-            &[4],
-            &[4, 0, 80, 127],
-            &[6, 0, 80, 1, 2],
-            &[1, 0, 9, b'/'],
-            &[9],
+            &b""[..],
+            b"\x04\0\0",
+            b"\x04\0\x50\x09127.0.0.",
+            b"\x04\0\x50\x03::1",
+            b"\x04\0\x50\x05127.1",
+            b"\x06\0\x50\x05::1%x",
+            b"\x06\0\x50\x09127.0.0.1",
+            b"\x06\0\x50\x03::\xff",
+            b"\x01\0\0\x02/",
+            b"\x09\0\0\0",
         ] {
             assert_eq!(Address::decode(bytes), None, "{bytes:?}");
         }

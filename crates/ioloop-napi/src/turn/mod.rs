@@ -1,0 +1,135 @@
+//! The crossings of a turn: submissions in, completions and received bytes out.
+//!
+//! | Direction | Array | Layout |
+//! | --- | --- | --- |
+//! | in | submissions, `Float64Array` | `submit.rs` |
+//! | out | completions, `Int32Array` | `complete.rs` |
+//! | in | modes, `Uint8Array`, by index of the registration | `io/mode.rs` |
+//! | out | the receive block, `Uint8Array` | `receive.rs` |
+
+mod complete;
+mod receive;
+mod submit;
+
+use std::time::Duration;
+
+use ioloop::Result;
+use ioloop::event_loop::HAS_ALARM;
+use napi::bindgen_prelude::External;
+use napi_derive::napi;
+
+use crate::driver::Driver;
+use crate::glue::glue;
+use crate::native_loop::{NativeLoop, Open};
+use complete::complete;
+use receive::Room;
+use submit::Submitted;
+
+glue! {
+    "`loopTurn(loop, now, submissions, length, completions, modes, block, used)`: one turn"
+    "without waiting, at `now` seconds."
+    ""
+    "Takes the first `length` words of `submissions`. Writes to `completions` what is due and"
+    "ready. Receives for the streams whose byte in `modes` has `MODE_RECEIVE`, to `block` from"
+    "`used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed. If a"
+    "system call fails, its errno is among the completions, beside what was collected before."
+    loopTurn(
+        handle: &External<NativeLoop>,
+        now: f64,
+        submissions: &[f64],
+        length: u32,
+        completions: &mut [i32],
+        modes: &[u8],
+        block: &mut [u8],
+        used: u32,
+    ) {
+        let submitted = Submitted::new(submissions, length);
+        let room = Room::new(modes, block, used);
+        handle.with(|open| turn(open, now, submitted, room, completions))
+    }
+}
+
+/// Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm.
+#[napi(catch_unwind)]
+pub fn loop_submit(handle: &External<NativeLoop>, submissions: &[f64], length: u32) {
+    // A closed loop takes nothing.
+    let _closed = handle.with(|open| {
+        Submitted::new(submissions, length).apply(open);
+        Ok(())
+    });
+}
+
+/// Takes submissions as `loopSubmit` does and prepares to wait: sets the alarm of the selector, and
+/// the driver watches again. The seconds after which the host has to wake the loop, or Infinity.
+///
+/// If `paused`, nothing is watched until the next call without it: for a selector that is readable
+/// and cannot be collected. The host has to wake the loop after these seconds at the latest.
+#[napi(catch_unwind)]
+pub fn loop_sleep(
+    handle: &External<NativeLoop>,
+    now: f64,
+    submissions: &[f64],
+    length: u32,
+    paused: bool,
+) -> f64 {
+    let submitted = Submitted::new(submissions, length);
+    let wait = handle.with(|open| Ok(sleep(open, now, submitted, paused)));
+    wait.unwrap_or(f64::INFINITY)
+}
+
+/// Result of a turn: a budget has left work for the next one, which need not wait.
+#[napi]
+pub const TURN_MORE: i32 = 1;
+
+/// Result of a turn: the selector wakes at the next deadline among the timers that are armed.
+#[napi]
+pub const TURN_ALARMED: i32 = 2;
+
+/// Result of a turn: a system call failed, with its errno among the completions.
+#[napi]
+pub const TURN_FAILED: i32 = 4;
+
+fn turn(
+    open: &mut Open,
+    now: f64,
+    submitted: Submitted<'_>,
+    room: Room<'_>,
+    completions: &mut [i32],
+) -> Result<i32> {
+    submitted.apply(open);
+    let Open {
+        driver,
+        core,
+        timeline,
+        receive_bytes,
+        turn,
+        ..
+    } = open;
+    let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
+    let errno = collected.map_or_else(|error| error.errno(), |()| 0);
+    complete(core, turn, errno, room.at_most(*receive_bytes), completions)?;
+    if core.reactor().needs_rebuild()
+        && let Some(driver) = driver
+    {
+        // If descriptors are short, the old selector stays, and a later turn tries again.
+        let _kept = core.rebuild(|selector| driver.move_to(selector));
+    }
+    let bit = |is_set, bit| if is_set { bit } else { 0 };
+    Ok(bit(turn.more || core.reactor().has_stale(), TURN_MORE)
+        | bit(turn.alarmed, TURN_ALARMED)
+        | bit(errno != 0, TURN_FAILED))
+}
+
+fn sleep(open: &mut Open, now: f64, submitted: Submitted<'_>, paused: bool) -> f64 {
+    submitted.apply(open);
+    let tick = open.timeline.tick(now);
+    let alarmed = HAS_ALARM && !paused && open.core.set_alarm(tick).is_ok();
+    if let Some(driver) = &open.driver {
+        let prepare = if paused { Driver::park } else { Driver::rearm };
+        prepare(driver);
+    }
+    match open.core.next_wake(tick) {
+        Some(wake) if !alarmed => open.timeline.seconds(wake) - now,
+        _ => f64::INFINITY,
+    }
+}

@@ -1,0 +1,72 @@
+//! Receiving within a turn: the bytes of a stream cross together with its readiness.
+//!
+//! `modes` has a byte for each index of a registration (`io/mode.rs`). The turn receives for the
+//! ready sources that have [`MODE_RECEIVE`](crate::io::mode::MODE_RECEIVE), into one block, in the
+//! order of the completions and without gaps. A source for which the block has no room is reported
+//! as readable only; JavaScript receives later.
+
+use ioloop::reactor::{Event, Readiness};
+use napi_derive::napi;
+
+use crate::errno::or_errno;
+use crate::io::mode::Mode;
+use crate::native_loop::Core;
+
+/// In the place of a number of bytes: nothing was received, as the stream does not wait for data or
+/// the block is full.
+#[napi]
+pub const NOT_RECEIVED: i32 = i32::MIN;
+
+/// The memory that a turn receives into, and what it receives for.
+pub(super) struct Room<'call> {
+    modes: &'call [u8],
+    /// The free part of the block.
+    free: &'call mut [u8],
+}
+
+impl<'call> Room<'call> {
+    /// `block` from `used` on.
+    pub(super) fn new(modes: &'call [u8], block: &'call mut [u8], used: u32) -> Self {
+        let free = block.get_mut(used as usize..).unwrap_or_default();
+        Self { modes, free }
+    }
+
+    /// Receives at most `bytes` from each source. A source that gave so many may have more.
+    pub(super) fn at_most(self, bytes: usize) -> Receiver<'call> {
+        Receiver { room: self, bytes }
+    }
+}
+
+/// Receives for the sources of one turn.
+pub(super) struct Receiver<'call> {
+    room: Room<'call>,
+    bytes: usize,
+}
+
+impl Receiver<'_> {
+    /// Bytes received from the source of this event: 0 at EOF, a negative errno, or
+    /// [`NOT_RECEIVED`].
+    pub(super) fn receive(&mut self, core: &Core, event: Event) -> i32 {
+        let mode = self.mode(event);
+        if !mode.receives() || !event.readiness.contains(Readiness::READABLE) {
+            return NOT_RECEIVED;
+        }
+        let Some(room) = self.room.free.get_mut(..self.bytes) else {
+            return NOT_RECEIVED;
+        };
+        let Some(&fd) = core.reactor().source(event.token) else {
+            return NOT_RECEIVED;
+        };
+        let received = mode.receive(fd, room);
+        let used = *received.as_ref().unwrap_or(&0);
+        self.room.free = std::mem::take(&mut self.room.free)
+            .get_mut(used..)
+            .unwrap_or_default();
+        or_errno(|| received)
+    }
+
+    fn mode(&self, event: Event) -> Mode {
+        let index = event.token.index() as usize;
+        Mode::new(self.room.modes.get(index).copied().unwrap_or_default())
+    }
+}
