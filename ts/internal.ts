@@ -9,6 +9,7 @@ export { decodeAddress, encodeAddress, type Family } from './sockets/address.js'
 export * as errors from './support/errors.js';
 export { table } from './support/error-table.js';
 export { native, type NativeHandle } from './boundary/native.js';
+export { Completions } from './boundary/completions.js';
 export { SendBatch } from './boundary/send-batch.js';
 export { Submissions } from './boundary/submissions.js';
 export * as readiness from './boundary/readiness.js';

@@ -1,0 +1,261 @@
+/**
+ * The layouts that TypeScript and Rust share: what one side writes, the other reads. Each test
+ * crosses with the real arrays, so that neither side can change alone.
+ */
+import { constants } from 'node:os';
+import test from 'ava';
+import {
+  Completions,
+  native,
+  readiness,
+  SendBatch,
+  Submissions,
+  type NativeHandle,
+} from '#internal';
+import { Socket } from 'ioloop';
+import { closeAll, drain, pipe } from './helpers/fds.js';
+
+const { READ, WRITE, EDGE } = readiness;
+const { MODE_STREAM, MODE_RECEIVE, MODE_FILE, NOT_RECEIVED } = native;
+const TIMERS = 8;
+const EVENTS = 4;
+/** Most bytes that a turn receives from a source. */
+const RECEIVE = 8;
+const LARGE_ID = 70_000;
+
+/** One ready source, as the completions have it. */
+interface Ready {
+  readonly index: number;
+  readonly bits: number;
+  readonly received: number;
+}
+
+/** A loop without its engine: turns by hand. */
+class Core {
+  readonly handle = open();
+  readonly submissions = new Submissions(4, () => this.submit());
+  readonly completions = new Completions(TIMERS, EVENTS);
+  readonly modes = new Uint8Array(16);
+  readonly block = new Uint8Array(64);
+
+  submit(): void {
+    native.loopSubmit(this.handle, this.submissions.words, this.submissions.length);
+    this.submissions.taken();
+  }
+
+  /** One turn at `now` seconds, which receives from `used` on. */
+  turn(now: number, used = 0): { readonly due: number[]; readonly ready: Ready[] } {
+    const { handle, submissions, completions, modes, block } = this;
+    const { words, length } = submissions;
+    completions.words.fill(-1);
+    const result = native.loopTurn(
+      handle,
+      now,
+      words,
+      length,
+      completions.words,
+      modes,
+      block,
+      used,
+    );
+    submissions.taken();
+    if (result < 0 || completions.errno !== 0) throw new Error(`turn: ${result}`);
+    const due: number[] = [];
+    const ready: Ready[] = [];
+    completions.timersTo({ collect: (id) => due.push(id) });
+    completions.sourcesTo(
+      { collect: (index, bits, received) => ready.push({ index, bits, received }) },
+      (error) => {
+        throw error;
+      },
+    );
+    return { due, ready };
+  }
+
+  register(fd: number, interest: number, mode = 0): number {
+    const index = native.loopRegister(this.handle, fd, interest);
+    if (index < 0) throw new Error(`register: ${index}`);
+    this.modes[index] = mode;
+    return index;
+  }
+
+  close(): void {
+    native.loopClose(this.handle);
+  }
+}
+
+function open(): NativeHandle {
+  const handle = native.loopOpen('thread', 0, true, TIMERS, EVENTS, RECEIVE);
+  if (typeof handle === 'number') throw new Error(`open: ${handle}`);
+  return handle;
+}
+
+test('ARM: ids and deadlines cross, and the due ids come back in firing order', (t) => {
+  const core = new Core();
+  core.submissions.arm(LARGE_ID, 2);
+  core.submissions.arm(0, 1.5);
+  core.submissions.arm(3, 1.5);
+  core.submissions.arm(7, 2.000_001);
+  t.deepEqual(core.turn(1).due, []);
+  t.deepEqual(core.turn(2).due, [0, 3, LARGE_ID]);
+  t.deepEqual(core.turn(3).due, [7]);
+  core.close();
+});
+
+test('ARM: an armed timer is moved', (t) => {
+  const core = new Core();
+  core.submissions.arm(5, 1);
+  core.submissions.arm(5, 3);
+  t.deepEqual(core.turn(2).due, []);
+  t.deepEqual(core.turn(3).due, [5]);
+  core.close();
+});
+
+test('CANCEL: a timer of this crossing or of one before does not fire, the others do', (t) => {
+  const core = new Core();
+  core.submissions.arm(LARGE_ID, 1);
+  core.submissions.arm(1, 1);
+  core.submissions.arm(2, 1);
+  core.submissions.cancel(1);
+  t.deepEqual(core.turn(0.5).due, []);
+  core.submissions.cancel(LARGE_ID);
+  t.deepEqual(core.turn(1).due, [2]);
+  core.close();
+});
+
+test('DRAINED: a source is asked again until all that was reported is drained', (t) => {
+  const core = new Core();
+  const [first, second] = Socket.pair();
+  first.send('x');
+  const index = core.register(second.fd, READ | WRITE);
+  const both = [{ index, bits: READ | WRITE, received: NOT_RECEIVED }];
+  t.deepEqual(core.turn(0).ready, both);
+  t.deepEqual(core.turn(0).ready, both, 'level-triggered');
+  core.submissions.drained(index, WRITE);
+  t.deepEqual(core.turn(0).ready, both, 'READ is left');
+  core.submissions.drained(index + 1, READ | WRITE);
+  t.deepEqual(core.turn(0).ready, both, 'another index');
+  core.submissions.drained(index, WRITE);
+  core.submissions.drained(index, READ);
+  t.deepEqual(core.turn(0).ready, []);
+  core.close();
+  closeAll(first, second);
+});
+
+test('submissions that do not fit the array are handed over, in their order', (t) => {
+  const core = new Core();
+  for (let id = 0; id < TIMERS; id += 1) core.submissions.arm(id, 1);
+  for (let id = 1; id < TIMERS; id += 2) core.submissions.cancel(id);
+  t.deepEqual(core.turn(1).due, [0, 2, 4, 6]);
+  core.close();
+});
+
+test('a turn receives for streams that wait, one behind the other in the block', (t) => {
+  const core = new Core();
+  const pairs = [Socket.pair(), Socket.pair(), Socket.pair()];
+  const [reader, writer] = pipe();
+  const mode = MODE_STREAM | MODE_RECEIVE;
+  const watched = pairs.map(([, end]) => core.register(end.fd, READ | EDGE, mode));
+  watched.push(core.register(reader, READ | EDGE, mode | MODE_FILE));
+  pairs[0]?.[0].send('socket');
+  pairs[1]?.[0].shutdown('write');
+  pairs[2]?.[0].send('not asked for');
+  core.modes[watched[2] as number] = MODE_STREAM;
+  native.fdWrite(writer, Buffer.from('pipe and more'), 0, 13);
+  const used = 5;
+  const { ready } = core.turn(0, used);
+  const byIndex = new Map<number, string | number>();
+  let at = used;
+  for (const { index, received } of ready) {
+    const length = Math.max(received, 0);
+    const text = Buffer.from(core.block).toString('latin1', at, at + length);
+    byIndex.set(index, length > 0 ? text : received);
+    at += length;
+  }
+  t.deepEqual(
+    watched.map((index) => byIndex.get(index)),
+    ['socket', 0, NOT_RECEIVED, 'pipe and'],
+  );
+  t.deepEqual([...core.block.subarray(0, used)], [0, 0, 0, 0, 0]);
+  core.close();
+  closeAll(...pairs.flat(), reader, writer);
+});
+
+test('a turn receives nothing into a block without room for a whole chunk', (t) => {
+  const core = new Core();
+  const [first, second] = Socket.pair();
+  const index = core.register(second.fd, READ | EDGE, MODE_STREAM | MODE_RECEIVE);
+  first.send('x');
+  const { ready } = core.turn(0, core.block.length - RECEIVE + 1);
+  t.deepEqual(ready, [{ index, bits: READ, received: NOT_RECEIVED }]);
+  core.close();
+  closeAll(first, second);
+});
+
+test('what a turn cannot receive comes back as a negative errno', (t) => {
+  const core = new Core();
+  const [reader, writer] = pipe();
+  // Without MODE_FILE: recv(2) on a pipe.
+  const index = core.register(reader, READ | EDGE, MODE_STREAM | MODE_RECEIVE);
+  native.fdWrite(writer, Buffer.from('x'), 0, 1);
+  t.deepEqual(core.turn(0).ready, [{ index, bits: READ, received: -constants.errno.ENOTSOCK }]);
+  core.close();
+  closeAll(reader, writer);
+});
+
+test('a batch sends the chains of its senders, each in its order', (t) => {
+  const [left, right] = [Socket.pair(), Socket.pair()];
+  const [reader, writer] = pipe();
+  const batch = new SendBatch(64, 8, (error) => t.fail(String(error)));
+  const results: [string, number][] = [];
+  const sender = (name: string, fd: number, mode: number) => ({
+    fd,
+    mode,
+    onSent: (rest: Uint8Array | null, result: number) => {
+      t.is(rest, null);
+      results.push([name, result]);
+    },
+    onSendFailed: () => {},
+    onSendError: (error: unknown) => results.push([name, error as number]),
+  });
+  const senders = [
+    sender('left', left[0].fd, MODE_STREAM),
+    sender('pipe', writer, MODE_STREAM | MODE_FILE),
+    sender('closed', -1, MODE_STREAM),
+    sender('right', right[0].fd, MODE_STREAM),
+  ];
+  const chains = senders.map((each, at) => batch.writeString(each, null, `${at}a`));
+  // Not adjacent to the pieces before: each is a record of its own.
+  for (const [at, each] of senders.entries()) {
+    batch.write(each, chains[at] ?? null, Buffer.from(`${at}bc`));
+  }
+  batch.flush();
+  t.deepEqual(results, [
+    ['left', 5],
+    ['pipe', 5],
+    ['right', 5],
+    ['closed', -constants.errno.EBADF],
+  ]);
+  t.is(String(left[1].recv(64)), '0a0bc');
+  t.is(drain(reader), '1a1bc');
+  t.is(String(right[1].recv(64)), '3a3bc');
+  closeAll(...left, ...right, reader, writer);
+});
+
+test('the bits of interests and reports are the same on both sides', (t) => {
+  const core = new Core();
+  const [first, second] = Socket.pair();
+  const index = core.register(first.fd, READ | WRITE);
+  const reported = () => core.turn(0).ready[0]?.bits;
+  t.is(reported(), WRITE);
+  second.send('x');
+  t.is(reported(), READ | WRITE);
+  second.shutdown('write');
+  t.is(reported(), READ | WRITE | readiness.READ_CLOSED);
+  second.close();
+  t.is((reported() ?? 0) & readiness.HANG_UP, readiness.HANG_UP);
+  t.is(native.loopReregister(core.handle, index, readiness.NONE), 0);
+  t.is((reported() ?? 0) & (READ | WRITE), 0);
+  core.close();
+  first.close();
+});
