@@ -1,4 +1,4 @@
-/** One AbortSignal for many waits, and what its abort is: no failure, and no news. */
+/** One AbortSignal for many waits. An abort is not a failure, and is not reported. */
 import { getEventListeners } from 'node:events';
 import test from 'ava';
 import {
@@ -57,7 +57,7 @@ test('a signal of the whole program: no warning for ten thousand reads at a time
   t.is(stderr, '');
 });
 
-/** What `handle` does on each of several connections ends by `abort`; what was reported. */
+/** What `handle` does on each of several connections ends by `abort`; the errors that were reported. */
 async function reportsOf(
   handle: (stream: IOStream, signal: AbortSignal) => Promise<unknown>,
   abort: (controller: AbortController) => void,

@@ -204,7 +204,7 @@ test('bindSockets binds all families to one port, and frees them on failure', (t
   for (const socket of bindSockets(port)) socket.close();
 });
 
-test('bindSockets: families, localhost, and what is no address', (t) => {
+test('bindSockets: families, localhost, and a host that is not an address', (t) => {
   for (const [address, family, hosts] of [
     ['localhost', 4, ['127.0.0.1']],
     ['127.0.0.1', undefined, ['127.0.0.1']],

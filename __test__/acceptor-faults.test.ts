@@ -1,4 +1,4 @@
-/** Acceptors whose callbacks, sockets or loops fail, and servers that nobody takes from. */
+/** Acceptors whose callbacks, sockets or loops fail, and servers whose connections are not taken. */
 import { closeSync, openSync } from 'node:fs';
 import test from 'ava';
 import { addAcceptHandler, bindSockets, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
@@ -138,7 +138,7 @@ test('a server whose loop never runs is warned of, and one that runs is not', as
   );
 });
 
-test('a server that nobody takes from is warned of when a client waits', async (t) => {
+test('a server without a consumer warns when a client waits', async (t) => {
   const wait = 'sleep(1500)';
   const body = (before: string, after: string): string => `
     const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -304,7 +304,7 @@ test('a storage that is first used while the loop runs works', async (t) => {
   t.is(stdout, '["A",null,null,"B"]\n', stderr);
 });
 
-test('an async hook that somebody enables does not disturb the loop', async (t) => {
+test('an async hook that is enabled does not disturb the loop', async (t) => {
   const { stdout, stderr } = await runChild(`
     import { AsyncLocalStorage, createHook } from 'node:async_hooks';
     import { IOLoop } from 'ioloop';
@@ -323,7 +323,7 @@ test('an async hook that somebody enables does not disturb the loop', async (t) 
   t.is(stdout, 'before undefined\nduring A\nafter B\n', stderr);
 });
 
-test("a promise made in a loop's turn does not carry the context of who started the loop", (t) =>
+test("a promise made in a loop's turn does not carry the context of start()", (t) =>
   withLoop(async (loop) => {
     const storage = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];

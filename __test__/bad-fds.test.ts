@@ -40,7 +40,7 @@ const NO_FDS: readonly [unknown, string][] = [
 ];
 
 for (const [index, [value, code]] of NO_FDS.entries()) {
-  test(`what is no descriptor is refused by each method, ${index}: ${code}`, (t) =>
+  test(`a value that is not a descriptor is refused by each method, ${index}: ${code}`, (t) =>
     withLoop(async (loop) => {
       const fd = value as FdLike;
       const instanceOf = code === TYPE ? TypeError : RangeError;
@@ -74,7 +74,7 @@ test('events that are none are refused, and the fd stays free', (t) =>
     closeAll(readable, peer);
   }));
 
-test('a handler that is no function is refused, and the fd stays free', (t) =>
+test('a handler that is not a function is refused, and the fd stays free', (t) =>
   withLoop(async (loop) => {
     const [readable, peer] = readablePair();
     for (const handler of [undefined, null, {}, 'f'] as unknown as (() => void)[]) {
@@ -246,7 +246,7 @@ testClosed('the loop goes on, the handler is not called', async (loop) => {
   closeAll(readable, peer);
 });
 
-testClosed('a sleeping loop sleeps on', async (loop) => {
+testClosed('a sleeping loop is not woken', async (loop) => {
   const running = loop.start();
   await nodeTurns();
   loop.stop();
@@ -346,21 +346,19 @@ test.serial('an object that was closed without removeHandler can be removed by i
   }),
 );
 
-test.serial(
-  'a thousand sources that were closed without removeHandler leave a loop that works',
-  (t) =>
-    withLoop(async (loop) => {
-      for (let round = 0; round < 10; round += 1) {
-        const pairs = Array.from({ length: 100 }, () => readablePair());
-        for (const [readable] of pairs) loop.addHandler(readable.fd, () => {}, READ);
-        await runTurns(loop, 2);
-        closeAll(...pairs.flat());
-        await runTurns(loop, 1);
-      }
-      const [readable, peer] = readablePair();
-      const counter = countCalls(loop, readable, () => loop.stop());
-      await loop.start();
-      t.is(counter.calls, 1);
-      closeAll(readable, peer);
-    }),
+test.serial('a loop works after a thousand sources that were closed without removeHandler', (t) =>
+  withLoop(async (loop) => {
+    for (let round = 0; round < 10; round += 1) {
+      const pairs = Array.from({ length: 100 }, () => readablePair());
+      for (const [readable] of pairs) loop.addHandler(readable.fd, () => {}, READ);
+      await runTurns(loop, 2);
+      closeAll(...pairs.flat());
+      await runTurns(loop, 1);
+    }
+    const [readable, peer] = readablePair();
+    const counter = countCalls(loop, readable, () => loop.stop());
+    await loop.start();
+    t.is(counter.calls, 1);
+    closeAll(readable, peer);
+  }),
 );

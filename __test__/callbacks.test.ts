@@ -1,4 +1,4 @@
-/** Callbacks: order, arguments, and storms that starve nobody. */
+/** Callbacks: order, arguments, and storms that starve nothing else. */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -60,7 +60,7 @@ test('a callback never runs inside addCallback', (t) =>
     }),
   ));
 
-test('what is no function is refused at once, and nothing is queued', (t) =>
+test('a callback that is not a function is refused at once, and nothing is queued', (t) =>
   withLoop(async (loop) => {
     for (const method of ['addCallback', 'spawnCallback', 'addCallbackFromSignal'] as const) {
       for (const callback of [undefined, null, 42, 'callback', {}]) {

@@ -96,7 +96,7 @@ test('a broken connection names the operation: write EPIPE, read ECONNRESET', as
     t.is(error?.syscall, 'read');
     t.is((await failureOf(near.readBytes(1))).message, 'Stream is closed: read ECONNRESET');
   });
-  // Nobody reads or writes: the kernel has the error, and what it stands for.
+  // Without a read or a write the kernel has the error, which stands for a failed write.
   await withTcpPair(
     async (near, far) => {
       await far.shutdownWrite();

@@ -64,7 +64,7 @@ for (const step of [2_000, -2_000, 3_600 * 24 * 365, -3_600 * 24 * 365]) {
     });
   });
 
-  test(`a step of ${step} s behind a crowd of timeouts: the next fires on time`, async (t) => {
+  test(`a step of ${step} s after a burst of timeouts: the next fires on time`, async (t) => {
     await withClock(async (loop, clock) => {
       let fired = 0;
       const at = loop.time() + 0.01;

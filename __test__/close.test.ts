@@ -119,7 +119,7 @@ test.serial('a close() that throws is reported, and the others are closed', (t) 
   closeAll(...pairs.flat());
 });
 
-test.serial('a descriptor that is closed already is no error of close({ allFds: true })', (t) => {
+test.serial('close({ allFds: true }) accepts a descriptor that is closed already', (t) => {
   const loop = new ReportingLoop({ makeCurrent: false });
   const [reader, writer] = pipe();
   const [socket, peer] = Socket.pair();

@@ -10,7 +10,7 @@ import { closedBy } from './helpers/streams.js';
 const onLinux = HAS_PROC ? test.serial : test.serial.skip;
 
 for (const [kind, pair] of Object.entries(PAIRS)) {
-  onLinux(`${kind}: a stream ends with its socket, and writes to nobody`, (t) =>
+  onLinux(`${kind}: a stream ends with its socket, and writes nothing more`, (t) =>
     onLoop(async (loop) => {
       const [mine, peer] = await pair();
       const stream = new IOStream(mine, { loop });

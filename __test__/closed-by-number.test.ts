@@ -13,8 +13,8 @@ import { closedBy } from './helpers/streams.js';
 const onLinux = HAS_PROC ? test.serial : test.serial.skip;
 
 for (const [kind, pair] of Object.entries(PAIRS)) {
-  for (const [who, reuse] of Object.entries(STRANGERS)) {
-    onLinux(`${kind}: a stream leaves the ${who} alone that has its number`, (t) =>
+  for (const [owner, reuse] of Object.entries(STRANGERS)) {
+    onLinux(`${kind}: a stream does not touch the ${owner} that has its number`, (t) =>
       onLoop(async (loop) => {
         const [mine, peer] = await pair();
         const number = mine.fd;
@@ -42,30 +42,32 @@ for (const [kind, pair] of Object.entries(PAIRS)) {
       }),
     );
 
-    onLinux(`${kind}: a description that lives on in a child, the number a ${who}'s`, (t) =>
-      onLoop(async (loop) => {
-        const [mine, peer] = await pair();
-        const number = mine.fd;
-        const stream = new IOStream(mine, { loop });
-        const release = await heldByChild(number);
-        const read = closedBy(stream.readBytes(100, { partial: true }));
-        closeSync(number);
-        const stranger = await reuse(number);
-        stranger.send('not yours');
-        await nodeTurns();
-        // The event of the old description ends the wait.
-        peer.send('for the stream');
-        t.is((await read)?.code, 'EBADF');
-        stream.close();
-        t.true(isOpen(number));
-        t.is(stranger.received(), null);
-        stranger.close();
-        peer.close();
-        await release();
-      }),
+    onLinux(
+      `${kind}: a description that lives on in a child, while a ${owner} has its number`,
+      (t) =>
+        onLoop(async (loop) => {
+          const [mine, peer] = await pair();
+          const number = mine.fd;
+          const stream = new IOStream(mine, { loop });
+          const release = await heldByChild(number);
+          const read = closedBy(stream.readBytes(100, { partial: true }));
+          closeSync(number);
+          const stranger = await reuse(number);
+          stranger.send('not yours');
+          await nodeTurns();
+          // The event of the old description ends the wait.
+          peer.send('for the stream');
+          t.is((await read)?.code, 'EBADF');
+          stream.close();
+          t.true(isOpen(number));
+          t.is(stranger.received(), null);
+          stranger.close();
+          peer.close();
+          await release();
+        }),
     );
 
-    onLinux(`${kind}: a handler of a number is not called for the ${who} that has it`, (t) =>
+    onLinux(`${kind}: a handler of a number is not called for the ${owner} that has it`, (t) =>
       onLoop(async (loop) => {
         const [mine, peer] = await pair();
         const number = mine.fd;

@@ -109,7 +109,7 @@ test('callbacks and timeouts that are left when the loop is closed never run', a
   t.is(ran, 0);
 });
 
-test('what a loop was told before it was closed can be taken back after', (t) => {
+test('removeHandler and removeTimeout work on a closed loop', (t) => {
   const loop = new IOLoop({ makeCurrent: false });
   const [socket, peer] = Socket.pair();
   loop.addHandler(socket, () => {}, IOLoop.READ);
@@ -124,7 +124,7 @@ test('what a loop was told before it was closed can be taken back after', (t) =>
   peer.close();
 });
 
-test('time() of a closed loop still tells the time', (t) => {
+test('time() of a closed loop still works', (t) => {
   const loop = new IOLoop({ makeCurrent: false, timeFunc: () => 5 });
   loop.close();
   t.is(loop.time(), 5);

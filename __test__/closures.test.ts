@@ -147,7 +147,7 @@ test('the callback of addFuture is collectable once it has run', (t) =>
     t.true(await isCollected(ref));
   }));
 
-test('a stopped PeriodicCallback leaves nothing behind', async (t) => {
+test('a stopped PeriodicCallback keeps nothing alive', async (t) => {
   const loop = new IOLoop({ makeCurrent: false });
   const add = (): WeakRef<object> => {
     const { callback, ref } = watched();

@@ -249,7 +249,7 @@ test.serial('configure(IOLoop, options) gives the base class its options', (t) =
   loop.close();
 });
 
-test.serial('configure() refuses what is no class of loops', (t) => {
+test.serial('configure() refuses a value that is not a class of loops', (t) => {
   for (const impl of [Map, Object, 'IOLoop', 42, undefined, {}, () => {}]) {
     const error = t.throws(() => IOLoop.configure(impl as never));
     t.like(error, { code: 'ERR_IOLOOP_SUBCLASS' });
@@ -301,7 +301,7 @@ test.serial('a worker has a current loop of its own', async (t) => {
   loop.close();
 });
 
-test.serial('a loop tells its backend and its driver', (t) => {
+test.serial('a loop has the names of its backend and its driver', (t) => {
   const loop = new IOLoop();
   t.is(loop.driver, process.env['IOLOOP_DRIVER'] === 'thread' ? 'thread' : 'libuv');
   t.true(['epoll', 'kqueue', 'poll'].includes(loop.backend));

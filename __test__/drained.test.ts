@@ -96,7 +96,7 @@ print('sent', flush=True); time.sleep(30)
 `;
 
 for (const [name, read] of Object.entries(READERS)) {
-  python(`${name}: bytes behind an urgent mark of TCP`, (t) =>
+  python(`${name}: bytes after an urgent mark of TCP`, (t) =>
     onLoop(async (loop) => {
       const listener = Socket.tcp();
       listener.bind({ host: '127.0.0.1', port: 0 });

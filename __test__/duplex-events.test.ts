@@ -58,21 +58,21 @@ async function perform(script: Script, make: () => Either): Promise<string[]> {
   socket.connect((server.address() as AddressInfo).port, '127.0.0.1');
   note(`connect(): ${stateOf(socket)}`);
   const [peer] = (await accepted) as [NetSocket];
-  const heard: string[] = [];
+  const peerEvents: string[] = [];
   let body = '';
   peer.on('data', (chunk: Buffer) => (body += String(chunk)));
-  peer.on('end', () => heard.push('end'));
-  peer.on('error', (error: NodeJS.ErrnoException) => heard.push(String(error.code)));
+  peer.on('end', () => peerEvents.push('end'));
+  peer.on('error', (error: NodeJS.ErrnoException) => peerEvents.push(String(error.code)));
   try {
     await until(() => !socket.connecting, 'the connection');
     await script.play({ socket, peer, log, note });
     await until(() => log.some((line) => line.startsWith('close')), 'the close');
     peer.end();
-    await until(() => heard.length > 0 || peer.destroyed, 'the end of the peer');
+    await until(() => peerEvents.length > 0 || peer.destroyed, 'the end of the peer');
     const { bytesRead, bytesWritten, localAddress, bufferSize } = socket;
     note(`at last: ${stateOf(socket)}`);
     note(JSON.stringify({ received, bytesRead, bytesWritten, localAddress, bufferSize }));
-    note(`the peer got ${body} ${heard.join(' ')}`);
+    note(`the peer got ${body} ${peerEvents.join(' ')}`);
     return log;
   } finally {
     socket.destroy();

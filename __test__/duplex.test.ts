@@ -59,7 +59,7 @@ test.serial('back-pressure: a reader that does not read stops the writer', (t) =
         });
       }
     }
-    t.true(produced < 2_000_000, `${produced} bytes were produced for nobody`);
+    t.true(produced < 2_000_000, `${produced} bytes were produced without a reader`);
     t.true((await far.readUntilClose()).length >= 16_000_000 - 65_536);
     await done;
   }, AMOUNTS),
@@ -69,7 +69,7 @@ test.serial('back-pressure: what the duplex does not take stays with the peer', 
   onLoop(async (loop) => {
     const [near, far] = pair(loop);
     const duplex = near.toDuplex();
-    // One chunk is read ahead, and nobody takes it.
+    // One chunk is read ahead, and stays.
     await once(
       duplex.on('readable', () => {}),
       'readable',
@@ -212,7 +212,7 @@ test('web streams: a close by the program, or a break, is an error of both sides
     fourth.close();
   }));
 
-test('web streams: both sides hear of a close and of a break that neither has caused', (t) =>
+test('web streams: a close or a break of the stream below errors both sides', (t) =>
   onLoop(async (loop) => {
     const [near, far] = pair(loop);
     const { readable, writable } = near.toWeb();

@@ -88,7 +88,7 @@ for (const removes of ['never', 'after close']) {
     t.true(calls <= 2, `${calls} calls`);
     t.true(await answers(loop));
 
-    // The data is still there, nobody reads it, and the loop is at rest all the same.
+    // The data is still unread, and the loop is at rest all the same.
     const { reads } = loop.clock;
     t.true(reads < 10 * EVENTS, `${reads} turns for ${EVENTS} events`);
     await nodeTurns(20);

@@ -1,4 +1,4 @@
-/** EOF: what reads that find it say, and that it is no failure of a server's handler. */
+/** EOF: the errors of reads that find it, which are not failures of a server's handler. */
 import test from 'ava';
 import { IOStream, StreamClosedError, TCPServer } from 'ioloop';
 import { onLoop } from './helpers/loop.js';

@@ -44,7 +44,7 @@ test('the echo server echoes', async (t) => {
   client.destroy();
 });
 
-test('the chat passes lines on, knows names, and cuts off endless lines', async (t) => {
+test('the chat forwards lines, uses names, and cuts off endless lines', async (t) => {
   const { port, child } = await start(t, 'chat-server.mjs');
   const enter = async (name: string): Promise<[(text: string) => void, () => Promise<string>]> => {
     const socket = connect({ port, host: '127.0.0.1' });
@@ -105,7 +105,7 @@ testWith('redis-benchmark')('redis-benchmark finishes against the Redis server',
   t.notRegex(stderr + stdout, /error/i);
 });
 
-test('what is no Redis protocol is answered, and the connection ends', async (t) => {
+test('a violation of the Redis protocol is answered, and the connection ends', async (t) => {
   const { port } = await start(t, 'redis/server.mjs');
   for (const [sent, expected] of [
     ['*1\r\n:5\r\n', /^-ERR Protocol error: expected '\$', got ':'/],

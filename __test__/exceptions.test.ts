@@ -118,7 +118,7 @@ for (const [kind, add] of KINDS) {
   }
 }
 
-/** One turn of a running loop, and the immediates of Node behind it. */
+/** One turn of a running loop, and the immediates of Node after it. */
 async function aTurn(loop: IOLoop): Promise<void> {
   await new Promise<void>((resolve) => {
     loop.addCallback(resolve);

@@ -9,7 +9,7 @@ const WORK = `
   const loop = IOLoop.current();
   const seen = [];
   late(() => {
-    console.log('stuck behind', seen);
+    console.log('stuck after', seen);
     process.exit(1);
   }, 20_000);
   await loop.runSync(async () => {

@@ -101,7 +101,7 @@ test('any thenable is a future, and is finished once', (t) =>
     t.is(results.length, 2);
   }));
 
-test('the rejection of a watched promise is no unhandled rejection', (t) =>
+test('the rejection of a watched promise is not an unhandled rejection', (t) =>
   withLoop(async (loop) => {
     let called = 0;
     loop.addFuture(Promise.reject(new Error('watched')), () => {
@@ -146,7 +146,7 @@ test('an uncaught result() of a failed future is reported', (t) =>
     );
   }));
 
-test('what is no promise, and what is no function, is refused', (t) =>
+test('addFuture refuses a value that is not a promise, and one that is not a function', (t) =>
   withLoop((loop) => {
     for (const value of [undefined, null, 42, 'x', {}, () => {}]) {
       const error = t.throws(() => loop.addFuture(value as never, () => {}));

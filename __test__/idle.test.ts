@@ -1,4 +1,4 @@
-/** A running loop that has nothing to do makes no system call and wakes nobody. */
+/** A running loop that has nothing to do makes no system call and wakes no thread. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const IDLE = `
   loop.addHandler(process.stdin, () => { writeSync(1, 'end of idling'); process.exit(); }, IOLoop.READ);
   loop.callLater(3600, () => {});
   void loop.start();
-  // Behind the turns that the start takes, and what Node does when it has just started.
+  // After the turns of the start, and the work of Node when it has just started.
   let turns = 0;
   const settle = () => {
     turns += 1;

@@ -8,7 +8,7 @@ import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { closing } from './helpers/net.js';
 import { closedBy, failureOf, isSettled, turns, withPair } from './helpers/streams.js';
 
-/** A listening socket that nobody accepts from. */
+/** A listening socket without an acceptor. */
 function listener(): Socket {
   const socket = Socket.tcp();
   socket.bind({ host: '127.0.0.1', port: 0 });

@@ -1,4 +1,4 @@
-/** Streams on descriptors that are no sockets: pipes, FIFOs, terminals. */
+/** Streams on descriptors other than sockets: pipes, FIFOs, terminals. */
 import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import test from 'ava';
@@ -33,7 +33,7 @@ test('a pipe: megabytes through it, then its end', (t) =>
     t.true(reader.closed);
   }));
 
-test('a pipe without a reader: EPIPE, also when nobody writes', (t) =>
+test('a pipe without a reader: EPIPE, also without a write', (t) =>
   onLoop(async (loop) => {
     const [reader, writer] = pipeStreams(loop);
     reader.close();
@@ -113,7 +113,7 @@ test('a regular file cannot be watched: EPERM, and it stays open', (t) =>
     return Promise.resolve();
   }));
 
-test('what is no descriptor, or no socket, is refused', (t) =>
+test('a value that is not a descriptor, or not a socket, is refused', (t) =>
   withLoop(async (loop) => {
     for (const fd of [-1, 1.5, NaN, 'x', null, undefined, {}]) {
       const { code } = t.throws<NodeJS.ErrnoException>(() =>
@@ -159,7 +159,7 @@ test('a socket is a stream as any other, with its socket', (t) =>
     far.close();
   }));
 
-test.serial('a descriptor that somebody else has closed: told when it is used again', (t) =>
+test.serial('a descriptor that other code has closed: EBADF when its number is used again', (t) =>
   onLoop(async (loop) => {
     const [reader, writer] = pipe();
     const stream = IOStream.fromFd(reader, { loop });
@@ -179,7 +179,7 @@ test.serial('a descriptor that somebody else has closed: told when it is used ag
   }),
 );
 
-test.serial('writing to a descriptor that somebody else has closed: EBADF', (t) =>
+test.serial('writing to a descriptor that other code has closed: EBADF', (t) =>
   onLoop(async (loop) => {
     const [reader, writer] = pipe();
     const stream = IOStream.fromFd(writer, { loop });

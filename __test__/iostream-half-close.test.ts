@@ -74,7 +74,7 @@ test("the peer's end with unread data: the data can be read, then the end", (t) 
     void far.write(sent);
     const ended = far.end();
     await turns(near);
-    t.false(near.closed, 'the end is behind what was not read');
+    t.false(near.closed, 'EOF is after unread data');
     t.true((await near.readBytes(sent.length)).equals(sent));
     await ended;
     t.is((await near.readUntilClose()).length, 0);
@@ -90,7 +90,7 @@ test('closing with data of the peer unread resets it: its write fails, and nothi
     t.true(realError?.code === 'ECONNRESET' || realError?.code === 'EPIPE', String(realError));
   }));
 
-test('a reset at every point of a life: told once, nothing left open', async (t) => {
+test('a reset in every state: one close callback, nothing left open', async (t) => {
   const points: [string, (near: IOStream, far: IOStream) => Promise<unknown>[]][] = [
     ['while idle', () => []],
     ['while reading', (near) => [near.readBytes(1)]],
@@ -114,7 +114,7 @@ test('a reset at every point of a life: told once, nothing left open', async (t)
         await outcomes;
         await turns(near, 10);
         if (!near.closed) {
-          // Half-closed streams hear of it when they read or write.
+          // Half-closed streams notice it when they read or write.
           await Promise.allSettled([near.readBytes(1), near.write('x')]);
           await turns(near, 10);
         }

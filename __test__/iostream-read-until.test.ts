@@ -110,7 +110,7 @@ test('readUntilClose: everything, then nothing', (t) =>
     t.is((await near.readUntilClose()).length, 0);
   }));
 
-test('readUntilClose: a reset is no end, and says what had arrived', (t) =>
+test('readUntilClose: a reset is an error, which carries the bytes so far', (t) =>
   withTcpPair(async (near, far) => {
     await far.write('half of it');
     const reading = near.readUntilClose();
@@ -133,7 +133,7 @@ test('readUntilClose: more than maxBufferSize fails, with what had arrived', (t)
     { maxBufferSize: 1000 },
   ));
 
-test('readUntilClose: closing the stream oneself is no end either', (t) =>
+test('readUntilClose: close() of the own stream is an error, too', (t) =>
   withPair(async (near, far) => {
     await far.write('half');
     const reading = near.readUntilClose();

@@ -62,7 +62,7 @@ for (const [name, read] of Object.entries(reads)) {
         await turns(near);
         t.true(near.reading);
         clock.advance(1);
-        // The loop sleeps by the real clock, and nobody tells it that this one has moved.
+        // The loop sleeps by the real clock, which does not move with this one.
         await turns(near);
       });
       await loop.start();
@@ -145,7 +145,7 @@ test('drain and shutdownWrite can be given up, and waited for again', (t) =>
     await Promise.all([drained, ended]);
   }));
 
-test('a duration is as good as seconds; what has come in time is no failure', (t) =>
+test('a timeout may be a duration; data in time does not fail', (t) =>
   withPair(async (near, far) => {
     const options = { timeout: { milliseconds: 1 } };
     t.is((await failureOf(near.readBytes(1, options))).name, 'TimeoutError');

@@ -191,7 +191,7 @@ test.serial('64 MB for a reader that has stalled: memory stays within maxWriteBu
   ),
 );
 
-test.serial('one huge write starves nobody: others are served between its parts', (t) =>
+test.serial('one huge write does not starve others: they are served between its parts', (t) =>
   withCapacities(USUAL, () =>
     withPair(async (near, far, loop) => {
       const size = 64 << 20;
@@ -242,7 +242,7 @@ test('all that waits fails with what closed the stream', (t) =>
     for (const other of others) t.is(other, first);
   }));
 
-test('nobody needs to await a write: its failure is no unhandled rejection', async (t) => {
+test('a write need not be awaited: its failure is not an unhandled rejection', async (t) => {
   const unhandled: unknown[] = [];
   const note = (error: unknown): void => {
     unhandled.push(error);

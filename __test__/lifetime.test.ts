@@ -18,7 +18,7 @@ const FACTS: readonly [string, string, number, string][] = [
     'alive\nexit 0\n',
   ],
   [
-    'a running loop that nobody awaits keeps the process alive, too',
+    'a running loop that is not awaited keeps the process alive, too',
     `setTimeout(() => { console.log('alive'); loop.stop(); }, 50).unref();
      void loop.start();`,
     0,

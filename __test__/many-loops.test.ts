@@ -75,7 +75,7 @@ test('1,000 loops at the same time: all run, all give back', async (t) => {
   t.is(stdout, '0 0\n');
 });
 
-test('loops that nobody has closed give their descriptors back when they are collected', async (t) => {
+test('loops that were not closed release their descriptors when they are collected', async (t) => {
   const { code, stdout, stderr } = await runChild(`${PROLOGUE}
     await use();
     const before = count('fd');

@@ -27,7 +27,7 @@ for (const [name, source] of [
   });
 }
 
-test('a loop that runs, before or after the call, is no cause for a warning', async (t) => {
+test('a loop that runs, before or after the call, causes no warning', async (t) => {
   const { code, stderr, stdout } = await run(`
     const before = new TCPClient().connect('127.0.0.1', address.port);
     before.then(() => loop.stop());

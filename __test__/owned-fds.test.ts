@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { Socket } from 'ioloop';
 
-/** A worker that opens two sockets, does something with the first, tells their numbers, and waits. */
+/** A worker that opens two sockets, does something with the first, sends their numbers, and waits. */
 function worker(what: string): Worker {
   const source = `
     import { closeSync } from 'node:fs';

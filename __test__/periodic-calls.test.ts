@@ -105,7 +105,7 @@ test.serial('a jitter that is not from 0 to 1 is refused by the constructor', (t
   for (const jitter of [0, 0.5, 1, undefined]) t.notThrows(make(jitter));
 });
 
-test.serial('what is no function is refused by the constructor', (t) => {
+test.serial('a callback that is not a function is refused by the constructor', (t) => {
   for (const callback of [undefined, null, 1, 'x', {}]) {
     const error = t.throws(() => new PeriodicCallback(callback as never, 1000));
     t.like(error, { code: 'ERR_INVALID_ARG_TYPE' });

@@ -18,7 +18,7 @@ test.serial('start() of a started timer does nothing', (t) =>
   }),
 );
 
-test.serial('isRunning() tells whether the timer was started and not stopped', (t) =>
+test.serial('isRunning() is true from start() to stop()', (t) =>
   withPeriodics(async (loop, clock) => {
     const seen: boolean[] = [];
     const periodic: PeriodicCallback = new PeriodicCallback(

@@ -1,4 +1,4 @@
-/** `IOLoop.PRI`: exceptional conditions, with TCP urgent data, of which Linux tells by `EPOLLPRI`. */
+/** `IOLoop.PRI`: exceptional conditions, with TCP urgent data, which Linux reports by `EPOLLPRI`. */
 import { spawn } from 'node:child_process';
 import { IOLoop, Socket } from 'ioloop';
 import { testWith, until } from './helpers/fds.js';
@@ -55,7 +55,7 @@ linux('PRI is level-triggered: reported in each turn until the condition has pas
     await until(() => calls >= 5, 'five reports');
     // Reading past the mark clears it.
     send('after');
-    await until(() => socket.recv(100)?.toString() === 'after', 'data behind the mark');
+    await until(() => socket.recv(100)?.toString() === 'after', 'data after the mark');
     await new Promise<void>((resolve) => {
       loop.addCallback(() => loop.addCallback(() => loop.addCallback(resolve)));
     });

@@ -63,7 +63,7 @@ test.serial('a fast peer is not searched for each chunk of a large limit', async
   );
 });
 
-test('a match behind 64 KiB that comes together with EOF is found', (t) =>
+test('a match after 64 KiB that comes together with EOF is found', (t) =>
   withPair(async (near, far) => {
     const reading = near.readUntilRegex(/\n/, { maxBytes: 2 ** 20 });
     void far.write(Buffer.alloc(100_000, 'x'));
@@ -140,7 +140,7 @@ test('recv with copy', (t) => {
   other.close();
 });
 
-test('behind a large result lies nothing of other connections', (t) => {
+test('the memory of a large result holds nothing of other connections', (t) => {
   const [one, other] = Socket.pair();
   const sent = Buffer.alloc(100_000, 'secret');
   for (const size of [100_000, 80_000]) {

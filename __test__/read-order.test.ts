@@ -1,5 +1,5 @@
 /**
- * The order of bytes is that of the `recv` calls, whoever reads in between. TCP and a sender in
+ * The order of bytes is that of the `recv` calls, whatever reads in between. TCP and a sender in
  * another process: a pair in one process never has more to read than one turn takes.
  */
 import { spawn } from 'node:child_process';
@@ -70,7 +70,7 @@ const concat = async (size: number, next: () => Promise<Buffer>): Promise<Buffer
   return Buffer.concat(chunks);
 };
 
-/** Reads in a callback of the loop: behind what the turn has collected, before it is dispatched. */
+/** Reads in a callback of the loop: after the turn has collected, before it dispatches. */
 const inCallback =
   (read: Read): Read =>
   (stream, size, loop) =>

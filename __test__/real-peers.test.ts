@@ -35,7 +35,7 @@ test("a child's stdout, when Node does not read it itself", (t) =>
   withLoop(async (loop) => {
     const child = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
     const { stdin, stdout } = child;
-    // Node reads a child's output from the beginning, whether somebody listens or not.
+    // Node reads a child's output from the beginning, with or without a listener.
     // oxlint-disable-next-line no-underscore-dangle
     (stdout as unknown as { _handle: { readStop(): void } })._handle.readStop();
     loop.addHandler(

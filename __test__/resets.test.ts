@@ -1,4 +1,4 @@
-/** Peers that reset: before the accept, behind unread data, in floods. Nothing of them is kept. */
+/** Peers that reset: before the accept, after unread data, in floods. Nothing of them is kept. */
 import test, { type ExecutionContext } from 'ava';
 import { IOStream, Socket, TCPServer } from 'ioloop';
 import { HAS_PROC, openFds, tcpPair, until } from './helpers/fds.js';
@@ -71,7 +71,7 @@ async function floodOf(t: ExecutionContext, count: number): Promise<void> {
     const before = openFds().size;
     for (let n = 0; n < count; n += 1) {
       const client = Socket.tcp();
-      // Blocks nobody: loopback connects at once, or the turn after.
+      // Does not block: loopback connects at once, or in the next turn.
       client.connect(addressOf(server));
       client.setOption('linger', 0);
       if (n % 3 === 0) await until(() => client.remoteAddress !== null, 'a connection');
@@ -89,7 +89,7 @@ async function floodOf(t: ExecutionContext, count: number): Promise<void> {
 
 const UNREAD = 300_000;
 
-test('a reset behind unread data is noticed without a read', (t) =>
+test('a reset after unread data is noticed without a read', (t) =>
   withTcpPair(async (near, far) => {
     const closed = closing(near);
     await far.write(Buffer.alloc(UNREAD, 'x'));
@@ -98,7 +98,7 @@ test('a reset behind unread data is noticed without a read', (t) =>
     t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'ECONNRESET');
   }));
 
-test('a reset that comes after the end of the peer, behind unread data, is noticed', async (t) => {
+test('a reset after the EOF of the peer, with data unread, is noticed', async (t) => {
   const [client, server] = await tcpPair();
   await onLoop(async (loop) => {
     const stream = new IOStream(server, { loop, allowHalfOpen: true, readChunkSize: 1024 });
@@ -130,7 +130,7 @@ test('a reset that comes when the end of the peer was read is noticed without a 
   });
 });
 
-test('behind a clean end everything can still be read', (t) =>
+test('after a clean EOF everything can still be read', (t) =>
   withTcpPair(async (near, far) => {
     await far.write(Buffer.alloc(UNREAD, 'x'));
     await far.shutdownWrite();

@@ -55,7 +55,7 @@ test('a function that blocks for longer than the timeout, and is done, succeeds'
     t.is(await done, undefined);
   }));
 
-test('a timeout that does not expire leaves nothing behind', (t) =>
+test('a timeout that does not expire is removed', (t) =>
   withFakeTime(async (loop, clock) => {
     t.is(await loop.runSync(async () => 'in time', { timeout: 1 }), 'in time');
     clock.advance(10);

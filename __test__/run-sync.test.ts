@@ -184,7 +184,7 @@ test('a result that comes after a foreign stop does not stop a later run', (t) =
     await runTurns(loop, 3);
   }));
 
-test('a rejection that comes after a foreign stop is no unhandled rejection', (t) =>
+test('a rejection after a foreign stop is not an unhandled rejection', (t) =>
   withLoop(async (loop) => {
     const { promise, reject } = deferred<string>();
     const early = loop.runSync(() => {

@@ -1,4 +1,4 @@
-/** Which driver and backend a loop has, and who decides. */
+/** Which driver and backend a loop has, and what selects them. */
 import test from 'ava';
 import { IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
@@ -56,7 +56,7 @@ for (const driver of ['uv', 'LIBUV', 'timers', ' thread']) {
   });
 }
 
-test('a refused IOLOOP_DRIVER leaves no descriptor and no current loop behind', async (t) => {
+test('a refused IOLOOP_DRIVER leaks no descriptor and leaves no current loop', async (t) => {
   const { stdout, stderr } = await runChild(
     `import { readdirSync } from 'node:fs';
      import { IOLoop } from 'ioloop';

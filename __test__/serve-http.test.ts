@@ -207,8 +207,8 @@ test('a client that has ended its side gets its answer, when httpAllowHalfOpen s
 
 for (const where of [
   'of node:https',
-  'of the loop, behind node:http',
-  'of the loop, behind node:https',
+  'of the loop, under node:http',
+  'of the loop, under node:https',
 ]) {
   test(`https with the TLS ${where}`, (t) =>
     onLoop(async (loop) => {
@@ -289,7 +289,7 @@ test("'upgrade': ws over serveHttp", (t) =>
     wss.close();
   }));
 
-test('serveHttp() of what is no server is refused', (t) => {
+test('serveHttp() refuses a value that is not a server', (t) => {
   t.throws(() => serveHttp({} as NetSocket as never), { code: 'ERR_INVALID_ARG_TYPE' });
   t.throws(() => serveHttp(null as never), { code: 'ERR_INVALID_ARG_TYPE' });
 });

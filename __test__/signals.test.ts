@@ -23,7 +23,7 @@ const FACTS: readonly [string, NodeJS.Signals, string, string][] = [
     'called true\n',
   ],
   [
-    'addCallbackFromSignal leaves the context that the signal came in behind',
+    'addCallbackFromSignal drops the context that the signal came in',
     'SIGUSR2',
     `const storage = new AsyncLocalStorage();
      storage.run('registered in', () => {
@@ -57,7 +57,7 @@ const FACTS: readonly [string, NodeJS.Signals, string, string][] = [
     'handler,timeout\n',
   ],
   [
-    'a signal that interrupts the wait is no error of the loop',
+    'a signal that interrupts the wait is not an error of the loop',
     'SIGWINCH',
     `loop.handleCallbackException = (callback, error) => console.log('reported', error);
      process.on('SIGWINCH', () => {});
@@ -109,7 +109,7 @@ for (const [fact, signal, body, written] of FACTS) {
   });
 }
 
-test('a signal that nobody handles ends the process as ever', async (t) => {
+test('a signal without a handler ends the process', async (t) => {
   const child = startChild(`
     import { IOLoop } from 'ioloop';
     setTimeout(() => console.log('ready'), 5);

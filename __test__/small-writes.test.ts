@@ -100,7 +100,7 @@ test.serial(
   },
 );
 
-test('maxWriteBufferSize counts what small writes keep: 128 bytes for each behind the first', async (t) => {
+test('maxWriteBufferSize counts the memory of small writes: 128 bytes for each after the first', async (t) => {
   await withStalled(
     async ({ stream, peer, filled, loop }) => {
       let accepted = 0;

@@ -100,12 +100,12 @@ test('a client of node:net reaches a Unix socket', async (t) => {
 });
 
 test('a refused connection says which, when it is asked for', async (t) => {
-  // Bound and not listening: nobody else gets the port.
+  // Bound and not listening: the port stays taken.
   const server = owned(t, Socket.tcp());
   server.bind({ host: LOOPBACK, port: 0 });
   const { port } = server.localAddress as { port: number };
   const socket = owned(t, Socket.tcp());
-  if (socket.connect({ host: LOOPBACK, port })) throw new Error('nobody listens there');
+  if (socket.connect({ host: LOOPBACK, port })) throw new Error('no listener is there');
   await ready(socket, IOLoop.WRITE);
   const error = socket.takeError() as SystemError | null;
   t.is(error?.message, `connect ECONNREFUSED ${LOOPBACK}:${port}`);

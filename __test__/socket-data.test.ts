@@ -53,7 +53,7 @@ test('a large read gives all that is there', (t) => {
   t.is(received?.toString(), 'x'.repeat(sent));
 });
 
-test('a large read that is full is no memory of a later one', (t) => {
+test('a large read that is full does not share memory with a later one', (t) => {
   const [first, second] = pair(t);
   second.setOption('sendBuffer', 2 ** 20);
   const size = 70_000;

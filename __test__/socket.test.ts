@@ -137,7 +137,7 @@ test('fromFd takes a socket over, whatever its family', (t) => {
   t.deepEqual(Socket.fromFd(first.fd).localAddress, { path: '' });
 });
 
-test('fromFd refuses what is no socket, or not open', (t) => {
+test('fromFd refuses a descriptor that is not a socket, or not open', (t) => {
   const file = openSync('/dev/null', 'r');
   t.like(
     caught(() => Socket.fromFd(file)),

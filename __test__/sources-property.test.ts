@@ -32,7 +32,7 @@ type Step =
       readonly kind: 'send';
       readonly at: number;
       readonly bytes: number;
-      /** A read stops behind these bytes, where the wire can do that. */
+      /** A read stops after these bytes, where the wire can do that. */
       readonly marked: boolean;
     }
   | { readonly kind: 'turns' };

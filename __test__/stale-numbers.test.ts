@@ -1,6 +1,6 @@
 /**
  * Each verification of a number by itself: what was closed by number is found out before a call,
- * before a receiving turn, by the set where the identity cannot tell, and by whoever uses it next.
+ * before a receiving turn, by the set where the identity cannot tell, and by its next user.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -100,7 +100,7 @@ onLinux('a stream whose number was asked for later receives nothing of a strange
 );
 
 testWith('mkfifo')(
-  'another open of the same FIFO has the number: the set tells what the identity cannot',
+  'another open of the same FIFO has the number: the epoll set finds what the identity cannot',
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
     const path = join(folder, 'fifo');
@@ -183,7 +183,7 @@ onLinux('a staged write is sent to the descriptor of then, not of the write', (t
     const stream = IOStream.fromFd(writer, { loop });
     const written = closedBy(stream.write('SECRET'));
     closeSync(writer);
-    // Opened by nobody that this package knows of.
+    // Not opened by this package.
     const files: number[] = [];
     while (!files.includes(writer)) files.push(openSync(path, 'w'));
     t.is((await written)?.code, 'EBADF');

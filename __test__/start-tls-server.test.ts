@@ -82,7 +82,7 @@ test('a drain that is given up closes secure streams, and handshakes in progress
     await silent.readUntilClose();
   }));
 
-test('a handler that fails behind startTls() has its secure stream closed', (t) =>
+test('a handler that fails after startTls() has its secure stream closed', (t) =>
   onLoop(async (loop) => {
     const reason = new Error('handler');
     const server = serve(loop, {

@@ -12,7 +12,7 @@ const ca = fixture('ca.pem');
 const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
 const serverSide = { serverSide: true, tls: identity } as const;
 
-/** A stream that has read a line, and has received `extra` behind it. */
+/** A stream that has read a line, and has received `extra` after it. */
 async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStream]> {
   const [first, second] = Socket.pair();
   const near = new IOStream(first, { loop });
@@ -23,7 +23,7 @@ async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStre
   return [near, far];
 }
 
-test('a ClientHello behind a PROXY line in one segment is the handshake', (t) =>
+test('a ClientHello after a PROXY line in one segment is the handshake', (t) =>
   onLoop(async (loop) => {
     await using server = new TCPServer({
       loop,
@@ -50,7 +50,7 @@ test('a ClientHello behind a PROXY line in one segment is the handshake', (t) =>
     t.is(String(answer), 'secret: hello\n');
   }));
 
-test('plaintext behind STARTTLS fails the handshake, and nothing of it can be read', (t) =>
+test('plaintext after STARTTLS fails the handshake, and nothing of it can be read', (t) =>
   onLoop(async (loop) => {
     for (const extra of ['MAIL FROM:<mallory>\r\n', 'x', '\u0016\u0003\u0001']) {
       const [near, far] = await withExtra(loop, extra);

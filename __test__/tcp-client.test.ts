@@ -7,7 +7,7 @@ import { openFds, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 
 const LOOPBACK: HostAddress = { address: '127.0.0.1', family: 4 };
-/** Nobody answers there: it is for documentation (RFC 5737). */
+/** Never answers: reserved for documentation (RFC 5737). */
 const DEAD: HostAddress = { address: '192.0.2.1', family: 4 };
 
 async function listening(t: ExecutionContext): Promise<{ server: Server; port: number }> {
@@ -18,7 +18,7 @@ async function listening(t: ExecutionContext): Promise<{ server: Server; port: n
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 function refusing(): number {
   const socket = Socket.tcp();
   socket.bind({ host: '127.0.0.1', port: 0 });
@@ -81,7 +81,7 @@ test.serial(
   },
 );
 
-test.serial('when all addresses fail, the last failure is told', async (t) => {
+test.serial('when all addresses fail, the last failure is reported', async (t) => {
   const port = refusing();
   const resolver = (): Promise<HostAddress[]> =>
     Promise.resolve([{ address: '127.0.0.3', family: 4 }, LOOPBACK]);
@@ -173,7 +173,7 @@ test.serial('the source: an address, a port', async (t) => {
   t.is(sources[1], `127.0.0.1:${sourcePort}`);
 });
 
-test.serial('what is no host, port or source is refused', async (t) => {
+test.serial('an invalid host, port or source is refused', async (t) => {
   const client = new TCPClient();
   await t.throwsAsync(client.connect(1 as never, 80), { code: 'ERR_INVALID_ARG_TYPE' });
   await t.throwsAsync(client.connect('x', 70_000), { code: 'ERR_OUT_OF_RANGE' });

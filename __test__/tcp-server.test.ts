@@ -84,7 +84,7 @@ test('a handler that fails has its stream closed and is reported; the server goe
     client.close();
   }));
 
-test('a peer that goes, in order or by a reset, is no error of the handler', (t) =>
+test('a peer that closes, by EOF or by a reset, is not an error of the handler', (t) =>
   onLoop(async (loop) => {
     await using server = serve(loop, async (stream) => {
       for (;;) await stream.write(await stream.readUntil('\n'));

@@ -21,7 +21,7 @@ test('a timeout gets the arguments it was added with', (t) =>
 
 const NO_NUMBERS: readonly unknown[] = [NaN, '1', '', undefined, null, true, 1n, Symbol('1')];
 
-test('NaN and what is no number are refused as a time, and nothing is added', (t) =>
+test('NaN and values that are not numbers are refused as a time, and nothing is added', (t) =>
   withFakeTime(async (loop, clock) => {
     const code = 'ERR_INVALID_ARG_TYPE';
     const run = (): void => t.fail();
@@ -35,7 +35,7 @@ test('NaN and what is no number are refused as a time, and nothing is added', (t
     await runTurns(loop, 2);
   }));
 
-test('what is no function is refused as a callback', (t) =>
+test('a callback that is not a function is refused', (t) =>
   withLoop((loop) => {
     for (const method of ['callAt', 'callLater', 'addTimeout'] as const) {
       for (const callback of [undefined, null, 'x', {}]) {
@@ -149,7 +149,7 @@ test('a duration of unknown or unusable fields is refused, naming the field', (t
     t.regex(t.throws(add({ seconds: '5' })).message, /deadline\.seconds/);
   }));
 
-test('a timeFunc that is no function is refused', (t) => {
+test('a timeFunc that is not a function is refused', (t) => {
   for (const timeFunc of [null, 5, 'now']) {
     const make = (): IOLoop => new IOLoop({ makeCurrent: false, timeFunc: timeFunc as never });
     t.like(t.throws(make), { code: 'ERR_INVALID_ARG_TYPE' });

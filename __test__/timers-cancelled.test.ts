@@ -58,7 +58,7 @@ test('a timeout may cancel itself while it runs, and be cancelled twice or after
     await runTurns(loop);
     loop.removeTimeout(own);
     loop.removeTimeout(own);
-    // The numbers of both are free: nobody else's timeout may go with them.
+    // The slots of both are free: another timeout that has one must stay.
     loop.callAt(1, () => {
       ran += 1;
     });
@@ -89,7 +89,7 @@ test('a loop does not cancel the timeouts of another loop', (t) =>
     }),
   ));
 
-test('removeTimeout refuses what is no handle', (t) =>
+test('removeTimeout refuses a value that is not a handle', (t) =>
   withLoop((loop) => {
     for (const value of [undefined, null, 0, {}, new Date()]) {
       const error = t.throws(() => loop.removeTimeout(value as never), { instanceOf: TypeError });

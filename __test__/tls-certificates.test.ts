@@ -168,7 +168,7 @@ const servers: Record<string, Identity> = {
   stranger: selfSigned('localhost'),
 };
 
-test('a client refuses what node:tls refuses, with its code; rejectUnauthorized false tells', (t) =>
+test('a client refuses what node:tls refuses, with its code; rejectUnauthorized false reports it', (t) =>
   onLoop(async (loop) => {
     for (const [name, server] of Object.entries(servers)) {
       const node = tls.createServer(server, (socket) => {

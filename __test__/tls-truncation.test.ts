@@ -56,7 +56,7 @@ async function cut(peer: tls.TLSSocket, raw: net.Socket, data: Buffer): Promise<
 }
 
 for (const size of [0, 1, 20_000, 300_000]) {
-  test(`a cut behind ${size} bytes fails readUntilClose, which carries them`, async (t) => {
+  test(`a cut after ${size} bytes fails readUntilClose, which carries them`, async (t) => {
     await withNode(async (stream, peer, raw) => {
       const data = Buffer.alloc(size, 'half of an answer ');
       const reading = failureOf(stream.readUntilClose());
@@ -84,7 +84,7 @@ test('iteration has every byte before the cut, and then throws', async (t) => {
   });
 });
 
-test('what was sent before a cut that nobody waited for can be read', async (t) => {
+test('data sent before a cut can be read when no read waited for it', async (t) => {
   await withNode(async (stream, peer, raw) => {
     const closed = new Promise((resolve) => {
       stream.setCloseCallback(resolve);
@@ -157,7 +157,7 @@ test('half-close: what is written after the end of the peer arrives', async (t) 
   );
 });
 
-test('a reset behind data gives the data, and then ECONNRESET', async (t) => {
+test('a reset after data gives the data, and then ECONNRESET', async (t) => {
   await withNode(async (stream, peer, raw) => {
     const closed = new Promise((resolve) => {
       stream.setCloseCallback(resolve);

@@ -158,7 +158,7 @@ test('client certificates and ALPN', (t) =>
     t.deepEqual(names, ['client', 'b']);
   }));
 
-test('a handshake that is no handshake fails, and the server goes on', (t) =>
+test('a connection that does not speak TLS fails, and the server goes on', (t) =>
   onLoop(async (loop) => {
     await using server = new TCPServer({
       loop,

@@ -1,4 +1,4 @@
-/** What the compiler knows: it fails to compile when one of these is wrong. */
+/** Types, checked by the compiler: this file compiles only if each of them is right. */
 import type { FileHandle } from 'node:fs/promises';
 import type { Socket as NodeSocket } from 'node:net';
 import test from 'ava';
@@ -45,7 +45,7 @@ function handlers(loop: IOLoop, device: Device, file: FileHandle, socket: Socket
   loop.addHandler(socket, (fd) => expectTypeOf(fd).toEqualTypeOf<Socket>(), IOLoop.READ);
   loop.addHandler(process.stdin, (fd) => fd.isTTY, IOLoop.READ);
   loop.addHandler(device, async () => {}, IOLoop.NONE);
-  // @ts-expect-error a string is no descriptor
+  // @ts-expect-error a string is not a descriptor
   loop.addHandler('3', () => {}, IOLoop.READ);
   // @ts-expect-error an object without descriptor is none
   loop.addHandler({ name: 'x' }, () => {}, IOLoop.READ);

@@ -68,7 +68,7 @@ function refusesReading(loop: IOLoop, file: FdLike): unknown[] {
 
 const BUSY = Array.from({ length: 3 }, () => 'ERR_IOLOOP_FD_BUSY');
 
-test("a child's stdout that nobody consumes: the handler is called, and Node has it back", (t) =>
+test("a child's stdout without a consumer: the handler is called, and Node has it back", (t) =>
   onLoop(async (loop) => {
     const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
     for (const round of ['first', 'second']) {

@@ -24,7 +24,7 @@ const PATTERNS: readonly {
     },
   },
   {
-    what: 'tells a promise from another result',
+    what: 'distinguishes a promise from another result',
     pattern: /\bisThenable\(/g,
     files: {
       'loop/guard.ts': 'the way itself',

@@ -148,7 +148,7 @@ for (const limit of [0, 1, 2, 30]) {
         await loop.runSync(async () => {
           const pairs = Array.from({ length: 60 }, () => Socket.pair());
           const [left, right] = Socket.pair().map((socket) => new IOStream(socket));
-          // Nobody reads: level-triggered, each is called in every turn.
+          // Never read: level-triggered, each is called in every turn.
           pairs.forEach(([mine, peer], at) => {
             peer.send('x');
             loop.addHandler(mine, () => called.add(at), IOLoop.READ);
@@ -184,7 +184,7 @@ testWith('prlimit')(
         const [mine, peer] = Socket.pair();
         loop.addHandler(mine, () => { if (mine.recv(1) !== null) calls += 1; }, IOLoop.READ);
         limit(0);
-        // Whoever waited in a system call since before the limit waits anew.
+        // A thread that waited in a system call since before the limit waits anew.
         peer.send('x');
         await until(() => calls === 1);
         const before = process.cpuUsage();

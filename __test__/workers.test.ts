@@ -157,7 +157,7 @@ for (const [state, source] of Object.entries(STATES)) {
           await each.terminate();
         }));
       };
-      // What the first workers leave behind is Node's, which may start two threads more later.
+      // The threads that the first workers leave are Node's, which may start two more later.
       await round(5);
       await new Promise((resolve) => setTimeout(resolve, 20));
       const [fds, tasks] = [count('fd'), count('task')];

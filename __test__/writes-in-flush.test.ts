@@ -1,4 +1,4 @@
-/** A batch is sent for many streams at once: a failure is one stream's, and a number is nobody's. */
+/** A batch is sent for many streams at once: a failure is one stream's, and no stale number is used. */
 import { closeSync } from 'node:fs';
 import test from 'ava';
 import { IOStream, Socket, type IOLoop } from 'ioloop';
@@ -25,14 +25,14 @@ async function aboutToReset(loop: IOLoop): Promise<[IOStream, reset: () => void]
 
 // Serial: the capacities are those of the thread.
 test.serial(
-  'a write whose flush closes its own stream rejects; who has the number gets nothing',
+  'a write whose flush closes its own stream rejects; the next owner of the number gets nothing',
   (t) =>
     withBatch(
       async (loop) => {
         const [stream, reset] = await aboutToReset(loop);
         const number = stream.fileno();
         reset();
-        // The first fills the batch, the second makes room: in one tick, so before the loop hears.
+        // The first fills the batch, the second makes room: in one tick, before the loop can notice.
         const first = closedBy(stream.write('a'.repeat(16)));
         const between: Promise<unknown>[] = [];
         for (let count = 1; count < 64; count += 1) {
@@ -75,7 +75,7 @@ test.serial(
 );
 
 test.serial(
-  'one stream of a batch fails, and its close throws: the others are sent, and it is told once',
+  'one stream of a batch fails, and its close throws: the others are sent, and one report comes',
   (t) =>
     withBatch(async (loop) => {
       const failure = new Error('close() has failed');

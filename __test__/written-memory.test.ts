@@ -8,7 +8,7 @@ import { failureOf, turns, withPair } from './helpers/streams.js';
 
 const PLENTY = 8_000_000;
 
-test('small pieces of a list are copied, behind a large one and before it', (t) =>
+test('small pieces of a list are copied, after a large one and before it', (t) =>
   withPair(async (near, far) => {
     const header = Buffer.from('head');
     const trailer = Buffer.from('tail');

@@ -97,7 +97,7 @@ function program(name) {
 }
 
 /**
- * As which user a server runs that refuses to be root's, and who owns the folder then.
+ * The user of a server that refuses to run as root, who owns the folder then.
  * @param {string} user
  * @param {string} folder
  */

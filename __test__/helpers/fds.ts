@@ -1,4 +1,4 @@
-/** Descriptors for tests, and what the system knows of them. */
+/** Descriptors for tests, and their state in the system. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
@@ -148,7 +148,7 @@ function works(command: string): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
-/** Whether `/proc` tells of descriptors and threads. */
+/** Whether `/proc` lists descriptors and threads. */
 export const HAS_PROC = process.platform === 'linux';
 
 const PATIENCE = 20_000;

@@ -23,7 +23,7 @@ export class ReportingLoop extends IOLoop {
   }
 }
 
-/** A clock that stands still until it is told to advance. Seconds. */
+/** A clock that moves only by {@link FakeClock.advance}. Seconds. */
 export class FakeClock {
   now: number;
 
@@ -95,7 +95,7 @@ export async function runTurns(loop: IOLoop, count = 1): Promise<void> {
   await loop.start();
 }
 
-/** Starts the loop with `body` as its first callback; ends when somebody stops it. */
+/** Starts the loop with `body` as its first callback; ends when it is stopped. */
 export async function start(loop: IOLoop, body: () => unknown): Promise<void> {
   loop.addCallback(body);
   await loop.start();

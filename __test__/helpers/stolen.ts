@@ -32,7 +32,7 @@ function takeUpTo(fd: number): number[] {
   }
 }
 
-/** How a closed number is used again, by who does it. */
+/** How a closed number is used again, by the type of its new owner. */
 export const STRANGERS: Readonly<Record<string, (fd: number) => Promise<Stranger>>> = {
   Socket(fd) {
     const { peer, close } = pairAt(fd);
@@ -49,7 +49,7 @@ export const STRANGERS: Readonly<Record<string, (fd: number) => Promise<Stranger
     const accepted = once(server, 'connection') as Promise<[net.Socket]>;
     // The lowest free number now, for the next that is opened.
     closeSync(fd);
-    // Paused: its bytes stay in the kernel, for who reads them by mistake.
+    // Paused: its bytes stay in the kernel, for a reader that takes them by mistake.
     const client = net.connect({ port, host: '127.0.0.1' }).pause();
     await once(client, 'connect');
     closeAll(...fillers);

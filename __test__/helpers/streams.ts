@@ -49,7 +49,7 @@ export async function failureOf(promise: Promise<unknown>): Promise<NodeJS.Errno
     await promise;
   } catch (error) {
     if (error instanceof Error) return error;
-    throw new TypeError('what it rejected with is no error', { cause: error });
+    throw new TypeError('it rejected with a value that is not an error', { cause: error });
   }
   throw new Error('it did not fail');
 }

@@ -1,4 +1,4 @@
-/** Readable descriptors of every kind, and who sends to them. */
+/** Readable descriptors of every kind, and their senders. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeSync } from 'node:fs';
@@ -14,7 +14,7 @@ export interface Wire {
   /** At most `size` bytes; `null` when there are none. */
   read(size: number): Buffer | null;
   /**
-   * Sends as many dots; how many the kernel took. With a mark a read stops behind them: an urgent
+   * Sends as many dots; how many the kernel took. With a mark a read stops after them: an urgent
    * `!` over TCP, a descriptor on Unix sockets.
    */
   send(count: number, marked: boolean): Promise<number>;

@@ -125,7 +125,7 @@ static void send_in_pieces(int fd, const unsigned char *bytes, size_t length, en
   }
 }
 
-/* Behind the first urgent byte, the reader says when the stream has gone past the last one: a second
+/* After the first urgent byte, the reader says when the stream has gone past the last one: a second
    one makes the first a part of the stream. */
 static void send_urgent(int fd, int is_first) {
   char seen;

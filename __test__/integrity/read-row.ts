@@ -118,7 +118,7 @@ function chunkOf(connection: number, capacity: Capacity): number {
   return capacity === 'tiny' ? 100 : 8192;
 }
 
-/** Behind the last message there is the end, and nothing else. */
+/** After the last message comes EOF, and nothing else. */
 async function expectEnd(stream: IOStream, verifier: Verifier): Promise<void> {
   if (stream.ended && stream.readBufferSize === 0) return;
   const rest = await stream.readUntilClose();

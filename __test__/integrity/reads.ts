@@ -167,7 +167,7 @@ async function mixed(stream: IOStream, verifier: Verifier): Promise<void> {
 async function givenUp(stream: IOStream, verifier: Verifier): Promise<void> {
   const controller = new AbortController();
   const { signal } = controller;
-  // Without a bound each would leave more behind than the reads in between take.
+  // Without a bound each would leave more than the reads in between take.
   if (stream.readBufferSize > GIVEN_UP / 2) return;
   const memory = Buffer.alloc(GIVEN_UP);
   stream.loop.addCallback(() => controller.abort());
@@ -213,7 +213,7 @@ function duplexReadByLoop(stream: IOStream, verifier: Verifier): Promise<void> {
   });
 }
 
-/** One `recv()` for each event: what is left behind has to be reported again. */
+/** One `recv()` for each event: what is left unread has to be reported again. */
 function receive(loop: IOLoop, socket: Socket, verifier: Verifier): Promise<void> {
   return new Promise((resolve, reject) => {
     const onReadable = (): void => {

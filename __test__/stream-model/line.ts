@@ -79,7 +79,7 @@ export class Line {
     this.#link.end();
   }
 
-  /** Sends what is left, and EOF behind all of it. */
+  /** Sends what is left, and EOF after it. */
   sendRest(): void {
     this.send(Infinity);
     if (this.#isClosed || this.#sent === this.#whole.length) this.end();

@@ -1,7 +1,7 @@
 /** The kinds of reads, each with what it may give for the bytes that have not been read. */
 import type { IOStream, ReadOptions } from 'ioloop';
 
-/** What a model knows of the bytes: those that were sent and not read. */
+/** The bytes of the model that were sent and not read. */
 export interface Read {
   /** For reports of failures. */
   toString(): string;

@@ -1,5 +1,5 @@
 /**
- * What `postMessage()` and `structuredClone()` copy with a result: all of the memory behind it, so
+ * What `postMessage()` and `structuredClone()` copy with a result: all of its memory, so
  * nothing may lie there but zeros and what sockets have received.
  */
 import test, { type ExecutionContext } from 'ava';
@@ -36,20 +36,23 @@ function assertClean(t: ExecutionContext, result: Buffer, of: string): void {
   t.is(strange, -1, `${of}: byte ${memory[strange]} at ${strange} of ${memory.length}`);
 }
 
-test.serial('behind results of recv(), large and small, nothing of the heap', async (t) => {
-  const [mine, peer] = Socket.pair();
-  for (const size of [65_536, 65_536, 65_536, 65_536, 100, 200_000]) {
-    await soil(t);
-    peer.send(Buffer.alloc(Math.min(size, 40_000), RECEIVED));
-    const result = mine.recv(size) as Buffer;
-    t.true(result.length > 0);
-    assertClean(t, result, `recv(${size})`);
-  }
-  mine.close();
-  peer.close();
-});
+test.serial(
+  'the memory of results of recv(), large and small, holds nothing of the heap',
+  async (t) => {
+    const [mine, peer] = Socket.pair();
+    for (const size of [65_536, 65_536, 65_536, 65_536, 100, 200_000]) {
+      await soil(t);
+      peer.send(Buffer.alloc(Math.min(size, 40_000), RECEIVED));
+      const result = mine.recv(size) as Buffer;
+      t.true(result.length > 0);
+      assertClean(t, result, `recv(${size})`);
+    }
+    mine.close();
+    peer.close();
+  },
+);
 
-test.serial('behind results of reads of streams nothing of the heap', (t) =>
+test.serial('the memory of results of stream reads holds nothing of the heap', (t) =>
   withPair(async (near, far) => {
     for (const size of [1, 5000, 15_000, 60_000, 200_000]) {
       await soil(t);
