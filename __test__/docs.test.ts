@@ -71,7 +71,7 @@ test('constants that pages state are those of the code', (t) => {
 });
 
 test('files that pages name exist', (t) => {
-  const known = new Set(sources.map((file) => basename(file)));
+  const known = new Set([...sources, ...filesIn('benches')].map((file) => basename(file)));
   let named = 0;
   for (const page of PAGES) {
     for (const [, path = ''] of read(page).matchAll(/`([\w.-]+(?:\/[\w.-]+)*\.(?:ts|rs|mjs))`/g)) {
