@@ -62,6 +62,6 @@ export class HandlerEntry implements Entry<IOStream, Address> {
 
 /** The stream that the connection of `stream` has now: `startTls()` replaces it. */
 function latestOf(stream: IOStream): IOStream {
-  const { successor } = coreOf(stream);
+  const successor = coreOf(stream).move?.successor;
   return successor instanceof IOStream ? latestOf(successor) : stream;
 }

@@ -412,8 +412,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * Bytes that were received and not read are the beginning of the handshake, or refused: see
    * `buffered` of {@link StartTlsOptions}. They can be read from neither stream.
    *
-   * Rejects with `ERR_IOLOOP_STREAM_BUSY` while a read waits or something is still to be sent, and
-   * with what is wrong with the options; the stream is as before then. A handshake that fails or is
+   * Rejects with `ERR_IOLOOP_STREAM_BUSY` while it connects, a read waits or something is still to be
+   * sent, and with the error of wrong options; the stream is as before then. A handshake that fails or is
    * given up rejects with its error as it is, and the connection is closed.
    */
   async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {

@@ -1,7 +1,12 @@
-/** What an `IOStream` does inside: its two sides on an endpoint, and how they begin and end. */
-import { throwIfAborted } from '../support/abort-signal.js';
+/** The state of an `IOStream`, between its transport and its two sides. */
 import type { Block } from '../boundary/receive-blocks.js';
+import { guardOf } from '../loop/internals.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 import type { Address } from '../sockets/address.js';
+import { throwIfAborted } from '../support/abort-signal.js';
+import { checkOptions } from '../support/checks.js';
+import { Deferred } from '../support/deferred.js';
 import {
   streamBusy,
   streamClosed,
@@ -9,25 +14,52 @@ import {
   systemError,
   type StreamClosedError,
 } from '../support/errors.js';
-import { guardOf } from '../loop/internals.js';
 import { INTERNALS } from '../support/internals.js';
-import type { IOLoop } from '../loop/ioloop.js';
-import { Deferred } from '../support/deferred.js';
-import { checkOptions } from '../support/checks.js';
 import type { StreamLimits, StreamSettings } from './options.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Read } from './reads.js';
 import type { Transport, TransportEvents, Writer, WriterOwner } from './transport.js';
-import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 
-/** Called with what closed the stream; `null` when its peer or its owner did. */
+/**
+ * The life of a stream. A failure of the transport, of the reader or of the writer, and `close()`,
+ * close it from every state; `moveOut()` moves it out.
+ *
+ * | State       | Event                        | Next |
+ * | ----------- | ---------------------------- | ---- |
+ * | unconnected | `connect()`                  | connecting; closed, if `connect(2)` fails |
+ * | connecting  | the attempt has ended        | open, or closed with its error |
+ * |             | timeout, abort               | closed with that error |
+ * | open        | EOF, `allowHalfOpen`         | read ended |
+ * |             | EOF, nothing unsent          | ended |
+ * |             | EOF, something is unsent     | read ended: the writer is shut down |
+ * |             | FIN is sent, to a socket     | write ended |
+ * |             | the end is sent, to a pipe   | closed: it has no other direction |
+ * | read ended  | FIN is sent                  | ended |
+ * | write ended | EOF                          | ended |
+ * | ended       | none: closed, after EOF      | |
+ * | closed      | none                         | |
+ * | moved out   | none: closed, and its transport belongs to another stream | |
+ */
+const enum State {
+  Unconnected,
+  Connecting,
+  Open,
+  ReadEnded,
+  WriteEnded,
+  // From here on the stream is closed.
+  Ended,
+  Closed,
+  MovedOut,
+}
+
+/** Called with the error that has closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
 
-/** Hears of a stream inside of the package. */
+/** A listener of the package for the end of a connection. */
 export interface Watcher<T> {
   /** The stream is closed, and with it its connection. */
   onClosed(watched: T): void;
-  /** `next` goes on with the connection of the stream: it is watched from now on. */
+  /** `next` continues on the connection of the stream, and is watched from now on. */
   onReplaced?(watched: T, next: unknown): void;
 }
 
@@ -37,7 +69,7 @@ interface Watch {
   readonly watched: unknown;
 }
 
-/** The state that a stream hands over to the one that continues on its connection. */
+/** The part of a stream that continues in another one on the same connection. */
 export interface Moved {
   readonly transport: Transport;
   /** Received and not read. */
@@ -48,43 +80,44 @@ export interface Moved {
   readonly watch: Watch | null;
 }
 
-/** What gives a connection another stream, which a `close()` of the old one gives up. */
-interface Move {
-  /** `reason` is what the program has closed the stream for. */
+/** The owner of a connection that was moved out. */
+export interface Move {
+  /** The stream that continues on the connection, an `IOStream`; `null` until there is one. */
+  readonly successor: unknown;
+  /** Gives up, if there is no {@link successor} yet. `reason` is the argument of `close()`. */
   abandon(reason: Error | null): void;
 }
 
-/** The steps of a close, in their order. */
-let CLOSING: readonly ((core: Stream) => void)[];
-
-/** Seconds after which a send is tried again that has failed with `ENOBUFS` or `ENOMEM`. */
-const NO_MEMORY_RETRY = 0.01;
+/** The object that has taken over a stream for the program: a duplex, or web streams. */
+export interface Adapter {
+  /** The program has closed the stream. */
+  destroy(error?: Error): unknown;
+}
 
 /**
- * The state of a stream: open or closed, connecting, ended on one side or both. Its public face
- * checks what it is given; here everything is as it should be.
+ * A stream without its public face, which checks arguments. It passes the events of the transport to
+ * the reader and the writer, and theirs to its state.
  */
 export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   readonly loop: IOLoop;
   readonly limits: StreamLimits;
   readonly transport: Transport;
   readonly reader: Reader;
+  /** Whether the stream stays open for writing after EOF. */
+  allowHalfOpen: boolean;
+  /** The error that has closed the stream, if one did. */
+  error: Error | null = null;
+  /** The new owner of the connection, in state moved out. */
+  move: Move | null = null;
+  /** See {@link adapt}. */
+  adapter: Adapter | null = null;
+  #state: State;
   /** Made with the first write: a connection that waits for a request has none. */
   #writer: Writer | null = null;
-  /** The peer's end does not end the stream. */
-  allowHalfOpen: boolean;
-  closed = false;
-  error: Error | null = null;
-  /** The duplex, or the web streams, on the stream: the program's `close()` destroys them. */
-  adapter: { destroy(error?: Error): unknown } | null = null;
-  #writeEnded = false;
+  /** In state connecting. */
   #connecting: Connecting | null = null;
   #closeCallback: CloseCallback | null = null;
-  /** The connection is on its way to another stream. */
-  move: Move | null = null;
-  /** The stream that goes on with the connection, an `IOStream`. */
-  successor: unknown = null;
-  /** The watcher of the package, and its argument. */
+  /** One watcher and its argument: a closure or a list would cost memory for each connection. */
   #watcher: Watcher<unknown> | null = null;
   #watched: unknown = null;
 
@@ -95,8 +128,13 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.limits = limits;
     this.transport = transport;
     this.allowHalfOpen = allowHalfOpen;
+    this.#state = transport.connected ? State.Open : State.Unconnected;
     this.reader = new Reader(this, transport, limits);
     transport.open(this);
+  }
+
+  get closed(): boolean {
+    return this.#state >= State.Ended;
   }
 
   get writer(): Writer {
@@ -108,11 +146,9 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#writer === null ? 0 : this.#writer.buffered;
   }
 
-  #makeWriter(): Writer {
-    const writer = this.transport.createWriter(this, this.limits.writer);
-    this.#writer = writer;
-    if (this.closed) writer.close();
-    return writer;
+  /** The connection attempt in progress. It resolves when the stream is open. */
+  get connecting(): Promise<unknown> | null {
+    return this.#connecting?.done.promise ?? null;
   }
 
   /** Offers the kernel once what was written. */
@@ -120,54 +156,39 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.#writer?.flush();
   }
 
-  /** The connection attempt that is in progress, which settles when it has ended. */
-  get connecting(): Promise<unknown> | null {
-    return this.#connecting?.done.promise ?? null;
-  }
-
-  /** See `IOStream.connect`: resolves to `stream`. */
-  connect<T>(stream: T, address: Address, options: WaitOptions | undefined): Promise<T> {
+  /**
+   * See `IOStream.connect`. Resolves to `value`: a `then` of the caller would resolve after the writes
+   * that waited for the connection.
+   *
+   * @throws If the attempt cannot begin.
+   */
+  connect<T>(value: T, address: Address, options: WaitOptions | undefined): Promise<T> {
     checkOptions(options);
-    let transport = this.#unconnected();
-    const expire = (error: unknown): void => {
-      this.close(toError(error));
-    };
-    const wait = isLimited(options) ? this.#connectWait(options, expire) : null;
-    try {
-      // A getter of the options may have closed or connected the stream.
-      if (wait !== null) transport = this.#unconnected();
-    } catch (error) {
-      wait?.done();
-      throw error;
-    }
+    this.#assertUnconnected();
+    const wait = isLimited(options) ? this.#connectWait(options) : null;
     const done = new Deferred<T>();
-    const stand = (): void => {
-      done.resolve(stream);
-    };
-    this.#connecting = { address, stand, done, wait };
+    this.#state = State.Connecting;
+    this.#connecting = { address, done: done as Deferred<unknown>, value, wait };
     try {
-      transport.connect(address);
+      this.transport.connect(address);
     } catch (error) {
-      // An error without a system call is the caller's mistake, and leaves the stream open.
-      if ('syscall' in (error as Error)) this.close(error as Error);
-      else this.#endConnecting();
-      if (!this.closed) throw error;
+      this.#onConnectThrow(error as Error);
     }
     return done.promise;
   }
 
-  /** @throws When the stream is closed, or connected, or about to be. */
-  #unconnected(): Transport {
+  #assertUnconnected(): void {
     if (this.closed) throw this.closedError();
-    const { transport } = this;
-    if (this.#connecting !== null || transport.connected) {
+    if (this.#state !== State.Unconnected) {
       throw streamBusy('connect()', 'it is connected, or about to be');
     }
-    return transport;
   }
 
-  /** A signal that has aborted before closes the stream, as one that aborts later does. */
-  #connectWait(options: WaitOptions, expire: (error: unknown) => void): Wait {
+  /** A signal that is aborted already closes the stream, as one that aborts later does. */
+  #connectWait(options: WaitOptions): Wait {
+    const expire = (error: unknown): void => {
+      this.close(toError(error));
+    };
     checkWait(options);
     try {
       throwIfAborted(options.signal);
@@ -175,17 +196,34 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
       expire(reason);
       throw this.closedError();
     }
-    return new Wait(this.loop, options, 'connect', expire);
+    const wait = new Wait(this.loop, options, 'connect', expire);
+    try {
+      // A getter of the options may have closed or connected the stream.
+      this.#assertUnconnected();
+    } catch (error) {
+      wait.done();
+      throw error;
+    }
+    return wait;
   }
 
-  /** Starts a read that may be given up. */
+  /** An error without a system call is a wrong argument, and leaves the stream unconnected. */
+  #onConnectThrow(error: Error): void {
+    if ('syscall' in error) this.close(error);
+    if (this.closed) return;
+    this.#endConnecting();
+    this.#state = State.Unconnected;
+    throw error;
+  }
+
+  /** Starts a read that a timeout or a signal cancels. */
   limitedRead<T>(read: Read<T>, options: WaitOptions): Promise<T> {
     const { reader } = this;
     if (reader.reading) return reader.read(read);
     const wait = new Wait(this.loop, options, read.name, (error) => {
       reader.cancel(error);
     });
-    // A getter of the options has started another read, whose wait this is not.
+    // A getter of the options may have started another read, which the wait must not cancel.
     if (reader.reading) {
       wait.done();
       return reader.read(read);
@@ -196,64 +234,71 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return promise;
   }
 
-  /** Closes at once. What was received stays. */
+  /** Closes at once, with `error` if it is not `null`. What was received can still be read. */
   close(error: Error | null): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.error = error;
-    const guard = guardOf(this.loop);
-    for (const step of CLOSING) guard.attempt(step, this);
+    this.#close(State.Closed, error);
   }
 
-  static {
-    // Each runs whatever the one before has thrown: another caller waits for it.
-    CLOSING = [
-      (core) => {
-        core.transport.close(core.error);
-      },
-      (core) => {
-        core.reader.close();
-      },
-      (core) => {
-        core.#writer?.close();
-      },
-      (core) => {
-        core.#endConnecting()?.done.reject(core.closedError());
-      },
-      (core) => {
-        core.#announceClose();
-      },
-      (core) => {
-        const watch = core.#takeWatch();
-        watch?.watcher.onClosed(watch.watched);
-      },
-    ];
+  #close(state: State.Closed | State.Ended, error: Error | null): void {
+    if (this.closed) return;
+    this.#state = state;
+    this.error = error;
+    for (const step of Stream.#closing) {
+      try {
+        step(this);
+      } catch (failure) {
+        guardOf(this.loop).report(null, failure);
+      }
+    }
   }
+
+  /** The steps of a close. Each runs although others throw: something waits for every one. */
+  static readonly #closing: readonly ((stream: Stream) => void)[] = [
+    (stream) => {
+      stream.transport.close(stream.error);
+    },
+    (stream) => {
+      stream.reader.close();
+    },
+    (stream) => {
+      stream.#writer?.close();
+    },
+    (stream) => {
+      stream.#endConnecting()?.done.reject(stream.closedError());
+    },
+    (stream) => {
+      stream.#announceClose();
+    },
+    (stream) => {
+      const watch = stream.#takeWatch();
+      watch?.watcher.onClosed(watch.watched);
+    },
+  ];
 
   /**
-   * Gives the transport away, and what else a stream that continues on it needs. Nothing can be read
-   * here afterwards, not even what had arrived. The caller sets {@link move}.
+   * Closes the stream, and leaves its transport and its listeners to another one. Bytes that were
+   * received cannot be read here any more. The caller sets {@link move}.
    */
   moveOut(): Moved {
     const { transport, limits, reader, allowHalfOpen } = this;
     const callback = this.#closeCallback;
     const watch = this.#takeWatch();
     this.#closeCallback = null;
-    this.closed = true;
+    this.#state = State.MovedOut;
     reader.close();
     this.#writer?.close();
     return { transport, limits, callback, watch, allowHalfOpen, unread: reader.takeUnread() };
   }
 
-  /** Replaces the close callback; at once announced if the stream is closed. */
+  /** Replaces the close callback. If the stream is closed, it is called in the next turn. */
   setCloseCallback(callback: CloseCallback | null): void {
     this.#closeCallback = callback;
     if (this.closed) this.#announceClose();
   }
 
   /**
-   * Calls `watcher.onClosed(watched)` once, when the stream is closed; at once if it is. There is one:
-   * no closure and no list, which every connection of a server would have.
+   * Calls `watcher.onClosed(watched)` once, when the stream is closed; at once if it is. A later call
+   * replaces the watcher.
    */
   watch<T>(watcher: Watcher<T>, watched: T): void {
     if (this.closed) {
@@ -264,15 +309,23 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.#watched = watched;
   }
 
+  /** Leaves reading, writing and closing to `adapter`, which both directions end for by themselves. */
+  adapt(adapter: Adapter): void {
+    this.allowHalfOpen = true;
+    this.adapter = adapter;
+  }
+
   closedError(partial?: Buffer): StreamClosedError {
     return streamClosed(this.error, partial);
   }
 
   endedError(partial?: Buffer): StreamClosedError {
-    const staysOpen = this.allowHalfOpen && !this.#writeEnded;
-    if (this.closed && (this.error !== null || staysOpen)) return this.closedError(partial);
-    return streamEnded(staysOpen);
+    if (!this.closed) return streamEnded(this.#staysOpen());
+    const byProgram = this.allowHalfOpen && this.#state !== State.Ended;
+    return this.error !== null || byProgram ? this.closedError(partial) : streamEnded(false);
   }
+
+  // The events of the transport. Each goes to a side while it can act on it.
 
   store(block: Block, start: number, end: number): void {
     this.reader.store(block, start, end);
@@ -295,7 +348,8 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   onWritable(): void {
-    if (this.#connecting !== null && !this.#connectEnded(this.#connecting)) return;
+    if (this.#connecting !== null) this.#onConnectEnd(this.#connecting);
+    // Closed, a writer does nothing.
     this.#writer?.onWritable();
   }
 
@@ -309,22 +363,31 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.reader.onTickEnd();
   }
 
-  onEof(): void {
-    if (this.closed || (this.allowHalfOpen && !this.#writeEnded)) return;
-    // An end that is on its way is waited for: `end()` resolves when the peer ends at the same time.
-    if (this.unsent === 0 && this.#writer?.isEnding !== true) {
-      this.close(null);
-      return;
-    }
-    // What was written is sent first; what cannot be, closes it with its error.
-    this.writer.shutdown().then(
-      () => {
-        this.close(null);
-      },
-      () => {},
-    );
+  onFailure(error: Error): void {
+    this.close(error);
   }
 
+  // The events of the reader and the writer.
+
+  onEof(): void {
+    if (this.closed) return;
+    if (this.#state === State.WriteEnded) {
+      this.#close(State.Ended, null);
+      return;
+    }
+    this.#state = State.ReadEnded;
+    if (!this.allowHalfOpen) this.#endWithPeer();
+  }
+
+  /** Sends what was written, and ends. */
+  #endWithPeer(): void {
+    const isSent = this.unsent === 0 && this.#writer?.isEnding !== true;
+    if (isSent) this.#close(State.Ended, null);
+    // A failure closes the stream with its error.
+    else this.writer.shutdown().catch(() => {});
+  }
+
+  /** The error of a reset, which no read would report. */
   onHangUp(): void {
     const error = this.transport.takeError();
     if (error !== null) this.close(error);
@@ -335,7 +398,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   onWriteError(errno: number): void {
-    // A send in the turn that has received ECONNRESET says EPIPE.
+    // After a receive got ECONNRESET, which is reported once, a send in the same turn gets EPIPE.
     const { failure } = this.transport;
     if (failure < 0) this.onReadError(failure);
     else this.close(systemError(errno, 'write'));
@@ -343,18 +406,6 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   retryLater(retry: () => void): void {
     this.loop.callLater(NO_MEMORY_RETRY, retry);
-  }
-
-  onFailure(error: Error): void {
-    this.close(error);
-  }
-
-  /** The connection attempt has ended: whether it stands. */
-  #connectEnded({ address }: Connecting): boolean {
-    const error = this.transport.connectResult(address);
-    if (error === null) this.#endConnecting()?.stand();
-    else this.close(error);
-    return error === null;
   }
 
   endWriting(): Error | null {
@@ -367,15 +418,21 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   onWriteEnd(): void {
-    this.#writeEnded = true;
-    if (this.reader.ended || this.transport.socket === null) this.close(null);
+    if (this.closed) return;
+    if (this.#state === State.ReadEnded) this.#close(State.Ended, null);
+    else if (this.transport.socket === null) this.close(null);
+    else this.#state = State.WriteEnded;
   }
 
-  #takeWatch(): Watch | null {
-    const watcher = this.#watcher;
-    const watched = this.#watched;
-    this.#watcher = this.#watched = null;
-    return watcher === null ? null : { watcher, watched };
+  #onConnectEnd({ address, done, value }: Connecting): void {
+    const error = this.transport.connectResult(address);
+    if (error !== null) {
+      this.close(error);
+      return;
+    }
+    this.#state = State.Open;
+    this.#endConnecting();
+    done.resolve(value);
   }
 
   #endConnecting(): Connecting | null {
@@ -383,6 +440,25 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.#connecting = null;
     connecting?.wait?.done();
     return connecting;
+  }
+
+  #makeWriter(): Writer {
+    const writer = this.transport.createWriter(this, this.limits.writer);
+    this.#writer = writer;
+    if (this.closed) writer.close();
+    return writer;
+  }
+
+  /** Whether the program can write after EOF. */
+  #staysOpen(): boolean {
+    return this.allowHalfOpen && this.#state !== State.WriteEnded;
+  }
+
+  #takeWatch(): Watch | null {
+    const watcher = this.#watcher;
+    const watched = this.#watched;
+    this.#watcher = this.#watched = null;
+    return watcher === null ? null : { watcher, watched };
   }
 
   #announceClose(): void {
@@ -395,10 +471,14 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 /** A connection attempt. */
 interface Connecting {
   readonly address: Address;
-  readonly stand: () => void;
-  readonly done: { readonly promise: Promise<unknown>; reject(error: unknown): void };
+  readonly done: Deferred<unknown>;
+  /** The result. */
+  readonly value: unknown;
   readonly wait: Wait | null;
 }
+
+/** Seconds after which a send that has failed with `ENOBUFS` or `ENOMEM` is tried again. */
+const NO_MEMORY_RETRY = 0.01;
 
 /** Anything can be thrown; streams close with an `Error`. */
 export function toError(error: unknown): Error {

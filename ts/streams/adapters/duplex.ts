@@ -69,8 +69,7 @@ export class IOStreamDuplex extends Duplex {
     this.#core = core;
     this.#chunkSize = Math.min(CHUNK, core.limits.maxBufferSize);
     // The duplex closes the stream when both of its sides have ended.
-    core.allowHalfOpen = true;
-    core.adapter = this;
+    core.adapt(this);
     const { connected } = core.transport;
     this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
     this.on('end', endWithPeer);

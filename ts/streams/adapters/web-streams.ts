@@ -45,8 +45,7 @@ class WebAdapter implements WebStreamPair {
     this.#stream = stream;
     this.#core = core;
     this.#chunkSize = Math.min(CHUNK, core.limits.maxBufferSize);
-    core.allowHalfOpen = true;
-    core.adapter = this;
+    core.adapt(this);
     this.readable = new web.ReadableStream(
       {
         type: 'bytes',

@@ -10,7 +10,7 @@ import {
 import { Deferred } from '../../support/deferred.js';
 import { isLimited, Wait } from '../../loop/wait.js';
 import { DEFAULT_LIMITS, type StartTlsOptions } from '../options.js';
-import { Stream, type Moved } from '../stream.js';
+import { Stream, type Move, type Moved } from '../stream.js';
 import { noteHandshakeFailure } from './handshake-failures.js';
 import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
 import { serveTls, tlsServerFor, type ServerHandshake } from './tls-servers.js';
@@ -57,6 +57,7 @@ export function startTls<T>(
 /** @throws When the stream is closed or in use. */
 function moveOut(stream: Stream): Moved {
   if (stream.closed) throw stream.closedError();
+  if (stream.connecting !== null) throw streamBusy('startTls()', 'it is not connected yet');
   if (stream.reader.reading || stream.unsent > 0) {
     throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
   }
@@ -73,8 +74,9 @@ function moveOut(stream: Stream): Moved {
  * | in progress | `close()` of the plain stream | over | closed |
  * | over | any | over | the first result stands |
  */
-class Handshake<T> implements CarrierOwner, ServerHandshake {
+class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
   readonly carrier: TlsCarrier;
+  successor: T | null = null;
   readonly #replaced: Stream;
   readonly #below: Stream;
   readonly #moved: Moved;
@@ -105,14 +107,14 @@ class Handshake<T> implements CarrierOwner, ServerHandshake {
       socket.destroy();
       return;
     }
-    this.#finish();
+    this.#over = true;
     const { callback, watch, limits, allowHalfOpen } = this.#moved;
     const { loop } = this.#replaced;
     const transport = new TlsTransport(socket, this.carrier, this.#below);
     const stream = new Stream({ loop, limits, allowHalfOpen }, transport);
     const secure = this.#makeSecure(stream, socket);
     stream.setCloseCallback(callback);
-    this.#replaced.successor = secure;
+    this.successor = secure;
     if (watch !== null) {
       watch.watcher.onReplaced?.(watch.watched, secure);
       stream.watch<unknown>(watch.watcher, secure);
@@ -123,7 +125,7 @@ class Handshake<T> implements CarrierOwner, ServerHandshake {
   /** Closes the connection, after the alert of TLS. `reason` is for the close callback. */
   fail(error: Error, reason: Error | null = error): void {
     if (this.#over) return;
-    this.#finish();
+    this.#over = true;
     if (error === reason) noteHandshakeFailure(error);
     this.#done.reject(error);
     const { callback, watch } = this.#moved;
@@ -139,11 +141,6 @@ class Handshake<T> implements CarrierOwner, ServerHandshake {
   /** The program has closed the stream that is being replaced. */
   abandon(reason: Error | null): void {
     this.fail(streamClosed(reason), reason);
-  }
-
-  #finish(): void {
-    this.#over = true;
-    this.#replaced.move = null;
   }
 
   onCarrierEnd(): void {
