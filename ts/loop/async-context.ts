@@ -7,23 +7,24 @@
  *
  * | state  | meaning                          | `capture()`             | code without a context runs in |
  * | ------ | -------------------------------- | ----------------------- | ------------------------------ |
- * | UNUSED | no storage was seen in use       | `null`                  | the context of the turn        |
- * | USED   | a storage was seen in use        | `null` if it is empty   | a new context                  |
- * | OPAQUE | an empty context looks like any  | always a context        | a new context                  |
+ * | Unused | no storage was seen in use       | `null`                  | the context of the turn        |
+ * | Used   | a storage was seen in use        | `null` if it is empty   | a new context                  |
+ * | Opaque | an empty context looks like any  | always a context        | a new context                  |
  *
- * UNUSED → USED when `capture()` finds a storage; UNUSED, USED → OPAQUE when it finds an async hook
+ * Unused → Used when `capture()` finds a storage; Unused, Used → Opaque when it finds an async hook
  * (Node 20 and 22 have one for each `AsyncLocalStorage`). Neither is left again. Runtimes that
- * this module does not recognise begin with OPAQUE.
+ * this module does not recognise begin with Opaque.
  */
 import { AsyncResource } from 'node:async_hooks';
 
 /** A context to run in, or `null` if it is empty. */
 export type Context = AsyncResource | null;
 
-type State = typeof UNUSED | typeof USED | typeof OPAQUE;
-const UNUSED = 0;
-const USED = 1;
-const OPAQUE = 2;
+const enum Storages {
+  Unused,
+  Used,
+  Opaque,
+}
 
 const TYPE = 'IOLoop.callback';
 const FRAME = 'context_frame';
@@ -40,38 +41,38 @@ const frame = frameSymbol();
 
 const sharedScope = root.runInAsyncScope(create);
 
-let state: State = isKnownNode() ? UNUSED : OPAQUE;
+let state: Storages = isKnownNode() ? Storages.Unused : Storages.Opaque;
 
 /** The context of the caller; `null` if it is empty. */
 export function capture(): Context {
-  if (state === OPAQUE) return create();
+  if (state === Storages.Opaque) return create();
   let resource: AsyncResource;
   try {
     // An empty type throws only while an async hook is enabled. A number as the second argument
     // saves the parsing of options.
     resource = new AsyncResource('', 1);
   } catch {
-    state = OPAQUE;
+    state = Storages.Opaque;
     return create();
   }
   if ((resource as unknown as Record<symbol, unknown>)[frame] === undefined) return null;
-  state = USED;
+  state = Storages.Used;
   return resource;
 }
 
 /** Looks, at the end of a turn, whether its code has entered a storage by `enterWith()`. */
 export function noticeStorages(): void {
-  if (state === UNUSED) capture();
+  if (state === Storages.Unused) capture();
 }
 
 /** The context to run code in that was added in `context`; `null` for that of the turn. */
 export function scopeOf(context: Context): AsyncResource | null {
-  return context ?? (state === UNUSED ? null : outside());
+  return context ?? (state === Storages.Unused ? null : outside());
 }
 
 /** The context of a turn. All turns share one until a storage is seen, which may be in there. */
 export function turnScope(): AsyncResource {
-  return state === UNUSED ? sharedScope : outside();
+  return state === Storages.Unused ? sharedScope : outside();
 }
 
 /** A new context outside of all storages. */

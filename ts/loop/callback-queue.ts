@@ -1,18 +1,19 @@
-/** The callbacks that wait for the next turn. */
+/** The queue of callbacks for the next turn. */
 import type { Context } from './async-context.js';
 
-/** A function that user code handed over, whatever it takes. */
+/** A function of the program, with any parameters. */
 export type Callback = (...args: never[]) => unknown;
 
-/** Runs a callback, isolated: nothing it throws or rejects with comes out of it. */
+/** Runs a callback by the guard: never throws. */
 export type Run = (callback: Callback, args: readonly unknown[], context: Context) => void;
 
 /**
- * First in, first out, in batches: {@link runBatch} runs what was queued when it was called. What
- * is queued meanwhile waits for the next batch, so a callback that adds callbacks starves nobody.
+ * First in, first out, in batches: {@link runBatch} runs the callbacks that were queued when it was
+ * called. Those queued meanwhile wait for the next batch, so a callback that adds callbacks starves
+ * nothing else.
  *
- * The queue is a list of blocks. One array for all would be copied whenever it grows, and a large
- * array that is written to costs the garbage collector more than the callbacks themselves.
+ * The queue is a list of blocks. A single array would be copied whenever it grows, and writing to a
+ * large array costs the garbage collector more than the callbacks cost.
  */
 export class CallbackQueue {
   #head = new Block();
@@ -61,14 +62,14 @@ export class CallbackQueue {
   }
 }
 
-/** Three words a callback: the function, its arguments, its context. */
+/** Words of a callback: the function, its arguments, its context. */
 const WORDS = 3;
 const BLOCK_WORDS = WORDS * 512;
 
-/** A part of the queue. */
+/** A block of the queue. */
 class Block {
   readonly words: unknown[] = [];
-  /** Words in use; the rest is capacity. */
+  /** Words in use. */
   length = 0;
   next: Block | null = null;
 }
@@ -79,7 +80,7 @@ function runBlock(block: Block, run: Run): void {
     const callback = words[at] as Callback;
     const args = words[at + 1] as readonly unknown[];
     const context = words[at + 2] as Context;
-    // What runs is let go of: nothing in the queue keeps its closure alive.
+    // The queue does not keep the closure of a callback that runs.
     words[at] = words[at + 1] = words[at + 2] = undefined;
     run(callback, args, context);
   }

@@ -1,19 +1,20 @@
-/** The clock of a loop: never fails, whatever the function behind it does. */
+/** The clocks of loops, in seconds. */
 import { invalidArgValue } from '../support/errors.js';
 import { monotonic, timeOrigin } from '../support/host.js';
 import { ReportGate } from '../support/report-gate.js';
 import type { Guard } from './guard.js';
 
-/** The default: `Date.now() / 1000` as of the start of the process, going on monotonically. */
+/** The default clock: `Date.now() / 1000` at the start of the process, monotonic from there. */
 export function epochSeconds(): number {
   return (timeOrigin + monotonic()) / 1e3;
 }
 
 /**
- * The clock over a user's `timeFunc`. What that throws, or gives that is no finite number, is
- * reported, and the last good time stands in.
+ * A clock that never throws, over the `timeFunc` of a program. If that throws, or returns anything
+ * but a finite number, the failure is reported by a {@link ReportGate} and the last good time is
+ * returned.
  *
- * @throws What the first reading throws; `ERR_INVALID_ARG_VALUE` when it is no finite number.
+ * @throws The error of the first reading; `ERR_INVALID_ARG_VALUE` if it is not a finite number.
  */
 export function guardedClock(timeFunc: () => number, guard: Guard): () => number {
   const gate = new ReportGate();

@@ -1,37 +1,36 @@
 /**
- * The current loop of this JavaScript thread: each worker has its own module, so its own slot.
- * Generic over the loop so that it depends on nothing.
+ * The current loop of this JavaScript thread. Each worker has its own copy of this module, so its
+ * own current loop. The class is generic, so that `ioloop.ts` can import it.
  */
 
-/** What the slot needs to know of a loop. */
 interface Closable {
   readonly closed: boolean;
 }
 
-/** Holds the current loop, or none: the innermost that runs, else the one that was marked. */
+/** The current loop: the innermost running loop, else the marked one. */
 export class CurrentSlot<L extends Closable> {
   #marked: L | null = null;
-  /** The loops that run, once more for a turn; the innermost is the last. */
+  /** Running loops, innermost last. A loop is entered by `start()` and again by each turn. */
   readonly #entered: L[] = [];
 
-  /** The current loop. A closed one is none. */
+  /** The current loop, or `null`. A closed loop is not current. */
   get loop(): L | null {
     if (this.#marked?.closed === true) this.#marked = null;
     return this.#entered.at(-1) ?? this.#marked;
   }
 
-  /** Marks a loop, or clears the slot, whichever loops run. */
+  /** Marks a loop, or with `null` clears the slot; also while loops run. */
   set loop(loop: L | null) {
     this.#marked = loop;
     this.#entered.length = 0;
   }
 
-  /** Makes `loop` current for a while. */
+  /** Makes `loop` current until {@link leave}. */
   enter(loop: L): void {
     this.#entered.push(loop);
   }
 
-  /** Ends the while; somebody may have chosen another loop in it, which stays. */
+  /** Restores the previous loop, unless user code has set another one meanwhile. */
   leave(loop: L): void {
     if (this.#entered.at(-1) === loop) {
       this.#entered.pop();

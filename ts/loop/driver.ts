@@ -1,19 +1,19 @@
-/** Which driver wakes the loops of this process. */
+/** The driver that wakes the loops of this process. */
 import { invalidArgValue } from '../support/errors.js';
 
 /**
- * Who wakes the JavaScript thread: Node's own libuv loop, which watches the loop's descriptor, or a
- * thread with a threadsafe function.
+ * What wakes the JavaScript thread when the loop has something to collect. `libuv`: Node's event
+ * loop watches the loop's descriptor. `thread`: a thread waits for it and calls a threadsafe
+ * function.
  */
 export type Driver = 'libuv' | 'thread';
 
 /**
- * `IOLOOP_DRIVER` when it is set; else `libuv` on Node, and `thread` where libuv is not what it
- * seems: Bun aborts the process in `uv_poll_init`, Deno calls back only once. Both are told by
- * their name, before anything of libuv is touched.
+ * The driver of `IOLOOP_DRIVER` if it is set; otherwise `libuv` on Node and `thread` on Bun and
+ * Deno, which have no usable libuv: Bun aborts the process in `uv_poll_init`, Deno calls back once.
+ * Both are recognised by name, before libuv is called.
  *
- * @throws `ERR_INVALID_ARG_VALUE` when `IOLOOP_DRIVER` names no driver, or `libuv` on a runtime
- * that has none.
+ * @throws `ERR_INVALID_ARG_VALUE` if `IOLOOP_DRIVER` is not a driver, or is `libuv` on Bun or Deno.
  */
 export function chooseDriver(): Driver {
   const hasLibuv = process.versions['bun'] === undefined && !('Deno' in globalThis);

@@ -1,6 +1,6 @@
-/** The settled result that `addFuture` hands to its callback. */
+/** `Future`: the settled result that `addFuture` passes to its callback. */
 
-/** A result or a failure, settled. What Tornado's callbacks get as their `Future`. */
+/** A result or a failure. It is settled always, unlike a Future of Tornado. */
 export class Future<T> {
   readonly #failed: boolean;
   readonly #value: unknown;
@@ -10,28 +10,28 @@ export class Future<T> {
     this.#value = value;
   }
 
-  /** A future that has a result. */
+  /** A future with a result. */
   static resolved<T>(value: T): Future<T> {
     return new Future<T>(false, value);
   }
 
-  /** A future that has failed with `reason`. */
+  /** A future that failed with `reason`. */
   static rejected<T = never>(reason: unknown): Future<T> {
     return new Future<T>(true, reason);
   }
 
-  /** The result. @throws The reason, when it has failed. */
+  /** The result. @throws The reason, if it failed. */
   result(): T {
     if (this.#failed) throw this.#value;
     return this.#value as T;
   }
 
-  /** The reason it failed with; `null` when it has a result. */
+  /** The reason of the failure; `null` if there is a result. */
   exception(): unknown {
     return this.#failed ? this.#value : null;
   }
 
-  /** Always true: a callback gets a future that is finished. */
+  /** Always true. */
   done(): true {
     return true;
   }

@@ -1,27 +1,35 @@
-/** A warning of work that waits for a loop which never runs: otherwise Node ends without a word. */
-import type { IOLoop } from './ioloop.js';
+/**
+ * A warning for work that waits for a loop which never runs. Without it Node ends the process
+ * silently.
+ */
+
+/** The members of an `IOLoop` that the warning needs. */
+interface Loop {
+  readonly running: boolean;
+  readonly closed: boolean;
+  addCallback(callback: () => void): void;
+}
 
 /**
- * Notes that `what` needs `loop` to run, unless it runs. When the process is about to end and the loop
- * has not run since, it is warned of (`IOLOOP_NOT_RUNNING`), once per loop. Returns what takes the note
- * back.
+ * Expects `loop` to run for `what`. If the process is about to end and the loop has not run since,
+ * emits the warning `IOLOOP_NOT_RUNNING`, once per loop. Returns a function that cancels this.
  */
-export function expectToRun(loop: IOLoop, what: string): () => void {
+export function expectToRun(loop: Loop, what: string): () => void {
   if (loop.running) return nothing;
   if (waiting.size === 0) process.once('beforeExit', warn);
-  const note = { what };
-  const takeBack = (): void => {
-    if (waiting.get(loop) !== note) return;
+  const expectation = { what };
+  const cancel = (): void => {
+    if (waiting.get(loop) !== expectation) return;
     waiting.delete(loop);
     if (waiting.size === 0) process.removeListener('beforeExit', warn);
   };
-  waiting.set(loop, note);
-  loop.addCallback(takeBack);
-  return takeBack;
+  waiting.set(loop, expectation);
+  loop.addCallback(cancel);
+  return cancel;
 }
 
-/** By loop, what waits for its first turn. */
-const waiting = new Map<IOLoop, { readonly what: string }>();
+/** By loop: the latest work that waits for its first turn. */
+const waiting = new Map<Loop, { readonly what: string }>();
 
 function warn(): void {
   for (const [loop, { what }] of waiting) {

@@ -1,4 +1,4 @@
-/** A callback that is called periodically. */
+/** `PeriodicCallback`: calls a function periodically. */
 import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
 import type { Entry } from './guard.js';
@@ -6,23 +6,25 @@ import { guardOf } from './internals.js';
 import { IOLoop } from './ioloop.js';
 import type { Timeout } from './timeouts.js';
 
-/** How to spread a {@link PeriodicCallback}. */
+/** Options of {@link PeriodicCallback}. */
 export interface PeriodicCallbackOptions {
   /**
-   * From 0 to 1: each call is moved at random by up to this part of half a period, either way.
-   * The grid stays where it is. By default 0.
+   * From 0 to 1: each call is moved at random by up to this part of half a period, in either
+   * direction. The grid does not move. By default 0.
    */
   readonly jitter?: number | undefined;
 }
 
 /**
- * Calls a callback every `callbackTime` **milliseconds** (most other times are in seconds), or
- * every duration, first one period after {@link start}.
+ * Calls a callback every `callbackTime` **milliseconds** (most other times are in seconds), or every
+ * {@link Duration}; first one period after {@link start}.
  *
- * The calls stay on the grid that {@link start} set. When the callback, or the promise that it
- * returns, takes longer than a period, the calls that fell due meanwhile are skipped: it never
- * overlaps with itself. What it throws or rejects with goes to
- * `IOLoop.handleCallbackException`, and it is called again.
+ * The calls are on a grid that begins with {@link start}. If the callback, or the promise that it
+ * returns, takes longer than a period, the calls that are due meanwhile are skipped: calls never
+ * overlap. An exception or a rejection goes to {@link IOLoop.handleCallbackException}, and the
+ * callback is called again.
+ *
+ * Differs from Tornado: jitter does not accumulate.
  */
 export class PeriodicCallback {
   readonly #callback: () => unknown;
@@ -32,8 +34,8 @@ export class PeriodicCallback {
   #run: Run | null = null;
 
   /**
-   * @throws `ERR_OUT_OF_RANGE` unless `callbackTime` is finite and above 0 and `jitter` from 0
-   * to 1; `ERR_INVALID_ARG_TYPE` for a wrong type.
+   * @throws `ERR_OUT_OF_RANGE` if `callbackTime` is not finite and above 0, or `jitter` not from 0
+   * to 1; `ERR_INVALID_ARG_TYPE`.
    */
   constructor(
     callback: () => unknown,
@@ -46,31 +48,31 @@ export class PeriodicCallback {
     this.#jitter = checkJitter(options.jitter ?? 0);
   }
 
-  /** Starts the timer on the current loop. When it is started already, nothing happens. */
+  /** Starts the timer on the current loop. Does nothing if it is started. */
   start(): void {
     this.#run ??= new Run(IOLoop.current(), this.#callback, this.#period, this.#jitter);
   }
 
-  /** Stops the timer; safe in the callback and before {@link start}. */
+  /** Stops the timer. May be called in the callback, and before {@link start}. */
   stop(): void {
     this.#run?.stop();
     this.#run = null;
   }
 
-  /** Whether the timer was started and not stopped. */
+  /** Whether the timer is started. */
   isRunning(): boolean {
     return this.#run !== null;
   }
 }
 
-/** One start of a timer. A stopped one stays stopped, whoever still has it. */
+/** One run of a timer, from start to stop. A promise of the callback may settle after the stop. */
 class Run implements Entry<undefined, undefined> {
   readonly #loop: IOLoop;
   readonly #callback: () => unknown;
   readonly #period: number;
   readonly #jitter: number;
-  /** The last point of the grid that was aimed at. */
-  #aim: number;
+  /** The point of the grid of the next call, or of the call that runs; seconds. */
+  #point: number;
   #timeout: Timeout | null;
 
   constructor(loop: IOLoop, callback: () => unknown, period: number, jitter: number) {
@@ -78,7 +80,7 @@ class Run implements Entry<undefined, undefined> {
     this.#callback = callback;
     this.#period = period;
     this.#jitter = jitter;
-    this.#aim = loop.time();
+    this.#point = loop.time();
     this.#timeout = this.#next();
   }
 
@@ -108,10 +110,10 @@ class Run implements Entry<undefined, undefined> {
 
   #next(): Timeout {
     const now = this.#loop.time();
-    const missed = Math.max(Math.floor((now - this.#aim) / this.#period), 0);
-    this.#aim += (missed + 1) * this.#period;
+    const missed = Math.max(Math.floor((now - this.#point) / this.#period), 0);
+    this.#point += (missed + 1) * this.#period;
     const spread = this.#jitter * this.#period * (Math.random() - 0.5);
-    return this.#loop.callAt(this.#aim + spread, this.#fire);
+    return this.#loop.callAt(this.#point + spread, this.#fire);
   }
 }
 

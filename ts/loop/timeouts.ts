@@ -1,16 +1,34 @@
-/** Pending timeouts: who owns which id of the wheel. */
+/**
+ * The timeouts of one loop, by their ids in the timer wheel.
+ *
+ * `Timeout.id` is the state of a timeout, in one integer, as a loop may have a million of them:
+ *
+ * | `id`           | state                                      | next state                               |
+ * | -------------- | ------------------------------------------ | ---------------------------------------- |
+ * | 0 or more      | pending in the wheel, under this id        | due: `collect`; done: `remove`, `clear`  |
+ * | -1, `NEVER`    | its deadline is infinite: not in the wheel | none; `remove` releases the callback     |
+ * | -2, `DONE`     | it ran, or was cancelled while pending     | none                                     |
+ * | -3 - n, `DUE`  | collected: number n of those of this turn  | done: `fire`; `remove` makes `fire` skip |
+ *
+ * An id that is due or cancelled is free at once, and the next timeout may get it.
+ */
+import type { Submissions } from '../boundary/submissions.js';
 import type { Context } from './async-context.js';
 import type { Callback, Run } from './callback-queue.js';
-import type { Submissions } from '../boundary/submissions.js';
+
+const NEVER = -1;
+const DONE = -2;
+/** The first due timeout of a turn; the others count down from it. */
+const DUE = -3;
 
 /**
- * A pending timeout, as `addTimeout`, `callAt` and `callLater` give it: an opaque handle for
- * `removeTimeout`. Unlike asyncio's it has no `cancel()`, as documented.
+ * A pending timeout: an opaque handle for `IOLoop.removeTimeout()`. Differs from asyncio: it has no
+ * `cancel()`.
  */
 export class Timeout {
-  /** @internal The wheel's id; below 0 once it is due, removed, or when it never comes due. */
+  /** @internal See the table above. */
   id: number;
-  /** @internal What to call; `null` once it has run or was removed: then nothing holds the closure. */
+  /** @internal `null` once it has run or was cancelled: the handle does not hold the closure. */
   callback: Callback | null;
 
   /** @internal */
@@ -19,16 +37,16 @@ export class Timeout {
     this.callback = callback;
   }
 
-  /** @internal It will not run, or not again. */
-  letGo(id: number): void {
+  /** @internal Releases the callback: it will not run, or not again. */
+  release(id: number): void {
     this.id = id;
     this.callback = null;
   }
 }
 
 /**
- * A timeout with arguments or a context. Most have neither, and are two words smaller. One object:
- * when thousands fire, what they cost is the memory that is touched for the first time.
+ * A timeout with arguments or a context. Most have neither, and are two words smaller. There is no
+ * second object for them: when thousands fire, most of the cost is memory that is touched first.
  */
 class BoundTimeout extends Timeout {
   args: readonly unknown[];
@@ -40,37 +58,37 @@ class BoundTimeout extends Timeout {
     this.context = context;
   }
 
-  override letGo(id: number): void {
-    super.letGo(id);
+  override release(id: number): void {
+    super.release(id);
     this.args = NO_ARGUMENTS;
     this.context = null;
   }
 }
 
-/** The timeouts of one loop. The wheel knows ids and deadlines, this table knows the rest. */
+/** The wheel has ids and deadlines; this table has the callbacks. */
 export class TimeoutTable {
   readonly #submissions: Submissions;
   #byId: (Timeout | undefined)[] = [];
-  #free: number[] = [];
+  #freeIds: number[] = [];
   #pending = 0;
-  /** Collected at the entry of a turn: fixed before anything runs. */
+  /** Collected at the entry of a turn, before anything runs. */
   #due: Timeout[] = [];
 
   constructor(submissions: Submissions) {
     this.#submissions = submissions;
   }
 
-  /** Timeouts that the wheel holds. */
+  /** The number of timeouts in the wheel. */
   get size(): number {
     return this.#pending;
   }
 
   /** Adds a timeout for `deadline`, in seconds of the loop's clock. */
   add(deadline: number, callback: Callback, args: readonly unknown[], context: Context): Timeout {
-    const bare = args.length === 0 && context === null;
+    const isBare = args.length === 0 && context === null;
     const isNever = deadline === Number.POSITIVE_INFINITY;
-    const id = isNever ? NEVER : (this.#free.pop() ?? this.#byId.length);
-    const timeout = bare
+    const id = isNever ? NEVER : (this.#freeIds.pop() ?? this.#byId.length);
+    const timeout = isBare
       ? new Timeout(id, callback)
       : new BoundTimeout(id, callback, args, context);
     if (isNever) return timeout;
@@ -80,69 +98,65 @@ export class TimeoutTable {
     return timeout;
   }
 
-  /** Cancels; nothing to do when it has run, was removed, or belongs to another loop. */
+  /** Cancels a timeout. Does nothing if it has run, was cancelled, or belongs to another loop. */
   remove(timeout: Timeout): void {
     const { id } = timeout;
     if (id >= 0) {
       if (this.#byId[id] !== timeout) return;
-      this.#release(id);
+      this.#free(id);
       this.#submissions.cancel(id);
-      timeout.letGo(DONE);
-    } else if (id > DUE || this.#due[DUE - id] === timeout) timeout.letGo(id);
+      timeout.release(DONE);
+      return;
+    }
+    if (id > DUE || this.#due[DUE - id] === timeout) timeout.release(id);
   }
 
-  /** Takes a due id, which is free again. The timeouts run in the order of these calls. */
+  /** Takes a due id. {@link fire} runs the timeouts in the order of these calls. */
   collect(id: number): void {
     const timeout = this.#byId[id];
-    // The wheel reports only ids that were armed and not cancelled since.
+    // The wheel reports only ids that are armed.
     if (timeout === undefined) return;
-    this.#release(id);
+    this.#free(id);
     timeout.id = DUE - this.#due.length;
     this.#due.push(timeout);
   }
 
-  /** Runs what was collected, except what was removed meanwhile. */
+  /** Runs what was collected, except what was cancelled since. */
   fire(run: Run): void {
     if (this.#due.length === 0) return;
     for (const timeout of this.#due) {
       const { callback } = timeout;
-      const bound = timeout instanceof BoundTimeout;
-      const args = bound ? timeout.args : NO_ARGUMENTS;
-      const context = bound ? timeout.context : null;
-      timeout.letGo(DONE);
+      const isBound = timeout instanceof BoundTimeout;
+      const args = isBound ? timeout.args : NO_ARGUMENTS;
+      const context = isBound ? timeout.context : null;
+      timeout.release(DONE);
       if (callback !== null) run(callback, args, context);
     }
     this.#due = [];
   }
 
-  /** Lets go of all closures, also of those whose handles are held. */
+  /** Releases all callbacks, also of timeouts whose handles are held. */
   clear(): void {
-    for (const timeout of this.#byId) {
-      if (timeout === undefined) continue;
-      timeout.letGo(DONE);
-    }
+    for (const timeout of this.#byId) timeout?.release(DONE);
     this.#byId = [];
-    this.#free = [];
+    this.#freeIds = [];
     this.#due = [];
     this.#pending = 0;
   }
 
-  #release(id: number): void {
+  #free(id: number): void {
     this.#pending -= 1;
-    if (this.#pending === 0 && this.#byId.length > KEEP) {
-      // The last of a crowd: give the table back.
+    if (this.#pending === 0 && this.#byId.length > LARGEST_KEPT) {
       this.#byId = [];
-      this.#free = [];
+      this.#freeIds = [];
       return;
     }
     this.#byId[id] = undefined;
-    this.#free.push(id);
+    this.#freeIds.push(id);
   }
 }
 
 const NO_ARGUMENTS: readonly unknown[] = [];
-const NEVER = -1;
-const DONE = -2;
-/** The first of the turn's due timeouts; the others count down from it. */
-const DUE = -3;
-const KEEP = 4096;
+
+/** An empty table with more entries than this is dropped. */
+const LARGEST_KEPT = 4096;

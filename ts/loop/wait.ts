@@ -1,4 +1,4 @@
-/** How long one waits for something: a timeout, an `AbortSignal`, or both. */
+/** The limits of a wait: a timeout, an `AbortSignal`, or both. */
 import {
   throwIfAborted,
   unwatchSignal,
@@ -13,18 +13,18 @@ import type { Timeout } from './timeouts.js';
 /** Options of every call that waits. */
 export interface WaitOptions {
   /**
-   * The longest to wait, in seconds or as a duration; then a `TimeoutError`. By default unlimited.
-   * It passes on the loop's clock, while the loop runs.
+   * Longest wait, in seconds or as a duration; then the call rejects with a `TimeoutError`. By
+   * default unlimited. It is measured by the loop's clock, and expires only while the loop runs.
    */
   readonly timeout?: number | Duration | undefined;
   /**
-   * Aborting it gives up the wait, with its reason. One signal may be given to any number of calls:
-   * it has one listener while there are waits, and none afterwards.
+   * Its abort ends the wait: the call rejects with its reason. Any number of calls may share a
+   * signal; it has one listener while there are waits, and none afterwards.
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One limited wait: calls `expire` at most once, unless {@link done} comes first. */
+/** One limited wait. Calls `expire` at most once, and not after {@link done}. */
 export class Wait implements Abortable {
   readonly #loop: IOLoop;
   readonly #signal: AbortSignal | undefined;
@@ -32,9 +32,9 @@ export class Wait implements Abortable {
   #timeout: Timeout | null = null;
 
   /**
-   * `what` begins the message of the error.
+   * The message of the `TimeoutError` begins with `what`.
    *
-   * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that has aborted already.
+   * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that is aborted.
    */
   constructor(loop: IOLoop, options: WaitOptions, what: string, expire: (error: unknown) => void) {
     const { signal } = options;
@@ -51,7 +51,7 @@ export class Wait implements Abortable {
     }
   }
 
-  /** What was waited for has come. */
+  /** Ends the wait without `expire`. */
   done(): void {
     this.#expire = null;
     if (this.#timeout !== null) this.#loop.removeTimeout(this.#timeout);
@@ -70,14 +70,14 @@ export class Wait implements Abortable {
   }
 }
 
-/** Whether there is anything to wait by. */
+/** Whether the options have a limit. */
 export function isLimited(options: WaitOptions | undefined): options is WaitOptions {
   return options !== undefined && (options.timeout !== undefined || options.signal !== undefined);
 }
 
 /**
- * What `begin` gives, or the failure of the wait. It is not called when the options are wrong or the
- * signal is aborted; otherwise what was begun goes on when the wait is given up.
+ * Settles as the promise of `begin()`, or rejects when a limit is reached. The operation is not
+ * cancelled then. `begin` is not called if an option is wrong or the signal is aborted.
  */
 export function limited<T>(
   loop: IOLoop,
@@ -102,7 +102,7 @@ export function limited<T>(
 }
 
 /**
- * The seconds of the longest wait, whether a signal is aborted or not.
+ * The timeout in seconds. Accepts a signal that is aborted.
  *
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
  */
@@ -114,7 +114,7 @@ export function checkWait({ timeout, signal }: WaitOptions): number {
   return seconds;
 }
 
-/** As Node checks one: it need not be of this realm. */
+/** As Node checks one: it may be of another realm. */
 function isSignal(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || !('aborted' in value)) return false;
   return typeof (value as Partial<AbortSignal>).addEventListener === 'function';

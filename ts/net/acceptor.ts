@@ -1,43 +1,48 @@
-/** Accepting connections, in batches, and what to do when that fails. */
+/** Accepting connections, in batches, with pauses when the system runs out of resources. */
 import { constants } from 'node:os';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
-import { invalidArgType, systemError } from '../support/errors.js';
+import { systemError } from '../support/errors.js';
 import type { Entry } from '../loop/guard.js';
 import { guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
-import { checkInteger } from '../support/checks.js';
+import { checkFunction, checkInteger } from '../support/checks.js';
 
-/** Called with each connection, non-blocking, and where it comes from. */
+/** Called with each connection, a non-blocking socket, and the address of its peer. */
 export type AcceptCallback = (connection: Socket, address: Address) => unknown;
 
 /** Options of {@link addAcceptHandler}. */
 export interface AcceptOptions {
-  /** By default the current loop. */
+  /** The loop; by default the current one. */
   readonly loop?: IOLoop | undefined;
-  /** Most connections that one turn accepts from the socket, by default 128. */
+  /** Most connections that one turn accepts from the socket, from 1 to 65,536; by default 128. */
   readonly batch?: number | undefined;
 }
 
 /**
- * Calls `callback(connection, address)` for each connection that is made to a listening socket,
- * at most 128 of them in a turn, so that a storm of them leaves the rest of the program its share.
- * Gives what removes it again; the socket stays open. Closing the socket ends it, too.
+ * Calls `callback(connection, address)` for each connection to a listening socket, in the order of
+ * the backlog; at most 128 in a turn, so that many connections do not starve the rest of the program.
+ * Returns a function that stops accepting; the socket stays open. Closing the socket stops it as well.
  *
- * A callback that throws or rejects is reported, and its connection is closed with the stream on
- * it; the others go on. When the process runs out of descriptors (`EMFILE`, `ENFILE`) or the system out of memory (`ENOBUFS`,
- * `ENOMEM`), accepting pauses for 0.1 s and up to 1 s, with one warning (`IOLOOP_ACCEPT_PAUSED`),
- * and goes on by itself; the connections wait in the socket's backlog.
+ * If the callback throws or rejects, its connection is closed, with the stream on it, and the error
+ * goes to {@link IOLoop.handleCallbackException}. Further connections are accepted.
  *
- * @throws As `IOLoop.addHandler`.
+ * If the process is out of descriptors (`EMFILE`, `ENFILE`) or the system out of memory (`ENOBUFS`,
+ * `ENOMEM`), accepting pauses for 0.1 s, up to 1 s while it fails, with one warning
+ * (`IOLOOP_ACCEPT_PAUSED`). Connections wait in the backlog meanwhile.
+ *
+ * Differs from Tornado: the function that stops accepting does not close the socket, and a callback
+ * may return a promise.
+ *
+ * @throws As {@link IOLoop.addHandler}; `ERR_OUT_OF_RANGE` for `batch`.
  */
 export function addAcceptHandler(
   socket: Socket,
   callback: AcceptCallback,
   options: AcceptOptions = {},
 ): () => void {
-  if (typeof callback !== 'function') throw invalidArgType('callback', callback, 'a function');
+  checkFunction('callback', callback);
   const loop = options.loop ?? IOLoop.current();
   const batch = checkInteger('batch', options.batch ?? DEFAULT_BATCH, 1, MAX_BATCH);
   const acceptor = new Acceptor(loop, socket, callback, batch);
@@ -46,20 +51,22 @@ export function addAcceptHandler(
   };
 }
 
-/** One listening socket in a loop. */
+/**
+ * One listening socket in a loop. It accepts unless it is held (its owner wants no connections), or
+ * paused (accepting has failed, and the pause is not over), or closed, which is final.
+ */
 export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
   readonly socket: Socket;
   /** Called once, instead of accepting, when the first connection waits. */
   onWaiting: (() => void) | null = null;
-  /** Called with why, when the socket was closed by someone else; by default it is reported. */
+  /** Called when other code has closed the socket. If `null`, the error is reported. */
   onLost: ((error: Error) => void) | null = null;
   readonly #loop: IOLoop;
   readonly #callback: AcceptCallback;
   readonly #batch: number;
   #closed = false;
-  /** No connections are wanted for now. */
   #held = false;
-  /** Seconds of the pause after a failure; 0 while none. */
+  /** Length of the last pause in seconds; 0 if accepting has not failed since. */
   #backOff = 0;
   #resume: ReturnType<IOLoop['callLater']> | null = null;
 
@@ -72,12 +79,12 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
     descriptorOf(socket)?.watch(this);
   }
 
-  /** Whether a failure has made it pause. */
+  /** Whether accepting pauses after a failure. */
   get paused(): boolean {
     return this.#resume !== null;
   }
 
-  /** Accepts nothing while `held`: connections wait in the backlog. */
+  /** While `held`, connections wait in the backlog. */
   hold(held: boolean): void {
     if (this.#held === held || this.#closed) return;
     this.#held = held;
@@ -93,7 +100,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
     this.#loop.removeHandler(this.socket);
   }
 
-  /** The owner of the socket has closed it, which ends the accepting. */
+  /** The socket was closed. */
   onDescriptorGone(): void {
     if (this.#closed) return;
     this.close();
@@ -101,7 +108,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
   }
 
   onDescriptorExposed(): void {
-    // The handler of the loop verifies its descriptor.
+    // The handler in the loop verifies the descriptor.
   }
 
   readonly #accept = (): void => {
@@ -127,9 +134,9 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
         return;
       }
       if (accepted === null) break;
-      guardOf(this.#loop).enter(this, ...accepted);
+      guardOf(this.#loop).enter(this, accepted[0], accepted[1]);
     }
-    // Accepting works again: the next failure is a new one.
+    // Accepting works: the next failure is a new one, with its own warning.
     this.#backOff = 0;
   };
 
@@ -145,7 +152,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
   }
 
   #pause(error: Error, isExhausted: boolean): void {
-    // Once, until one succeeds.
+    // One report for a series of failures.
     if (this.#backOff === 0) {
       const message = `Accepting connections pauses: ${error.message}`;
       if (isExhausted) process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
@@ -159,7 +166,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
     this.#listen();
   }
 
-  /** Never throws: it is called while connections close, and while the loop is being closed. */
+  /** Never throws: it is called while connections or the loop are closed. */
   #listen(): void {
     if (this.#closed || this.#loop.closed) return;
     const wanted = !this.#held && this.#resume === null;
@@ -186,7 +193,7 @@ export const MAX_BATCH = 65_536;
 const FIRST_PAUSE = 0.1;
 const LONGEST_PAUSE = 1;
 
-/** A connection that was gone before it was accepted; `accept(2)` says to try again. */
+/** The connection has failed before it was accepted: `accept(2)` says to try again. */
 const TRANSIENT: ReadonlySet<unknown> = new Set([
   'ECONNABORTED',
   'EPROTO',
@@ -200,7 +207,7 @@ const TRANSIENT: ReadonlySet<unknown> = new Set([
   'ENETUNREACH',
 ]);
 
-/** The descriptor is not a listening socket any more. */
+/** The descriptor is not a listening socket. */
 const LOST: ReadonlySet<unknown> = new Set(['EBADF', 'ENOTSOCK']);
 
 /** Out of descriptors or memory. */

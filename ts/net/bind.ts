@@ -9,24 +9,30 @@ import { checkInteger } from '../support/checks.js';
 
 /** Options of {@link bindSockets}. */
 export interface BindOptions {
-  /** Only this family; by default both. */
+  /** Bind only addresses of this family; by default both. */
   readonly family?: 4 | 6 | undefined;
-  /** Connections that may wait to be accepted, by default 128. */
+  /** Most connections in the kernel's queue, not yet accepted; by default 128. */
   readonly backlog?: number | undefined;
   /**
-   * Whether several sockets, of several processes or workers, may share the port: the kernel
-   * spreads the connections (`SO_REUSEPORT`).
+   * Whether sockets of several processes or workers may share the port (`SO_REUSEPORT`): the kernel
+   * distributes the connections. By default false.
    */
   readonly reusePort?: boolean | undefined;
 }
 
 /**
- * Listening sockets on `port`, a number or its digits: one for each address that `address` stands
- * for. `address` is an IP address, `'localhost'`, or nothing for all interfaces, IPv4 and IPv6. With
- * port 0 the system chooses one, the same for all. A family that the system does not have is left out.
+ * Binds listening sockets to `port`, a number or a string of digits. `address` is an IP address,
+ * `'localhost'` (a socket for 127.0.0.1 and one for ::1), or `null` for all interfaces (a socket for
+ * IPv4 and one for IPv6). A family that the system does not support is left out. For port 0 the
+ * system chooses a port, the same for both.
  *
- * @throws `EADDRINUSE`, `EACCES` and what else the system says; `ERR_INVALID_ARG_VALUE` for a name,
- * which has to be resolved first. No socket is open then.
+ * The sockets have `SO_REUSEADDR`, those for IPv6 `IPV6_V6ONLY`.
+ *
+ * Differs from Tornado: `address` is not resolved.
+ *
+ * @throws `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` and other errors of the system;
+ * `ERR_INVALID_ARG_VALUE` for a host name; `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. No socket is
+ * left open then.
  */
 export function bindSockets(
   port: number | string,
@@ -43,7 +49,7 @@ export function bindSockets(
       throw systemError(-EADDRNOTAVAIL, 'bind', { address: String(address), port: number });
     } catch (error) {
       for (const socket of sockets) socket.close();
-      // The port that was free for one family is another's in the next.
+      // The chosen port is free for one family and taken for the other: choose again.
       const isTaken = (error as { code?: unknown }).code === 'EADDRINUSE';
       if (number !== 0 || !isTaken || sockets.length === 0 || attempt === ATTEMPTS) throw error;
     }
@@ -52,18 +58,18 @@ export function bindSockets(
 
 /** Options of {@link bindUnixSocket}. */
 export interface BindUnixOptions {
-  /** The permissions of the file, by default only for its owner: 0o600. */
+  /** The permissions of the file; by default 0o600, access for its owner only. */
   readonly mode?: number | undefined;
-  /** Connections that may wait to be accepted, by default 128. */
+  /** Most connections in the kernel's queue, not yet accepted; by default 128. */
   readonly backlog?: number | undefined;
 }
 
 /**
- * A listening Unix socket. A socket that was left over under the path is replaced; anything else
- * there is not. A path that begins with NUL is an abstract name (Linux).
+ * Binds a listening Unix socket to `path`. If there is a socket at the path, it is replaced. A path
+ * that begins with NUL is an abstract name (Linux).
  *
- * @throws `ERR_INVALID_ARG_VALUE` when there is something else under the path, and what the system
- * says.
+ * @throws `ERR_INVALID_ARG_VALUE` if there is another kind of file at the path; errors of the system;
+ * `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. No socket is left open then.
  */
 export function bindUnixSocket(path: string, options: BindUnixOptions = {}): Socket {
   if (typeof path !== 'string') throw invalidArgType('path', path, 'a string');
@@ -74,7 +80,7 @@ export function bindUnixSocket(path: string, options: BindUnixOptions = {}): Soc
   const socket = Socket.unix();
   try {
     socket.bind({ path });
-    // Before it listens nobody can connect: there is no moment in which others may.
+    // Between bind and listen: no connection is possible before the mode is set.
     if (!isAbstract) chmodSync(path, mode);
     socket.listen(backlog);
     return socket;
@@ -87,7 +93,7 @@ export function bindUnixSocket(path: string, options: BindUnixOptions = {}): Soc
 interface Host {
   readonly host: string;
   readonly family: 4 | 6;
-  /** Whether its absence is no error: it is one of several. */
+  /** Its family may be missing: it is one of several. */
   readonly optional: boolean;
 }
 
@@ -165,5 +171,5 @@ function removeSocket(path: string): void {
 const { EADDRNOTAVAIL } = constants.errno;
 const DEFAULT_BACKLOG = 128;
 
-/** Choices of a port that is free in all families. */
+/** Most choices of a port that is free in all families. */
 const ATTEMPTS = 10;

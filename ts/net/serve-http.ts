@@ -16,11 +16,11 @@ export type HttpServer = NetServer & {
   closeIdleConnections?: () => void;
 };
 
-/** Options of {@link serveHttp}: those of a `TCPServer` whose connections `server` handles. */
+/** Options of {@link serveHttp}: those of a `TCPServer`, but `handleStream`. */
 export type ServeHttpOptions = Omit<TCPServerOptions, 'handleStream'>;
 
 /**
- * A `TCPServer` that gives its connections to `server`. Call `listen()` of the result:
+ * Returns a `TCPServer` whose connections `server` handles. Call `listen()` of the result:
  *
  * ```js
  * const server = serveHttp(http.createServer(app));
@@ -28,17 +28,20 @@ export type ServeHttpOptions = Omit<TCPServerOptions, 'handleStream'>;
  * ```
  *
  * `headersTimeout`, `requestTimeout`, `keepAliveTimeout`, `closeIdleConnections()`,
- * `closeAllConnections()` and `maxConnections` (above it, connections are closed, and `'drop'` is
+ * `closeAllConnections()` and `maxConnections` (further connections are closed, and `'drop'` is
  * emitted) work as on a server that listens itself; so do `'upgrade'`, `ws` and HTTP/2.
- * `server.listening`, `address()` and `getConnections()` tell of the result, and `server.close()`
- * stops it: no more connections are accepted, idle ones are closed, and `'close'` follows when the
- * last one has ended. `stop()` of the result closes idle connections as well.
+ * `server.listening`, `address()` and `getConnections()` are those of the result. `server.close()`
+ * stops the result: it closes idle connections, and `'close'` is emitted after the last one has
+ * ended. `stop()` of the result closes idle connections as well.
  *
- * TLS is that of `server` for `https.createServer()` and `http2.createSecureServer()`, or of the
- * option `tls` for either kind of server.
+ * Servers of `https.createServer()` and `http2.createSecureServer()` make the TLS handshake. With the
+ * option `tls`, the result makes it, for any kind of server.
  *
- * @throws `ERR_INVALID_ARG_TYPE` when `server` is another object, and as the constructor of
- * `TCPServer`.
+ * An exception of a listener of `server` is one of {@link TCPServer.handleStream} if it comes in
+ * `'connection'`; in other events it is uncaught, as in Node.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE` if `server` is not such a server; further as the constructor of
+ * {@link TCPServer}.
  */
 export function serveHttp(server: HttpServer, options: ServeHttpOptions = {}): TCPServer {
   const isServer =
@@ -49,7 +52,7 @@ export function serveHttp(server: HttpServer, options: ServeHttpOptions = {}): T
   return new HttpConnections(server, options);
 }
 
-/** A session of HTTP/2, which ends by itself once it is closed. */
+/** A session of HTTP/2. After `close()` it ends when its streams have ended. */
 interface Session {
   close(): void;
   once(event: 'close', listener: () => void): unknown;
@@ -57,7 +60,7 @@ interface Session {
 
 class HttpConnections extends TCPServer {
   readonly #server: HttpServer;
-  /** Whether it is one of `node:https`, or its like of `node:http2`. */
+  /** The server makes the TLS handshake. */
   readonly #hasTls: boolean;
   readonly #sessions = new Set<Session>();
   #listening = false;
@@ -79,21 +82,21 @@ class HttpConnections extends TCPServer {
   override handleStream(stream: IOStream, address: Address): void {
     const server = this.#server;
     const { maxConnections } = server;
-    // As node:net, where 0 and undefined mean without limit.
+    // As in node:net, 0 and undefined are unlimited.
     if (maxConnections && this.connections > maxConnections) {
       const { socket } = stream;
       server.emit('drop', { ...ends('local', socket?.localAddress), ...ends('remote', address) });
       stream.close();
       return;
     }
-    // A server with TLS of its own makes the handshake; one on a stream with TLS is behind it.
+    // If this server has made the handshake, the one of `server` is over.
     const isSecured = stream instanceof SSLIOStream && this.#hasTls;
-    // node:http keeps answering a client that has ended its side: httpAllowHalfOpen decides there.
+    // node:http decides by httpAllowHalfOpen whether to answer a client that has half-closed.
     const duplex = stream.toDuplex({ allowHalfOpen: true });
     server.emit(isSecured ? 'secureConnection' : 'connection', duplex);
   }
 
-  /** `'listening'` follows in the next tick: from then on `node:http` counts its connections. */
+  /** Emits `'listening'` in the next tick: `node:http` sets up its list of connections then. */
   override addSocket(socket: Socket): void {
     super.addSocket(socket);
     if (this.#listening) return;
@@ -101,7 +104,7 @@ class HttpConnections extends TCPServer {
     nextTick(() => this.#server.emit('listening'));
   }
 
-  /** Stops as a `TCPServer`, and closes the connections that are idle. */
+  /** Also closes idle connections. */
   override stop(options?: StopOptions): Promise<void> {
     const stopped = super.stop(options);
     this.#server.closeIdleConnections?.();
@@ -109,13 +112,13 @@ class HttpConnections extends TCPServer {
     return stopped;
   }
 
-  /** Ends the connections, and the server of `node:http` with them. */
+  /** Also closes the server of `node:http`. */
   override async [Symbol.asyncDispose](): Promise<void> {
     await super[Symbol.asyncDispose]();
     if (!this.#closing) this.#server.close();
   }
 
-  /** Makes the server's own methods tell of this one. */
+  /** Replaces the methods of the server that depend on listening. */
   #standIn(): void {
     const server = this.#server;
     const close = server.close;
@@ -136,7 +139,7 @@ class HttpConnections extends TCPServer {
       if (this.#closing || this.addresses.length === 0) return close.call(server, callback);
       this.#closing = true;
       if (typeof callback === 'function') server.once('close', () => callback());
-      // What is left of node:http's own close() ends the checking of timeouts, and emits 'close'.
+      // The original close() ends the checks of timeouts, and emits 'close'.
       void this.stop({ drain: true }).then(() => close.call(server));
       return server;
     };
@@ -155,8 +158,8 @@ function ends(side: 'local' | 'remote', address: Address | undefined): Record<st
 }
 
 /**
- * Gives a `tls.TLSSocket` on a duplex of ours its addresses: it asks its handle, which has none on
- * what is no `net.Socket`.
+ * Gives a `tls.TLSSocket` over a duplex of this package its addresses. It takes them from its handle,
+ * which has none unless the socket below is a `net.Socket`.
  */
 function lendAddresses(socket: object): void {
   const { _handle: handle } = socket as { _handle?: { _parentWrap?: { stream?: unknown } } };

@@ -1,4 +1,4 @@
-/** The streams that a server has accepted and its iterator has not taken. */
+/** Streams that a server has accepted and its iterator has not taken. */
 import type { IOLoop } from '../loop/ioloop.js';
 import { Deferred } from '../support/deferred.js';
 import type { IOStream } from '../streams/iostream.js';
@@ -19,7 +19,7 @@ export class StreamQueue {
     return this.#streams.length;
   }
 
-  /** Hands a stream to the taker that waits, or keeps it for the next; once closed, closes it. */
+  /** Resolves the waiting take with a stream, or queues it. If the queue is closed, closes it. */
   offer(stream: IOStream): void {
     if (this.#closed) {
       stream.close();
@@ -31,7 +31,7 @@ export class StreamQueue {
   }
 
   /**
-   * The next stream; `null` once closed.
+   * The next stream; `null` if the queue is closed.
    *
    * @throws `TimeoutError`, or the reason of the signal.
    */
@@ -46,13 +46,13 @@ export class StreamQueue {
         return taker.promise;
       });
     } catch (error) {
-      // A stream that was offered in the same tick is for the iteration, which is over.
+      // A stream may have been offered in the same tick. The iteration is over.
       void taker.promise.then((late) => late?.close());
       throw error;
     }
   }
 
-  /** Closes the streams that were not taken, and ends the taker's wait. */
+  /** Closes the queued streams, and resolves the waiting take with `null`. */
   close(): void {
     this.#closed = true;
     for (const stream of this.#streams.splice(0)) stream.close();
