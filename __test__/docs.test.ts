@@ -161,6 +161,36 @@ test('the README supports what is declared and built', (t) => {
     t.regex(readme, RegExp(`\\b${major}\\b`));
 });
 
+test('CI runs what CONTRIBUTING.md says', (t) => {
+  const workflow = read('.github/workflows/ci.yml');
+  t.regex(workflow, /run: \.ci\/run$/m);
+  t.regex(read('.ci/run'), /^exec npm test$/m);
+  const [, jobs = ''] = /^## CI\n(.*?)\n## /ms.exec(read('CONTRIBUTING.md')) ?? [];
+  const commands = Array.from(jobs.matchAll(/`((?:npm run|cargo) [^`]+|typos|actionlint)`/g));
+  t.true(commands.length >= 7);
+  for (const [, command = ''] of commands) {
+    // actionlint is run from its module.
+    t.regex(workflow, RegExp(`run: .*${command}(@v|\\b)`), command);
+  }
+  const needed = /needs: \[(.+)\]/.exec(workflow)?.[1]?.split(', ');
+  const names = Array.from(
+    workflow.matchAll(/^  ([\w-]+):\n    (?:name|runs-on):/gm),
+    ([, job]) => job,
+  );
+  t.deepEqual(
+    needed,
+    names.filter((job) => job !== 'passed'),
+  );
+});
+
+test('`npm test` checks what CONTRIBUTING.md says', async (t) => {
+  const { checks } = (await import(`${ROOT}scripts/lib/stages.mjs`)) as {
+    checks: () => { name: string }[];
+  };
+  const [row = ''] = /^\| `npm test` .*$/m.exec(read('CONTRIBUTING.md')) ?? [];
+  for (const { name } of checks()) t.true(row.includes(name), name);
+});
+
 test('actions of the workflows are pinned by commit, with their version', (t) => {
   for (const file of readdirSync(`${ROOT}.github/workflows`)) {
     for (const [line] of read(`.github/workflows/${file}`).matchAll(/^.*\buses: .*$/gm)) {
