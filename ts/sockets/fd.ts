@@ -17,13 +17,13 @@ export type FdLike = number | FileLike;
 /** An object with a file descriptor. */
 export type FileLike =
   | {
-      /** The file descriptor; -1 when it is closed. */
+      /** The file descriptor; -1 if it is closed. */
       fileno(): number;
       /** Called by {@link IOLoop.closeFd}. */
       close?(): unknown;
     }
   | {
-      /** The file descriptor; -1 when it is closed. */
+      /** The file descriptor; -1 if it is closed. */
       readonly fd: number;
       /** Called by {@link IOLoop.closeFd}. */
       close?(): unknown;
@@ -32,18 +32,17 @@ export type FileLike =
 
 /** Node's sockets and pipes: the descriptor is a property of their handle. */
 export interface NodeStreamLike {
-  /** True once {@link destroy} was called or the stream has ended by an error. */
+  /** True after {@link destroy} or an error. */
   readonly destroyed: boolean;
   /** Closes the stream. Called by {@link IOLoop.closeFd}. */
   destroy(error?: Error): unknown;
 }
 
 /**
- * The number behind an {@link FdLike}.
+ * The number of an {@link FdLike}. Does not check that it is open.
  *
- * @throws `ERR_INVALID_ARG_TYPE` when there is none, `EBADF` when the object is closed (its number
- * is -1), `ERR_OUT_OF_RANGE` for a number that is negative or larger than a C `int`. Whether a
- * number is open, only the kernel knows.
+ * @throws `ERR_INVALID_ARG_TYPE` if `fd` has no number, `EBADF` if the object is closed (its number
+ * is -1), `ERR_OUT_OF_RANGE` for a number that is negative or larger than a C `int`.
  */
 export function fdOf(fd: FdLike): number {
   if (typeof fd !== 'object' || fd === null) return checkNumber(fd, fd);
@@ -52,12 +51,12 @@ export function fdOf(fd: FdLike): number {
   return checkNumber(number, fd);
 }
 
-/** What is known of the descriptor behind `fd`, which has this number; `null` of a foreign one. */
+/** The `Descriptor` of `fd`, whose number is `number`; `null` if this package does not own it. */
 export function descriptorBehind(fd: FdLike, number: number): Descriptor | null {
   return descriptorOf(fd) ?? ownerOf(number);
 }
 
-/** Whether an object had a descriptor and has lost it: it was closed. */
+/** True for an object that had a descriptor and was closed. */
 export function isClosedFile(fd: FdLike): boolean {
   if (typeof fd !== 'object' || fd === null) return false;
   const number = fdInside(fd);
@@ -65,11 +64,11 @@ export function isClosedFile(fd: FdLike): boolean {
 }
 
 /**
- * Closes a file descriptor: an object by its `close()` (Node's streams by `destroy()`), a number
- * by `close(2)`. What the operating system says to it is ignored, as documented; it is for
- * `IOLoop.close({ allFds: true })` and subclasses.
+ * Closes a file descriptor: an object by its `close()` (Node's streams by `destroy()`), a number by
+ * `close(2)`. For `IOLoop.close({ allFds: true })` and subclasses. Errors of the operating system
+ * are ignored, as in Tornado.
  *
- * @throws What an object's `close()` throws, unless it is a system error (with an `errno`).
+ * @throws Errors of an object's `close()` that are not system errors (without `errno`).
  */
 export function closeFd(fd: FdLike): void {
   try {
@@ -81,19 +80,19 @@ export function closeFd(fd: FdLike): void {
   }
 }
 
-/** The reading of one of Node's own streams, by Node. */
+/** Node's reading ahead on one of its own streams. */
 export interface ReadAhead {
-  /** Leaves the data in the kernel. */
+  /** Stops it: data stays in the kernel. */
   stop(): void;
-  /** Gives the reading back to Node, unless the stream was destroyed meanwhile. */
+  /** Lets Node read again, unless the stream was destroyed meanwhile. */
   resume(): void;
 }
 
 /**
- * Node reads its streams ahead, consumed or not (a child's `stdout`, a connected `net.Socket`): the
- * data would be gone before any handler runs. `null` for what Node does not read.
+ * The reading ahead of a stream of Node (a child's `stdout`, a connected `net.Socket`), which would
+ * take the data before a handler runs; `null` for other objects.
  *
- * @throws `ERR_IOLOOP_FD_BUSY` when the stream is consumed, or has data already.
+ * @throws `ERR_IOLOOP_FD_BUSY` if the stream is consumed, or has data already.
  */
 export function readAheadOf(file: FdLike): ReadAhead | null {
   const { _handle: handle } = (file ?? {}) as { readonly _handle?: NodeHandle | null };
@@ -105,7 +104,7 @@ export function readAheadOf(file: FdLike): ReadAhead | null {
   if (isConsumed || (isReading && readableLength !== 0)) throw fdBusy(fdOf(file));
   return {
     stop: () => {
-      // Node begins to read where this is false, a net.Socket behind its 'connect' event.
+      // Node starts to read if this is false, a net.Socket after its 'connect' event.
       handle.reading = true;
       if (isReading) handle.readStop();
     },
@@ -118,20 +117,23 @@ export function readAheadOf(file: FdLike): ReadAhead | null {
   };
 }
 
-/** Whether the stream has asked its handle for data, and waits for it. */
+/** True if the stream has requested data from its handle and waits for it. */
 function hasAsked(stream: Readable): boolean {
   const { _readableState: state } = stream as { _readableState?: { readonly reading?: boolean } };
   return state?.reading === true;
 }
 
-/** As far as Node's handles of sockets and pipes are the same in all versions. */
+/** The members that Node's handles of sockets and pipes have in all versions. */
 interface NodeHandle {
   reading?: boolean;
   readStart(): unknown;
   readStop(): unknown;
 }
 
-/** The error of a descriptor that the kernel does not watch, with what it is if that is why. */
+/**
+ * The error of a descriptor that the kernel cannot watch; the message names its kind if that is
+ * why.
+ */
 export function cannotWatch(errno: number, fd: number): SystemError {
   const hint = errno === -EPERM ? `${kindOf(fd)} is always ready, use node:fs for it` : undefined;
   return systemError(errno, 'addHandler', { fd }, hint);

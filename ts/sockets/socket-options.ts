@@ -4,27 +4,30 @@ import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.j
 
 /** The options of a {@link Socket}, with the type of each value. */
 export interface SocketOptions {
-  /** Bind to an address of which old connections linger (`SO_REUSEADDR`). */
+  /** Allow binding to an address with connections in TIME_WAIT (`SO_REUSEADDR`). */
   readonly reuseAddress: boolean;
-  /** Several sockets may be bound to one address, and share its connections (`SO_REUSEPORT`). */
+  /** Allow several sockets to bind to one address and share its connections (`SO_REUSEPORT`). */
   readonly reusePort: boolean;
-  /** Small packets are sent at once (`TCP_NODELAY`). */
+  /** Send small packets at once (`TCP_NODELAY`). */
   readonly noDelay: boolean;
   /** Probe an idle connection (`SO_KEEPALIVE`). */
   readonly keepAlive: boolean;
-  /** Seconds of silence before the first probe. */
+  /** Idle seconds before the first probe (`TCP_KEEPIDLE`). */
   readonly keepAliveIdle: number;
-  /** Seconds between probes. */
+  /** Seconds between probes (`TCP_KEEPINTVL`). */
   readonly keepAliveInterval: number;
-  /** Probes without answer after which the connection is given up. */
+  /** Unanswered probes after which the connection is reset (`TCP_KEEPCNT`). */
   readonly keepAliveCount: number;
-  /** Seconds that unsent data has after `close()`: 0 resets the connection, -1 is the default. */
+  /**
+   * Seconds for unsent data after `close()` (`SO_LINGER`): 0 resets the connection, -1 is the
+   * default.
+   */
   readonly linger: number;
-  /** Bytes; Linux gives twice what it is asked for (`socket(7)`). */
+  /** Bytes (`SO_RCVBUF`). Linux doubles the value that is set, see `socket(7)`. */
   readonly receiveBuffer: number;
-  /** Bytes; Linux gives twice what it is asked for (`socket(7)`). */
+  /** Bytes (`SO_SNDBUF`). Linux doubles the value that is set, see `socket(7)`. */
   readonly sendBuffer: number;
-  /** The socket takes no IPv4 connections (`IPV6_V6ONLY`). */
+  /** Accept no IPv4 connections (`IPV6_V6ONLY`). */
   readonly v6Only: boolean;
 }
 
@@ -38,7 +41,10 @@ export function optionNumber(name: SocketOption): number {
   return number;
 }
 
-/** The value of an option as it crosses. @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+/**
+ * The value of an option, encoded for the boundary.
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
+ */
 export function encodeOption(name: SocketOption, value: unknown): number {
   if (BOOLEANS.has(name)) {
     if (typeof value !== 'boolean') throw invalidArgType('value', value, `a boolean for ${name}`);
@@ -52,7 +58,7 @@ export function encodeOption(name: SocketOption, value: unknown): number {
   return value;
 }
 
-/** The value of an option, from as it crosses. */
+/** The value of an option, decoded from the boundary. */
 export function decodeOption<N extends SocketOption>(name: N, value: number): SocketOptions[N] {
   return (BOOLEANS.has(name) ? value !== 0 : value) as SocketOptions[N];
 }

@@ -1,4 +1,4 @@
-/** Non-blocking sockets, for handlers of the loop. */
+/** Non-blocking stream sockets. */
 import { constants } from 'node:os';
 import {
   addressBuffer,
@@ -26,29 +26,30 @@ import {
   type SocketOptions,
 } from './socket-options.js';
 
-/** The descriptor of a {@link Socket}, for the rest of the package; `null` of anything else. */
+/** The descriptor of a {@link Socket}; `null` if `file` is not a `Socket`. Internal. */
 export let descriptorOf: (file: unknown) => Descriptor | null;
 
 /** Options of {@link Socket.recv}. */
 export interface RecvOptions {
-  /** Whether the bytes are to have memory of their own, by default false. */
+  /** Copy the bytes to memory of their own. By default false. */
   readonly copy?: boolean | undefined;
 }
 
 /**
- * A non-blocking stream socket, TCP or Unix. Unlike `net.Socket` it does nothing by itself: the
- * loop says when it is ready, its methods do one system call each.
+ * A non-blocking stream socket, TCP or Unix. Each method is one system call; `IOLoop.addHandler`
+ * reports when the socket is ready.
  *
- * `null` means that the operation would block, an empty `Buffer` or 0 received bytes are the end
- * of the file. What the operating system refuses throws a system error with `code`, `errno` and
- * `syscall`; so does every method of a closed socket, with `EBADF`.
+ * `null` means that the operation would block. An empty `Buffer`, or 0 received bytes, is EOF.
  *
- * A socket that is not closed stays open: nothing closes it when it is collected.
+ * Every method throws a system error with `code`, `errno` and `syscall` if the operating system
+ * refuses the operation, and `EBADF` if the socket is closed.
  *
- * Code that has its number ({@link fd}, {@link fileno}, {@link fromFd}) can close it by that number,
- * with `fs.closeSync` for instance. The socket is closed then: from the time its number was asked
- * for, each operation compares device and inode (one `fstat(2)`), and none reaches the file that
- * has the number next.
+ * Call {@link close}: garbage collection does not close a socket.
+ *
+ * Code that has the number of the descriptor ({@link fd}, {@link fileno}, {@link fromFd}) can close
+ * it, for instance with `fs.closeSync`. Once the number was read, each operation compares device
+ * and inode (one `fstat(2)`, 0.2 µs): the socket is then closed, and no operation reaches the file
+ * that gets the number next.
  */
 export class Socket {
   static {
@@ -92,13 +93,13 @@ export class Socket {
   }
 
   /**
-   * A socket for an open descriptor, which it owns from now on: {@link close} closes it. The
-   * descriptor becomes non-blocking.
+   * A socket for an open descriptor. The socket owns it: {@link close} closes it. The descriptor
+   * becomes non-blocking.
    *
-   * A socket with messages (UDP, `SOCK_SEQPACKET`) gives one message for each `recv`, cut off if
-   * `size` is smaller, and an empty one is not EOF.
+   * On a message socket (UDP, `SOCK_SEQPACKET`) each `recv` returns one message, truncated to
+   * `size`, and an empty message is not EOF.
    *
-   * @throws `EBADF` when the number is not open, `ENOTSOCK` when it is not a socket.
+   * @throws `EBADF` if the number is not open, `ENOTSOCK` if it is not a socket.
    */
   static fromFd(fd: number): Socket {
     if (typeof fd !== 'number') throw invalidArgType('fd', fd, 'a file descriptor');
@@ -111,31 +112,33 @@ export class Socket {
   }
 
   /**
-   * The descriptor; -1 when the socket is closed. Code that has the number can close it, so that
-   * each operation verifies it from now on, which costs 0.2 µs.
+   * The descriptor; -1 if the socket is closed. Other code can close the number, so each later
+   * operation verifies it, which costs 0.2 µs.
    */
   get fd(): number {
     return this.#descriptor.expose();
   }
 
-  /** {@link fd}, as a method. */
+  /** The same as {@link fd}. */
   fileno(): number {
     return this.#descriptor.expose();
   }
 
-  /** Whether the socket is closed; every other operation then throws `EBADF`. */
+  /** True if the socket is closed; every other operation then throws `EBADF`. */
   get closed(): boolean {
     return this.#descriptor.isGone;
   }
 
-  /** The address that the socket is bound to; before that, any address and port 0. */
+  /**
+   * The address that the socket is bound to; before {@link bind}, the wildcard address and port 0.
+   */
   get localAddress(): Address {
     const fd = this.#open('getsockname');
     checked(native.socketLocalAddress(fd, scratch), 'getsockname', fd);
     return decodeAddress(scratch);
   }
 
-  /** The address of the peer; `null` when the socket is not connected. */
+  /** The address of the peer; `null` if the socket is not connected. */
   get remoteAddress(): Address | null {
     const fd = this.#open('getpeername');
     const result = native.socketPeerAddress(fd, scratch);
@@ -144,23 +147,28 @@ export class Socket {
     return decodeAddress(scratch);
   }
 
-  /** Port 0 takes a free one, the host `''` any address: {@link localAddress} tells. */
+  /**
+   * Binds the socket. Port 0 selects a free port, the host `''` all addresses; {@link localAddress}
+   * has the result.
+   */
   bind(address: Address): void {
-    // Before the number is asked for: the getters of what is passed may close this socket.
+    // Before the number is read: getters of the argument may close this socket.
     const encoded = encodeAddress(address, this.#family, true);
     const fd = this.#open('bind');
     const result = native.socketBind(fd, encoded);
     if (result < 0) throw systemError(result, 'bind', { fd, ...addressDetails(address) });
   }
 
-  /** At most `backlog` connections wait to be accepted; the system may have a lower limit. */
+  /**
+   * Listens. At most `backlog` connections wait to be accepted; the system may have a lower limit.
+   */
   listen(backlog = 128): void {
     const fd = this.#open('listen');
     checkInteger('backlog', backlog, 0, MAX_BACKLOG);
     checked(native.socketListen(fd, backlog), 'listen', fd);
   }
 
-  /** A connection and where it comes from; `null` when none waits. */
+  /** The next connection and the address of its peer; `null` if it would block. */
   accept(): [Socket, Address] | null {
     const fd = this.#open('accept');
     const result = native.socketAccept(fd, scratch);
@@ -173,8 +181,8 @@ export class Socket {
   }
 
   /**
-   * True when the connection stands at once; false when it is in progress. It is ready to write
-   * when that is over, and {@link takeError} tells how it ended.
+   * Connects. True if the connection is established at once, false if it is in progress: the socket
+   * becomes writable when the attempt has ended, and {@link takeError} returns its error.
    */
   connect(address: Address): boolean {
     const encoded = encodeAddress(address, this.#family, false);
@@ -186,8 +194,9 @@ export class Socket {
   }
 
   /**
-   * What has failed in the background, such as a connection; the system tells it once. `null` does
-   * not say that a connection stands: one that is in progress has not failed yet.
+   * Takes the pending error of the socket (`SO_ERROR`), such as that of a connection attempt; a
+   * second call returns `null`. `null` does not mean connected: an attempt in progress has not
+   * failed yet.
    */
   takeError(): Error | null {
     const fd = this.#open('getsockopt');
@@ -198,21 +207,21 @@ export class Socket {
       return null;
     }
     this.#connecting = null;
-    // The kernel reports here what has failed since the last system call: sending, or else receiving.
+    // An error since the last system call: of sending, or else of receiving.
     if (address === null) return systemError(result, result === -EPIPE ? 'write' : 'read');
     return systemError(result, 'connect', { fd, ...addressDetails(address) });
   }
 
   /**
-   * At most `size` bytes; `null` when there are none yet, empty at EOF.
+   * Receives at most `size` bytes; `null` if it would block, empty at EOF.
    *
-   * The bytes are yours. With a `size` of up to 64 KiB they lie in a block of 128 KiB, together
-   * with what other calls have received, also from other connections. The block lives as long as one
-   * of them, and it is what `postMessage()` and `structuredClone()` copy, all of it. `copy: true` gives
-   * memory of its own: use it for what goes to another thread, and for small messages that are kept
-   * for long.
+   * The caller owns the bytes. With a `size` of up to 64 KiB they lie in a block of 128 KiB
+   * that other calls share, also those of other connections. Each result keeps the whole block
+   * alive, and `postMessage()` and `structuredClone()` copy all of it. `copy: true` allocates
+   * memory for the result: use it for results that go to another thread, and for small ones that
+   * are kept.
    *
-   * @throws As every method; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` for `size` and `copy`.
+   * @throws A system error; `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` for `size` and `copy`.
    */
   recv(size: number, options?: RecvOptions): Buffer | null {
     if (options === undefined || !isCopy(options)) return this.#recvShared(size);
@@ -226,13 +235,15 @@ export class Socket {
     checkInteger('size', size, 1, MAX_SIZE);
     if (size > LARGEST_READ) return this.#recvLarge(fd, size);
     const room = receiveBlocks.reserve(size);
-    // What does not fit of a message is lost: it has all the room that was asked for.
+    // A message is truncated to its room: it gets all the room that was requested.
     if (room < size && this.kind === KIND_MESSAGES) return this.#recvLarge(fd, size);
     const count = this.#recv(fd, receiveBlocks.block.bytes, receiveBlocks.offset, room);
     return count === null ? null : receiveBlocks.take(count);
   }
 
-  /** Fills the front of `buffer`: how many bytes; `null` when there are none yet, 0 at the end. */
+  /**
+   * Receives into the front of `buffer`: the number of bytes; `null` if it would block, 0 at EOF.
+   */
   recvInto(buffer: Uint8Array): number | null {
     if (!(buffer instanceof Uint8Array)) throw invalidArgType('buffer', buffer, 'a Uint8Array');
     const { length } = buffer;
@@ -242,9 +253,9 @@ export class Socket {
   }
 
   /**
-   * How many bytes of `data` (a string as UTF-8, any typed array, a `DataView`) the system took,
-   * from its front, at most 1 GiB in a call; `null` when it has no room now. With `offset` and
-   * `length`, in bytes, a part of a buffer is sent, without a view of it.
+   * Sends bytes from the front of `data` (a string as UTF-8, any typed array, a `DataView`): the
+   * number of bytes that the kernel took, at most 1 GiB per call; `null` if it would block.
+   * `offset` and `length`, in bytes, select a part of a buffer without creating a view.
    */
   send(data: string | ArrayBufferView, offset = 0, length?: number): number | null {
     const bytes = sendable(data);
@@ -262,7 +273,7 @@ export class Socket {
     return count < 0 ? null : count;
   }
 
-  /** Ends one direction, or both. The peer reads the end of the file after what was sent. */
+  /** Shuts down one direction, or both. The peer reads EOF after the bytes that were sent. */
   shutdown(how: 'read' | 'write' | 'both'): void {
     const fd = this.#open('shutdown');
     const direction = SHUTDOWN.get(how);
@@ -270,7 +281,7 @@ export class Socket {
     checked(native.socketShutdown(fd, direction), 'shutdown', fd);
   }
 
-  /** @throws A system error when a socket of this kind has no such option. */
+  /** Sets an option. @throws A system error if this kind of socket does not have the option. */
   setOption<N extends SocketOption>(name: N, value: SocketOptions[N]): void {
     const option = optionNumber(name);
     const encoded = encodeOption(name, value);
@@ -278,7 +289,7 @@ export class Socket {
     checked(native.socketSetOption(fd, option, encoded), 'setsockopt', fd);
   }
 
-  /** What the system has made of the option: it may differ from what was set. */
+  /** The value of an option; the system may have changed the value that was set. */
   getOption<N extends SocketOption>(name: N): SocketOptions[N] {
     const fd = this.#open('getsockopt');
     checked(native.socketGetOption(fd, optionNumber(name), words), 'getsockopt', fd);
@@ -286,14 +297,14 @@ export class Socket {
   }
 
   /**
-   * Frees the descriptor; a second call does nothing. Its handlers are removed, and a stream on it
-   * is closed with `EBADF`. A descriptor that was closed by its number is not closed again.
+   * Closes the socket. Idempotent. Its handlers are removed, and a stream on it is closed with
+   * `EBADF`. A descriptor that other code has closed by its number is not closed again.
    */
   close(): void {
     this.#descriptor.close();
   }
 
-  /** {@link close}, for `using`. */
+  /** Calls {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
