@@ -1,15 +1,51 @@
 /** Descriptors for tests, and their state in the system. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { native } from '#internal';
 import { Socket } from 'ioloop';
 
-/** A pipe, non-blocking at both ends. */
+/**
+ * A pipe, non-blocking at both ends. Node has no `pipe(2)`: it is a FIFO without a name, by a
+ * program that makes many at a time.
+ */
 export function pipe(): [reader: number, writer: number] {
-  const ends = new Int32Array(2);
-  if (native.pipeOpen(ends) < 0) throw new Error('pipe2(2) failed');
-  return [ends[0] as number, ends[1] as number];
+  const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+  const path = fifos.pop() ?? makeFifos();
+  const reader = openSync(path, O_RDONLY | O_NONBLOCK);
+  const writer = openSync(path, O_WRONLY | O_NONBLOCK);
+  unlinkSync(path);
+  return [reader, writer];
+}
+
+const fifos: string[] = [];
+let fifoFolder = '';
+let fifoCount = 0;
+
+function makeFifos(): string {
+  if (fifoFolder === '') {
+    // In memory on Linux, where the number of an inode is not used again soon.
+    fifoFolder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'ioloop-'));
+    process.once('exit', () => rmSync(fifoFolder, { recursive: true, force: true }));
+  }
+  const paths = Array.from({ length: 32 }, () => join(fifoFolder, String((fifoCount += 1))));
+  const { status } = spawnSync('mkfifo', paths);
+  if (status !== 0) throw new Error(`mkfifo: ${status}`);
+  const [path = '', ...rest] = paths;
+  fifos.push(...rest);
+  return path;
 }
 
 /** What can be read from a non-blocking descriptor now; `null` at the end of the file. */

@@ -1,8 +1,7 @@
 //! Sockets: numbers in, a result or a negative errno out.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-use ioloop::Result;
 use ioloop::net::{self, Connect, Domain, How};
 use napi_derive::napi;
 use rustix::io::Errno;
@@ -32,15 +31,13 @@ glue! {
     "`socketPair(ends)`: writes the descriptors of two connected Unix sockets to `ends`. 0, or a"
     "negative errno."
     socketPair(ends: &mut [i32]) {
-        give_both(net::pair()?, ends)
-    }
-}
-
-glue! {
-    "`pipeOpen(ends)`: writes the descriptors of a pipe to `ends`, the reading end first. 0, or a"
-    "negative errno."
-    pipeOpen(ends: &mut [i32]) {
-        give_both(net::pipe()?, ends)
+        let (first, second) = net::pair()?;
+        let [one, two] = ends else {
+            return Err(Errno::INVAL.into());
+        };
+        *one = owned::give(first);
+        *two = owned::give(second);
+        Ok(())
     }
 }
 
@@ -142,12 +139,3 @@ pub const SHUTDOWN_WRITE: u32 = 1;
 /// Direction of `socketShutdown`: both.
 #[napi]
 pub const SHUTDOWN_BOTH: u32 = 2;
-
-fn give_both((first, second): (OwnedFd, OwnedFd), ends: &mut [i32]) -> Result<()> {
-    let [one, two] = ends else {
-        return Err(Errno::INVAL.into());
-    };
-    *one = owned::give(first);
-    *two = owned::give(second);
-    Ok(())
-}
