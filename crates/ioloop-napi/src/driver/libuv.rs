@@ -1,10 +1,10 @@
-//! The libuv driver: one `uv_poll_t` of Node's own loop on the loop's set.
+//! The libuv driver: one `uv_poll_t` of Node's loop, on the loop's selector.
 //!
-//! The user's descriptors stay in our set and never enter libuv's, so closing one of them cannot
-//! make libuv abort, and the rule of one poll handle per descriptor binds nobody.
+//! The descriptors of users stay in our selector and never enter libuv's. So closing one cannot make
+//! libuv abort, and libuv's limit of one poll handle per descriptor does not apply to them.
 //!
-//! libuv's functions are looked up when first needed and its handle is a block of the size it
-//! tells: no libuv headers, no layout. Everything here runs on the JavaScript thread.
+//! libuv's functions are looked up at first use, and its handle is a block of the size that
+//! `uv_handle_size` returns: no libuv headers, no layout. All runs on the JavaScript thread.
 #![allow(unsafe_code, reason = "libuv and the callbacks of Node-API are C")]
 
 use std::alloc::{Layout, handle_alloc_error};
@@ -22,25 +22,25 @@ use napi::{JsValue, sys};
 
 use super::Failure;
 
-/// A poll handle on a set, with the callback it calls. Dropping it closes the handle; the memory
-/// is freed when libuv says that it has let go.
+/// A poll handle on a selector, with its callback. Dropping it closes the handle; its memory is
+/// freed in libuv's close callback.
 pub(crate) struct Watch {
     handle: SharedHandle,
     parked: Cell<bool>,
 }
 
-/// The handle as long as it is open: whoever closes it, the owner or the end of the environment,
-/// takes it out, so that the other finds nothing. The owner may well be dropped last, by the
-/// finalizers of an environment that is gone.
+/// The handle while it is open. Both the owner and the end of the environment close it: the first
+/// takes it out, and the other finds `None`. The owner may be dropped last, by a finalizer of an
+/// environment that has ended.
 type SharedHandle = Rc<Cell<Option<NonNull<c_void>>>>;
 
-/// What the handle's data pointer points to. Owned by the handle, the last one if there were
-/// several: freed in [`on_close`].
+/// The target of the handle's data pointer. Owned by the handle, after a move by the new one; freed
+/// in [`on_close`].
 struct Context {
     env: sys::napi_env,
     scope: sys::napi_async_context,
     callback: sys::napi_ref,
-    /// Node waits at its end for a hook that has not been removed.
+    /// An environment that ends waits until this hook is removed.
     hook: sys::napi_async_cleanup_hook_handle,
     uv_loop: *mut c_void,
     layout: Layout,
@@ -51,16 +51,16 @@ impl Watch {
     pub(crate) fn start(
         env: Env,
         wake: &Function<'_, (), ()>,
-        set: impl FnOnce() -> Option<RawFd>,
+        selector: impl FnOnce() -> Option<RawFd>,
     ) -> Result<Self, Failure> {
         let uv = Uv::get()?;
         let uv_loop = env.get_uv_event_loop()?.cast::<c_void>();
         let layout = uv.handle_layout()?;
         let context = Box::new(Context::new(env.raw(), wake.raw(), uv_loop, layout)?);
-        // JavaScript has run and runs no more: what the set is now, it is until the end.
-        let opened = set()
+        // No JavaScript runs from here on: the loop cannot be closed before this returns.
+        let opened = selector()
             .ok_or(Failure::Errno(EBADF))
-            .and_then(|set| Ok(open(uv, uv_loop, layout, set)?));
+            .and_then(|selector| Ok(open(uv, uv_loop, layout, selector)?));
         let handle = match opened {
             Ok(handle) => handle,
             Err(failure) => {
@@ -82,8 +82,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches another set, by another handle with the same context.
-    pub(crate) fn move_to(&self, set: RawFd) -> io::Result<()> {
+    /// Watches another selector, by a new handle with the same context.
+    pub(crate) fn move_to(&self, selector: RawFd) -> io::Result<()> {
         let Some(old) = self.handle.get() else {
             return Ok(());
         };
@@ -93,7 +93,7 @@ impl Watch {
         let Context {
             uv_loop, layout, ..
         } = *unsafe { &*context };
-        let new = open(uv, uv_loop, layout, set)?;
+        let new = open(uv, uv_loop, layout, selector)?;
         // SAFETY: the handle is initialised; the context lives until on_close of the last handle.
         unsafe { (uv.handle_set_data)(new.as_ptr(), context.cast()) };
         if let Err(error) = begin(uv, new) {
@@ -108,7 +108,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Stops the calls; the handle stays.
+    /// Stops the calls; the handle stays open.
     pub(crate) fn park(&self) {
         let (Ok(uv), Some(handle), false) = (Uv::get(), self.handle.get(), self.parked.get())
         else {
@@ -127,17 +127,22 @@ impl Watch {
         let (Ok(uv), Some(handle)) = (Uv::get(), self.handle.get()) else {
             return;
         };
-        // It fails only for a number that another handle has, and ours has none but the set.
+        // It fails only if another handle polls this number; the selector has one handle.
         self.parked.set(begin(uv, handle).is_err());
     }
 }
 
-/// A new handle on `set`, without data, which polls nothing yet.
-fn open(uv: &Uv, uv_loop: *mut c_void, layout: Layout, set: RawFd) -> io::Result<NonNull<c_void>> {
+/// A new handle on a selector, without data, which does not poll yet.
+fn open(
+    uv: &Uv,
+    uv_loop: *mut c_void,
+    layout: Layout,
+    selector: RawFd,
+) -> io::Result<NonNull<c_void>> {
     let handle = allocate(layout);
     // SAFETY: the loop is this environment's, the block has the size and alignment of a uv_poll_t.
     // libuv checks the descriptor.
-    let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), set) };
+    let status = unsafe { (uv.poll_init)(uv_loop, handle.as_ptr(), selector) };
     if status < 0 {
         // SAFETY: allocated above with this layout; libuv keeps nothing of a failed init.
         unsafe { std::alloc::dealloc(handle.as_ptr().cast(), layout) };
@@ -146,7 +151,7 @@ fn open(uv: &Uv, uv_loop: *mut c_void, layout: Layout, set: RawFd) -> io::Result
     Ok(handle)
 }
 
-/// Polls; the data of the handle is a context.
+/// Starts to poll. The data of the handle has to be a context.
 fn begin(uv: &Uv, handle: NonNull<c_void>) -> io::Result<()> {
     // SAFETY: the handle is initialised and not closing.
     let status = unsafe { (uv.poll_start)(handle.as_ptr(), UV_READABLE, on_poll) };
@@ -205,7 +210,7 @@ impl Context {
     }
 
     /// Closes the handle when the environment ends before the loop does, as in
-    /// `worker.terminate()`: Node then turns libuv until the hook is removed, in [`on_close`].
+    /// `worker.terminate()`: Node then runs libuv until the hook is removed, in [`on_close`].
     fn add_hook(&mut self) -> napi::Result<()> {
         let data = ptr::from_mut(self).cast();
         // SAFETY: the context outlives the hook, which is removed when it is freed.
@@ -215,8 +220,8 @@ impl Context {
         napi::check_status!(status)
     }
 
-    /// Lets go of what JavaScript owns. Statuses are ignored: an environment that is ending frees
-    /// these by itself.
+    /// Releases the values of JavaScript. Ignores statuses: an environment that ends frees them by
+    /// itself.
     fn release(&self) {
         // SAFETY: made in `new` for this environment, and released once.
         let _status = unsafe { sys::napi_delete_reference(self.env, self.callback) };
@@ -245,14 +250,14 @@ fn allocate(layout: Layout) -> NonNull<c_void> {
     NonNull::new(block.cast()).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
-/// libuv calls: the set is readable. A negative status (the set is broken) wakes the loop too,
-/// whose poll then reports what is wrong.
+/// Called by libuv: the selector is readable. A negative status wakes the loop too: its next turn
+/// fails with the error of the selector.
 extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else {
         return;
     };
     // SAFETY: libuv calls back only between poll_start and close, when the context is alive. It
-    // is not used behind the callback, which may stop the loop and close the handle.
+    // is not used after the callback, which may stop the loop and close the handle.
     let context = unsafe { &*context_of(uv, handle) };
     let Context {
         env,
@@ -263,8 +268,7 @@ extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     call(env, scope, callback);
 }
 
-/// Calls the function behind `callback`. Node drains its microtasks behind it; what it throws is
-/// an uncaught exception.
+/// Calls the function of `callback`; Node then runs its microtasks. An exception is uncaught.
 fn call(env: sys::napi_env, async_scope: sys::napi_async_context, callback: sys::napi_ref) {
     let mut scope = ptr::null_mut();
     // SAFETY: on the JavaScript thread of a live environment.
@@ -308,7 +312,7 @@ fn report_exception(env: sys::napi_env) {
     }
 }
 
-/// Node calls: the environment ends.
+/// Called by Node: the environment ends.
 unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
     // SAFETY: the hook is removed when the context is freed, so it is alive.
     let context = unsafe { &*data.cast::<Context>() };
@@ -317,7 +321,7 @@ unsafe extern "C" fn on_cleanup(_hook: sys::napi_async_cleanup_hook_handle, data
     }
 }
 
-/// libuv calls: it has let go of a handle whose context another one has.
+/// Called by libuv: a handle is closed whose context another handle has.
 extern "C" fn on_replaced(handle: *mut c_void) {
     let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else {
         return;
@@ -329,7 +333,7 @@ extern "C" fn on_replaced(handle: *mut c_void) {
     unsafe { std::alloc::dealloc(handle.as_ptr().cast(), layout) };
 }
 
-/// libuv calls: it has let go of the handle.
+/// Called by libuv: the handle is closed.
 extern "C" fn on_close(handle: *mut c_void) {
     let (Ok(uv), Some(handle)) = (Uv::get(), NonNull::new(handle)) else {
         return;
@@ -339,13 +343,13 @@ extern "C" fn on_close(handle: *mut c_void) {
     // SAFETY: allocated with this layout; libuv does not touch it any more.
     unsafe { std::alloc::dealloc(handle.as_ptr().cast(), context.layout) };
     if !context.hook.is_null() {
-        // SAFETY: added in `add_hook` and removed once. When the hook has run, this tells Node
-        // that its work is done.
+        // SAFETY: added in `add_hook` and removed once. If the environment is ending,
+        // Node waits for this.
         unsafe { sys::napi_remove_async_cleanup_hook(context.hook) };
     }
 }
 
-/// The functions of libuv that we call, with the signatures of libuv 1.x's `uv.h`.
+/// The functions of libuv in use, with the signatures of `uv.h` of libuv 1.x.
 struct Uv {
     poll_init: unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int,
     poll_start: unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int,
@@ -360,7 +364,11 @@ type PollCallback = extern "C" fn(*mut c_void, c_int, c_int);
 type CloseCallback = extern "C" fn(*mut c_void);
 
 impl Uv {
-    /// The functions of the process that loaded us.
+    /// The functions of this process.
+    ///
+    /// # Errors
+    ///
+    /// It has no libuv.
     fn get() -> napi::Result<&'static Self> {
         static UV: OnceLock<Result<Uv, String>> = OnceLock::new();
         UV.get_or_init(|| Self::load().map_err(|error| error.to_string()))
@@ -397,12 +405,12 @@ impl Uv {
     }
 }
 
-/// What profilers and `async_hooks` see.
+/// The name in profilers and `async_hooks`.
 const NAME: &str = "IOLoop";
 const EBADF: c_int = rustix::io::Errno::BADF.raw_os_error();
 /// `UV_READABLE` of `uv_poll_event`.
 const UV_READABLE: c_int = 1;
 /// `UV_POLL` of `uv_handle_type`.
 const UV_POLL: c_int = 8;
-/// What malloc would give: enough for any member of a handle.
+/// As of malloc: enough for any member of a handle.
 const ALIGNMENT: usize = 16;

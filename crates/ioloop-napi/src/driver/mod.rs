@@ -1,7 +1,17 @@
-//! Who wakes the JavaScript thread when the loop's set has something to collect.
+//! Drivers: they wake the JavaScript thread when the loop's selector has something to collect.
 //!
-//! A driver exists while its loop runs, holds the callback and keeps Node's loop alive; dropping
-//! it ends all three.
+//! A driver exists while its loop runs. It holds the callback and keeps Node's loop alive; dropping
+//! it ends both.
+//!
+//! | Driver | Waits in | For |
+//! | --- | --- | --- |
+//! | `libuv` | Node's own poll phase | Node |
+//! | `thread` | a thread of its own | hosts without a usable libuv |
+//!
+//! | State | Calls `wake` | Until |
+//! | --- | --- | --- |
+//! | armed | while the selector is readable | parked; the thread parks itself with each call |
+//! | parked | never | rearmed |
 
 mod libuv;
 mod thread;
@@ -11,29 +21,29 @@ use std::os::fd::RawFd;
 
 use napi::bindgen_prelude::{Env, Function};
 
-/// Which driver a loop uses.
+/// The kinds of drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Libuv,
     Thread,
 }
 
-/// A driver at work.
+/// A running driver.
 pub(crate) enum Driver {
     Libuv(libuv::Watch),
     Thread(thread::Watch),
 }
 
-/// Why a driver could not start.
+/// The reason why a driver could not start.
 pub(crate) enum Failure {
-    /// What the operating system said; positive.
+    /// A system call failed with this errno, a positive number.
     Errno(i32),
-    /// Anything else, to be thrown.
+    /// Any other error, to be thrown.
     Other(napi::Error),
 }
 
 impl Kind {
-    /// From the name that JavaScript uses.
+    /// The kind of a name of JavaScript's.
     pub(crate) fn parse(name: &str) -> napi::Result<Self> {
         match name {
             "libuv" => Ok(Self::Libuv),
@@ -46,30 +56,37 @@ impl Kind {
 }
 
 impl Driver {
-    /// Watches the set that `set` gives, and calls `wake` on the JavaScript thread while it is
-    /// readable. **JavaScript runs in this call**, before `set` is called: the `init` hooks of
-    /// `async_hooks`, which may do anything to the loop. From `set` on none runs.
+    /// Watches the selector that `selector` returns, and calls `wake` on the JavaScript thread while
+    /// it is readable.
+    ///
+    /// **JavaScript runs in this call**, before `selector` is called: the `init` hooks of
+    /// `async_hooks`, which may do anything to the loop. None runs after that.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if `selector` returns `None`, and errors of libuv, of Node-API and of the system.
     pub(crate) fn start(
         kind: Kind,
         env: Env,
         wake: &Function<'_, (), ()>,
-        set: impl FnOnce() -> Option<RawFd>,
+        selector: impl FnOnce() -> Option<RawFd>,
     ) -> Result<Self, Failure> {
         Ok(match kind {
-            Kind::Libuv => Self::Libuv(libuv::Watch::start(env, wake, set)?),
-            Kind::Thread => Self::Thread(thread::Watch::start(wake, set)?),
+            Kind::Libuv => Self::Libuv(libuv::Watch::start(env, wake, selector)?),
+            Kind::Thread => Self::Thread(thread::Watch::start(wake, selector)?),
         })
     }
 
-    /// Watches `set` instead. On an error the old one is watched still.
-    pub(crate) fn move_to(&mut self, set: RawFd) -> io::Result<()> {
+    /// Watches another selector. On an error, the old one is still watched.
+    pub(crate) fn move_to(&mut self, selector: RawFd) -> io::Result<()> {
         match self {
-            Self::Libuv(watch) => watch.move_to(set),
-            Self::Thread(watch) => watch.move_to(set),
+            Self::Libuv(watch) => watch.move_to(selector),
+            Self::Thread(watch) => watch.move_to(selector),
         }
     }
 
-    /// The turn is over: watch again. libuv stops only when it is [parked](Self::park).
+    /// Watches again after a turn. The libuv driver has stopped only if it was
+    /// [parked](Self::park).
     pub(crate) fn rearm(&self) {
         match self {
             Self::Libuv(watch) => watch.rearm(),
@@ -77,8 +94,9 @@ impl Driver {
         }
     }
 
-    /// Calls no more until it is rearmed: for a set that is readable and cannot be collected now.
-    /// Node's loop is not kept alive meanwhile. The thread parks itself with each call.
+    /// Stops the calls until [`rearm`](Self::rearm): for a selector that is readable and cannot be
+    /// collected. Does not keep Node's loop alive meanwhile. The thread driver is parked in a turn
+    /// anyway.
     pub(crate) fn park(&self) {
         if let Self::Libuv(watch) = self {
             watch.park();

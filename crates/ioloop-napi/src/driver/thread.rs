@@ -1,8 +1,8 @@
-//! The thread driver: a thread waits on the loop's set and calls a threadsafe function.
+//! The thread driver: a thread waits on the loop's selector and calls a threadsafe function.
 //!
-//! For hosts without a usable libuv (Bun, Deno). Runs on the driver's thread: [`wait`]. Runs on
-//! the JavaScript thread: everything else. The thread waits only while it is armed; it disarms
-//! itself with each call, so that one readable set is one wake-up and not a storm of them.
+//! For hosts without a usable libuv (Bun, Deno). [`wait`] runs on the driver's thread, all else on
+//! the JavaScript thread. The thread waits only while it is armed, and parks itself with each call:
+//! a readable selector causes one wake-up per turn.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -21,7 +21,7 @@ use crate::fd::JsFd;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false>;
 
-/// The thread and what it shares with us. Dropping it ends and joins the thread.
+/// The thread, and the state that it shares with the loop. Dropping it ends and joins the thread.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     /// Interrupts the thread's poll.
@@ -34,18 +34,18 @@ struct Shared {
     changed: Condvar,
 }
 
-/// What the thread is to do.
+/// The thread's orders.
 struct Post {
     state: State,
-    /// The set to wait on. A copy of its own: the loop may close its set while the thread waits.
-    set: Arc<OwnedFd>,
+    /// The selector to wait on. A duplicate: the loop may close its own while the thread waits.
+    selector: Arc<OwnedFd>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Wait on the set.
+    /// Wait on the selector.
     Armed,
-    /// A wake-up is under way: wait until the turn is over.
+    /// A wake-up was sent: wait until the turn is over.
     Parked,
     /// End.
     Ended,
@@ -54,14 +54,14 @@ enum State {
 impl Watch {
     pub(crate) fn start(
         wake: &Function<'_, (), ()>,
-        set: impl FnOnce() -> Option<RawFd>,
+        selector: impl FnOnce() -> Option<RawFd>,
     ) -> Result<Self, Failure> {
         let wake: Wake = wake.build_threadsafe_function().build()?;
-        let set = copy(set())?;
+        let selector = duplicate(selector())?;
         let (interrupted, interrupt) = io::pipe()?;
         let state = State::Armed;
         let shared = Arc::new(Shared {
-            post: Mutex::new(Post { state, set }),
+            post: Mutex::new(Post { state, selector }),
             changed: Condvar::new(),
         });
         let theirs = Arc::clone(&shared);
@@ -75,15 +75,15 @@ impl Watch {
         })
     }
 
-    /// Waits on another set from now on.
-    pub(crate) fn move_to(&mut self, set: RawFd) -> io::Result<()> {
-        self.shared.lock().set = copy(Some(set))?;
-        // It fails only when the thread is gone and its end of the pipe with it.
+    /// Waits on another selector from now on.
+    pub(crate) fn move_to(&mut self, selector: RawFd) -> io::Result<()> {
+        self.shared.lock().selector = duplicate(Some(selector))?;
+        // It fails only if the thread has ended, and with it its end of the pipe.
         let _gone = self.interrupt.write_all(&[0]);
         Ok(())
     }
 
-    /// The turn is over: wait for the set again.
+    /// The turn is over: waits on the selector again.
     pub(crate) fn rearm(&self) {
         let mut post = self.shared.lock();
         if post.state == State::Parked {
@@ -97,7 +97,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.shared.lock().state = State::Ended;
         self.shared.changed.notify_one();
-        // It fails only when the thread is gone and its end of the pipe with it.
+        // It fails only if the thread has ended, and with it its end of the pipe.
         let _gone = self.interrupt.write_all(&[0]);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
@@ -106,21 +106,21 @@ impl Drop for Watch {
 }
 
 impl Shared {
-    /// The fields are replaced one by one: whatever panics leaves them whole.
+    /// Ignores poisoning: a panic leaves each field whole.
     fn lock(&self) -> MutexGuard<'_, Post> {
         self.post.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Blocks while a wake-up is under way. The set to wait on; `None` when the thread shall end.
+    /// Blocks while parked. The selector to wait on; `None` if the thread has to end.
     fn armed(&self) -> Option<Arc<OwnedFd>> {
         let post = self
             .changed
             .wait_while(self.lock(), |post| post.state == State::Parked)
             .unwrap_or_else(PoisonError::into_inner);
-        (post.state == State::Armed).then(|| Arc::clone(&post.set))
+        (post.state == State::Armed).then(|| Arc::clone(&post.selector))
     }
 
-    /// Parks before the wake-up is sent, so that the rearm it leads to cannot come too early.
+    /// Called before the wake-up is sent, so that the rearm of its turn cannot come first.
     fn park(&self) {
         let mut post = self.lock();
         if post.state == State::Armed {
@@ -128,7 +128,7 @@ impl Shared {
         }
     }
 
-    /// Blocks for a while, or until the thread shall end.
+    /// Blocks for `pause`, or until the thread has to end.
     fn rest(&self, pause: Duration) {
         let rested = self
             .changed
@@ -137,24 +137,24 @@ impl Shared {
     }
 }
 
-/// A descriptor of our own for `set`.
-fn copy(set: Option<RawFd>) -> io::Result<Arc<OwnedFd>> {
-    let set = JsFd::new(set.ok_or(Errno::BADF)?)?;
-    Ok(Arc::new(set.as_fd().try_clone_to_owned()?))
+/// A duplicate of the selector's descriptor.
+fn duplicate(selector: Option<RawFd>) -> io::Result<Arc<OwnedFd>> {
+    let selector = JsFd::new(selector.ok_or(Errno::BADF)?)?;
+    Ok(Arc::new(selector.as_fd().try_clone_to_owned()?))
 }
 
-/// The thread: wait, wake, park. When it cannot wait (`RLIMIT_NOFILE` below 2, no memory), it
-/// wakes the loop after a pause, to look by itself.
+/// The thread's function: wait, park, wake. If it cannot wait (`RLIMIT_NOFILE` below 2, no memory),
+/// it wakes the loop after a pause, to collect without knowing.
 fn wait(shared: &Shared, interrupted: &PipeReader, wake: &Wake) {
     let mut pause = FIRST_PAUSE;
-    while let Some(set) = shared.armed() {
+    while let Some(selector) = shared.armed() {
         let mut fds = [
-            PollFd::new(&*set, PollFlags::IN),
+            PollFd::new(&*selector, PollFlags::IN),
             PollFd::new(interrupted, PollFlags::IN),
         ];
         match rustix::event::poll(&mut fds, None) {
             Ok(_) => pause = FIRST_PAUSE,
-            // Look at the state and wait again.
+            // The state may have changed.
             Err(Errno::INTR) => continue,
             Err(_) => {
                 shared.rest(pause);
@@ -166,7 +166,7 @@ fn wait(shared: &Shared, interrupted: &PipeReader, wake: &Wake) {
             continue;
         }
         shared.park();
-        // It fails only when the environment is ending, which ends this thread as well.
+        // It fails only while the environment ends, which ends this thread too.
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
