@@ -208,19 +208,34 @@ export declare const MODE_STREAM: number
  */
 export declare const NOT_RECEIVED: number
 
-/**
- * `pipeOpen(ends)`: writes the descriptors of a pipe to `ends`, the reading end first. 0, or a
- * negative errno.
- */
-export declare const pipeOpen: (arg0: Int32Array) => number
-
 /** The readiness of a stale registration, whose number was closed elsewhere. It has ended. */
 export declare const READY_LOST: number
 
 /** Words of a ready source: its index, its readiness, and the result of receiving. */
 export declare const READY_WORDS: number
 
-/** Words of a record. */
+/** Word of a record: the descriptor of the chain that starts here. */
+export declare const RECORD_FD: number
+
+/** Word of a record: the length of the piece. */
+export declare const RECORD_LENGTH: number
+
+/** Word of a record: the mode of the descriptor of the chain that starts here. 0 if none does. */
+export declare const RECORD_MODE: number
+
+/** Word of a record: the record of the next piece of the chain, or -1. */
+export declare const RECORD_NEXT: number
+
+/** Word of a record: where the piece begins in the slab. */
+export declare const RECORD_OFFSET: number
+
+/**
+ * Word of a record, written by `sendBatch`: the bytes sent of the chain that starts here, or a
+ * negative errno.
+ */
+export declare const RECORD_RESULT: number
+
+/** Words of a record of a batch. */
 export declare const RECORD_WORDS: number
 
 /** Most buffers of `sendAll`. */
@@ -229,7 +244,10 @@ export declare const SEND_ALL_BUFFERS: number
 /** Sends several buffers in one system call: the number of bytes of all of them, or a negative errno. */
 export declare function sendAll(fd: number, mode: number, buffers: Array<Uint8Array>): number
 
-/** `sendBatch(records, count, slab)`: sends the chains of the first `count` records. */
+/**
+ * `sendBatch(records, count, slab)`: sends the chains that start in the first `count` records, and
+ * writes the result of each to its first record.
+ */
 export declare const sendBatch: (arg0: Int32Array, arg1: number, arg2: Uint8Array) => number
 
 /** Direction of `socketShutdown`: both. */

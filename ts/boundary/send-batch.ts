@@ -16,7 +16,15 @@ import { constants } from 'node:os';
 import { Deferred } from '../support/deferred.js';
 import { native } from './native.js';
 
-const { RECORD_WORDS } = native;
+const {
+  RECORD_WORDS,
+  RECORD_MODE,
+  RECORD_OFFSET,
+  RECORD_LENGTH,
+  RECORD_NEXT,
+  RECORD_FD,
+  RECORD_RESULT,
+} = native;
 
 /** The writer of a chain. */
 export interface Sender {
@@ -139,8 +147,8 @@ export class SendBatch {
     for (let at = 0; at < this.#chainCount; at += 1) {
       const { sender, first } = this.#chains[at] as Chain;
       // Asked for only now: by a number of before, the bytes might go to another file.
-      records[first * RECORD_WORDS + FD] = sender === null ? -1 : sender.fd;
-      records[first * RECORD_WORDS + MODE] = sender === null ? NOT_FIRST : sender.mode;
+      records[first * RECORD_WORDS + RECORD_FD] = sender === null ? -1 : sender.fd;
+      records[first * RECORD_WORDS + RECORD_MODE] = sender === null ? NOT_FIRST : sender.mode;
     }
     native.sendBatch(records, this.#count, this.#slab);
   }
@@ -149,7 +157,7 @@ export class SendBatch {
   #settle(chain: Chain): void {
     const { sender, bytes } = chain;
     if (sender === null) return;
-    const result = this.#records[chain.first * RECORD_WORDS] as number;
+    const result = this.#records[chain.first * RECORD_WORDS + RECORD_RESULT] as number;
     if (result < 0 && !isNoRoom(result)) {
       this.#fail(chain, result);
       return;
@@ -199,11 +207,11 @@ export class SendBatch {
     if (chain === null) return this.#start(sender, offset, length);
     if (chain.last === this.#count - 1) {
       // Adjacent to the piece before.
-      const word = chain.last * RECORD_WORDS + LENGTH;
+      const word = chain.last * RECORD_WORDS + RECORD_LENGTH;
       this.#records[word] = (this.#records[word] as number) + length;
     } else {
       const record = this.#addRecord(offset, length);
-      this.#records[chain.last * RECORD_WORDS + NEXT] = record;
+      this.#records[chain.last * RECORD_WORDS + RECORD_NEXT] = record;
       chain.last = record;
     }
     chain.bytes += length;
@@ -222,10 +230,10 @@ export class SendBatch {
   #addRecord(offset: number, length: number): number {
     const record = this.#count;
     const at = record * RECORD_WORDS;
-    this.#records[at + MODE] = NOT_FIRST;
-    this.#records[at + OFFSET] = offset;
-    this.#records[at + LENGTH] = length;
-    this.#records[at + NEXT] = -1;
+    this.#records[at + RECORD_MODE] = NOT_FIRST;
+    this.#records[at + RECORD_OFFSET] = offset;
+    this.#records[at + RECORD_LENGTH] = length;
+    this.#records[at + RECORD_NEXT] = -1;
     this.#count = record + 1;
     return record;
   }
@@ -238,12 +246,12 @@ export class SendBatch {
     let skipped = sent;
     for (let record = chain.first; record >= 0;) {
       const at = record * RECORD_WORDS;
-      const offset = records[at + OFFSET] as number;
-      const length = records[at + LENGTH] as number;
+      const offset = records[at + RECORD_OFFSET] as number;
+      const length = records[at + RECORD_LENGTH] as number;
       const cut = Math.min(skipped, length);
       filled += this.#slab.copy(rest, filled, offset + cut, offset + length);
       skipped -= cut;
-      record = records[at + NEXT] as number;
+      record = records[at + RECORD_NEXT] as number;
     }
     return rest;
   }
@@ -266,11 +274,5 @@ export function isNoMemory(result: number): boolean {
 
 const { EAGAIN, ENOBUFS, ENOMEM } = constants.errno;
 
-/** Words of a record. The word of the descriptor gets the result. */
-const FD = 0;
-const MODE = 1;
-const OFFSET = 2;
-const LENGTH = 3;
-const NEXT = 4;
 /** The mode of a record that is not the first of its chain, or whose chain is cancelled. */
 const NOT_FIRST = 0;

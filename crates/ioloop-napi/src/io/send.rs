@@ -2,15 +2,16 @@
 //!
 //! JavaScript copies small pieces to a slab, and writes a record for each. The pieces of one
 //! descriptor form a chain, which leaves in one system call. A record is [`RECORD_WORDS`] words of
-//! an `Int32Array`, written by `ts/boundary/send-batch.ts`:
+//! an `Int32Array`, faced by `ts/boundary/send-batch.ts`:
 //!
-//! | Word | |
-//! | --- | --- |
-//! | 0 | descriptor; of the first piece afterwards the bytes sent of all, or a negative errno |
-//! | 1 | mode of the descriptor (`mode.rs`); 0 for a piece that is not the first |
-//! | 2 | where the piece begins in the slab |
-//! | 3 | its length |
-//! | 4 | the record of the next piece, or -1 |
+//! | Word | Written by | |
+//! | --- | --- | --- |
+//! | [`RECORD_MODE`] | JavaScript | mode of the descriptor (`mode.rs`); 0 if no chain starts here |
+//! | [`RECORD_OFFSET`] | JavaScript | where the piece begins in the slab |
+//! | [`RECORD_LENGTH`] | JavaScript | its length |
+//! | [`RECORD_NEXT`] | JavaScript | the record of the next piece of the chain, or -1 |
+//! | [`RECORD_FD`] | JavaScript, where a chain starts | the descriptor |
+//! | [`RECORD_RESULT`] | Rust, where a chain starts | bytes sent of the chain, or a negative errno |
 
 use std::io::IoSlice;
 
@@ -23,23 +24,72 @@ use crate::errno::or_errno;
 use crate::fd::JsFd;
 use crate::glue::glue;
 
-/// Words of a record.
+/// Words of a record of a batch.
 #[napi]
-pub const RECORD_WORDS: u32 = 5;
+pub const RECORD_WORDS: u32 = 6;
 
-type Record = [i32; RECORD_WORDS as usize];
+/// Word of a record: the mode of the descriptor of the chain that starts here. 0 if none does.
+#[napi]
+pub const RECORD_MODE: u32 = 0;
+
+/// Word of a record: where the piece begins in the slab.
+#[napi]
+pub const RECORD_OFFSET: u32 = 1;
+
+/// Word of a record: the length of the piece.
+#[napi]
+pub const RECORD_LENGTH: u32 = 2;
+
+/// Word of a record: the record of the next piece of the chain, or -1.
+#[napi]
+pub const RECORD_NEXT: u32 = 3;
+
+/// Word of a record: the descriptor of the chain that starts here.
+#[napi]
+pub const RECORD_FD: u32 = 4;
+
+/// Word of a record, written by `sendBatch`: the bytes sent of the chain that starts here, or a
+/// negative errno.
+#[napi]
+pub const RECORD_RESULT: u32 = 5;
+
+/// The words of a record, in their order.
+#[derive(Clone, Copy)]
+struct Record {
+    mode: i32,
+    offset: i32,
+    length: i32,
+    next: i32,
+    fd: i32,
+}
+
+type Words = [i32; RECORD_WORDS as usize];
+
+impl From<Words> for Record {
+    fn from([mode, offset, length, next, fd, _result]: Words) -> Self {
+        Self {
+            mode,
+            offset,
+            length,
+            next,
+            fd,
+        }
+    }
+}
 
 glue! {
-    "`sendBatch(records, count, slab)`: sends the chains of the first `count` records."
+    "`sendBatch(records, count, slab)`: sends the chains that start in the first `count` records, and"
+    "writes the result of each to its first record."
     sendBatch(records: &mut [i32], count: u32, slab: &[u8]) {
-        let (records, _): (&mut [Record], _) = records.as_chunks_mut();
+        let (records, _) = records.as_chunks_mut();
         let count = records.len().min(count as usize);
-        for at in 0..count {
-            let [fd, mode, ..] = records[at];
+        for first in 0..count {
+            let Record { mode, fd, .. } = Record::from(records[first]);
             if mode != 0 {
-                records[at][0] = or_errno(|| {
-                    send_chain(fd, mode_of(mode), &records[..count], at, slab)
+                let sent = or_errno(|| {
+                    send_chain(JsFd::new(fd)?, mode_of(mode), &records[..count], first, slab)
                 });
+                records[first][RECORD_RESULT as usize] = sent;
             }
         }
         Ok(())
@@ -63,8 +113,7 @@ pub fn send_all(fd: i32, mode: i32, buffers: Vec<&[u8]>) -> i32 {
 pub const SEND_ALL_BUFFERS: u32 = MAX_SLICES as u32;
 
 /// Sends the pieces of a chain, in one system call for [`MAX_SLICES`] of them.
-fn send_chain(fd: i32, mode: Mode, records: &[Record], first: usize, slab: &[u8]) -> Result<usize> {
-    let fd = JsFd::new(fd)?;
+fn send_chain(fd: JsFd, mode: Mode, records: &[Words], first: usize, slab: &[u8]) -> Result<usize> {
     let (single, after) = piece(records, first, slab)?;
     if after.is_none() {
         return mode.send(fd, &[IoSlice::new(single)]);
@@ -92,15 +141,16 @@ fn send_chain(fd: i32, mode: Mode, records: &[Record], first: usize, slab: &[u8]
     Ok(sent)
 }
 
-fn piece<'a>(records: &[Record], at: usize, slab: &'a [u8]) -> Result<(&'a [u8], Option<usize>)> {
-    let &[_, _, offset, length, next] = records.get(at).ok_or(Errno::INVAL)?;
-    let offset = usize::try_from(offset).map_err(|_| Errno::INVAL)?;
-    let length = usize::try_from(length).map_err(|_| Errno::INVAL)?;
+/// The bytes of a piece, and the record of the next one.
+fn piece<'a>(records: &[Words], at: usize, slab: &'a [u8]) -> Result<(&'a [u8], Option<usize>)> {
+    let record = Record::from(*records.get(at).ok_or(Errno::INVAL)?);
+    let offset = usize::try_from(record.offset).map_err(|_| Errno::INVAL)?;
+    let length = usize::try_from(record.length).map_err(|_| Errno::INVAL)?;
     let piece = slab
         .get(offset..)
         .and_then(|rest| rest.get(..length))
         .ok_or(Errno::INVAL)?;
-    Ok((piece, usize::try_from(next).ok()))
+    Ok((piece, usize::try_from(record.next).ok()))
 }
 
 #[expect(
