@@ -1,5 +1,4 @@
-// Builds and fetches what peers are made of, into `.cache/bench`. What cannot be had here throws a
-// `Hint`.
+// Builds and fetches peers into `.cache/bench`. Throws a `Hint` for one that is unavailable.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from '../../scripts/lib/process.mjs';
@@ -8,8 +7,8 @@ const cache = join(root, '.cache', 'bench');
 const peers = join(root, 'benches', 'peers');
 
 /**
- * A command line, and what is added to the environment. `collects` says that SIGUSR2 makes the
- * process collect its garbage.
+ * A command line and additions to the environment. With `collects`, SIGUSR2 starts a garbage
+ * collection of the process.
  * @typedef {{ command: string[], env?: Record<string, string>, collects?: boolean }} Start
  */
 
@@ -71,7 +70,7 @@ export function npmPackage(name) {
 const done = new Set();
 
 /**
- * Built once in each run: it takes no time, and the source may have changed.
+ * Builds once in each run, since the source may have changed.
  * @param {string} name @param {(binary: string) => void} build
  */
 function built(name, build) {

@@ -1,5 +1,5 @@
-// Who is measured. Each peer knows how to get ready (build, fetch) and how it is started; one that
-// cannot be had here is named and left out.
+// The peers: how each is prepared (built, fetched) and started. Unavailable peers are named and left
+// out.
 import { join } from 'node:path';
 import { Hint, root } from '../../scripts/lib/process.mjs';
 import { nodeBinary, otherRuntime } from '../../scripts/lib/runtimes.mjs';
@@ -27,7 +27,7 @@ const echo = {
   uvloop: () => python('asyncio-echo.py', ['uvloop'], 'uvloop'),
 };
 
-/** Servers of other protocols: ours and what one would write on Node. @type {Record<string, () => Start>} */
+/** Servers of other protocols: ours, and the plain and the tuned program on Node. @type {Record<string, () => Start>} */
 const others = {
   'node:net, piped': () => server('echo-piped-node'),
   'lines streams': () => server('lines-streams'),
@@ -57,7 +57,7 @@ const programs = {
 };
 
 /**
- * What only one or two can be asked: the least that could do it, or a package that does it.
+ * Programs of single questions: a minimal implementation, or a package.
  * @type {Record<string, () => Start>}
  */
 const single = {
@@ -68,7 +68,7 @@ const single = {
   'turn, nothing': () => node('benches/workloads/turns.mjs', 'nothing'),
   'turn, timer': () => node('benches/workloads/turns.mjs', 'timer'),
   'turn, source': () => node('benches/workloads/turns.mjs', 'source'),
-  // No flags: with any, V8 compiles what Node has brought along compiled.
+  // Without flags: with any, V8 rejects Node's code cache and compiles its modules again.
   import: () => ({ command: [process.execPath, join(root, 'benches/workloads/import.mjs')] }),
   boundary: () => node('benches/workloads/boundary.mjs'),
 };
@@ -77,12 +77,12 @@ const single = {
 export const ECHO_PEERS = Object.keys(echo);
 /** The names of all runtimes with timers. */
 export const RUNTIMES = Object.keys(programs);
-/** Who can watch the descriptors of others. */
+/** The peers that watch descriptors from elsewhere. */
 export const WATCHERS = ['readiness ioloop', 'readiness npm epoll'];
 
 /**
- * The command of a server. What it needs is built or fetched the first time.
- * @param {string} name @param {{ size?: number }} [options] Servers of large messages know their size.
+ * The command of a server. Builds or fetches it the first time.
+ * @param {string} name @param {{ size?: number }} [options] The message size, for servers of large messages.
  * @returns {Start}
  */
 export function startOf(name, { size = 0 } = {}) {
@@ -105,7 +105,7 @@ export function programOf(name, work = '', args = []) {
 }
 
 /**
- * Gets peers ready: those that can run here, and why the others cannot.
+ * Prepares peers. Returns the available ones, and the reasons for the others.
  * @param {readonly string[]} names @param {(name: string) => unknown} [getReady]
  */
 export function prepare(names, getReady = startOf) {

@@ -1,4 +1,4 @@
-// Bun.listen: what Bun offers for sockets, without Node's streams.
+// Bun.listen: Bun's own sockets, without Node's streams.
 const { Bun } = /** @type {any} */ (globalThis);
 
 const server = Bun.listen({

@@ -18,7 +18,7 @@ async function serve(connection) {
         sent += await connection.write(buffer.subarray(sent, count));
     }
   } catch {
-    // A reset ends a connection like any other end.
+    // A reset ends the connection, as EOF does.
   }
   connection.close();
 }

@@ -1,4 +1,4 @@
-// What a call from JavaScript to the core costs by itself: calls that find nothing to do.
+// The cost of a call from JavaScript to the core: calls without work.
 import { performance } from 'node:perf_hooks';
 import { native } from '#internal';
 

@@ -6,7 +6,7 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 
-/** The least that keeps what a callback is promised: its context, and what it adds runs later. */
+/** The minimum with the guarantees of a callback: its context, and callbacks that it adds run later. */
 class PlainQueue {
   queue = [];
 
@@ -32,7 +32,7 @@ const CHAIN = 50_000;
 const ROUNDS = 9;
 const api = await { ioloop, runtime, array: () => new PlainQueue() }[process.argv[2]]();
 
-// The storage comes last: whoever has seen one takes care of contexts from then on.
+// The storage comes last: once one exists, contexts are tracked.
 const result = {
   batch: await time(batch, BATCH),
   chain: await time(chain, CHAIN),

@@ -1,5 +1,4 @@
-// An idle loop: it runs, with sources and a far timer, and nothing happens. Its parent looks at the
-// system calls that the process makes meanwhile.
+// An idle loop, with sources and a far timer. The parent process counts its system calls.
 import { IOLoop, Socket } from 'ioloop';
 
 const loop = new IOLoop();

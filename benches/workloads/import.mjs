@@ -1,4 +1,4 @@
-// How long it takes to import the package, in milliseconds.
+// The time of importing the package, in milliseconds.
 import { performance } from 'node:perf_hooks';
 
 const start = performance.now();

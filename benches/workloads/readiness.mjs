@@ -1,6 +1,6 @@
-// Readiness of descriptors that are none of ours: bytes go round in a ring of sockets, one handler
-// reads each and writes it to the next; and sockets that are never read are reported without end.
-// Prints handler calls for each second of CPU.
+// Readiness of descriptors from elsewhere. Ring: bytes go round in a ring of sockets, and a handler
+// reads each and writes it to the next. Unread: sockets that are never read are reported repeatedly.
+// Prints handler calls per second of CPU.
 //
 //   readiness.mjs ioloop|PATH-OF-NPM-EPOLL
 import { readSync, writeSync } from 'node:fs';
@@ -21,7 +21,7 @@ const ring = await rate(passOn, UNDER_WAY);
 console.log(JSON.stringify({ unread, ring }));
 process.exit();
 
-/** @param {(fd: number, other: number) => boolean} handler @param {number} [count] So many sockets have a byte. */
+/** @param {(fd: number, other: number) => boolean} handler @param {number} [count] Sockets with a byte. */
 async function rate(handler, count = PAIRS) {
   let calls = 0;
   const next = new Map(pairs.map(([mine], at) => [mine.fd, pairs[(at + 1) % PAIRS][1].fd]));
@@ -45,7 +45,7 @@ function countOnly() {
   return true;
 }
 
-/** Reported twice counts once: epoll waits on a thread of its own, and may tell what is over. */
+/** Counts a spurious second report once: npm's epoll waits on its own thread. */
 function passOn(fd, other) {
   try {
     readSync(fd, byte, 0, 1, null);

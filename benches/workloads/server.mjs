@@ -1,4 +1,4 @@
-// The servers that are measured: ours, and the same on Node's own net and http. Prints its port.
+// The measured servers: ours, and the same on Node's net and http. Prints the port.
 //
 //   server.mjs echo-handlers|echo-streams|echo-node|lines-streams|lines-node|http-streams|http-node
 import { createServer as createHttpServer } from 'node:http';
@@ -9,7 +9,7 @@ const kind = process.argv[2];
 const { IOLoop, Socket, TCPServer } = kind.endsWith('-node') ? {} : await import('ioloop');
 
 const servers = {
-  /** Raw handlers: the loop says when, the socket does one system call each. */
+  /** Raw handlers: one system call of a socket for each report of the loop. */
   'echo-handlers': () => {
     const loop = IOLoop.current();
     const listener = Socket.tcp();
@@ -32,7 +32,7 @@ const servers = {
       try {
         const count = socket.recvInto(buffer);
         if (count === null) return;
-        // What is read fits the socket's buffer as long as the peer reads what it gets.
+        // The send buffer has room for the bytes as long as the peer reads.
         if (count > 0 && socket.send(buffer, 0, count) === count) return;
       } catch (error) {
         if (error.code !== 'ECONNRESET') throw error;
@@ -62,7 +62,7 @@ const servers = {
       socket.on('data', (data) => socket.write(data));
     }),
 
-  /** With back-pressure: nothing is read while the peer does not read. */
+  /** With backpressure: does not read while the peer does not read. */
   'echo-piped-node': () =>
     net((socket) => {
       socket.pipe(socket);
@@ -73,10 +73,10 @@ const servers = {
       for (;;) void stream.write(await stream.readUntil('\n', LINE));
     }),
 
-  /** What one writes for lines on Node: split, keep the rest, answer each. */
+  /** The usual program for lines on Node: split, keep the rest, answer each. */
   'lines-node': () => net((socket) => answerLines(socket, false)),
 
-  /** The same, with all answers to a chunk in one write: what one writes when it matters. */
+  /** The tuned program: all answers to a chunk in one write. */
   'lines-corked-node': () => net((socket) => answerLines(socket, true)),
 
   'http-streams': () => {
@@ -129,7 +129,7 @@ function respond(_, response) {
 
 /** @param {any} address */
 function tell({ port }) {
-  // Before its memory is measured: what is garbage does not count.
+  // Before memory is measured: excludes garbage.
   process.on('SIGUSR2', () => globalThis.gc?.());
   console.log(JSON.stringify({ port }));
 }

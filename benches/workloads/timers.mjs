@@ -1,4 +1,4 @@
-// Timers of ioloop or of the runtime that this runs on. Prints a line of JSON.
+// Timers of ioloop or of the current runtime. Prints a line of JSON.
 //
 //   timers.mjs ioloop|runtime pending COUNT random|equal|far   schedule, cancel, move, beside many
 //   timers.mjs ioloop|runtime fire COUNT                       all fire within 50 ms
@@ -20,7 +20,7 @@ process.exit();
 
 /** Delays are in milliseconds. @param {(index: number) => number} delay */
 function pending(delay) {
-  // The heap's young generation grows to its full size first: that is not the timers' either.
+  // Grow the young generation to its full size first, since it is not memory of the timers.
   for (let round = 0; round < 3; round += 1) Array.from({ length: COUNT }, () => ({ callback }));
   const before = memory();
   const begun = performance.now();
@@ -28,10 +28,10 @@ function pending(delay) {
     api.schedule(600_000 + delay(index)),
   );
   const insertAll = ((performance.now() - begun) * 1e6) / COUNT;
-  // The array that keeps the handles is the benchmark's, not the timers'.
+  // Without the array of handles, which belongs to the benchmark.
   const bytes = (memory() - before) / COUNT - 8;
   const atOnce = time((index) => api.cancel(api.schedule(1_000 + delay(index))));
-  // A timeout that is put off, as each message of a connection does.
+  // A timeout that is put off, as by each message of a connection.
   const move = time((index) => {
     const at = index % COUNT;
     resident[at] = api.move(resident[at], 700_000 + delay(index));
@@ -52,7 +52,7 @@ function time(step) {
   return rounds.toSorted((a, b) => a - b)[ROUNDS >> 1];
 }
 
-/** In rounds: by the last the code is compiled. */
+/** In rounds: the code is compiled by the last. */
 async function fire() {
   api.start?.();
   for (let round = 0; round < WARM_UPS; round += 1) {
@@ -62,7 +62,7 @@ async function fire() {
   return { cpu: await counted(COUNT), ...(await timed(COUNT)) };
 }
 
-/** CPU microseconds for each timer; the callback does nothing that would cost its own. */
+/** CPU microseconds per timer, with an empty callback. */
 async function counted(count) {
   let left = count;
   let isDone = () => {};
@@ -78,7 +78,7 @@ async function counted(count) {
   return (user + system) / count;
 }
 
-/** How late they are, in milliseconds: each reads the clock. */
+/** The lateness of each timer in milliseconds: each callback reads the clock. */
 async function timed(count) {
   const late = new Float64Array(count);
   let fired = 0;
@@ -96,7 +96,7 @@ async function timed(count) {
   return { late50: at(0.5), late99: at(0.99), early: Math.max(0, -late[0]) };
 }
 
-/** Far enough for all of them to be there, and the garbage to be gone, when the first is due. */
+/** Far enough that all timers exist and the garbage is collected when the first is due. */
 function scheduleAll(count, schedule) {
   const delay = delaysOf('random');
   const first = performance.now() + 100 + count / 250;
@@ -112,7 +112,7 @@ function delaysOf(kind) {
   // 7919 is prime: a permutation of the first million numbers.
   if (kind === 'random') return (index) => (index * 7919) % 1_000_000;
   if (kind === 'equal') return () => 1_000;
-  // Days away; no runtime takes more than 24.8.
+  // Days. No runtime supports more than 24.8.
   return (index) => 86_400_000 + ((index * 7919) % 1_000_000) * 1_000;
 }
 
@@ -148,7 +148,7 @@ function runtime() {
   };
 }
 
-/** Resident memory, garbage not counted: what the core holds is outside of the JavaScript heap. */
+/** Resident memory without garbage. Includes the core's memory, which is outside of the JavaScript heap. */
 function memory() {
   const collect = globalThis.Bun ? () => globalThis.Bun.gc(true) : globalThis.gc;
   collect?.();

@@ -1,4 +1,4 @@
-// Turns: what an empty turn costs, with nothing, with a pending timer, with a registered source.
+// The cost of an empty turn: with nothing, with a pending timer, with a registered source.
 //
 //   node turns.mjs nothing|timer|source
 import { performance } from 'node:perf_hooks';

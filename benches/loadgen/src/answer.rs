@@ -1,17 +1,17 @@
-//! What has to come back for a message.
+//! The expected answer to a message.
 
-/// An answer that begins with known bytes and has a length that is known, or learned from the first.
+/// An answer of a known length, or of the length of the first, that begins with known bytes.
 pub struct Answer {
-    /// Compared byte by byte; an echo is nothing else.
+    /// Compared byte by byte. All bytes of an echo.
     begin: Vec<u8>,
     length: Option<usize>,
-    /// The head of the first HTTP response, until it is whole.
+    /// The head of the first HTTP response, until it is complete.
     head: Vec<u8>,
-    /// Bytes of the current answer that have come.
+    /// Received bytes of the current answer.
     received: usize,
 }
 
-/// The server sent something else.
+/// The server sent a wrong answer.
 pub struct Wrong;
 
 impl Answer {
@@ -19,17 +19,17 @@ impl Answer {
         Self::new(message.to_vec(), Some(message.len()))
     }
 
-    /// Every response of a server that is measured has the length of its first.
+    /// All responses have the length of the first.
     pub fn http() -> Self {
         Self::new(b"HTTP/1.1 200 OK\r\n".to_vec(), None)
     }
 
-    /// Nothing has come yet: for a connection that begins anew.
+    /// Resets the state, for a new connection.
     pub fn begin_anew(&mut self) {
         self.received = 0;
     }
 
-    /// Takes bytes as they came; gives how many answers became whole.
+    /// Takes received bytes. Returns the number of answers that became complete.
     pub fn take(&mut self, mut bytes: &[u8]) -> Result<u64, Wrong> {
         let mut whole = 0;
         while !bytes.is_empty() {

@@ -1,4 +1,4 @@
-//! One connection: what it has sent, and what of it has come back.
+//! One connection: messages sent, answers received.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,15 +16,15 @@ pub struct Connection {
     stream: TcpStream,
     message: Vec<u8>,
     answer: Answer,
-    /// When each message under way was due: in the closed loop, when it was sent.
+    /// When each message under way was due. In the closed loop, when it was sent.
     due: VecDeque<Instant>,
-    /// Bytes that still have to go out, of whole messages.
+    /// Unsent bytes of whole messages.
     unsent: usize,
     broken: bool,
 }
 
 impl Connection {
-    /// Connects, and waits until that is done: the load begins with all connections open.
+    /// Connects and waits for it: the load begins with all connections open.
     pub fn open(options: &Options) -> io::Result<Self> {
         let stream = connect(options, Connect::Wait)?;
         let message = options.message();
@@ -43,9 +43,9 @@ impl Connection {
         })
     }
 
-    /// Gives the connection up and begins another in its place, which nobody waits for.
+    /// Resets the connection and starts another in its place, without waiting for it.
     pub fn begin_anew(&mut self, options: &Options) -> io::Result<()> {
-        // Resets: thousands a second in TIME_WAIT would use up the ports.
+        // A reset: thousands of ports a second in TIME_WAIT would use them up.
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
         self.stream = connect(options, Connect::Begin)?;
         self.answer.begin_anew();
@@ -74,7 +74,7 @@ impl Connection {
         self.unsent += self.message.len();
     }
 
-    /// Reads what is there; gives the number of answers that became whole.
+    /// Reads until the socket is drained. Returns the number of answers that became complete.
     pub fn receive(&mut self, scratch: &mut [u8], latency: &mut Histogram<u64>) -> io::Result<u64> {
         let mut answers = 0;
         while !self.broken {
@@ -95,7 +95,7 @@ impl Connection {
         Ok(answers)
     }
 
-    /// Sends what is due, as far as the socket takes it.
+    /// Sends until nothing is due or the socket would block.
     pub fn flush(&mut self) -> io::Result<()> {
         while self.unsent > 0 {
             let size = self.message.len();
@@ -166,7 +166,7 @@ pub fn connect(options: &Options, how: Connect) -> io::Result<TcpStream> {
 /// `EINPROGRESS` on Linux, where the benchmarks run; `std` has no stable kind for it.
 const IN_PROGRESS: i32 = if cfg!(target_os = "linux") { 115 } else { 36 };
 
-/// Not now: nothing is there, or there is no connection yet.
+/// Would block, or not connected yet.
 fn is_early(error: &io::Error) -> bool {
     matches!(
         error.kind(),

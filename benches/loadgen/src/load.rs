@@ -1,4 +1,4 @@
-//! The load of one thread: its connections, and when they send.
+//! The load of one thread: its connections and the times of its messages.
 
 use std::io;
 use std::sync::Barrier;
@@ -16,7 +16,7 @@ pub struct Load<'a> {
     connections: Vec<Connection>,
     poll: Poll,
     events: Events,
-    /// The indices of the connections that are ready, kept for its memory.
+    /// Indices of ready connections. Kept for its capacity.
     ready: Vec<usize>,
     scratch: Vec<u8>,
     messages: u64,
@@ -50,7 +50,7 @@ impl<'a> Load<'a> {
     pub fn run(mut self, rate: f64, together: &Barrier) -> io::Result<Outcome> {
         together.wait();
         let warm = self.for_time(rate, self.options.warmup);
-        // Whoever has failed does not let the others wait.
+        // A thread that failed does not leave the others waiting.
         together.wait();
         warm?;
         self.messages = 0;
@@ -60,7 +60,7 @@ impl<'a> Load<'a> {
         let offered = self.for_time(rate, self.options.seconds)?;
         let elapsed = started.elapsed();
         if rate > 0.0 {
-            // Leaving them out would praise a server for what it never answered.
+            // Without them, messages that were never answered would improve the result.
             for connection in &self.connections {
                 connection.record_unanswered(&mut self.latency);
             }
@@ -89,7 +89,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// As many messages under way as there may be: an answer sends the next one.
+    /// The closed loop: the full number of messages under way, and each answer sends the next one.
     fn closed_loop(&mut self, end: Instant) -> io::Result<u64> {
         for index in 0..self.connections.len() {
             self.refill(index)?;
@@ -103,10 +103,10 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// A message each time one is due, to the connections in turn, however late the answers are.
-    /// Latency counts from when it was due, so a server that stops is not spared the wait of those
-    /// who would have come meanwhile (coordinated omission). Spins: a wait by `epoll` is as coarse
-    /// as a millisecond.
+    /// The open loop: a message at each due time, to the connections in turn, however late the
+    /// answers are. Latency counts from the due time, so a stall of the server counts for all messages
+    /// that were due in it (no coordinated omission). Spins, since `epoll_wait` has a resolution of a
+    /// millisecond.
     fn open_loop(&mut self, rate: f64, end: Instant) -> io::Result<u64> {
         let started = Instant::now();
         let mut offered: u64 = 0;

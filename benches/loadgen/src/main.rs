@@ -1,19 +1,21 @@
-//! A load generator that checks every byte that comes back.
+//! A load generator that checks every byte of the answers.
 //!
 //! ```text
 //! loadgen --port 8888 --connections 50 --size 64 --depth 1 --warmup 0.5 --seconds 2
 //! ```
 //!
-//! In the closed loop each connection has a fixed number of messages under way and sends the next
-//! one when an answer is complete. With `--rate 20000` so many messages a second are sent, whether
-//! or not answers come, and latency counts from when each was due.
+//! In the closed loop, each connection has a fixed number of messages under way and sends the next
+//! one when an answer is complete. In the open loop (`--rate 20000`, messages a second), sending does
+//! not wait for answers, and latency counts from when a message was due.
 //!
-//! With `--lines 16` a message is so many lines, with `--http` a GET request, with `--cycle` each
-//! answer ends its connection. With `--idle 10000` so many connections are opened first, a line of
-//! JSON tells when they are, and they stay silent until the end. With `--slow 100` so many
-//! connections send without end and hardly read.
+//! - `--lines 16`: a message is 16 lines.
+//! - `--http`: a message is a GET request.
+//! - `--cycle`: each answer ends its connection.
+//! - `--idle 10000`: opens 10,000 silent connections first, and prints a line of JSON when they are
+//!   open.
+//! - `--slow 100`: 100 further connections send without end and hardly read.
 //!
-//! Prints one line of JSON. Runs as many threads as it has cores, each with connections of its own.
+//! Prints one line of JSON. Runs a thread per core, each with its own connections.
 
 mod answer;
 mod connection;
@@ -68,7 +70,7 @@ fn run_threads(options: &Options) -> io::Result<Outcome> {
         rate,
         ..
     } = *options;
-    // Opened one after the other: what one fails to do, the others need not wait for.
+    // Opened before the threads start: a failure leaves no thread waiting.
     let loads = (0..threads)
         .map(|index| {
             let count = connections / threads + usize::from(index < connections % threads);

@@ -10,25 +10,25 @@ use lexopt::ValueExt;
 #[derive(Clone)]
 pub struct Options {
     pub port: u16,
-    /// The address that connections come from: one has room for some 28,000.
+    /// The local address of the connections. One address has about 28,000 ports.
     pub from: Ipv4Addr,
     pub connections: usize,
     pub size: usize,
     /// Messages under way on a connection, in the closed loop.
     pub depth: usize,
-    /// Messages a second, whether or not answers come: the open loop. 0 for the closed one.
+    /// Messages a second of the open loop; 0 for the closed loop.
     pub rate: f64,
-    /// Lines that a message consists of; 0 for bytes of all kinds.
+    /// Lines of a message; 0 for arbitrary bytes.
     pub lines: usize,
     /// A message is a GET request.
     pub http: bool,
-    /// Each connection ends with its first answer, and another begins.
+    /// Each connection ends with its first answer, and another one starts.
     pub cycle: bool,
-    /// Connections that are opened before the others and stay silent.
+    /// Silent connections, opened before the others.
     pub idle: usize,
-    /// Connections that send what they can and hardly read.
+    /// Connections that send as much as they can and hardly read.
     pub slow: usize,
-    /// As many as there are cores to run on, where nothing else is said.
+    /// Default: the number of available cores.
     pub threads: usize,
     pub warmup: Duration,
     pub seconds: Duration,
@@ -63,7 +63,7 @@ impl Options {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// One message; all are alike, so that a byte that comes back has to fit its place.
+    /// The message. All are equal, and each byte of an answer is compared.
     pub fn message(&self) -> Vec<u8> {
         if self.http {
             return b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
@@ -116,7 +116,7 @@ impl Options {
         if self.cycle && (self.rate > 0.0 || self.depth > 1) {
             return Err("--cycle goes with neither --rate nor --depth".into());
         }
-        // A thread without a connection would have nothing to do.
+        // A thread needs a connection.
         self.threads = self.threads.min(self.connections);
         Ok(())
     }

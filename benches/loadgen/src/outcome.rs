@@ -1,10 +1,10 @@
-//! What a run gave: the threads' counts together, as a line of JSON.
+//! The result of a run: the sum of the threads, as a line of JSON.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// What came back between the end of the warm-up and the end of the run.
+/// The answers between the end of the warm-up and the end of the run.
 pub struct Outcome {
     pub messages: u64,
     /// Messages that were due, in the open loop.
@@ -12,11 +12,11 @@ pub struct Outcome {
     pub elapsed: Duration,
     pub lost: u64,
     pub latency: Histogram<u64>,
-    /// Part of the time that the generator had work: near 1 it is the bottleneck itself.
+    /// Share of the time in which the generator had work. Near 1, the generator is the bottleneck.
     pub busy: f64,
 }
 
-/// The quantiles of the latency that are told, in microseconds.
+/// The printed quantiles of the latency, in microseconds.
 const QUANTILES: [(&str, f64); 9] = [
     ("p10", 0.1),
     ("p50", 0.5),
@@ -35,7 +35,7 @@ pub fn new_histogram() -> Histogram<u64> {
 }
 
 impl Outcome {
-    /// Two threads that ran at the same time. The busier one is what limits.
+    /// Merges the results of two threads that ran at the same time. `busy` is that of the busier one.
     pub fn and(mut self, other: &Self) -> Self {
         self.messages += other.messages;
         self.offered += other.offered;

@@ -1,4 +1,4 @@
-//! Clients that send what they can and hardly read what comes back.
+//! Clients that send as much as they can and hardly read.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ use crate::connection::{Connect, connect};
 use crate::options::Options;
 
 const PAUSE: Duration = Duration::from_millis(10);
-/// Sent at once, as far as the socket takes it.
+/// Bytes of one write, as far as the socket has room.
 const PIECE: usize = 1 << 16;
-/// Read after each pause: a hundred kilobytes a second.
+/// Bytes of one read after each pause: a hundred kilobytes a second.
 const SIP: usize = 1 << 10;
 
-/// Goes on until the end; gives the number of bytes that the server has swallowed.
+/// Runs until `end`. Returns the number of bytes that the server has received.
 pub fn sip(options: &Options, end: &AtomicBool) -> io::Result<u64> {
     let mut streams = (0..options.slow)
         .map(|_| connect(options, Connect::Wait))

@@ -1,4 +1,4 @@
-//! Plain mio: the floor of what this package is built on.
+//! Plain mio, on which this package is built.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -38,12 +38,12 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// Echoes what there is; false when the connection has ended.
+/// Echoes until the socket is drained. False if the connection has ended.
 fn echo(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
     loop {
         match stream.read(buffer) {
             Ok(0) => return false,
-            // What was read fits the peer's socket as long as it reads what it gets.
+            // The send buffer has room for the bytes as long as the peer reads.
             Ok(count)
                 if stream
                     .write(&buffer[..count])

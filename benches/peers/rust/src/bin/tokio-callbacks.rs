@@ -1,4 +1,4 @@
-//! Callbacks of tokio, one thread: a task is the least that it runs later.
+//! Callbacks of tokio, one thread: a task for each.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -40,7 +40,7 @@ fn delay(index: usize) -> Duration {
     Duration::from_millis((index * 7919 % 1_000_000) as u64)
 }
 
-/// A sleep is in the wheel from its first poll on.
+/// The first poll puts a sleep into the wheel.
 fn schedule(delay: Duration) -> Pin<Box<Sleep>> {
     let mut timer = Box::pin(sleep(delay));
     arm(timer.as_mut());
@@ -83,13 +83,13 @@ async fn fire(count: usize) {
     println!(r#"{{"cpu":{cpu},"late50":{late50},"late99":{late99},"early":0}}"#);
 }
 
-/// CPU microseconds for each timer; the tasks do nothing that would cost its own.
+/// CPU microseconds per timer, with empty tasks.
 async fn counted(count: usize) -> f64 {
     let first = tokio::time::Instant::now() + Duration::from_secs(1);
     let tasks: Vec<_> = (0..count)
         .map(|index| tokio::task::spawn_local(sleep_until(first + within_span(index))))
         .collect();
-    // They are in the wheel when each of them has been polled.
+    // Once polled, all are in the wheel.
     tokio::task::yield_now().await;
     sleep_until(first - Duration::from_millis(100)).await;
     let before = cpu_time();
@@ -99,7 +99,7 @@ async fn counted(count: usize) -> f64 {
     (cpu_time() - before).as_secs_f64() * 1e6 / count as f64
 }
 
-/// How late they are, in milliseconds, in order.
+/// The lateness of the timers in milliseconds, sorted.
 async fn timed(count: usize) -> Vec<f64> {
     let late = Rc::new(RefCell::new(Vec::with_capacity(count)));
     let first = tokio::time::Instant::now() + Duration::from_secs(1);
