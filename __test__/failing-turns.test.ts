@@ -45,13 +45,13 @@ test('a hook of async_hooks that uses the loop while it starts finds it running'
     await until(() => called >= 3 || refused.length === 0, 'what the hook has added');
     loop.stop();
     await running;
-    // The thread driver names its resource otherwise: then the hook has done nothing.
-    if (refused.length > 0) t.deepEqual(refused, ['ERR_IOLOOP_RUNNING', 'ERR_IOLOOP_RUNNING']);
+    // The thread driver has a resource of another name: there the hook has done nothing.
+    const expected = loop.driver === 'libuv' ? ['ERR_IOLOOP_RUNNING', 'ERR_IOLOOP_RUNNING'] : [];
+    t.deepEqual(refused, expected);
     loop.removeHandler(mine);
     mine.close();
     peer.close();
   });
-  t.pass();
 });
 
 // Serial: the others open descriptors, too.

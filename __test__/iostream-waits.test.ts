@@ -98,9 +98,11 @@ test('a read that is done leaves no listener, and no timeout', (t) =>
     const controller = new AbortController();
     const { signal } = controller;
     let listeners = 0;
+    let added = 0;
     const { addEventListener, removeEventListener } = AbortSignal.prototype;
     signal.addEventListener = function (...args: unknown[]) {
       listeners += 1;
+      added += 1;
       Reflect.apply(addEventListener, this, args);
     };
     signal.removeEventListener = function (...args: unknown[]) {
@@ -113,6 +115,7 @@ test('a read that is done leaves no listener, and no timeout', (t) =>
       void far.write(`line ${round}\n`);
       t.is((await reading).toString(), `line ${round}\n`);
     }
+    t.true(added > 0);
     t.is(listeners, 0);
     const reading = near.readBytes(1);
     controller.abort();

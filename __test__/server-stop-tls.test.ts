@@ -3,11 +3,9 @@ import { readdirSync } from 'node:fs';
 import test from 'ava';
 import { IOStream, Socket, TCPClient, TCPServer, type TCPServerOptions } from 'ioloop';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
-import { addressOf, closing, connectTo, fixture } from './helpers/net.js';
+import { addressOf, closing, connectTo } from './helpers/net.js';
 import { turns } from './helpers/streams.js';
-
-const ca = fixture('ca.pem');
-const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
+import { ca, identity } from './helpers/tls.js';
 
 function serve(loop: ReportingLoop, options: TCPServerOptions = {}): TCPServer {
   const server = new TCPServer({ loop, tls: identity, ...options });

@@ -3,14 +3,9 @@ import test from 'ava';
 import { TCPServer, type IOStream, type TCPServerOptions } from 'ioloop';
 import { until } from './helpers/fds.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
-import { addressOf, connectTo, fixture } from './helpers/net.js';
+import { addressOf, connectTo } from './helpers/net.js';
 import { closedBy, failureOf, isSettled, turns, withPair } from './helpers/streams.js';
-
-const serverSide = {
-  serverSide: true,
-  tls: { cert: fixture('server.pem'), key: fixture('server.key') },
-} as const;
-const clientSide = { hostname: 'localhost', tls: { ca: fixture('ca.pem') } } as const;
+import { clientSide, serverSide } from './helpers/tls.js';
 
 function serve(loop: ReportingLoop, options: TCPServerOptions): TCPServer {
   const server = new TCPServer({ loop, ...options });

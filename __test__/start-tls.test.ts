@@ -5,12 +5,8 @@ import test from 'ava';
 import { IOStream, Socket, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
-import { fixture } from './helpers/net.js';
 import { failureOf, turns } from './helpers/streams.js';
-
-const ca = fixture('ca.pem');
-const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
-const serverSide = { serverSide: true, tls: identity } as const;
+import { ca, serverSide } from './helpers/tls.js';
 
 /** A stream that has read a line, and has received `extra` after it. */
 async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStream]> {

@@ -3,13 +3,11 @@ import { once } from 'node:events';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import test from 'ava';
-import { IOStream, Socket, StreamClosedError, TCPClient, type IOLoop } from 'ioloop';
+import { type IOStream, StreamClosedError, TCPClient, type IOLoop } from 'ioloop';
 import { onLoop } from './helpers/loop.js';
-import { fixture } from './helpers/net.js';
 import { closedBy, failureOf } from './helpers/streams.js';
+import { ca, identity, securePair } from './helpers/tls.js';
 
-const ca = fixture('ca.pem');
-const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
 const CUT = 'ERR_IOLOOP_TLS_TRUNCATED';
 
 /** A TLS client of ours at a TLS server of Node's, and the raw connection of the latter. */
@@ -117,11 +115,7 @@ test('close(), end() and leaving a stream announce the end', async (t) => {
     },
   ]) {
     await onLoop(async (loop) => {
-      const [first, second] = Socket.pair();
-      const [client, server] = await Promise.all([
-        new IOStream(first, { loop }).startTls({ hostname: 'localhost', tls: { ca } }),
-        new IOStream(second, { loop }).startTls({ serverSide: true, tls: identity }),
-      ]);
+      const [client, server] = await securePair(loop);
       const reading = client.readUntilClose();
       await leave(server);
       t.true((await reading).length <= 1);
@@ -132,11 +126,7 @@ test('close(), end() and leaving a stream announce the end', async (t) => {
 
 test('a close for an error does not: the peer finds the stream cut', (t) =>
   onLoop(async (loop) => {
-    const [first, second] = Socket.pair();
-    const [client, server] = await Promise.all([
-      new IOStream(first, { loop }).startTls({ hostname: 'localhost', tls: { ca } }),
-      new IOStream(second, { loop }).startTls({ serverSide: true, tls: identity }),
-    ]);
+    const [client, server] = await securePair(loop);
     const reading = closedBy(client.readUntilClose());
     server.close(new Error('the answer could not be computed'));
     t.is((await reading)?.code, CUT);
@@ -147,11 +137,15 @@ test('half-close: what is written after the end of the peer arrives', async (t) 
     async (stream, peer) => {
       const got: Buffer[] = [];
       peer.on('data', (chunk: Buffer) => got.push(chunk));
+      const ended = once(peer, 'end');
       peer.end('question');
       t.is(String(await stream.readUntilClose()), 'question');
       t.false(stream.closed);
+      await stream.write('answer');
       await stream.end();
       t.is(stream.error, null);
+      await ended;
+      t.is(Buffer.concat(got).toString(), 'answer');
     },
     { allowHalfOpen: true },
   );

@@ -3,27 +3,12 @@ import { once } from 'node:events';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
-import { IOStream, Socket, SSLIOStream, TCPClient, TCPServer, type IOLoop } from 'ioloop';
+import { SSLIOStream, TCPClient, TCPServer, type IOStream } from 'ioloop';
 import { onLoop } from './helpers/loop.js';
 import { addressOf, closing, connectTo, fixture, portOf } from './helpers/net.js';
+import { ca, identity, plainPair, secured, securePair } from './helpers/tls.js';
 
-const ca = fixture('ca.pem');
-const identity = { cert: fixture('server.pem'), key: fixture('server.key') };
 const clientIdentity = { cert: fixture('client.pem'), key: fixture('client.key') };
-
-function pair(loop: IOLoop): [IOStream, IOStream] {
-  const [first, second] = Socket.pair();
-  return [new IOStream(first, { loop }), new IOStream(second, { loop })];
-}
-
-/** Both ends of a TLS connection. */
-async function securePair(loop: IOLoop, options = {}): Promise<[SSLIOStream, SSLIOStream]> {
-  const [client, server] = pair(loop);
-  return await Promise.all([
-    client.startTls({ hostname: 'localhost', tls: { ca, ...options } }),
-    server.startTls({ serverSide: true, tls: { ...identity, ...options } }),
-  ]);
-}
 
 test('a client and a server of TCPServer and TCPClient speak TLS', (t) =>
   onLoop(async (loop) => {
@@ -65,24 +50,19 @@ test('every kind of read works on TLS, and a clean end is an end', (t) =>
 
 test('half-close: a request ended by shutdownWrite is answered', (t) =>
   onLoop(async (loop) => {
-    const [first, second] = Socket.pair();
-    const client = new IOStream(first, { loop });
-    const server = new IOStream(second, { loop });
-    const [secureClient, secureServer] = await Promise.all([
-      client.startTls({ hostname: 'localhost', tls: { ca } }),
-      server.startTls({ serverSide: true, tls: identity }),
-    ]);
-    void secureClient.write('request');
-    void secureClient.write(' complete');
-    t.is(String(await secureServer.readBytes(16)), 'request complete');
-    await secureServer.write('reply');
-    await secureServer.end();
-    t.is(String(await secureClient.readUntilClose()), 'reply');
+    const [client, server] = await securePair(loop, { allowHalfOpen: true });
+    void client.write('request');
+    void client.write(' complete');
+    await client.shutdownWrite();
+    t.is(String(await server.readUntilClose()), 'request complete');
+    await server.write('reply');
+    await server.end();
+    t.is(String(await client.readUntilClose()), 'reply');
   }));
 
 test('STARTTLS in the middle of a dialogue', (t) =>
   onLoop(async (loop) => {
-    const [plainClient, plainServer] = pair(loop);
+    const [plainClient, plainServer] = plainPair(loop);
     const serve = async (): Promise<string> => {
       await plainServer.write('220 ready\r\n');
       await plainServer.readUntil('STARTTLS\r\n');
@@ -105,7 +85,7 @@ test('STARTTLS in the middle of a dialogue', (t) =>
 
 test('a stream that is not idle refuses, and is as before', (t) =>
   onLoop(async (loop) => {
-    const [client, server] = pair(loop);
+    const [client, server] = plainPair(loop);
     const reading = client.readBytes(2);
     await t.throwsAsync(client.startTls({ hostname: 'x' }), { code: 'ERR_IOLOOP_STREAM_BUSY' });
     await server.write('abc');
@@ -190,12 +170,9 @@ test('a silent peer is given up after the handshake timeout', (t) =>
 
 test('the close callback moves along; close() and a peer that breaks off reach it', (t) =>
   onLoop(async (loop) => {
-    const [client, server] = pair(loop);
+    const [client, server] = plainPair(loop);
     const closed = closing(client);
-    const [secureClient, secureServer] = await Promise.all([
-      client.startTls({ hostname: 'localhost', tls: { ca } }),
-      server.startTls({ serverSide: true, tls: identity }),
-    ]);
+    const [secureClient, secureServer] = await secured([client, server]);
     const reading = secureClient.readBytes(1);
     secureServer.close();
     await t.throwsAsync(reading, { code: 'ERR_IOLOOP_STREAM_CLOSED' });
@@ -206,14 +183,8 @@ test('the close callback moves along; close() and a peer that breaks off reach i
 
 test('write promises, congestion and the limit of the write buffer hold on TLS', (t) =>
   onLoop(async (loop) => {
-    const [first, second] = Socket.pair();
     const limits = { maxWriteBufferSize: 8_000_000, highWaterMark: 100_000 };
-    const client = new IOStream(first, { loop, ...limits });
-    const server = new IOStream(second, { loop });
-    const [writer, reader] = await Promise.all([
-      client.startTls({ hostname: 'localhost', tls: { ca } }),
-      server.startTls({ serverSide: true, tls: identity }),
-    ]);
+    const [writer, reader] = await securePair(loop, limits);
     const writing = writer.write(Buffer.alloc(6_000_000, 1));
     t.true(writer.congested);
     await t.throwsAsync(writer.write(Buffer.alloc(3_000_000)), {
