@@ -1,11 +1,11 @@
 /**
- * How much one turn, one batch and one array hold. A full one is a bound, not an error: the rest
- * comes with the next.
+ * The capacities of a turn, a batch and an array. Reaching one is not an error: the rest is done by
+ * the next.
  */
 
 /** The capacities of a loop and its streams. Each is at least 1. */
 export interface Capacities {
-  /** Submissions that one crossing carries; more make another crossing. */
+  /** Submissions of one crossing. */
   submissions: number;
   /** Timers that fire in one turn. */
   timers: number;
@@ -13,7 +13,7 @@ export interface Capacities {
   events: number;
   /** Bytes that a turn receives from one stream. */
   receiveBytes: number;
-  /** Bytes of the block that small reads of this thread go into. */
+  /** Bytes of the block that the small reads of this thread share. */
   receiveBlock: number;
   /** Records of a send batch: pieces of writes that do not continue the piece before. */
   sendRecords: number;

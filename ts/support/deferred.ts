@@ -1,6 +1,6 @@
-/** Promises that are settled from outside. */
+/** A promise with the functions that settle it. */
 
-/** A promise and what settles it. */
+/** A promise, and the functions that settle it. */
 export class Deferred<T = void> {
   readonly promise: Promise<T>;
   // Definite: the executor runs within the constructor.
@@ -14,7 +14,7 @@ export class Deferred<T = void> {
     });
   }
 
-  /** Rejects, and does not make the process fail when nobody has asked. */
+  /** Rejects. The rejection is not unhandled if the promise is not awaited. */
   rejectQuietly(error: unknown): void {
     this.promise.catch(ignore);
     this.reject(error);

@@ -1,9 +1,9 @@
-/** Spans of time: objects with named units, as `Temporal.Duration` is one. */
+/** Spans of time: objects with named units, such as `Temporal.Duration`. */
 import { invalidArgType, invalidArgValue } from './errors.js';
 
 /**
- * A span of time, the sum of its fields. A `Temporal.Duration` fits, as far as it names days and
- * smaller units. Fields may be negative or fractional; a missing one counts as 0.
+ * A span of time, the sum of its fields. A `Temporal.Duration` without years, months and weeks is
+ * one. Fields may be negative or fractional; a missing field is 0.
  */
 export interface Duration {
   /** Days of 24 hours. */
@@ -32,14 +32,14 @@ const SECONDS = {
   nanoseconds: 1e-9,
 } as const;
 
-/** Calendar units have no fixed length; a `Temporal.Duration` has them as zeros. */
+/** Calendar units have no fixed length. In a `Temporal.Duration` they may be 0. */
 const CALENDAR = ['years', 'months', 'weeks'] as const;
 
 /**
  * The length of `duration` in seconds.
  *
- * @throws `ERR_INVALID_ARG_TYPE` when it is no object with at least one of the fields,
- * `ERR_INVALID_ARG_VALUE` when a field is no finite number or names a calendar unit.
+ * @throws `ERR_INVALID_ARG_TYPE` if it has none of the fields, `ERR_INVALID_ARG_VALUE` if a field is
+ * not a finite number or a calendar unit is not 0.
  */
 export function durationSeconds(duration: Duration, name: string): number {
   const fields = duration as Readonly<Record<string, unknown>>;
@@ -63,12 +63,16 @@ export function durationSeconds(duration: Duration, name: string): number {
   return seconds;
 }
 
-/** Whether a value can be meant as a {@link Duration}. */
+/** Whether a value is an object, and so to be read as a {@link Duration}. */
 export function isDurationLike(value: unknown): value is Duration {
   return typeof value === 'object' && value !== null;
 }
 
-/** `value` in seconds: a number as it is, a duration by its length. NaN is refused. */
+/**
+ * `value` in seconds; a number already is.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, also for NaN; as {@link durationSeconds}.
+ */
 export function secondsOf(value: number | Duration, name: string): number {
   if (typeof value === 'number') {
     if (Number.isNaN(value)) throw invalidArgType(name, value, 'a number of seconds, not NaN');

@@ -1,9 +1,9 @@
-/** All codes of this package but those of the operating system. */
+/** The error codes of this package, without those of the operating system. */
 import { inspect } from 'node:util';
 
 /**
- * By code: of which class the error is, and what it says, from what the factory was given. Each
- * message names the value that was refused, and what to do.
+ * By code: the class of the error, and a function that makes its message from the arguments of the
+ * factory. Each message names the value that was refused, and what to do.
  */
 export const table = {
   ERR_INVALID_ARG_TYPE: { base: 'TypeError', message: argumentMessage },
@@ -125,7 +125,7 @@ interface Entry {
 
 const MAX_SHOWN = 80;
 
-/** OpenSSL's errors have a line of its source code as their message, and the reason apart. */
+/** The message of an OpenSSL error is a line of its source code; `reason` has the cause. */
 function reasonOf(error: Error): string {
   const { code, reason } = error as { code?: unknown; reason?: unknown };
   return typeof reason === 'string' && typeof code === 'string'
@@ -137,7 +137,7 @@ function argumentMessage(name: string, value: unknown, expected: string): string
   return `"${name}" must be ${expected}. Received ${show(value)}`;
 }
 
-/** On one line, and short: the value may be anything. */
+/** Any value, on one short line. */
 function show(value: unknown): string {
   const options = { depth: 0, breakLength: Infinity, maxArrayLength: 4, maxStringLength: 64 };
   const text = inspect(value, options).replaceAll(/\s+/g, ' ');

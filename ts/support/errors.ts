@@ -1,11 +1,11 @@
-/** Every error of this package: what it is, what it says. `docs/errors.md` is its page. */
+/** The errors of this package: their classes, and a function that makes each. See `docs/errors.md`. */
 import { getSystemErrorName } from 'node:util';
 import { table, type ErrorCode } from './error-table.js';
 
 /** The codes of {@link IOLoopError}; `docs/errors.md` lists them. */
 export type IOLoopErrorCode = Extract<ErrorCode, `ERR_IOLOOP_${string}`>;
 
-/** The loop was used in a way that it refuses; `code` says which. */
+/** An operation that a loop, a stream or a server refuses. `code` is the reason. */
 export class IOLoopError extends Error {
   static {
     this.prototype.name = 'IOLoopError';
@@ -21,7 +21,7 @@ export class IOLoopError extends Error {
   }
 }
 
-/** The time for an operation is up. `code` is `ERR_IOLOOP_TIMEOUT`. */
+/** The timeout of an operation has expired. `code` is `ERR_IOLOOP_TIMEOUT`. */
 export class TimeoutError extends IOLoopError {
   static {
     this.prototype.name = 'TimeoutError';
@@ -42,7 +42,7 @@ export class StreamClosedError extends IOLoopError {
     this.prototype.name = 'StreamClosedError';
   }
 
-  /** What a `readUntilClose` had when it failed. */
+  /** The bytes that a failed `readUntilClose()` had received. */
   declare readonly partial?: Buffer;
 
   /** @internal */
@@ -57,13 +57,13 @@ export class StreamClosedError extends IOLoopError {
     if (partial !== undefined) Object.defineProperty(this, 'partial', { value: partial });
   }
 
-  /** What closed the stream, its {@link cause}; `null` when its peer or its owner did. */
+  /** The error that closed the stream, its {@link cause}; `null` if its peer or the program did. */
   get realError(): Error | null {
     return (this.cause as Error | undefined) ?? null;
   }
 }
 
-/** What was to be read until did not come in time. `code` is `ERR_IOLOOP_UNSATISFIABLE_READ`. */
+/** The delimiter was not found within `maxBytes`. `code` is `ERR_IOLOOP_UNSATISFIABLE_READ`. */
 export class UnsatisfiableReadError extends IOLoopError {
   static {
     this.prototype.name = 'UnsatisfiableReadError';
@@ -78,11 +78,10 @@ export class StreamBufferFullError extends IOLoopError {
 }
 
 /**
- * What the operating system said, in the form of Node's own errors: `connect ECONNREFUSED
- * 127.0.0.1:80`.
+ * A failed system call, in the form of Node's errors: `connect ECONNREFUSED 127.0.0.1:80`.
  */
 export interface SystemError extends Error {
-  /** Negative, as Node's. */
+  /** The negative errno. */
   readonly errno: number;
   /** The name of `errno`, such as `ECONNREFUSED`. */
   readonly code: string;
@@ -98,7 +97,7 @@ export interface SystemError extends Error {
   readonly path?: string;
 }
 
-/** What a {@link SystemError} is about, besides the operation. */
+/** The object of the system call. */
 export interface SystemErrorDetails {
   readonly fd?: number;
   readonly address?: string;
@@ -139,17 +138,17 @@ export function runningLoop(what: 'start' | 'close'): IOLoopError {
   return refusal('ERR_IOLOOP_RUNNING', what);
 }
 
-/** `runSync` was left by a foreign `stop()`. */
+/** Other code has called `stop()` during `runSync()`. */
 export function stoppedEarly(): IOLoopError {
   return refusal('ERR_IOLOOP_STOPPED');
 }
 
-/** The function of `runSync` gave something that cannot be awaited. */
+/** The function of `runSync()` has returned a value that is not a promise. */
 export function badYield(value: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_BAD_YIELD', value);
 }
 
-/** Data of one of Node's own streams that is consumed by Node. */
+/** READ of one of Node's streams that Node consumes. */
 export function fdBusy(fd: number): IOLoopError {
   return refusal('ERR_IOLOOP_FD_BUSY', fd);
 }
@@ -164,18 +163,18 @@ export function fdUnknown(fd: number): IOLoopError {
   return refusal('ERR_IOLOOP_FD_UNKNOWN', fd);
 }
 
-/** `configure` with something that is no class of loops. */
+/** An argument of `configure()` that is not a class of loops. */
 export function invalidSubclass(value: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_SUBCLASS', value);
 }
 
-/** A stream that is closed, for `realError`, if any; with what a read had got. */
+/** An operation on a closed stream. `realError` closed it; `partial` are the bytes of the read. */
 export function streamClosed(realError: Error | null, partial?: Buffer): StreamClosedError {
   const message = table.ERR_IOLOOP_STREAM_CLOSED.message(realError);
   return new StreamClosedError('ERR_IOLOOP_STREAM_CLOSED', message, realError, partial);
 }
 
-/** A read that has found EOF: the peer has ended. `isOpen` if the stream can still be written. */
+/** A read that has found EOF. `isOpen`: the stream can still be written. */
 export function streamEnded(isOpen: boolean): StreamClosedError {
   const code = isOpen ? 'ERR_IOLOOP_STREAM_ENDED' : 'ERR_IOLOOP_STREAM_CLOSED';
   const message = isOpen
@@ -189,7 +188,7 @@ export function alreadyReading(waiting: string, wanted: string): IOLoopError {
   return refusal('ERR_IOLOOP_READING', waiting, wanted);
 }
 
-/** A read whose end did not come within `maxBytes`; `what` is `delimiter` or `match for`. */
+/** A read whose delimiter is not within `maxBytes`; `what` is `delimiter` or `match for`. */
 export function unsatisfiableRead(
   what: string,
   pattern: string,
@@ -199,46 +198,46 @@ export function unsatisfiableRead(
   return new UnsatisfiableReadError('ERR_IOLOOP_UNSATISFIABLE_READ', message);
 }
 
-/** A buffer that would grow beyond `maximum` bytes. */
+/** A buffer that would exceed `maximum` bytes. */
 export function bufferFull(side: 'read' | 'write', maximum: number): StreamBufferFullError {
   const message = table.ERR_IOLOOP_BUFFER_FULL.message(side, maximum);
   return new StreamBufferFullError('ERR_IOLOOP_BUFFER_FULL', message);
 }
 
-/** A server that is not in the state for what was asked; `message` says which, and what to do. */
+/** An operation that the state of a server refuses. `message` has the state, and what to do. */
 export function serverState(message: string): IOLoopError {
   return refusal('ERR_IOLOOP_SERVER', message);
 }
 
-/** The memory of a read or write was transferred or resized meanwhile, with `lost` bytes that it held. */
+/** The memory of a read or write was transferred or resized, with `lost` received bytes in it. */
 export function bufferDetached(call: string, lost: number): IOLoopError {
   return refusal('ERR_IOLOOP_BUFFER_DETACHED', call, lost);
 }
 
-/** A stream that is not in the state for `what`. */
+/** An operation, `what`, that the state of a stream refuses. */
 export function streamBusy(what: string, why: string): IOLoopError {
   return refusal('ERR_IOLOOP_STREAM_BUSY', what, why);
 }
 
-/** EOF of a TLS stream whose peer has not announced it. */
+/** EOF of a TLS stream without `close_notify`. */
 export function tlsTruncated(): IOLoopError {
   return refusal('ERR_IOLOOP_TLS_TRUNCATED');
 }
 
-/** EOF in the middle of a TLS handshake: as `node:tls` has it. */
+/** EOF in a TLS handshake, with the code of `node:tls`. */
 export function tlsHandshakeEnded(): Error {
   const message = 'The peer has ended the connection before the TLS handshake was complete';
   return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }
 
-/** This platform or runtime has no `what`. `instead` is a sentence: what to do. */
+/** A feature, `what`, that this platform or runtime does not have. `instead` is a sentence: what to do. */
 export function unsupported(what: string, instead: string): IOLoopError {
   return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);
 }
 
 /**
- * The failure of `syscall` with the negative `errno` that a native function returned. `hint` says what
- * the name of the errno does not.
+ * The failure of `syscall` with the negative `errno` of a native function. `hint` is appended to the
+ * message.
  */
 export function systemError(
   errno: number,
@@ -253,7 +252,7 @@ export function systemError(
   return Object.assign(error, { errno, code, syscall }, details);
 }
 
-/** What the name of the errno does not say. */
+/** Explanations of errnos whose names do not suffice. */
 const HINTS: Readonly<Record<string, string>> = {
   EBADF: 'the file descriptor is closed, or was never open',
   EMFILE: 'this process has too many open files, close some or raise its limit (ulimit -n)',
@@ -270,7 +269,7 @@ function subjectOf({ fd, address, port, path }: SystemErrorDetails): string {
   return fd === undefined ? '' : `fd ${fd}`;
 }
 
-/** Node's convention: the class of the language, and a `code`. */
+/** As in Node: a class of the language, and a `code`. */
 function coded<E extends Error>(error: E, code: ErrorCode): E {
   return Object.assign(error, { code });
 }

@@ -1,4 +1,4 @@
-/** A queue whose operations cost the same however long it is, on average. */
+/** A queue with amortised constant cost. */
 
 /** First in, first out. */
 export class Fifo<T> {
@@ -22,7 +22,7 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** Puts an item in front. For rare use: it costs as much as the queue is long. */
+  /** Inserts an item at the front. Rarely used: its cost is linear. */
   unshift(item: T): void {
     this.#items.splice(0, this.#head, item);
     this.#head = 0;
@@ -34,7 +34,7 @@ export class Fifo<T> {
     this.#items[this.#head] = undefined;
     this.#head += 1;
     if (this.#head === this.#items.length) this.clear();
-    // At least as many have been removed as are moved.
+    // Moves at most as many items as were removed.
     else if (this.#head >= MOVE && 2 * this.#head >= this.#items.length) {
       this.#items.splice(0, this.#head);
       this.#head = 0;
@@ -47,5 +47,5 @@ export class Fifo<T> {
   }
 }
 
-/** Empty places at the front that are not worth moving the rest for. */
+/** Fewer empty places at the front than this are left. */
 const MOVE = 32;

@@ -1,4 +1,4 @@
-/** A timer of the host that calls one function, set anew for each sleep. */
+/** A timer of the host that calls one function, and is set again for each sleep. */
 import { clearTimeout, setTimeout } from './host.js';
 
 export class HostTimer {
@@ -9,7 +9,7 @@ export class HostTimer {
     this.#callback = callback;
   }
 
-  /** Calls back once after so many milliseconds, rounded up, or earlier if they are many. */
+  /** Calls back once after `milliseconds`, rounded up; at the latest after {@link LONGEST_DELAY}. */
   set(milliseconds: number): void {
     this.clear();
     const delay = Math.min(Math.max(Math.ceil(milliseconds), 0), LONGEST_DELAY);

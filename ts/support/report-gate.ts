@@ -1,16 +1,17 @@
-/** How often a failure is reported that repeats. */
+/** Back-off for reports of a failure that repeats. */
 import { monotonic } from './host.js';
 
 /**
- * Opens for the first report, then 1 s, 2 s, 4 s and so on up to a minute after the last, for as
- * long as the failure goes on. After a quiet time as long as the last interval it begins anew.
+ * Opens for the first failure, and again 1 s, 2 s, 4 s … after the last report, up to a minute, while
+ * failures continue. Begins again with the first after a quiet time: as long as the last interval,
+ * counted from its end.
  */
 export class ReportGate {
   /** Milliseconds. */
   #interval = FIRST;
   #next = Number.NEGATIVE_INFINITY;
 
-  /** Whether the failure that happens now is to be reported. */
+  /** Whether to report the failure that has happened now. */
   opens(): boolean {
     const now = monotonic();
     if (now < this.#next) return false;
