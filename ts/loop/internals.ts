@@ -1,8 +1,8 @@
 /** Access to the inside of a loop, for the classes that are built on it. */
 import { closedLoop, invalidArgType } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
-import type { LoopIO } from './io.js';
 import type { Guard } from './guard.js';
+import type { LoopIO } from './io.js';
 
 /** What an `IOLoop` shows to the rest of the package, and to nobody else. */
 export interface LoopInternals {

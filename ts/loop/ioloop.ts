@@ -1,13 +1,9 @@
 /** `IOLoop`: checks arguments, documents promises, delegates. */
-import { argumentsAfter, callAtWith } from './arguments.js';
-import { capture } from './async-context.js';
-import type { Callback } from './callback-queue.js';
-import { epochSeconds, guardedClock } from './clock.js';
-import { CurrentSlot } from './current.js';
+import { native } from '../boundary/native.js';
+import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
+import { capacities } from '../support/capacities.js';
 import { checkFunction, checkSeconds, isThenable } from '../support/checks.js';
 import { Deferred } from '../support/deferred.js';
-import { INTERNALS } from '../support/internals.js';
-import { capacities } from '../support/capacities.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import {
   closedLoop,
@@ -16,16 +12,20 @@ import {
   invalidSubclass,
   runningLoop,
 } from '../support/errors.js';
+import { INTERNALS } from '../support/internals.js';
 import { closeFd, fdOf, isClosedFile, type FdLike } from '../sockets/fd.js';
+import { argumentsAfter, callAtWith } from './arguments.js';
+import { capture } from './async-context.js';
+import type { Callback } from './callback-queue.js';
+import { epochSeconds, guardedClock } from './clock.js';
+import { CurrentSlot } from './current.js';
+import { chooseDriver, type Driver } from './driver.js';
 import { Future } from './future.js';
-import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { Guard, logException, settled } from './guard.js';
 import { checkEvents } from './interest.js';
-import { native } from '../boundary/native.js';
-import { chooseDriver, type Driver } from './driver.js';
+import type { LoopInternals } from './internals.js';
 import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
 import { runSync, type Main } from './run-sync.js';
-import type { LoopInternals } from './internals.js';
 import { Timeout } from './timeouts.js';
 import { Turns } from './turns.js';
 
@@ -41,8 +41,7 @@ export type IOLoopClass = new (options?: IOLoopOptions) => IOLoop;
  *
  * A loop belongs to the thread that made it. A worker makes its own loops.
  *
- * Differs from Tornado: `start()` and `runSync()` return promises instead of blocking, and
- * `stop()` waits for the end of the turn.
+ * Differs from Tornado: `start()` and `runSync()` return promises instead of blocking.
  */
 export class IOLoop implements AsyncDisposable {
   /** No interest: only errors and hang-up are reported. */

@@ -1,13 +1,13 @@
 /** Accepting connections, in batches, with pauses when the system runs out of resources. */
 import { constants } from 'node:os';
+import { checkFunction, checkInteger } from '../support/checks.js';
+import { systemError } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
-import { systemError } from '../support/errors.js';
+import { descriptorOf, type Socket } from '../sockets/socket.js';
 import type { Entry } from '../loop/guard.js';
 import { guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
-import { descriptorOf, type Socket } from '../sockets/socket.js';
-import { checkFunction, checkInteger } from '../support/checks.js';
 
 /** Called with each connection, a non-blocking socket, and the address of its peer. */
 export type AcceptCallback = (connection: Socket, address: Address) => unknown;
@@ -32,8 +32,8 @@ export interface AcceptOptions {
  * `ENOMEM`), accepting pauses for 0.1 s, up to 1 s while it fails, with one warning
  * (`IOLOOP_ACCEPT_PAUSED`). Connections wait in the backlog meanwhile.
  *
- * Differs from Tornado: the function that stops accepting does not close the socket, and a callback
- * may return a promise.
+ * Differs from Tornado: the callback may return a promise, and accepting pauses instead of failing in
+ * each turn when resources run out.
  *
  * @throws As {@link IOLoop.addHandler}; `ERR_OUT_OF_RANGE` for `batch`.
  */

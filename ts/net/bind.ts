@@ -1,11 +1,11 @@
 /** Listening sockets. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { portNumber } from '../sockets/address.js';
+import { checkInteger } from '../support/checks.js';
 import { invalidArgType, invalidArgValue, systemError } from '../support/errors.js';
+import { portNumber } from '../sockets/address.js';
 import { ipFamily } from '../sockets/ip-address.js';
 import { Socket } from '../sockets/socket.js';
-import { checkInteger } from '../support/checks.js';
 
 /** Options of {@link bindSockets}. */
 export interface BindOptions {

@@ -1,11 +1,11 @@
 /** The attempts for one connection: RFC 8305, "Happy Eyeballs". */
-import type { IOLoop } from '../loop/ioloop.js';
-import type { Timeout } from '../loop/timeouts.js';
-import { portNumber } from '../sockets/address.js';
-import { Socket } from '../sockets/socket.js';
 import { unwatchSignal, watchSignal, type Abortable } from '../support/abort-signal.js';
 import { Deferred } from '../support/deferred.js';
 import { invalidArgValue } from '../support/errors.js';
+import { portNumber } from '../sockets/address.js';
+import { Socket } from '../sockets/socket.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import type { Timeout } from '../loop/timeouts.js';
 import { IOStream } from '../streams/iostream.js';
 import type { IOStreamOptions } from '../streams/options.js';
 

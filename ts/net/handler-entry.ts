@@ -1,13 +1,13 @@
 /** Where a server enters `handleStream`, and what follows its failure. */
+import { isAbortReason } from '../support/abort-signal.js';
+import { StreamClosedError } from '../support/errors.js';
+import { ReportGate } from '../support/report-gate.js';
 import type { Address } from '../sockets/address.js';
 import type { Entry } from '../loop/guard.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
-import { isAbortReason } from '../support/abort-signal.js';
-import { StreamClosedError } from '../support/errors.js';
-import { ReportGate } from '../support/report-gate.js';
-import { coreOf } from '../streams/stream.js';
 import { IOStream } from '../streams/iostream.js';
+import { coreOf } from '../streams/stream.js';
 import { isHandshakeFailure } from '../streams/tls/handshake-failures.js';
 import type { StreamHandler } from './server-options.js';
 

@@ -1,11 +1,11 @@
 /** Servers of `node:http`, `node:https` and `node:http2` on connections of the loop. */
 import type { AddressInfo, Server as NetServer } from 'node:net';
-import type { Address } from '../sockets/address.js';
 import { invalidArgType } from '../support/errors.js';
 import { nextTick } from '../support/host.js';
-import { IOStreamDuplex } from '../streams/adapters/duplex.js';
-import { addressInfo } from '../streams/adapters/duplex-addresses.js';
+import type { Address } from '../sockets/address.js';
 import type { Socket } from '../sockets/socket.js';
+import { addressInfo } from '../streams/adapters/duplex-addresses.js';
+import { IOStreamDuplex } from '../streams/adapters/duplex.js';
 import { SSLIOStream, type IOStream } from '../streams/iostream.js';
 import type { StopOptions, TCPServerOptions } from './server-options.js';
 import { TCPServer } from './tcp-server.js';

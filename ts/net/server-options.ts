@@ -1,11 +1,11 @@
 /** The options of a `TCPServer`, and their check: once for all connections. */
 import type { TlsOptions } from 'node:tls';
-import type { Address } from '../sockets/address.js';
-import type { IOLoop } from '../loop/ioloop.js';
-import type { WaitOptions } from '../loop/wait.js';
 import { checkBoolean, checkFunction, checkInteger, checkOptions } from '../support/checks.js';
 import { secondsOf } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
+import type { Address } from '../sockets/address.js';
+import type { IOLoop } from '../loop/ioloop.js';
+import type { WaitOptions } from '../loop/wait.js';
 import type { IOStream } from '../streams/iostream.js';
 import { streamSettings, type IOStreamOptions, type StreamSettings } from '../streams/options.js';
 import { DEFAULT_BATCH, MAX_BATCH } from './acceptor.js';

@@ -1,8 +1,8 @@
 /** Streams that a server has accepted and its iterator has not taken. */
-import type { IOLoop } from '../loop/ioloop.js';
 import { Deferred } from '../support/deferred.js';
-import type { IOStream } from '../streams/iostream.js';
+import type { IOLoop } from '../loop/ioloop.js';
 import { limited, type WaitOptions } from '../loop/wait.js';
+import type { IOStream } from '../streams/iostream.js';
 
 /** First in, first out, for one taker at a time. */
 export class StreamQueue {

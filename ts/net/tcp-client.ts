@@ -1,12 +1,12 @@
 /** `TCPClient`: connects to a name. */
+import { checkOptions } from '../support/checks.js';
+import { invalidArgType, invalidArgValue } from '../support/errors.js';
+import { portNumber } from '../sockets/address.js';
+import { ipFamily } from '../sockets/ip-address.js';
 import { settled } from '../loop/guard.js';
 import { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
-import { portNumber } from '../sockets/address.js';
-import { ipFamily } from '../sockets/ip-address.js';
-import { checkOptions } from '../support/checks.js';
-import { invalidArgType, invalidArgValue } from '../support/errors.js';
 import type { IOStream } from '../streams/iostream.js';
 import type { IOStreamOptions, StartTlsOptions } from '../streams/options.js';
 import { ConnectAttempts, type HostAddress } from './connect-attempts.js';

@@ -1,12 +1,12 @@
 /** `TCPServer`: a stream for each connection. */
 import type { SecureContextOptions, Server } from 'node:tls';
+import { serverState, unsupported } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { Socket } from '../sockets/socket.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
-import { serverState, unsupported } from '../support/errors.js';
 import { acceptedStream, type IOStream } from '../streams/iostream.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { Acceptor } from './acceptor.js';
@@ -36,8 +36,8 @@ import { StreamQueue } from './stream-queue.js';
  * reported once, and again after 1 s, 2 s, 4 s … up to a minute while handshakes fail: peers cause
  * them at will. If `handleStream` returns, the stream stays as it is.
  *
- * Differs from Tornado: there is no `handle_stream` that must be overridden, a server may have a
- * limit of connections, and {@link stop} can wait for them.
+ * Differs from Tornado: `handleStream` may be an option, the number of connections may be limited, and
+ * {@link stop} can wait for them. There is one process.
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** The loop of the server and its connections. */
