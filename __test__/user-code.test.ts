@@ -21,6 +21,7 @@ const PATTERNS: readonly {
       'loop/guard.ts': 'the way itself',
       'sockets/fd.ts': 'close() of an object: its failure is not reported',
       'support/deferred.ts': 'a promise of our own',
+      'streams/stream.ts': 'the promise of a writer, which closes the stream by itself',
     },
   },
   {
