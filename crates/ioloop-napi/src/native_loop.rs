@@ -12,7 +12,7 @@ use napi_derive::napi;
 use rustix::io::Errno;
 
 use crate::driver::{Driver, Failure, Kind};
-use crate::errno::CLOSED;
+use crate::errno::{CLOSED, Value, or_errno};
 use crate::fd::JsFd;
 
 /// The native half of an `IOLoop`. JavaScript holds it as an external value and passes it to free
@@ -40,6 +40,8 @@ pub(crate) struct Open {
 pub(crate) type Core = EventLoop<JsFd, ()>;
 
 impl NativeLoop {
+    /// Runs an operation on the loop.
+    ///
     /// # Errors
     ///
     /// `EBADF` once the loop is closed.
@@ -50,6 +52,11 @@ impl NativeLoop {
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         let mut open = self.open.borrow_mut();
         operation(open.as_mut().ok_or(Errno::BADF)?)
+    }
+
+    /// [`with`](Self::with), for a result that crosses as a number.
+    pub(crate) fn run<T: Value>(&self, operation: impl FnOnce(&mut Open) -> Result<T>) -> i32 {
+        or_errno(|| self.with(operation))
     }
 }
 
@@ -114,12 +121,10 @@ pub fn loop_start(
     };
     let selector = || handle.with(|open| Ok(open.core.as_raw_fd())).ok();
     match Driver::start(kind, env, &wake, selector) {
-        Ok(driver) => Ok(handle
-            .with(|open| {
-                open.driver = Some(driver);
-                Ok(0)
-            })
-            .unwrap_or(CLOSED)),
+        Ok(driver) => Ok(handle.run(|open| {
+            open.driver = Some(driver);
+            Ok(())
+        })),
         Err(Failure::Errno(errno)) => Ok(-errno),
         Err(Failure::Other(error)) => Err(error),
     }

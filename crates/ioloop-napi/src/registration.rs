@@ -6,7 +6,6 @@ use ioloop::{Error, Result};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
 
-use crate::errno::or_errno;
 use crate::fd::JsFd;
 use crate::native_loop::{Core, NativeLoop};
 
@@ -14,29 +13,25 @@ use crate::native_loop::{Core, NativeLoop};
 /// `INTEREST_VERIFY`. The index of the registration, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_register(handle: &External<NativeLoop>, fd: i32, interest: u32) -> i32 {
-    or_errno(|| {
-        handle.with(|open| {
-            let reactor = open.core.reactor_mut();
-            let token = reactor.register(JsFd::new(fd)?, Interest::from_word(interest))?;
-            if interest & INTEREST_VERIFY != 0
-                && let Err(error) = reactor.verify(token)
-            {
-                reactor.deregister(token);
-                return Err(error);
-            }
-            Ok(token.index() as usize)
-        })
+    handle.run(|open| {
+        let reactor = open.core.reactor_mut();
+        let token = reactor.register(JsFd::new(fd)?, Interest::from_word(interest))?;
+        if interest & INTEREST_VERIFY != 0
+            && let Err(error) = reactor.verify(token)
+        {
+            reactor.deregister(token);
+            return Err(error);
+        }
+        Ok(token.index() as usize)
     })
 }
 
 /// Adds `INTEREST_VERIFY` to a registration. 0, or a negative errno.
 #[napi(catch_unwind)]
 pub fn loop_verify(handle: &External<NativeLoop>, index: u32) -> i32 {
-    or_errno(|| {
-        handle.with(|open| {
-            let token = token_at(&open.core, index)?;
-            open.core.reactor_mut().verify(token)
-        })
+    handle.run(|open| {
+        let token = token_at(&open.core, index)?;
+        open.core.reactor_mut().verify(token)
     })
 }
 
@@ -54,12 +49,10 @@ pub fn loop_is_registered(handle: &External<NativeLoop>, index: u32) -> bool {
 /// Changes the interest of a registration. 0, or a negative errno: `-ENOENT` if it has ended.
 #[napi(catch_unwind)]
 pub fn loop_reregister(handle: &External<NativeLoop>, index: u32, interest: u32) -> i32 {
-    or_errno(|| {
-        handle.with(|open| {
-            let token = token_at(&open.core, index)?;
-            let interest = Interest::from_word(interest);
-            open.core.reactor_mut().reregister(token, interest)
-        })
+    handle.run(|open| {
+        let token = token_at(&open.core, index)?;
+        let interest = Interest::from_word(interest);
+        open.core.reactor_mut().reregister(token, interest)
     })
 }
 
