@@ -5,10 +5,10 @@ import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.j
 import { ipFamily, zoneIndex } from './ip-address.js';
 
 /**
- * Where a socket is: a numeric host and a port, or the path of a Unix socket. A path that starts
- * with NUL is in Linux' abstract namespace; the empty path is that of an unnamed Unix socket. An
- * IPv6 host may end in a zone, the name or the index of an interface: `fe80::1%eth0`, `fe80::1%2`.
- * Addresses that the system gives have the index.
+ * The address of a socket: a numeric host and a port, or the path of a Unix socket. A path that
+ * starts with NUL is in Linux' abstract namespace; an unnamed Unix socket has the empty path. An IPv6
+ * host may end in a zone, the name or the index of an interface: `fe80::1%eth0`, `fe80::1%2`.
+ * Addresses from the system have the index.
  */
 export type Address =
   | {
@@ -25,7 +25,7 @@ export type Address =
 /** The `FAMILY_` constants of the binding. */
 export type Family = 4 | 6 | 1;
 
-/** Memory for an address that the core writes. */
+/** Memory for an address that the core writes. The layout is documented at `ADDRESS_BYTES`. */
 export function addressBuffer(): Buffer {
   return Buffer.alloc(ADDRESS_BYTES);
 }
@@ -44,19 +44,18 @@ export function encodeAddress(address: Address, family: Family, isBind: boolean)
   return encoded(family, number, hostText(isBind ? (host ?? '') : host, family, isBind));
 }
 
-/** An address that the core wrote. That of an unnamed Unix socket is the empty path. */
+/** The address that the core has written to `bytes`. */
 export function decodeAddress(bytes: Buffer): Address {
-  const [family = 0, high = 0, low = 0, length = 0] = bytes;
-  const end = ADDRESS_TEXT + length;
-  if (family === FAMILY_IPV4 || family === FAMILY_IPV6) {
-    return { host: bytes.toString('latin1', ADDRESS_TEXT, end), port: high * 256 + low };
+  const end = ADDRESS_TEXT + (bytes[3] as number);
+  if (familyOf(bytes) !== FAMILY_UNIX) {
+    return { host: bytes.toString('latin1', ADDRESS_TEXT, end), port: bytes.readUInt16BE(1) };
   }
   return { path: bytes.toString('utf8', ADDRESS_TEXT, end) };
 }
 
-/** The family of an address that the core wrote. */
+/** The family of the address that the core has written to `bytes`. */
 export function familyOf(bytes: Buffer): Family {
-  const [family] = bytes;
+  const family = bytes[0];
   return family === FAMILY_IPV4 || family === FAMILY_IPV6 ? family : FAMILY_UNIX;
 }
 
@@ -113,8 +112,7 @@ function encoded(family: Family, port: number, text: string): Buffer {
   const bytes = addressBuffer();
   const length = bytes.write(text, ADDRESS_TEXT);
   bytes[0] = family;
-  bytes[1] = port >> 8;
-  bytes[2] = port & 0xff;
+  bytes.writeUInt16BE(port, 1);
   bytes[3] = length;
   return bytes;
 }
