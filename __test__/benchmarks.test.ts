@@ -53,7 +53,7 @@ for (const quick of [false, true]) {
     test(`${title}: rows name peers of a case, and targets a label`, (t) => {
       for (const row of question.rows) {
         const labels = labelled(row.against ?? []);
-        for (const part of [{}, ...labels.map(([, part]) => part)]) {
+        for (const override of [{}, ...labels.map(([, part]) => part)]) {
           const { of, peer } = { ...row, ...override };
           // The quick questions have fewer cases.
           if (quick && !question.cases.some(({ key }) => key === of)) continue;
