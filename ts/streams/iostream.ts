@@ -2,12 +2,7 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Address } from '../sockets/address.js';
 import { capture } from '../loop/async-context.js';
-import {
-  invalidArgType,
-  invalidArgValue,
-  StreamClosedError,
-  streamBusy,
-} from '../support/errors.js';
+import { invalidArgType, StreamClosedError, streamBusy } from '../support/errors.js';
 import type { FdLike } from '../sockets/fd.js';
 import { ioOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
@@ -15,10 +10,17 @@ import { expectToRun } from '../loop/not-running.js';
 import type { Socket } from '../sockets/socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
 import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
+import {
+  alpnProtocolOf,
+  authorizationErrorOf,
+  peerCertificateOf,
+  servernameOf,
+} from './tls/session.js';
 import { FdTransport } from './fd-transport.js';
-import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
+import { checkBoolean, checkOptions } from '../support/checks.js';
 import {
   NO_OPTIONS,
+  refusesBuffered,
   streamSettings,
   type IOStreamOptions,
   type ReadBytesOptions,
@@ -27,16 +29,8 @@ import {
   type StartTlsOptions,
   type StreamSettings,
 } from './options.js';
-import {
-  Copied,
-  Peek,
-  ReadInto,
-  ReadUntil,
-  ReadUntilClose,
-  ReadUntilRegex,
-  readBytes,
-  type Read,
-} from './reads.js';
+import { bytesRead, intoRead, isPlain, peekRead, regexRead, untilRead } from './read-arguments.js';
+import { Copied, ReadUntilClose, readBytes, type Read } from './reads.js';
 import { INTERNALS } from '../support/internals.js';
 import { coreOf, Stream, toError, type CloseCallback } from './stream.js';
 import type { Data } from './data.js';
@@ -195,11 +189,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     if (isCount && isPlain(options) && options.partial === true) {
       return reader.read(readBytes(count, true));
     }
-    return this.#read(() => {
-      const partial = isPartial(options);
-      checkInteger('count', count, 0, partial ? Number.MAX_SAFE_INTEGER : maxBufferSize);
-      return readBytes(Math.min(count, maxBufferSize), partial);
-    }, options);
+    return this.#read(() => bytesRead(count, options, limits), options);
   }
 
   /**
@@ -208,12 +198,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * stream until the promise is settled. The bytes of a read that is given up stay for the next one.
    */
   readInto(buffer: NodeJS.ArrayBufferView, options?: ReadBytesOptions): Promise<number> {
-    return this.#read(() => {
-      if (!ArrayBuffer.isView(buffer)) {
-        throw invalidArgType('buffer', buffer, 'a Buffer, a typed array or a DataView');
-      }
-      return new ReadInto(buffer, isPartial(options));
-    }, options);
+    return this.#read(() => intoRead(buffer, options), options);
   }
 
   /**
@@ -222,10 +207,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `UnsatisfiableReadError`; see `closeOnLimit`.
    */
   readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Promise<Buffer> {
-    return this.#read(() => {
-      const pattern = delimiterBytes(delimiter);
-      return new ReadUntil(pattern, this.#maxBytes(options), sparesStream(options));
-    }, options);
+    return this.#read(() => untilRead(delimiter, options, this.#core.limits), options);
   }
 
   /**
@@ -238,11 +220,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * chooses. It blocks the thread, and no timeout ends it. For protocols prefer {@link readUntil}.
    */
   readUntilRegex(regex: RegExp, options?: ReadUntilOptions): Promise<Buffer> {
-    return this.#read(() => {
-      if (!(regex instanceof RegExp)) throw invalidArgType('regex', regex, 'a RegExp');
-      const maxBytes = this.#maxBytes(options, REGEX_BYTES);
-      return new ReadUntilRegex(regex, maxBytes, sparesStream(options));
-    }, options);
+    return this.#read(() => regexRead(regex, options, this.#core.limits), options);
   }
 
   /**
@@ -256,10 +234,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /** A copy of the next `count` bytes, by default one, which stay to be read. */
   peek(count = 1, options?: WaitOptions): Promise<Buffer> {
-    return this.#read(() => {
-      checkInteger('count', count, 0, this.#core.limits.maxBufferSize);
-      return new Peek(count);
-    }, options);
+    return this.#read(() => peekRead(count, this.#core.limits), options);
   }
 
   /**
@@ -276,7 +251,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   async *chunks(options?: ReadOptions): AsyncGenerator<Buffer, undefined, undefined> {
     checkOptions(options);
     const { limits, reader } = this.#core;
-    const read = options === undefined ? PARTIAL : { ...readOptionsOf(options), partial: true };
+    const { timeout, signal, copy } = options ?? {};
+    const read = options === undefined ? PARTIAL : { timeout, signal, copy, partial: true };
     for (;;) {
       let chunk: Buffer;
       try {
@@ -419,20 +395,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {
     checkOptions(options);
     const core = this.#core;
-    if (core.closed) throw core.closedError();
-    if (this.reading || this.writing) {
-      throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
-    }
-    const { buffered = 'handshake' } = options;
-    if (buffered !== 'handshake' && buffered !== 'refuse') {
-      throw invalidArgValue('buffered', buffered, "'handshake' or 'refuse'");
-    }
-    // What arrives from here on, while the module is loaded, is the handshake.
-    if (buffered === 'refuse' && core.reader.buffered > 0) {
+    core.assertIdle('startTls()');
+    // Bytes that arrive while the module is loaded belong to the handshake.
+    if (refusesBuffered(options) && core.reader.buffered > 0) {
       throw streamBusy('startTls()', 'bytes were received and not read');
     }
     try {
-      // Loaded when it is needed: few programs do, and it takes its time.
+      // Few programs need it, and it takes time to load.
       const { startTls } = await import('./tls/start-tls.js');
       return await startTls(core, options, (stream, socket) => new SSLIOStream(stream, socket));
     } catch (error) {
@@ -463,12 +432,6 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-  }
-
-  #maxBytes(options: ReadUntilOptions | undefined, otherwise = Infinity): number {
-    const { maxBufferSize } = this.#core.limits;
-    if (options?.maxBytes === undefined) return Math.min(otherwise, maxBufferSize);
-    return checkInteger('maxBytes', options.maxBytes, 1, maxBufferSize);
   }
 
   /** @internal For the classes of this package that are built on streams. */
@@ -514,30 +477,24 @@ export class SSLIOStream extends IOStream {
     return this.tlsSocket.authorized;
   }
 
-  /** The code of what the verification has found, such as `CERT_HAS_EXPIRED`; `null` if nothing. */
+  /** The code of the verification's error, such as `CERT_HAS_EXPIRED`; `null` without one. */
   get authorizationError(): string | null {
-    const { authorizationError } = this.tlsSocket as { authorizationError: unknown };
-    return authorizationError === null || authorizationError === undefined
-      ? null
-      : String((authorizationError as { code?: unknown }).code ?? authorizationError);
+    return authorizationErrorOf(this.tlsSocket);
   }
 
   /** The name that the client has asked for (SNI); `null` without one. */
   get servername(): string | null {
-    const { servername } = this.tlsSocket as { servername?: unknown };
-    return typeof servername === 'string' ? servername : null;
+    return servernameOf(this.tlsSocket);
   }
 
   /** The protocol that was agreed on by ALPN; `null` without one. */
   get alpnProtocol(): string | null {
-    const { alpnProtocol } = this.tlsSocket;
-    return typeof alpnProtocol === 'string' ? alpnProtocol : null;
+    return alpnProtocolOf(this.tlsSocket);
   }
 
-  /** The certificate of the peer; `null` when it has shown none. */
+  /** The certificate of the peer; `null` if it has sent none. */
   get peerCertificate(): PeerCertificate | null {
-    const certificate = this.tlsSocket.getPeerCertificate() as PeerCertificate | undefined;
-    return certificate === undefined || Object.keys(certificate).length === 0 ? null : certificate;
+    return peerCertificateOf(this.tlsSocket);
   }
 
   /** As of {@link IOStream}, with the members of `tls.TLSSocket` too. */
@@ -566,42 +523,4 @@ export function acceptedStream(socket: Socket, settings: StreamSettings): IOStre
   return new IOStream(streamOn(socket, settings));
 }
 
-const REGEX_BYTES = 65_536;
 const PARTIAL: ReadBytesOptions = { partial: true };
-
-function isPartial(options: ReadBytesOptions | undefined): boolean {
-  return options !== undefined && checkBoolean('partial', options.partial, false);
-}
-
-/** Nothing to wait by: what is left of the options is looked at where it is needed. */
-function isPlain(options: unknown): options is ReadBytesOptions {
-  if (typeof options !== 'object' || options === null) return false;
-  const { timeout, signal, copy } = options as ReadOptions;
-  return timeout === undefined && signal === undefined && copy === undefined;
-}
-
-function readOptionsOf({ timeout, signal, copy }: ReadOptions): ReadOptions {
-  return { timeout, signal, copy };
-}
-
-/** A delimiter as bytes. Programs use the same one for every message. */
-function delimiterBytes(delimiter: string | Uint8Array): Buffer {
-  if (delimiter === lastDelimiter) return lastBytes;
-  const bytes = typeof delimiter === 'string' ? Buffer.from(delimiter) : delimiter;
-  if (!(bytes instanceof Uint8Array)) {
-    throw invalidArgType('delimiter', delimiter, 'a string or Uint8Array');
-  }
-  if (bytes.length === 0) throw invalidArgValue('delimiter', delimiter, 'not empty');
-  if (typeof delimiter === 'string') {
-    lastDelimiter = delimiter;
-    lastBytes = bytes as Buffer;
-  }
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
-}
-
-let lastDelimiter = '\n';
-let lastBytes: Buffer = Buffer.from(lastDelimiter);
-
-function sparesStream(options: ReadUntilOptions | undefined): boolean {
-  return options !== undefined && !checkBoolean('closeOnLimit', options.closeOnLimit, true);
-}

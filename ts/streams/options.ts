@@ -3,6 +3,7 @@ import type { ConnectionOptions, Server, TlsOptions } from 'node:tls';
 import { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
+import { invalidArgValue } from '../support/errors.js';
 import type { WriterLimits } from './transport.js';
 
 /** Options of {@link IOStream}. */
@@ -110,6 +111,16 @@ export function streamSettings(options: IOStreamOptions): StreamSettings {
     allowHalfOpen: checkBoolean('allowHalfOpen', options.allowHalfOpen, false),
     loop: options.loop ?? IOLoop.current(),
   };
+}
+
+/**
+ * Whether {@link StartTlsOptions.buffered} refuses bytes that were received.
+ *
+ * @throws `ERR_INVALID_ARG_VALUE`.
+ */
+export function refusesBuffered({ buffered = 'handshake' }: StartTlsOptions): boolean {
+  if (buffered === 'handshake' || buffered === 'refuse') return buffered === 'refuse';
+  throw invalidArgValue('buffered', buffered, "'handshake' or 'refuse'");
 }
 
 function streamLimits(options: IOStreamOptions): StreamLimits {

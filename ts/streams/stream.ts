@@ -275,6 +275,15 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     },
   ];
 
+  /** @throws The error of a closed stream; `ERR_IOLOOP_STREAM_BUSY` of one that is in use. */
+  assertIdle(call: string): void {
+    if (this.closed) throw this.closedError();
+    if (this.#connecting !== null) throw streamBusy(call, 'it is not connected yet');
+    if (this.reader.reading || this.unsent > 0) {
+      throw streamBusy(call, 'a read waits, or something is still to be sent');
+    }
+  }
+
   /**
    * Closes the stream, and leaves its transport and its listeners to another one. Bytes that were
    * received cannot be read here any more. The caller sets {@link move}.

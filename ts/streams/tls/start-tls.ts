@@ -3,7 +3,6 @@ import * as tls from 'node:tls';
 import {
   invalidArgType,
   invalidArgValue,
-  streamBusy,
   streamClosed,
   tlsHandshakeEnded,
 } from '../../support/errors.js';
@@ -35,10 +34,11 @@ export function startTls<T>(
   const giveUp = (error: unknown): void => {
     handshake?.fail(error as Error);
   };
-  // Every getter of the options has run before the state of the stream is looked at.
+  // The getters of the options run before the state of the stream is checked.
   const wait = isLimited(options) ? new Wait(stream.loop, options, 'TLS handshake', giveUp) : null;
   try {
-    handshake = new Handshake(stream, moveOut(stream), makeSecure);
+    stream.assertIdle('startTls()');
+    handshake = new Handshake(stream, stream.moveOut(), makeSecure);
   } catch (error) {
     wait?.done();
     throw error;
@@ -52,16 +52,6 @@ export function startTls<T>(
   return handshake.result.finally(() => {
     wait?.done();
   });
-}
-
-/** @throws When the stream is closed or in use. */
-function moveOut(stream: Stream): Moved {
-  if (stream.closed) throw stream.closedError();
-  if (stream.connecting !== null) throw streamBusy('startTls()', 'it is not connected yet');
-  if (stream.reader.reading || stream.unsent > 0) {
-    throw streamBusy('startTls()', 'a read waits, or something is still to be sent');
-  }
-  return stream.moveOut();
 }
 
 /**
