@@ -1,4 +1,4 @@
-/** A stream of the loop as Node's own streams know one. */
+/** A stream of the loop as a `Duplex` of Node's. */
 import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Address } from '../../sockets/address.js';
@@ -14,7 +14,8 @@ import {
   type DuplexConnectArguments,
   type DuplexConnectOptions,
 } from './duplex-addresses.js';
-import { emitClose, endWithPeer, guard, reasonOf, type WriteCallback } from './duplex-endings.js';
+import { emitClose, endWithPeer, reasonOf, type WriteCallback } from './duplex-endings.js';
+import { DuplexFlow } from './duplex-flow.js';
 import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
 import type { IOStream } from '../iostream.js';
@@ -38,8 +39,8 @@ export type DuplexReadyState = 'opening' | 'open' | 'readOnly' | 'writeOnly' | '
  * A `Duplex` over an {@link IOStream} with the members and events of `net.Socket`. Backpressure,
  * half-close and `destroy()` go through to the stream, and closing the stream destroys the duplex.
  *
- * It is not an instance of `net.Socket`, whose class needs a handle of libuv. It differs where that
- * shows: `_handle` is absent, `ref()` and `unref()` do nothing, `connect()` of a connected stream
+ * It is not an instance of `net.Socket`, whose class needs a handle of libuv. It differs in
+ * that `_handle` is absent, `ref()` and `unref()` do nothing, `connect()` of a connected stream
  * only emits `'connect'`, a destroyed one cannot be connected again, and `remoteAddress` is known
  * after the close even when nothing asked before.
  */
@@ -50,15 +51,10 @@ export class IOStreamDuplex extends Duplex {
   bytesRead = 0;
   readonly #stream: IOStream;
   readonly #core: Stream;
-  /** Most bytes of one read. */
-  readonly #chunkSize: number;
+  readonly #flow: DuplexFlow;
   #remote: Address | null;
   #local: Address | null = null;
-  #timer: IdleTimer | null = null;
   #connecting = false;
-  /** Bytes given to the stream, and those of them whose callback has not been called. */
-  #dispatched = 0;
-  #inFlight = 0;
   #server: unknown = undefined;
 
   /** @internal */
@@ -67,14 +63,14 @@ export class IOStreamDuplex extends Duplex {
     super({ allowHalfOpen, emitClose: false });
     this.#stream = stream;
     this.#core = core;
-    this.#chunkSize = Math.min(CHUNK, core.limits.maxBufferSize);
+    this.#flow = new DuplexFlow(this, stream, core.limits.maxBufferSize);
     // The duplex closes the stream when both of its sides have ended.
     core.adapt(this);
     const { connected } = core.transport;
     this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
     this.on('end', endWithPeer);
     if (core.connecting !== null) this.#awaitConnection(core.connecting);
-    // As net.Socket: an end or a reset is noticed before anything reads.
+    // As net.Socket: EOF and a reset are found before anything reads.
     else if (connected || stream.closed) this.read(0);
   }
 
@@ -102,7 +98,7 @@ export class IOStreamDuplex extends Duplex {
 
   /** Bytes written so far, those that wait included. */
   get bytesWritten(): number {
-    return this.#dispatched + this.writableLength - this.#inFlight;
+    return this.#flow.bytesWritten;
   }
 
   /** Bytes that wait to be sent; undefined after the close. */
@@ -174,7 +170,7 @@ export class IOStreamDuplex extends Duplex {
     const { options, listener } = connectTarget(args);
     if (listener !== undefined) this.once('connect', listener);
     if (this.#connecting) return this;
-    this.#noteActivity();
+    this.#flow.noteActivity();
     const { transport } = this.#core;
     this.#connecting = true;
     if (transport.connected) nextTick(this.#onConnect);
@@ -195,14 +191,14 @@ export class IOStreamDuplex extends Duplex {
       throw invalidArgType('callback', callback, 'a function');
     }
     this.timeout = milliseconds;
-    this.#timer?.clear();
-    this.#timer = null;
+    this.#flow.timer?.clear();
+    this.#flow.timer = null;
     if (period === 0) {
       if (callback !== undefined) this.removeListener('timeout', callback);
       return this;
     }
     const onIdle = (): void => void this.emit('timeout');
-    this.#timer = new IdleTimer(period, onIdle, () => this.#stream.writeBufferSize);
+    this.#flow.timer = new IdleTimer(period, onIdle, () => this.#stream.writeBufferSize);
     if (callback !== undefined) this.once('timeout', callback);
     return this;
   }
@@ -255,20 +251,20 @@ export class IOStreamDuplex extends Duplex {
 
   /** @internal */
   override _read(): void {
-    if (this.#connecting) this.once('connect', this.#receive);
-    else this.#receive();
+    if (this.#connecting) this.once('connect', this.#flow.receive);
+    else this.#flow.receive();
   }
 
   /** @internal */
   override _write(chunk: Buffer, _encoding: string, done: WriteCallback): void {
-    this.#send(chunk, chunk.length, done);
+    this.#flow.send(chunk, chunk.length, done);
   }
 
   /** @internal */
   override _writev(chunks: { chunk: Buffer; encoding: string }[], done: WriteCallback): void {
     let length = 0;
     for (const { chunk } of chunks) length += chunk.length;
-    this.#send(
+    this.#flow.send(
       chunks.map(({ chunk }) => chunk),
       length,
       done,
@@ -277,20 +273,13 @@ export class IOStreamDuplex extends Duplex {
 
   /** @internal */
   override _final(done: WriteCallback): void {
-    // The peer may have closed first: nothing is left to end.
-    if (this.#stream.closed) done();
-    else {
-      this.#stream.shutdownWrite().then(
-        () => guard(done),
-        (error: Error) => this.#fail(done, error),
-      );
-    }
+    this.#flow.end(done);
   }
 
   /** @internal */
   override _destroy(error: Error | null, done: WriteCallback): void {
-    this.#timer?.clear();
-    this.#timer = null;
+    this.#flow.timer?.clear();
+    this.#flow.timer = null;
     this.#connecting = false;
     // As net.Socket, which sends in write(): an answer such as "408" precedes the close for an error.
     if (!this.#stream.closed) this.#core.flush();
@@ -298,69 +287,6 @@ export class IOStreamDuplex extends Duplex {
     done(error);
     setImmediate(() => emitClose(this, error !== null));
   }
-
-  #send(data: Buffer | Buffer[], length: number, done: WriteCallback): void {
-    this.#noteActivity();
-    this.#dispatched += length;
-    this.#inFlight = length;
-    this.#stream.write(data).then(
-      () => this.#afterCork(done),
-      (error: Error) => this.#fail(done, error),
-    );
-  }
-
-  /**
-   * Calls `done` when no tick waits to uncork. `node:http` corks in `write()`, uncorks in the next
-   * tick, and until then takes what is in flight for a reason to wait for `'drain'` (Node 26). An
-   * end in between leaves nothing to drain, and it waits for ever. A socket of Node's never ends a
-   * write there, since libuv calls back when no tick is left.
-   */
-  #afterCork(done: WriteCallback): void {
-    if (this.writableCorked === 0) this.#written(done);
-    // The tick that uncorks was queued before. A cork that outlasts it does not wait for a tick.
-    else nextTick(this.#afterTick, done);
-  }
-
-  readonly #afterTick = (done: WriteCallback): void => {
-    if (this.writableCorked === 0) this.#written(done);
-    else setImmediate(() => this.#written(done));
-  };
-
-  #written(done: WriteCallback): void {
-    this.#noteActivity();
-    this.#inFlight = 0;
-    guard(done);
-  }
-
-  #fail(done: WriteCallback, error: Error): void {
-    const reason = reasonOf(error);
-    // Closed by the program: as destroy() without an error.
-    if (reason === null) this.destroy();
-    guard(done, reason ?? error);
-  }
-
-  readonly #receive = (): void => {
-    if (this.#stream.reading) return;
-    this.#stream.readBytes(this.#chunkSize, PARTIAL).then(this.#onChunk, this.#onReadFailure);
-  };
-
-  readonly #onChunk = (chunk: Buffer): void => {
-    this.#noteActivity();
-    this.bytesRead += chunk.length;
-    guard(() => this.push(chunk));
-  };
-
-  readonly #onReadFailure = (error: Error): void => {
-    const { error: closedBy, ended } = this.#stream;
-    guard(() => {
-      if (!ended || closedBy !== null) this.destroy(reasonOf(error) ?? undefined);
-      else {
-        this.push(null);
-        // 'end' is emitted although nothing reads.
-        this.read(0);
-      }
-    });
-  };
 
   #connectTo(options: DuplexConnectOptions): void {
     const local = this.#stream.socket?.localAddress ?? { path: '' };
@@ -391,7 +317,7 @@ export class IOStreamDuplex extends Duplex {
     if (!this.#connecting) return;
     this.#connecting = false;
     this.#remote ??= this.#peer();
-    this.#noteActivity();
+    this.#flow.noteActivity();
     this.emit('connect');
     this.emit('ready');
     if (this.readable && !this.isPaused()) this.read(0);
@@ -406,14 +332,7 @@ export class IOStreamDuplex extends Duplex {
     if (this.destroyed || this.#stream.closed) return null;
     return (this.#local ??= this.pending ? null : (this.#stream.socket?.localAddress ?? null));
   }
-
-  #noteActivity(): void {
-    this.#timer?.restart();
-  }
 }
-
-const CHUNK = 64 * 1024;
-const PARTIAL = { partial: true };
 
 function isServer(server: unknown): server is TrackableServer {
   return typeof server === 'object' && server !== null && 'listeners' in server;
