@@ -14,7 +14,7 @@ import { runChild } from './helpers/child.js';
 import { pipe, until } from './helpers/fds.js';
 import { onLoop, takeReports, withLoop } from './helpers/loop.js';
 
-const { READ, WRITE } = IOLoop;
+const { NONE, READ, WRITE } = IOLoop;
 
 for (const [path, kind] of [
   ['/dev/null', /a device without readiness, such as \/dev\/null, is always ready/],
@@ -88,6 +88,20 @@ test("a child's stdout without a consumer: the handler is called, and Node has i
     }
     child.stdout.resume();
     child.stdin.end();
+    await once(child, 'close');
+  }));
+
+test("a child's stdout that fromFd() cannot watch: Node has it back", (t) =>
+  onLoop(async (loop) => {
+    const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
+    const [fd] = loop.splitFd(child.stdout);
+    loop.addHandler(fd, () => {}, NONE);
+    t.throws(() => IOStream.fromFd(child.stdout, { loop }), { code: 'EEXIST' });
+    loop.removeHandler(fd);
+    const data = once(child.stdout, 'data', { signal: AbortSignal.timeout(5000) });
+    child.stdin.end('hello');
+    const [chunk] = (await data) as [Buffer];
+    t.is(String(chunk), 'hello');
     await once(child, 'close');
   }));
 

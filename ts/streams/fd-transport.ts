@@ -105,22 +105,25 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   /**
-   * The transport on any descriptor that can be watched. The descriptor becomes non-blocking.
+   * Gives `open` the transport on any descriptor that can be watched, which becomes non-blocking. A
+   * stream of Node's is not read by Node any more, unless `open` throws.
    *
    * @throws `EBADF` when the descriptor is not open, `ERR_IOLOOP_UNSUPPORTED` for a socket with
-   * messages, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that is consumed.
+   * messages, `ERR_IOLOOP_FD_BUSY` for a stream of Node's that is consumed; the error of `open`.
    */
-  static adopt(io: LoopIO, file: FdLike): FdTransport {
+  static adopt<T>(io: LoopIO, file: FdLike, open: (transport: FdTransport) => T): T {
     const fd = fdOf(file);
     const kind = native.fdKind(fd);
     if (kind < 0) throw systemError(kind, 'fstat', { fd });
     assertStreamKind(kind);
-    readAheadOf(file)?.stop();
-    const isSocket = native.socketLocalAddress(fd, scratch) >= 0;
-    if (isSocket && typeof file === 'number') return new FdTransport(io, Socket.fromFd(file), kind);
-    const adopted = native.fdAdopt(fd);
-    if (adopted < 0) throw systemError(adopted, 'ioctl', { fd });
-    return new FdTransport(io, file, kind);
+    const readAhead = readAheadOf(file);
+    try {
+      readAhead?.stop();
+      return open(new FdTransport(io, nonBlocking(file, fd), kind));
+    } catch (error) {
+      readAhead?.resume();
+      throw error;
+    }
   }
 
   get fd(): number {
@@ -321,6 +324,16 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 const { EAGAIN, EBADF, ECONNREFUSED, EIO } = constants.errno;
 const UNWATCHED = -1;
 const CLOSED = READ_CLOSED | ERROR | HANG_UP;
+
+/** Makes a descriptor non-blocking. The number of a socket becomes a {@link Socket}. */
+function nonBlocking(file: FdLike, fd: number): FdLike {
+  if (typeof file === 'number' && native.socketLocalAddress(fd, scratch) >= 0) {
+    return Socket.fromFd(file);
+  }
+  const result = native.fdAdopt(fd);
+  if (result < 0) throw systemError(result, 'ioctl', { fd });
+  return file;
+}
 
 /** An address that is not looked at. */
 const scratch = addressBuffer();

@@ -87,8 +87,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   static fromFd(fd: FdLike, options: IOStreamOptions = NO_OPTIONS): IOStream {
     // Before the descriptor is touched.
     const settings = streamSettings(options);
-    const transport = FdTransport.adopt(ioOf(settings.loop), fd);
-    return new IOStream(new Stream(settings, transport));
+    const open = (transport: FdTransport): IOStream =>
+      new IOStream(new Stream(settings, transport));
+    return FdTransport.adopt(ioOf(settings.loop), fd, open);
   }
 
   /** The loop that moves the stream's bytes. */
