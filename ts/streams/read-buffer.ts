@@ -158,6 +158,18 @@ export class ReadBuffer {
   }
 }
 
+/** A buffer for a reader that has bytes: one that another reader has released, if there is one. */
+export function takeReadBuffer(): ReadBuffer {
+  const buffer = spare ?? new ReadBuffer();
+  spare = null;
+  return buffer;
+}
+
+/** Releases an empty buffer, which its reader does not use any more. */
+export function releaseReadBuffer(buffer: ReadBuffer): void {
+  spare = buffer;
+}
+
 const NOTHING = new Block(Buffer.alloc(0));
 
 /** Bytes up to which a comparison one by one is cheaper than a view and a call. */
@@ -165,3 +177,9 @@ const NEAR = 96;
 
 /** Larger blocks grow by this: otherwise half of a large buffer could be unused. */
 const LARGEST_SPARE = 16 * 1024 * 1024;
+
+/** The buffer of all readers without bytes. It is never filled: a read finds nothing to take. */
+export const NO_BYTES = new ReadBuffer();
+
+/** Most messages are read as they arrive: their reader takes this one, and releases it. */
+let spare: ReadBuffer | null = null;

@@ -5,7 +5,7 @@ import type { Wait } from '../loop/wait.js';
 import { capacities } from '../support/capacities.js';
 import { Deferred } from '../support/deferred.js';
 import { alreadyReading, bufferFull } from '../support/errors.js';
-import { ReadBuffer } from './read-buffer.js';
+import { NO_BYTES, releaseReadBuffer, takeReadBuffer, type ReadBuffer } from './read-buffer.js';
 import type { Read } from './reads.js';
 import { IDLE, NOTIFY, RECEIVE, type Transport } from './transport.js';
 
@@ -78,7 +78,8 @@ export class Reader {
   readonly #maxBufferSize: number;
   readonly #readChunkSize: number;
   readonly #source: Transport;
-  readonly #buffer = new ReadBuffer();
+  /** {@link NO_BYTES} while there are none: an idle stream has no buffer. */
+  #buffer = NO_BYTES;
   #reading = Reading.Idle;
   #input = Input.Open;
   /** The read, its promise and its limits; `null` in state idle. The limits may come later, or not. */
@@ -158,7 +159,7 @@ export class Reader {
 
   store(block: Block, start: number, end: number): void {
     try {
-      this.#buffer.receive(block, start, end);
+      this.#filled().receive(block, start, end);
     } catch (error) {
       // Out of memory. Nothing else may run now.
       this.#input = Input.Lost;
@@ -252,7 +253,7 @@ export class Reader {
   #fill(): number {
     const room = this.#maxBufferSize + 1 - this.#buffer.length;
     const size = Math.min(this.#readChunkSize, room);
-    return this.#buffer.readFrom(this.#source, Math.max(size, this.#source.leastRoom));
+    return this.#filled().readFrom(this.#source, Math.max(size, this.#source.leastRoom));
   }
 
   /** A read of the source gave no bytes: EOF, or a negative errno. */
@@ -303,7 +304,7 @@ export class Reader {
   /** Returns the error that the read rejects with: `error`, unless bytes are lost. */
   #giveBack({ target, name }: Read<unknown>, error: unknown): unknown {
     try {
-      target?.giveBack(this.#buffer, name);
+      if (target !== null && target.filled > 0) target.giveBack(this.#filled(), name);
       return error;
     } catch (lost) {
       // The bytes after the gap are of no use.
@@ -314,7 +315,8 @@ export class Reader {
 
   /** After a read, or an attempt, whose result comes first. */
   #afterRead(): void {
-    if (this.#buffer.isShared) this.#source.atTickEnd();
+    if (this.#buffer.length === 0) this.#release();
+    else if (this.#buffer.isShared) this.#source.atTickEnd();
     if (this.#input === Input.Open) {
       if (this.#source.peerClosed && this.#source.readable) this.#source.continueLater();
     } else if (this.#input === Input.Eof) {
@@ -328,6 +330,19 @@ export class Reader {
     if (this.#input === Input.Lost) this.#owner.onFailure(this.#loss as Error);
     const partial = read.keepsPartial ? this.takeUnread() : undefined;
     return this.ended ? this.#owner.endedError(partial) : this.#owner.closedError(partial);
+  }
+
+  /** The buffer, to fill. */
+  #filled(): ReadBuffer {
+    if (this.#buffer === NO_BYTES) this.#buffer = takeReadBuffer();
+    return this.#buffer;
+  }
+
+  #release(): void {
+    const buffer = this.#buffer;
+    if (buffer === NO_BYTES) return;
+    this.#buffer = NO_BYTES;
+    releaseReadBuffer(buffer);
   }
 
   #isFull(): boolean {
