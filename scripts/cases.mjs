@@ -8,7 +8,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, dirname, extname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Hint, root, script } from './lib/process.mjs';
+import { Hint, list, root, script } from './lib/process.mjs';
 import { nodeBinary } from './lib/runtimes.mjs';
 import { setUp } from './lib/setup.mjs';
 import { drivers } from './lib/stages.mjs';
@@ -131,9 +131,4 @@ async function inParallel(items, work) {
   };
   await Promise.all(Array.from({ length: Number(values.jobs) }, worker));
   return results;
-}
-
-/** @param {string} text */
-function list(text) {
-  return text.split(',').filter((item) => item !== '');
 }

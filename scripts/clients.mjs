@@ -8,7 +8,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, existsSync } from 'node:f
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startServers } from '../__test__/clients/servers.mjs';
-import { root, run, script } from './lib/process.mjs';
+import { list, root, run, script } from './lib/process.mjs';
 import { nodeBinary } from './lib/runtimes.mjs';
 import { setUp } from './lib/setup.mjs';
 
@@ -107,9 +107,4 @@ function runOne(node, name, driver, servers) {
       resolve({ outcome, output: signal === null ? output.trim() : `${output}${signal}` });
     });
   });
-}
-
-/** @param {string} text */
-function list(text) {
-  return text.split(',').filter((item) => item !== '');
 }

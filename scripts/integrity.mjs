@@ -6,7 +6,7 @@
 //   further options, handed on: --megabytes, --modes, --transports, --connections, --only
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { Hint, root, script, stream } from './lib/process.mjs';
+import { among, Hint, root, script, stream } from './lib/process.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
 import { drivers } from './lib/stages.mjs';
 
@@ -15,16 +15,14 @@ const LIMIT_MS = 3 * 60 * 60_000;
 
 await script(async () => {
   const { driver, rest } = withoutDriver(process.argv.slice(2));
-  if (driver !== null && !drivers.includes(driver)) {
-    throw new Hint(`--driver is one of ${drivers.join(', ')}, and not ${driver}.`);
-  }
+  among('driver', driver, drivers);
   if (spawnSync('cc', ['--version']).error !== undefined) {
     throw new Hint('The sender is written in C, and there is no cc: install gcc.');
   }
   setUp();
   setUpTests();
   const total = { passed: 0, failed: 0 };
-  for (const name of driver === null ? drivers : [driver]) {
+  for (const name of driver === undefined ? drivers : [driver]) {
     const found = await runOver(name, rest);
     total.passed += found.passed;
     total.failed += found.failed;
@@ -36,7 +34,7 @@ await script(async () => {
 /** @param {string[]} args */
 function withoutDriver(args) {
   const at = args.indexOf('--driver');
-  if (at < 0) return { driver: null, rest: args };
+  if (at < 0) return { driver: undefined, rest: args };
   return { driver: args[at + 1] ?? '', rest: args.toSpliced(at, 2) };
 }
 

@@ -5,7 +5,7 @@
 //   npm run test:matrix -- --node 22,24 --others bun
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { script } from './lib/process.mjs';
+import { list, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { nodeBinary, otherRuntime } from './lib/runtimes.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
@@ -38,8 +38,3 @@ await script(async () => {
   }
   report.close();
 });
-
-/** @param {string} text */
-function list(text) {
-  return text.split(',').filter((item) => item !== '');
-}

@@ -5,7 +5,7 @@
 //   npm test -- --match 'pattern'        ava tests by title
 //   npm test -- --tiny                   the ava suite once more, at tiny capacities
 import { parseArgs } from 'node:util';
-import { Hint, script } from './lib/process.mjs';
+import { among, Hint, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { checkCargo, checkNode } from './lib/requirements.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
@@ -81,10 +81,4 @@ async function sideBySide(stages) {
 /** @param {string} kind */
 function wanted(kind) {
   return values.only === undefined || values.only === kind;
-}
-
-/** @param {string} option @param {string | undefined} value @param {string[]} known */
-function among(option, value, known) {
-  if (value === undefined || known.includes(value)) return;
-  throw new Hint(`--${option} is one of ${known.join(', ')}, and not ${value}.`);
 }

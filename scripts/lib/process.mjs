@@ -8,6 +8,17 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 /** An error that the user can mend: shown as its message, without a stack. */
 export class Hint extends Error {}
 
+/** The items of a comma-separated option. @param {string} text */
+export function list(text) {
+  return text.split(',').filter((item) => item !== '');
+}
+
+/** Checks an option against its values. @param {string} option @param {string | undefined} value @param {string[]} known */
+export function among(option, value, known) {
+  if (value === undefined || known.includes(value)) return;
+  throw new Hint(`--${option} is one of ${known.join(', ')}, and not ${value}.`);
+}
+
 /** No colours and no moving cursors, whatever the caller's environment asks for. */
 const PLAIN = { FORCE_COLOR: undefined, NO_COLOR: '1', CARGO_TERM_COLOR: 'never' };
 
@@ -76,8 +87,8 @@ export function stream(command, args, { env, onLine, limitMs = LIMIT_MS }) {
 }
 
 /**
- * Hands the terminal to a script of ours and ends as it ends. Signals are passed on, so that
- * whoever stops this process stops the script.
+ * Hands the terminal to a script of ours and ends as it ends. Signals are passed on: what stops this
+ * process stops the script.
  * @param {string} file
  * @param {string[]} args
  * @returns {Promise<void>}

@@ -65,7 +65,7 @@ function isMusl() {
 }
 
 /**
- * Runs a command and tells so in one line.
+ * Runs a command and reports it in one line.
  * @param {string} what @param {string} command @param {string[]} args
  */
 function step(what, command, args) {

@@ -22,13 +22,14 @@ export const kinds = ['check', 'cargo', 'ava'];
 /** The drivers that the ava suite runs over. */
 export const drivers = ['libuv', 'thread'];
 
-/** Stages that disturb nobody: they run side by side, before all others. @returns {Stage[]} */
+/** Stages that do not disturb each other: they run side by side, first. @returns {Stage[]} */
 export function checks() {
   return [
     check('generated files', 'git', ['diff', '--exit-code', '--', 'native', 'Cargo.lock']),
     check('types of tests', 'node', ['scripts/build-tests.mjs']),
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
     check('API reference', bin('typedoc'), ['--emit', 'none']),
+    check('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
     check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
     check('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
     check('prettier', bin('prettier'), ['--check', '.']),
@@ -71,7 +72,7 @@ export function avaTests(driver, { match, node = process.execPath, tiny = false 
     command: node,
     args: [cli, '--tap', ...selection],
     env: {
-      // libuv is what Node gets without being asked: the variable stays away.
+      // libuv is the default under Node: the variable is not set.
       IOLOOP_DRIVER: driver === 'libuv' ? undefined : driver,
       IOLOOP_TEST_CAPACITIES: tiny ? 'tiny' : undefined,
       PATH: `${join(node, '..')}:${process.env['PATH']}`,
