@@ -1,20 +1,10 @@
 /** `close({ allFds })`: closes what is registered, each in its own way, and only that. */
-import { fstatSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, Socket, type FdLike } from 'ioloop';
-import { closeAll, pipe, readablePair } from './helpers/fds.js';
+import { closeAll, pipe, readablePair, isOpen } from './helpers/fds.js';
 import { ReportingLoop, runTurns } from './helpers/loop.js';
 
 const { READ, WRITE } = IOLoop;
-
-function isOpen(fd: number): boolean {
-  try {
-    fstatSync(fd);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 test.serial('close() leaves what is registered open', (t) => {
   const loop = new ReportingLoop({ makeCurrent: false });

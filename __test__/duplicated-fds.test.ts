@@ -2,13 +2,12 @@
  * Descriptions that outlive their descriptor: a copy in another process keeps them in the kernel's
  * set, which goes on reporting to a registration that is gone. The loop must not spin on that.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { closeAll, drain, nodeTurns, openFds, pipe } from './helpers/fds.js';
 import { ReportingLoop } from './helpers/loop.js';
+import { heldByChild } from './helpers/stolen.js';
 
 const { READ } = IOLoop;
 /** More than the core puts up with before it makes another set. */
@@ -27,19 +26,6 @@ class CountingLoop extends ReportingLoop {
     super({ makeCurrent: false, timeFunc });
     this.clock = clock;
   }
-}
-
-/** A process that holds a copy of `fd` until its input ends. */
-async function holderOf(fd: number): Promise<ChildProcess> {
-  const holder = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore', fd] });
-  await once(holder, 'spawn');
-  return holder;
-}
-
-async function release(holder: ChildProcess): Promise<void> {
-  const ended = once(holder, 'close');
-  holder.stdin?.end();
-  await ended;
 }
 
 /** New handlers on new sources: still called. */
@@ -67,7 +53,7 @@ for (const removes of ['never', 'after close']) {
     const sets = countSets();
     const loop = new CountingLoop();
     const [reader, writer] = pipe();
-    const holder = await holderOf(reader);
+    const release = await heldByChild(reader);
     let calls = 0;
     loop.addHandler(
       reader,
@@ -99,7 +85,7 @@ for (const removes of ['never', 'after close']) {
     await running;
     loop.close();
     t.is(countSets(), sets);
-    await release(holder);
+    await release();
     closeAll(writer);
     t.deepEqual(loop.errors, []);
   });
@@ -110,7 +96,7 @@ test.serial(
   async (t) => {
     const loop = new CountingLoop();
     const [reader, writer] = pipe();
-    const holder = await holderOf(reader);
+    const release = await heldByChild(reader);
     loop.addHandler(reader, () => t.fail(), READ);
     const running = loop.start();
     await nodeTurns();
@@ -138,7 +124,7 @@ test.serial(
     loop.stop();
     await running;
     loop.close();
-    await release(holder);
+    await release();
     closeAll(writer, next, nextWriter, ...spares);
   },
 );
@@ -156,7 +142,7 @@ test.serial('handlers and timers of before survive a new set', async (t) => {
     READ,
   );
   const [reader, writer] = pipe();
-  const holder = await holderOf(reader);
+  const release = await heldByChild(reader);
   loop.addHandler(reader, () => {}, READ);
   const fired = new Promise<void>((resolve) => {
     loop.callLater(0.2, resolve);
@@ -176,14 +162,14 @@ test.serial('handlers and timers of before survive a new set', async (t) => {
   loop.stop();
   await running;
   loop.close();
-  await release(holder);
+  await release();
   closeAll(writer, kept, peer);
 });
 
 test.serial('removeHandler before close: nothing is reported of the copy', async (t) => {
   const loop = new CountingLoop();
   const [reader, writer] = pipe();
-  const holder = await holderOf(reader);
+  const release = await heldByChild(reader);
   loop.addHandler(reader, () => t.fail(), READ);
   const running = loop.start();
   await nodeTurns();
@@ -199,7 +185,7 @@ test.serial('removeHandler before close: nothing is reported of the copy', async
   loop.stop();
   await running;
   loop.close();
-  await release(holder);
+  await release();
   closeAll(writer);
 });
 

@@ -1,5 +1,5 @@
 /** Objects with a descriptor: known by it, handed back as they are, closed in their own way. */
-import { fstatSync, openSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { once } from 'node:events';
 import {
@@ -10,19 +10,10 @@ import {
 } from 'node:net';
 import test from 'ava';
 import { IOLoop, Socket, type FdLike } from 'ioloop';
-import { closeAll, pipe, readablePair, until } from './helpers/fds.js';
+import { closeAll, pipe, readablePair, until, isOpen } from './helpers/fds.js';
 import { ReportingLoop, runTurns, withLoop } from './helpers/loop.js';
 
 const { READ } = IOLoop;
-
-function isOpen(fd: number): boolean {
-  try {
-    fstatSync(fd);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 test('splitFd gives the number and what was passed', (t) =>
   withLoop((loop) => {

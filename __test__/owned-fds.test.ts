@@ -1,8 +1,9 @@
 /** What a worker had open when it ends: its own is closed, and nothing else. */
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
+import { isOpen } from './helpers/fds.js';
 import { Socket } from 'ioloop';
 
 /** A worker that opens two sockets, does something with the first, sends their numbers, and waits. */
@@ -18,15 +19,6 @@ function worker(what: string): Worker {
     setInterval(() => {}, 1_000);
   `;
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
-}
-
-function isOpen(fd: number): boolean {
-  try {
-    fstatSync(fd);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 test.serial('sockets that a terminated worker had open are closed', async (t) => {

@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
+  fstatSync,
   readSync,
   rmSync,
   unlinkSync,
@@ -82,6 +83,20 @@ export function readablePair(data = 'x'): [readable: Socket, peer: Socket] {
   return [readable, peer];
 }
 
+/** Runs `body` with sockets that have a byte to read, and closes them. */
+export async function withReadables(
+  count: number,
+  body: (readables: Socket[]) => Promise<unknown>,
+): Promise<void> {
+  const pairs = Array.from({ length: count }, () => Socket.pair());
+  for (const [, writer] of pairs) writer.send('x');
+  try {
+    await body(pairs.map(([readable]) => readable));
+  } finally {
+    for (const socket of pairs.flat()) socket.close();
+  }
+}
+
 /** Two TCP sockets, connected to each other over the loopback interface. */
 export async function tcpPair(): Promise<[client: Socket, server: Socket]> {
   const listener = Socket.tcp();
@@ -114,6 +129,16 @@ export function closeAll(...files: readonly (Socket | number)[]): void {
   for (const file of files) {
     if (typeof file === 'number') closeSync(file);
     else file.close();
+  }
+}
+
+/** Whether the number `fd` is open. */
+export function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd);
+    return true;
+  } catch {
+    return false;
   }
 }
 

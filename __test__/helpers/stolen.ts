@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import net from 'node:net';
 import { Socket } from 'ioloop';
-import { closeAll, pairAt, tcpPair, until } from './fds.js';
+import { closeAll, isOpen, pairAt, tcpPair, until } from './fds.js';
 
 /** Connected sockets of each kind, by name. */
 export const PAIRS: Readonly<Record<string, () => Promise<[Socket, Socket]>>> = {
@@ -81,14 +81,4 @@ export async function heldByChild(fd: number): Promise<() => Promise<void>> {
   };
 }
 
-/** Whether `fd` is open, as the kernel sees it. */
-export function isOpen(fd: number): boolean {
-  try {
-    closeSync(openSync(`/proc/self/fd/${fd}`, 'r'));
-    return true;
-  } catch (error) {
-    return (error as { code?: unknown }).code !== 'ENOENT';
-  }
-}
-
-export { until };
+export { isOpen, until };
