@@ -21,3 +21,4 @@ export { receiveBlocks } from './boundary/receive-blocks.js';
 export { Reader } from './streams/reader.js';
 export type { ReadBuffer } from './streams/read-buffer.js';
 export type { Read } from './streams/reads.js';
+export { FdWriter } from './streams/writer.js';
