@@ -11,24 +11,16 @@
 import type { NativeLoop } from '../boundary/native-loop.js';
 import { HostTimer } from '../support/host-timer.js';
 import { monotonic } from '../support/host.js';
-import type { Guard } from './guard.js';
+import type { TurnOptions } from './turn.js';
 
 /** Milliseconds. */
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 1_000;
 
-/** The dependencies of a sleep on its loop. */
-export interface SleepOptions {
-  readonly driver: 'libuv' | 'thread';
-  readonly guard: Guard;
-  /** Seconds. Never throws, and is finite. */
-  readonly time: () => number;
-}
-
 /** Knows nothing of turns: its owner begins and ends it. */
 export class Sleep {
   readonly #core: NativeLoop;
-  readonly #options: SleepOptions;
+  readonly #options: TurnOptions;
   readonly #timer: HostTimer;
   /** Milliseconds of the last pause; 0 after a turn that did not fail. */
   #backOff = 0;
@@ -38,7 +30,7 @@ export class Sleep {
   #isParked = false;
 
   /** `onTimer` is called when the host's timer ends the sleep. */
-  constructor(core: NativeLoop, options: SleepOptions, onTimer: () => void) {
+  constructor(core: NativeLoop, options: TurnOptions, onTimer: () => void) {
     this.#core = core;
     this.#options = options;
     this.#timer = new HostTimer(onTimer);

@@ -1,6 +1,5 @@
 /**
- * The turns of one loop: when one runs, and what it does. `docs/loop-iteration.md` is the
- * specification.
+ * The turns of one loop: when one runs. What it does is in `turn.ts`.
  *
  * | Phase | The next turn | Next phase |
  * | --- | --- | --- |
@@ -15,17 +14,16 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { NativeLoop } from '../boundary/native-loop.js';
 import type { Capacities } from '../support/capacities.js';
-import { systemError } from '../support/errors.js';
 import * as host from '../support/host.js';
-import { ReportGate } from '../support/report-gate.js';
-import { noticeStorages, turnScope, type Context } from './async-context.js';
+import { turnScope, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
 import { Handlers } from './handlers.js';
 import { LoopIO } from './io.js';
-import { Sleep, type SleepOptions } from './sleep.js';
-import { HANDLERS, SourceTable, STREAMS } from './sources.js';
+import { Sleep } from './sleep.js';
+import { SourceTable } from './sources.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
+import { Turn, type TurnOptions, type TurnParts } from './turn.js';
 
 const enum Phase {
   Stopped,
@@ -35,8 +33,7 @@ const enum Phase {
 }
 
 /** The dependencies of turns on their loop. */
-export interface TurnsOptions extends SleepOptions {
-  readonly guard: Guard;
+export interface TurnsOptions extends TurnOptions {
   readonly capacities: Capacities;
   /** The clock goes at the pace of the system's and never steps. */
   readonly isSteady: boolean;
@@ -47,7 +44,7 @@ export interface TurnsOptions extends SleepOptions {
 }
 
 /** One loop, as a guest in Node's: nothing in it ever blocks. */
-export class Turns {
+export class Turns implements TurnParts {
   readonly guard: Guard;
   readonly callbacks = new CallbackQueue();
   readonly timeouts: TimeoutTable;
@@ -58,21 +55,13 @@ export class Turns {
   readonly #options: TurnsOptions;
   readonly #core: NativeLoop;
   readonly #sleep: Sleep;
-  readonly #failures = new ReportGate();
+  readonly #turn: Turn;
   #phase = Phase.Stopped;
   /** {@link stop} was called. */
   #isStopping = false;
   #onStopped: (() => void) | null = null;
-  /** The clock at the entry of the running turn, in seconds. */
-  #now = 0;
-  /** The driver has called since the last turn, or that one had to leave something behind. */
-  #isWoken = false;
   /** A timeout was added in this turn whose deadline is past: no wake-up comes for it. */
   #isOverdue = false;
-  /** A budget of this turn left something in the core. */
-  #hasMore = false;
-  /** A step of this turn has failed. */
-  #hasFailed = false;
   /** A microtask prepares the sleep again. */
   #isPreparing = false;
 
@@ -88,8 +77,9 @@ export class Turns {
     this.io = new LoopIO(this.sources, guard, capacities, () => {
       this.#wantTurn();
     });
+    this.#turn = new Turn(this.#core, this, options);
     this.#sleep = new Sleep(this.#core, options, () => {
-      this.#isWoken = true;
+      this.#turn.wake();
       if (this.#phase === Phase.Sleeping) this.#enterTurn();
     });
   }
@@ -110,7 +100,7 @@ export class Turns {
       this.#core.start(this.#onWake);
       this.#sleep.onDriverStart();
       this.#onStopped = onStopped;
-      this.#isWoken = true;
+      this.#turn.wake();
       this.#schedule();
     } catch (error) {
       this.#phase = Phase.Stopped;
@@ -149,106 +139,39 @@ export class Turns {
     context: Context,
   ): Timeout {
     const timeout = this.timeouts.add(deadline, callback, args, context);
-    if (this.#phase === Phase.Turning) this.#isOverdue ||= deadline <= this.#now;
+    if (this.#phase === Phase.Turning) this.#isOverdue ||= deadline <= this.#turn.now;
     else if (this.#phase === Phase.Sleeping) this.#prepareSleepSoon();
     return timeout;
   }
 
-  /**
-   * Collect, then run: what is added while a step runs waits for the next turn. A step that fails is
-   * reported and leaves the others alone, so a turn always ends: in the next, or in sleep.
-   */
-  readonly #turn = (): void => {
+  readonly #runTurn = (): void => {
     this.#options.enter();
     this.#phase = Phase.Turning;
-    this.#isOverdue = this.#hasMore = this.#hasFailed = false;
-    this.#attempt(this.#collect);
-    this.#attempt(this.#runCallbacks);
-    this.#attempt(this.#fireTimeouts);
-    this.#attempt(this.#dispatchHandlers);
-    this.#attempt(this.#continueStreams);
-    this.#attempt(this.#dispatchStreams);
-    this.#attempt(noticeStorages);
+    this.#isOverdue = false;
+    this.#turn.run();
     this.#options.leave();
     this.#endTurn();
   };
 
   /** Stops, schedules the next turn, or sleeps. */
   #endTurn(): void {
-    this.#isWoken = this.#hasMore || this.#hasFailed;
-    if (!this.#hasFailed) this.#sleep.forgetFailures();
+    const { hasFailed, hasMore } = this.#turn;
+    if (!hasFailed) this.#sleep.forgetFailures();
     if (this.#isStopping) {
       this.#finish();
     } else if (this.#isOverdue || !this.callbacks.isEmpty || this.io.isContinuing) {
       this.#schedule();
-    } else if (this.#hasFailed) {
-      // What the core has left may be what has failed: it is collected after a pause.
+    } else if (hasFailed) {
+      // What is left in the core may be what has failed: it is collected after a pause.
       this.#phase = Phase.Sleeping;
       this.#sleep.pause();
-    } else if (this.#hasMore || this.handlers.hasUndrained) {
+    } else if (hasMore || this.handlers.hasUndrained) {
       this.#schedule();
     } else {
       this.#phase = Phase.Sleeping;
       this.#sleep.begin();
     }
   }
-
-  /** One crossing, unless there is nothing to collect: due timeouts and ready sources. */
-  readonly #collect = (): void => {
-    if (!this.#hasToCollect()) return;
-    // The clock may be the user's, and add a timeout: it is read before the submissions.
-    this.#now = this.#options.time();
-    this.sources.prepare();
-    this.#hasMore = this.#core.turn(this.#now, this.sources.modes);
-    // A failure stands beside what was collected: timers that have left the wheel, edges that are
-    // not reported again.
-    const { completions } = this.#core;
-    if (completions.errno !== 0) this.#fail(systemError(-completions.errno, 'poll'));
-    completions.timersTo(this.timeouts);
-    completions.sourcesTo(this.sources, this.#fail);
-  };
-
-  /** The thread driver has to be asked: it does not call while turns follow each other. */
-  #hasToCollect(): boolean {
-    const isUndrained = this.handlers.submitDrained();
-    const { driver } = this.#options;
-    return isUndrained || this.#isWoken || this.timeouts.size > 0 || driver === 'thread';
-  }
-
-  readonly #runCallbacks = (): void => {
-    this.callbacks.runBatch(this.guard.run);
-  };
-
-  readonly #fireTimeouts = (): void => {
-    this.timeouts.fire(this.guard.run);
-  };
-
-  readonly #dispatchHandlers = (): void => {
-    this.sources.dispatch(HANDLERS);
-  };
-
-  readonly #continueStreams = (): void => {
-    this.io.continueAll();
-  };
-
-  readonly #dispatchStreams = (): void => {
-    this.sources.dispatch(STREAMS);
-  };
-
-  /** Runs a step of a turn. */
-  #attempt(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  /** A step has failed, outside of user code. */
-  readonly #fail = (error: unknown): void => {
-    this.#hasFailed = true;
-    if (this.#failures.opens()) this.guard.report(null, error);
-  };
 
   /** The next turn comes after Node has had its share of the thread. */
   #schedule(): void {
@@ -265,7 +188,7 @@ export class Turns {
 
   /** The driver calls: the core has something to collect. */
   readonly #onWake = (): void => {
-    this.#isWoken = true;
+    this.#turn.wake();
     if (this.#phase === Phase.Sleeping && !this.#sleep.isPause) this.#enterTurn();
   };
 
@@ -276,10 +199,10 @@ export class Turns {
       scope = turnScope();
     } catch (error) {
       this.guard.report(null, error);
-      this.#turn();
+      this.#runTurn();
       return;
     }
-    scope.runInAsyncScope(this.#turn);
+    scope.runInAsyncScope(this.#runTurn);
   };
 
   /** In a microtask, so that many timeouts cost one crossing. */

@@ -1,0 +1,150 @@
+/**
+ * One turn: collect, then run. What it runs is fixed before anything of it runs, so what is added
+ * meanwhile waits for the next turn. `docs/loop-iteration.md` is the specification.
+ *
+ * | Step | Runs |
+ * | --- | --- |
+ * | collect | nothing: one crossing, whose reports become lists of objects |
+ * | callbacks | what was queued before the turn |
+ * | timeouts | what was collected |
+ * | handlers | what was collected |
+ * | continue | sources that have spent their budget of the last turn |
+ * | streams | what was collected |
+ *
+ * A step that fails is reported, and the others run. What it had not run yet runs in the next turn.
+ */
+import type { NativeLoop } from '../boundary/native-loop.js';
+import { systemError } from '../support/errors.js';
+import { ReportGate } from '../support/report-gate.js';
+import { noticeStorages } from './async-context.js';
+import type { CallbackQueue } from './callback-queue.js';
+import type { Guard } from './guard.js';
+import type { Handlers } from './handlers.js';
+import type { LoopIO } from './io.js';
+import { HANDLERS, STREAMS, type SourceTable } from './sources.js';
+import type { TimeoutTable } from './timeouts.js';
+
+/** The parts of a loop that a turn runs. */
+export interface TurnParts {
+  readonly callbacks: CallbackQueue;
+  readonly timeouts: TimeoutTable;
+  readonly sources: SourceTable;
+  readonly handlers: Handlers;
+  readonly io: LoopIO;
+}
+
+/** What the turns of a loop depend on. */
+export interface TurnOptions {
+  readonly driver: 'libuv' | 'thread';
+  readonly guard: Guard;
+  /** Seconds. Never throws, and is finite. */
+  readonly time: () => number;
+}
+
+/** Runs the turns of one loop, each by {@link run}. */
+export class Turn {
+  readonly #core: NativeLoop;
+  readonly #parts: TurnParts;
+  readonly #options: TurnOptions;
+  readonly #failures = new ReportGate();
+  #now = 0;
+  #isWoken = false;
+  #hasMore = false;
+  #hasFailed = false;
+
+  constructor(core: NativeLoop, parts: TurnParts, options: TurnOptions) {
+    this.#core = core;
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** The clock when the turn collected, in seconds. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Whether a budget has left something in the core. */
+  get hasMore(): boolean {
+    return this.#hasMore;
+  }
+
+  /** Whether a step has failed, outside of user code. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** The core may have something to collect. */
+  wake(): void {
+    this.#isWoken = true;
+  }
+
+  /** Always returns, and leaves nothing that it collected behind. */
+  run(): void {
+    this.#hasMore = this.#hasFailed = false;
+    this.#attempt(this.#collect);
+    this.#attempt(this.#runCallbacks);
+    this.#attempt(this.#fireTimeouts);
+    this.#attempt(this.#dispatchHandlers);
+    this.#attempt(this.#continueSources);
+    this.#attempt(this.#dispatchStreams);
+    this.#attempt(noticeStorages);
+    this.#isWoken = this.#hasMore || this.#hasFailed;
+  }
+
+  /** One crossing, unless there is nothing to collect: due timeouts and ready sources. */
+  readonly #collect = (): void => {
+    if (!this.#hasToCollect()) return;
+    const { completions } = this.#core;
+    const { sources, timeouts } = this.#parts;
+    // The clock may be the user's, and add a timeout: it is read before the submissions.
+    this.#now = this.#options.time();
+    sources.prepare();
+    this.#hasMore = this.#core.turn(this.#now, sources.modes);
+    // A failure stands beside what was collected: timers that have left the wheel, edges that are
+    // not reported again.
+    if (completions.errno !== 0) this.#fail(systemError(-completions.errno, 'poll'));
+    completions.timersTo(timeouts);
+    completions.sourcesTo(sources, this.#fail);
+  };
+
+  #hasToCollect(): boolean {
+    const isUndrained = this.#parts.handlers.submitDrained();
+    if (isUndrained || this.#isWoken || this.#parts.timeouts.size > 0) return true;
+    // It watches while the loop sleeps, so that it has not called for what came since.
+    return this.#options.driver === 'thread';
+  }
+
+  readonly #runCallbacks = (): void => {
+    this.#parts.callbacks.runBatch(this.#options.guard.run);
+  };
+
+  readonly #fireTimeouts = (): void => {
+    this.#parts.timeouts.fire(this.#options.guard.run);
+  };
+
+  readonly #dispatchHandlers = (): void => {
+    this.#parts.sources.dispatch(HANDLERS);
+  };
+
+  readonly #continueSources = (): void => {
+    this.#parts.io.continueAll();
+  };
+
+  readonly #dispatchStreams = (): void => {
+    this.#parts.sources.dispatch(STREAMS);
+  };
+
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** A failure that goes on is reported ever more rarely. */
+  readonly #fail = (error: unknown): void => {
+    this.#hasFailed = true;
+    if (this.#failures.opens()) this.#options.guard.report(null, error);
+  };
+}
