@@ -1,16 +1,20 @@
 /**
- * The memory that small reads go into. What was asked for is as a rule far more than what comes,
- * so it is not allocated for each read.
+ * Memory for small reads, which as a rule give far less than they ask for: it is not allocated for
+ * each read.
  *
- * One per thread, used between two lines of JavaScript: nothing runs meanwhile.
+ * A block is filled from front to back. A result is a view of the bytes that were read, which are
+ * never moved or written to again; the block lives as long as one of its results.
+ *
+ * There is one per thread. A reader takes {@link ReceiveBlocks.block} and {@link ReceiveBlocks.offset},
+ * makes one system call, and {@link ReceiveBlocks.advance | advances}; no other code runs in between.
  */
-import { capacities } from '../support/capacities.js';
 import { markAsUntransferable } from 'node:worker_threads';
+import { capacities, type Capacities } from '../support/capacities.js';
 
 /** Reads up to this size go into blocks; larger ones into memory of their own. */
 export const LARGEST_READ = 64 * 1024;
 
-/** Memory with what it takes to make views of it: asking a buffer for its memory is a call. */
+/** A block of memory that makes views of itself. */
 export class Block {
   readonly bytes: Buffer;
   readonly #memory: ArrayBufferLike;
@@ -22,19 +26,23 @@ export class Block {
     this.#offset = bytes.byteOffset;
   }
 
-  /** `bytes.subarray(start, end)` at a third of its price: this is done for each message. */
+  /** `bytes.subarray(start, end)` at a third of the cost, as each message needs one. */
   view(start: number, end: number): Buffer {
     return new BufferView(this.#memory, this.#offset + start, end - start);
   }
 }
 
-/**
- * Blocks that are filled from front to back: a result is a view of what was read, never copied and
- * never written to again. A block lives as long as a result that lies in it.
- */
+/** The block that is being filled, and how far it is. */
 class ReceiveBlocks {
-  #block = new Block(newBlock());
+  readonly #capacities: Pick<Capacities, 'receiveBlock'>;
+  #block: Block;
   #offset = 0;
+
+  /** Blocks have the size that `capacities` name when they are made. */
+  constructor(capacities: Pick<Capacities, 'receiveBlock'>) {
+    this.#capacities = capacities;
+    this.#block = new Block(newBlock(capacities.receiveBlock));
+  }
 
   /** The memory of the next read, from {@link offset} on. */
   get block(): Block {
@@ -46,23 +54,24 @@ class ReceiveBlocks {
   }
 
   /**
-   * Makes room for a read of up to `size` bytes; gives how many it may bring. That is less than
-   * `size` only at the end of a block, and then still a quarter of the block.
+   * Makes room for a read of up to `size` bytes: how many bytes it may ask for. These are fewer than
+   * `size` only at the end of a block, and then at least a quarter of the block.
    */
   reserve(size: number): number {
-    if (this.block.bytes.length !== capacities.receiveBlock) this.#renew();
-    const room = this.block.bytes.length - this.offset;
+    const whole = this.#capacities.receiveBlock;
+    if (this.#block.bytes.length !== whole) this.#renew();
+    const room = whole - this.#offset;
     if (room >= size) return size;
-    if (room >= capacities.receiveBlock / 4) return room;
+    if (room >= whole / 4) return room;
     this.#renew();
-    return Math.min(size, this.block.bytes.length);
+    return Math.min(size, whole);
   }
 
-  /** Makes room for the reads of a whole turn: at least half a block. */
+  /** Makes room for the reads of a turn: at least half a block. */
   reserveTurn(): void {
-    const { length } = this.block.bytes;
-    const half = capacities.receiveBlock / 2;
-    if (length !== 2 * half || length - this.offset < half) this.#renew();
+    const whole = this.#capacities.receiveBlock;
+    const { length } = this.#block.bytes;
+    if (length !== whole || whole - this.#offset < whole / 2) this.#renew();
   }
 
   /** `count` bytes were read: where they begin in {@link block}. */
@@ -75,18 +84,18 @@ class ReceiveBlocks {
   /** {@link advance}: the bytes. */
   take(count: number): Buffer {
     const start = this.advance(count);
-    return this.block.view(start, start + count);
+    return this.#block.view(start, start + count);
   }
 
   #renew(): void {
-    this.#block = new Block(newBlock());
+    this.#block = new Block(newBlock(this.#capacities.receiveBlock));
     this.#offset = 0;
   }
 }
 
 type ViewConstructor = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer;
 
-/** The class of all of Node's buffers, which they name as their species. */
+/** The class of Node's buffers, whose constructor makes a view of an `ArrayBuffer`. */
 const BufferView = viewConstructor();
 
 function viewConstructor(): ViewConstructor {
@@ -98,27 +107,27 @@ function viewConstructor(): ViewConstructor {
   return bufferFrom as unknown as ViewConstructor;
 }
 
-/** Called with `new`, and gives what it returns. */
+/** Called with `new`: the result of the call, as it is an object. */
 function bufferFrom(memory: ArrayBuffer, offset: number, length: number): Buffer {
   return Buffer.from(memory, offset, length);
 }
 
 const { slice } = Uint8Array.prototype;
 
-/** A copy of `bytes` from `start` to `end`, in memory of its own size that nothing else uses. */
+/** A copy of `bytes` from `start` to `end`, in memory of its own that is not larger. */
 export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   return slice.call(bytes, start, end) as Buffer;
 }
 
 /**
- * Zeroed: `postMessage` and `structuredClone` copy all of the memory behind a result. Not transferable,
- * as Node's own pool is not: a transfer of one result would detach all the others.
+ * Zeroed, as `postMessage` and `structuredClone` copy the whole block with each result. Not
+ * transferable, like Node's own pool: a transfer of one result would detach all the others.
  */
-function newBlock(): Buffer {
-  const block = Buffer.alloc(capacities.receiveBlock);
+function newBlock(size: number): Buffer {
+  const block = Buffer.alloc(size);
   markAsUntransferable(block.buffer);
   return block;
 }
 
 /** The blocks of this thread. */
-export const receiveBlocks = new ReceiveBlocks();
+export const receiveBlocks = new ReceiveBlocks(capacities);

@@ -1,18 +1,18 @@
-/** What descriptors are, as the binding's `fdKind` says: it decides how a read proves them drained. */
+/** The kinds of descriptors, as `fdKind` of the binding gives them, and what their reads prove. */
 import { unsupported } from '../support/errors.js';
 import { native } from '../boundary/native.js';
 
 export const { KIND_TCP, KIND_STREAM, KIND_RECORDS, KIND_MESSAGES, LARGEST_RECORD } = native;
 
 /**
- * The kind whose short reads say that nothing is left, while no urgent mark was seen. The other
- * kinds say so by `EAGAIN` only. -1, none, where urgent marks cannot be seen.
+ * The kind for which a short read proves the descriptor drained, while no urgent mark was seen. For
+ * the others only `EAGAIN` does. -1 (no kind) on systems where urgent marks cannot be watched.
  */
 export const SHORT_IS_ALL = native.HAS_PRIORITY ? KIND_TCP : -1;
 
 /**
- * Refuses what a stream cannot be made on: it joins messages, loses what is cut off, and takes an
- * empty one for EOF.
+ * Refuses sockets with messages. A stream would join them, lose their ends, and take an empty one
+ * for EOF.
  *
  * @throws `ERR_IOLOOP_UNSUPPORTED`.
  */

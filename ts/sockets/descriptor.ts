@@ -1,10 +1,19 @@
 /**
  * The ownership of a file descriptor.
  *
- * A number names whatever file has it at the moment. A descriptor that was opened here and whose
- * number the user never saw can be closed by nothing else in the program, and costs no check. One
- * whose number is known outside, an *exposed* one, can be closed by anybody (`fs.closeSync`, an
- * addon) and its number reused: what the number stands for is compared before each use.
+ * A number names the file that has it at the moment. Only this package can close a descriptor that
+ * it has opened and whose number the program has never seen: its use costs no check. Once the number
+ * is *exposed*, other code can close it (`fs.closeSync`, an addon), and the kernel reuses it: each use
+ * then compares the file with the one that was opened.
+ *
+ * | State | Number | Next |
+ * | --- | --- | --- |
+ * | private | used as it is | exposed: {@link Descriptor.expose}; gone |
+ * | exposed | verified by each {@link Descriptor.use} | gone: closed here, or found to be another file's |
+ * | gone | {@link Descriptor.NONE} | |
+ *
+ * The descriptor also keeps what its operations have proven: whether it is drained of what handlers
+ * were called for. That is a fact about the file, and the same for every loop that watches it.
  */
 import { invalidArgType, outOfRange } from '../support/errors.js';
 import { queueMicrotask } from '../support/host.js';
@@ -13,31 +22,34 @@ import { PRI, READ, READ_CLOSED, WRITE } from '../boundary/readiness.js';
 
 /** A registration of a descriptor in a loop. */
 export interface DescriptorWatcher {
-  /** The owner closes the descriptor (which is open still), or has lost it. */
+  /** The descriptor is about to be closed, or was found to be another file's. */
   onDescriptorGone(): void;
-  /** The number is known outside from now on: reports have to be verified. */
+  /** Other code can close the number from now on: reports have to be verified. */
   onDescriptorExposed(): void;
 }
 
 /** An open file descriptor that belongs to this package. */
 export class Descriptor {
-  /** Where an operation of a descriptor that is gone goes: `EBADF`. */
+  /** The number of a descriptor that is gone: a system call fails with `EBADF`. */
   static readonly NONE = -1;
 
   #number: number;
   readonly #serial: number;
-  /** Reported to a handler, and not proven drained since; doubts about short reads beside. */
+  /**
+   * READ and WRITE: a handler was called for it, and no operation has proven the file drained since.
+   * READ_CLOSED and PRI: seen once, so that a short read proves nothing.
+   */
   #undrained = 0;
-  /** Which file it was when it was exposed. */
+  /** The file when the number was exposed; `null` while it is private. */
   #identity: Int32Array | null = null;
   #watcher: DescriptorWatcher | null = null;
-  /** Further ones: a socket with handlers in several loops. */
+  /** Further watchers: a socket with handlers in several loops. */
   #watchers: Set<DescriptorWatcher> | null = null;
 
-  /** Owns `number`, which was just opened, or is `adopted` from elsewhere and thereby exposed. */
+  /** Owns `number`, which was just opened, or is `adopted` from other code and thereby exposed. */
   constructor(number: number, adopted: boolean) {
     const owner = exposed.size === 0 ? undefined : exposed.get(number)?.deref();
-    // What is adopted may have an owner here already: the one that closes it first closes it.
+    // An adopted number may have an owner here already. Both own it; the first one closes it.
     const isShared = adopted && owner?.use() === number;
     if (owner !== undefined && !isShared) owner.#end();
     this.#number = number;
@@ -45,7 +57,7 @@ export class Descriptor {
     if (adopted || this.#serial === UNKNOWN) this.expose();
   }
 
-  /** Whether it was closed, or is known to be lost. */
+  /** Whether it was closed, or was found to be another file's. */
   get isGone(): boolean {
     return this.#current() < 0;
   }
@@ -63,7 +75,7 @@ export class Descriptor {
     return Descriptor.NONE;
   }
 
-  /** {@link use}, for the user: from now on others may close it. */
+  /** {@link use}, for the program: other code can close the number from now on. */
   expose(): number {
     if (this.#identity !== null) return this.use();
     const number = this.#current();
@@ -80,26 +92,26 @@ export class Descriptor {
     return number;
   }
 
-  /** A handler is about to be called for these bits of a report. */
+  /** A handler is called for these bits of a report. */
   markReady(bits: number): void {
     this.#undrained |= bits & TRACKED;
   }
 
-  /** An operation would block: nothing to read is left, or no room to write. */
+  /** An operation would block: there is nothing to read (READ), or no room to write (WRITE). */
   drained(bits: number): void {
     this.#undrained &= ~bits;
   }
 
   /**
-   * A read gave less than was asked for, of a kind for which that means that nothing is left (see
-   * `SHORT_IS_ALL`): unless EOF follows without an event, or an urgent mark has stopped the read. A
-   * mark that comes later comes with an event of its own.
+   * A read of a file of kind `SHORT_IS_ALL` gave less than was asked for. That proves it drained,
+   * unless EOF follows, for which there is no further event, or an urgent mark may have stopped the
+   * read. A later mark has an event of its own.
    */
   readShort(): void {
     if ((this.#undrained & (READ_CLOSED | PRI)) === 0) this.#undrained &= ~READ;
   }
 
-  /** Whether one of READ and WRITE in `bits` was reported, and not proven drained since. */
+  /** Whether READ or WRITE, if it is in `bits`, is not proven drained. */
   isUndrained(bits: number): boolean {
     return (this.#undrained & bits & (READ | WRITE)) !== 0;
   }
@@ -121,29 +133,29 @@ export class Descriptor {
     if (number >= 0) native.fdClose(number);
   }
 
-  /** Gives it up, for another to close: its number, {@link NONE} when there is nothing to close. */
+  /** Gives up the ownership: the number to close, or {@link NONE}. Its registrations end before. */
   release(): number {
     const number = this.use();
     this.#end();
     return number;
   }
 
-  /** The number is known to be another file's. The registrations are notified in a microtask. */
+  /** The number is another file's. The registrations end in a microtask. */
   lose(): void {
     this.#forget();
     if (this.#watcher !== null || this.#watchers !== null) {
       queueMicrotask(() => {
-        this.#tell();
+        this.#notify();
       });
     }
   }
 
   #end(): void {
     this.#forget();
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     const watcher = this.#watcher;
     const watchers = this.#watchers;
     this.#watcher = this.#watchers = null;
@@ -157,7 +169,7 @@ export class Descriptor {
     this.#number = Descriptor.NONE;
   }
 
-  /** The number, unless this package itself was given it for another file since. */
+  /** The number, unless the kernel has given it to a later descriptor of this package. */
   #current(): number {
     const number = this.#number;
     if (number < serials.length && serials[number] !== this.#serial) return Descriptor.NONE;
@@ -185,12 +197,12 @@ export function checkNumber(number: unknown, given: unknown): number {
   return number;
 }
 
-/** By number, those that others may close. Weak: a loop that is dropped takes its streams along. */
+/** The exposed descriptors by number. Weak: streams are collected as garbage with their loop. */
 const exposed = new Map<number, WeakRef<Descriptor>>();
 
-/** How often this thread has opened each number; a descriptor is of one of these times. */
+/** How often this thread has owned each number: the serial of its present owner. */
 let serials = new Uint32Array(1024);
-/** Numbers above are not counted, and always verified. */
+/** Larger numbers are not counted: their descriptors are exposed from the start. */
 const MAX_COUNTED = 2 ** 20;
 const UNKNOWN = -1;
 const TRACKED = READ | WRITE | READ_CLOSED | PRI;
