@@ -1,17 +1,11 @@
 /**
- * What a turn brought, as `crates/ioloop-napi/src/turn/complete.rs` writes it:
- *
- * | Words | |
- * | --- | --- |
- * | 0 | the number of due timers |
- * | 1 | the number of ready sources |
- * | 2 | the errno of the system call that failed; 0 if none did |
- * | 3 … | the ids of the due timers, in the order in which they fire |
- * | … | three words for each ready source: index, readiness bits, result of receiving |
+ * What a turn has collected, as `crates/ioloop-napi/src/turn/complete.rs` writes it: the numbers of
+ * due timers and of ready sources, an errno; the ids of the due timers, in the order in which they
+ * fire; for each ready source its index, its readiness, and the result of receiving.
  */
 import { native } from './native.js';
 
-const { COMPLETED_DUE, COMPLETED_READY, COMPLETED_ERRNO, COMPLETED_HEADER, READY_WORDS } = native;
+const { COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_READY, READY_WORDS } = native;
 
 /** The due timers. */
 export interface TimerSink {

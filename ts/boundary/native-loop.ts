@@ -1,6 +1,6 @@
 /**
  * The crossings of one loop that carry submissions and completions, and those that start and stop
- * its driver. Faces `crates/ioloop-napi/src/native_loop.rs`.
+ * its driver. Faces `crates/ioloop-napi/src/native_loop.rs` and `turn/mod.rs`.
  */
 import { Completions } from './completions.js';
 import { native, type NativeHandle } from './native.js';

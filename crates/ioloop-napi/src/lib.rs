@@ -31,5 +31,6 @@ mod fd;
 mod io;
 mod native_loop;
 mod owned;
+mod readiness;
 mod registration;
 mod turn;

@@ -71,15 +71,7 @@ fn token_at(core: &Core, index: u32) -> Result<Token> {
     core.reactor().token_at(index).ok_or(Error::Unknown)
 }
 
-/// Bit of an interest: each change of readiness is reported once, for an owner that keeps it.
-#[napi]
-pub const INTEREST_EDGE: u32 = 0x80;
-
 /// Bit of an interest: other code may close the descriptor by its number, so each report is
 /// verified. A stale registration is reported once, as `READY_LOST`, and ends.
 #[napi]
 pub const INTEREST_VERIFY: u32 = 0x40;
-
-/// The readiness of a stale registration, whose number was closed elsewhere. It has ended.
-#[napi]
-pub const READY_LOST: u32 = 0x40;
