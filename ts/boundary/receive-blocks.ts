@@ -34,14 +34,14 @@ export class Block {
 
 /** The block that is being filled, and how far it is. */
 class ReceiveBlocks {
-  readonly #capacities: Pick<Capacities, 'receiveBlock'>;
+  readonly #sizes: Pick<Capacities, 'receiveBlock'>;
   #block: Block;
   #offset = 0;
 
-  /** Blocks have the size that `capacities` name when they are made. */
-  constructor(capacities: Pick<Capacities, 'receiveBlock'>) {
-    this.#capacities = capacities;
-    this.#block = new Block(newBlock(capacities.receiveBlock));
+  /** A block has the size that `sizes` names when it is made. */
+  constructor(sizes: Pick<Capacities, 'receiveBlock'>) {
+    this.#sizes = sizes;
+    this.#block = new Block(newBlock(sizes.receiveBlock));
   }
 
   /** The memory of the next read, from {@link offset} on. */
@@ -58,7 +58,7 @@ class ReceiveBlocks {
    * `size` only at the end of a block, and then at least a quarter of the block.
    */
   reserve(size: number): number {
-    const whole = this.#capacities.receiveBlock;
+    const whole = this.#sizes.receiveBlock;
     if (this.#block.bytes.length !== whole) this.#renew();
     const room = whole - this.#offset;
     if (room >= size) return size;
@@ -69,7 +69,7 @@ class ReceiveBlocks {
 
   /** Makes room for the reads of a turn: at least half a block. */
   reserveTurn(): void {
-    const whole = this.#capacities.receiveBlock;
+    const whole = this.#sizes.receiveBlock;
     const { length } = this.#block.bytes;
     if (length !== whole || whole - this.#offset < whole / 2) this.#renew();
   }
@@ -88,7 +88,7 @@ class ReceiveBlocks {
   }
 
   #renew(): void {
-    this.#block = new Block(newBlock(this.#capacities.receiveBlock));
+    this.#block = new Block(newBlock(this.#sizes.receiveBlock));
     this.#offset = 0;
   }
 }
