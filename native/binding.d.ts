@@ -208,11 +208,29 @@ export declare const MODE_STREAM: number
  */
 export declare const NOT_RECEIVED: number
 
+/** Bit of a readiness: an error is pending. */
+export declare const READY_ERROR: number
+
+/** Bit of a readiness: both directions are closed. */
+export declare const READY_HANG_UP: number
+
 /** The readiness of a stale registration, whose number was closed elsewhere. It has ended. */
 export declare const READY_LOST: number
 
+/** Bit of a readiness: an exceptional condition. */
+export declare const READY_PRI: number
+
+/** Bit of a readiness: data, a connection to accept, or EOF. */
+export declare const READY_READ: number
+
+/** Bit of a readiness: the peer has closed its writing side. */
+export declare const READY_READ_CLOSED: number
+
 /** Words of a ready source: its index, its readiness, and the result of receiving. */
 export declare const READY_WORDS: number
+
+/** Bit of a readiness: room to write, or the end of a connection attempt. */
+export declare const READY_WRITE: number
 
 /** Word of a record: the descriptor of the chain that starts here. */
 export declare const RECORD_FD: number
