@@ -5,7 +5,10 @@ import { portNumber, type Address } from '../../sockets/address.js';
 import { invalidArgType, invalidArgValue } from '../../support/errors.js';
 import { ipFamily } from '../../sockets/ip-address.js';
 
-/** The options of {@link IOStreamDuplex.connect}: a TCP port of a host, or the path of a Unix socket. */
+/**
+ * The options of {@link IOStreamDuplex.connect}: a TCP port of a host, or the path of a Unix
+ * socket.
+ */
 export interface DuplexConnectOptions {
   /** A TCP port; needed unless there is a `path`. */
   readonly port?: number | string | undefined;
@@ -23,13 +26,15 @@ export type DuplexConnectArguments =
   | readonly [port: number | string, listener?: (() => void) | undefined]
   | readonly [port: number | string, host: string, listener?: (() => void) | undefined];
 
-/** Where to connect to, and the listener of `'connect'`. */
+/** The target of a `connect()`, and the listener of `'connect'`. */
 export interface ConnectTarget {
   readonly options: DuplexConnectOptions;
   readonly listener: (() => void) | undefined;
 }
 
-/** Sorts the arguments of `connect()`: `(options)`, `(port[, host])` or `(path)`, and a listener. */
+/**
+ * Sorts the arguments of `connect()`: `(options)`, `(port[, host])` or `(path)`, and a listener.
+ */
 export function connectTarget(args: DuplexConnectArguments): ConnectTarget {
   const [first, second] = args as readonly unknown[];
   const last = args.at(-1);
@@ -37,7 +42,7 @@ export function connectTarget(args: DuplexConnectArguments): ConnectTarget {
   if (typeof first === 'object' && first !== null) {
     return { options: first as DuplexConnectOptions, listener };
   }
-  // A string that is no number is a path, as for `net.connect`.
+  // A string that is not a number is a path, as for `net.connect`.
   if (typeof first === 'string' && !(Number(first) >= 0)) {
     return { options: { path: first }, listener };
   }
@@ -46,7 +51,7 @@ export function connectTarget(args: DuplexConnectArguments): ConnectTarget {
 }
 
 /**
- * Gives `done` the address of `options`, and the name that was resolved, for the family of `local`.
+ * Resolves `options` to an address of the family of `local`. `done` gets it, and the resolved name.
  *
  * @throws `ERR_INVALID_ARG_VALUE` without port and path; `ERR_OUT_OF_RANGE` for a port.
  */
@@ -69,7 +74,7 @@ export function resolveTarget(
   }
   const family = 'host' in local ? ipFamily(local.host) : 0;
   const settings: LookupOptions = { family, all: false };
-  // Loaded when it is needed: few programs connect a duplex by name.
+  // Loaded on demand: few programs connect a duplex by name.
   const resolve = options.lookup ?? process.getBuiltinModule('node:dns').lookup;
   resolve(host, settings, (error, found: string | LookupAddress[]) => {
     const numeric = typeof found === 'string' ? found : found?.[0]?.address;
@@ -77,7 +82,7 @@ export function resolveTarget(
   });
 }
 
-/** The address as `net.Socket.address()` gives it: empty for what has no host and port. */
+/** The result of `net.Socket.address()`: an empty object for an address without host and port. */
 export function addressInfo(address: Address | null): AddressInfo | Record<string, never> {
   if (address === null || !('host' in address)) return {};
   return { address: address.host, family: familyOf(address) as string, port: address.port };

@@ -1,16 +1,16 @@
-/** How an `IOStreamDuplex` ends: errors, `'close'` and late writes as `net.Socket` has them. */
+/** The end of an `IOStreamDuplex`: errors, `'close'` and late writes, as on `net.Socket`. */
 import { Duplex } from 'node:stream';
 import { StreamClosedError } from '../../support/errors.js';
 import { nextTick, queueMicrotask } from '../../support/host.js';
 
 export type WriteCallback = (error?: Error | null) => void;
 
-/** Listens to `'end'`: from here on a write fails as on `net.Socket`. */
+/** The listener of `'end'`: later writes fail as on `net.Socket`. */
 export function endWithPeer(this: Duplex): void {
   if (!this.allowHalfOpen) this.write = writeAfterEnd as typeof this.write;
 }
 
-/** As `net.Socket`: the peer has ended, and the writing side was ended with it. */
+/** `write()` after EOF has ended the writing side, with the error of `net.Socket`. */
 function writeAfterEnd(
   this: Duplex,
   chunk: unknown,
@@ -29,14 +29,14 @@ function writeAfterEnd(
 }
 
 /**
- * As `net.Socket`, whose handle closes at the end of a turn: behind `'error'`, and behind the promises
- * and callbacks of iterations and pipelines that have failed with it.
+ * As `net.Socket`, whose handle closes at the end of a turn: after `'error'`, and after the
+ * promises and callbacks of iterations and pipelines that have failed with it.
  */
 export function emitClose(duplex: Duplex, hadError: boolean): void {
   duplex.emit('close', hadError);
 }
 
-/** Calls from a promise's reaction: what a listener throws is an uncaught exception, as in Node. */
+/** Calls from a promise reaction: an exception of a listener is uncaught, as in Node. */
 export function guard<A extends unknown[]>(call: (...args: A) => unknown, ...args: A): void {
   try {
     call(...args);
@@ -48,8 +48,9 @@ export function guard<A extends unknown[]>(call: (...args: A) => unknown, ...arg
 }
 
 /**
- * `ECONNRESET` and the like, which users of Node's streams expect; `null` when the program has
- * closed the stream, or its loop: that destroys without an error, as `socket.destroy()` does.
+ * The system error, such as `ECONNRESET`, that users of Node's streams expect. `null` if the
+ * program closed the stream or its loop, which destroys without an error, as `socket.destroy()`
+ * does.
  */
 export function reasonOf(error: Error): Error | null {
   const reason = error instanceof StreamClosedError ? error.realError : error;

@@ -1,4 +1,4 @@
-/** Connections that `node:http` counts although its server does not listen itself. */
+/** Makes `node:http` count the connections of a server that does not listen. */
 import type { EventEmitter } from 'node:events';
 
 /** A server that may be one of `node:http` or `node:https`. */
@@ -7,18 +7,19 @@ export interface TrackableServer extends EventEmitter {
 }
 
 /**
- * Lets `server` count its connections, before it is given the first one. `node:http` begins to when
- * it listens; without that `headersTimeout`, `requestTimeout`, `closeIdleConnections()` and
- * `closeAllConnections()` do nothing. Other servers, and one that counts already, stay as they are.
+ * Makes `server` count its connections; to be called before the first one. `node:http` starts
+ * counting when it listens, and without it `headersTimeout`, `requestTimeout`,
+ * `closeIdleConnections()` and `closeAllConnections()` do nothing. Other servers, and servers that
+ * count already, are unchanged.
  */
 export function trackConnections(server: TrackableServer): void {
   if (tracked.has(server) || server.listening === true) return;
-  // The listener of node:http alone: that the server listens is not announced to the program.
+  // Calls the listener of node:http only: the program must not see `'listening'`.
   const begin = server.listeners('listening').find(({ name }) => name === LISTENER);
   if (begin === undefined) return;
   Reflect.apply(begin, server, []);
   tracked.add(server);
-  // close() stops the counting; a connection after that begins it again.
+  // close() stops counting; a later connection starts it again.
   server.once('close', () => tracked.delete(server));
 }
 

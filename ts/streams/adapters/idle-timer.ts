@@ -7,17 +7,17 @@ export class IdleTimer {
   readonly #onIdle: () => void;
   readonly #unsent: () => number;
   #timer: NodeJS.Timeout | null = null;
-  /** Bytes that waited to be sent at the last look. */
+  /** Unsent bytes at the last check. */
   #lastUnsent = 0;
 
-  /** `unsent` gives the bytes that wait to be sent: while they become fewer, it is not idle. */
+  /** `unsent` returns the number of unsent bytes: while it decreases, the duplex is not idle. */
   constructor(milliseconds: number, onIdle: () => void, unsent: () => number) {
     this.#onIdle = onIdle;
     this.#unsent = unsent;
     this.#timer = setTimeout(this.#expire, milliseconds).unref();
   }
 
-  /** The period begins anew. */
+  /** Starts the period again. */
   restart(): void {
     this.#lastUnsent = this.#unsent();
     this.#timer?.refresh();
@@ -36,7 +36,7 @@ export class IdleTimer {
 }
 
 /**
- * A period for `setTimeout`, as Node checks it; what is too long becomes the longest.
+ * A period for `setTimeout`, checked as in Node; a period that is too long becomes the longest.
  *
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`.
  */
