@@ -1,7 +1,7 @@
 /**
- * What the tests and benchmarks of this repository need beside the public names, as
- * `#internal`; it is part of the same bundle, so that there is one of everything. It imports all of
- * the package: what both reach goes into few files, each of which would take time to import.
+ * The names that the tests and benchmarks of this repository need beside the public ones, as
+ * `#internal`. It shares its modules with the public bundle, so that there is one of each, and imports
+ * the whole package: shared modules become few files, each of which takes time to import.
  */
 export * from './index.js';
 export { capacities, setCapacities, type Capacities } from './support/capacities.js';

@@ -65,21 +65,20 @@ export class Guard {
     }
   };
 
-  /** Enters user code whose end the caller waits for, in the async context of the caller. */
+  /** Calls an entry in the async context of the caller, and waits for the promise that it returns. */
   enter<A, B>(entry: Entry<A, B>, first: A, second: B): void {
     let result: unknown;
     try {
       result = entry.call(first, second);
       if (isThenable(result)) {
-        settled(
-          result,
-          (value) => {
-            entry.onReturn?.(value, first, second);
-          },
-          (error) => {
-            entry.onFailure(error, first, second);
-          },
-        );
+        // Kept for as long as the promise is pending, for each connection of a server.
+        const onResolved =
+          entry.onReturn === undefined
+            ? undefined
+            : (value: unknown): void => entry.onReturn?.(value, first, second);
+        settled(result, onResolved, (error) => {
+          entry.onFailure(error, first, second);
+        });
         return;
       }
     } catch (error) {

@@ -84,8 +84,8 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
     return this.#resume !== null;
   }
 
-  /** While `held`, connections wait in the backlog. */
-  hold(held: boolean): void {
+  /** While true, connections wait in the backlog. */
+  set held(held: boolean) {
     if (this.#held === held || this.#closed) return;
     this.#held = held;
     this.#listen();
@@ -115,7 +115,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
     const { onWaiting } = this;
     if (onWaiting !== null) {
       this.onWaiting = null;
-      this.hold(true);
+      this.held = true;
       onWaiting();
       return;
     }
@@ -130,7 +130,7 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
           this.#lose(error as Error);
           return;
         }
-        this.#pause(error as Error, EXHAUSTED.has(code));
+        this.#pause(error as NodeJS.ErrnoException);
         return;
       }
       if (accepted === null) break;
@@ -151,11 +151,11 @@ export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
     guardOf(this.#loop).fail(this.#callback, error);
   }
 
-  #pause(error: Error, isExhausted: boolean): void {
+  #pause(error: NodeJS.ErrnoException): void {
     // One report for a series of failures.
     if (this.#backOff === 0) {
       const message = `Accepting connections pauses: ${error.message}`;
-      if (isExhausted) process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
+      if (EXHAUSTED.has(error.code)) process.emitWarning(message, { code: 'IOLOOP_ACCEPT_PAUSED' });
       else guardOf(this.#loop).report(null, error);
     }
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);

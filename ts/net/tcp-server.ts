@@ -285,7 +285,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const isUntaken =
       this.#isIterated() && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
     for (const acceptor of this.#acceptors.values()) {
-      acceptor.hold(isFull || (isUntaken && acceptor.onWaiting === null));
+      acceptor.held = isFull || (isUntaken && acceptor.onWaiting === null);
     }
   }
 
