@@ -39,29 +39,27 @@ import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
- * watched.
+ * watched. It moves bytes while its loop runs.
  *
- * Every failure is a rejection, never thrown. There is one read at a time; writes may be many, and
- * go out in their order. What is read is yours. Of what is written, up to 4 KiB are copied at once;
- * what is longer is sent from where it is, so leave it alone until its promise is settled.
+ * Every failure is a rejection; nothing is thrown at the call. There is one read at a time. Any
+ * number of writes can wait, and they are sent in order. The caller owns the results of reads.
+ * Pieces of up to 4 KiB are copied by a write; do not change a longer one until its promise is
+ * settled.
  *
- * Nothing is received before a read asks for it, beyond one chunk. That the peer has closed is
- * noticed in any case.
+ * At most one chunk is received before a read asks for it. A disconnect is noticed without a read.
  *
- * Differs from Tornado: failed reads are never thrown, an end that was not clean fails
- * `readUntilClose`, a read that was given up loses nothing, and a peer's end does not drop what was
- * written.
+ * Differs from Tornado: reads reject instead of throwing, `readUntilClose` rejects after an unclean
+ * end, a cancelled read loses no bytes, and EOF does not drop unsent bytes.
  */
 export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   readonly #core: Stream;
 
   /**
-   * A stream on `socket`, which it owns from now on. The socket is connected, or {@link connect}
-   * is called first.
+   * A stream that owns `socket`, which is connected, or not yet: see {@link connect}.
    *
    * @throws `ERR_INVALID_ARG_TYPE` unless it is a {@link Socket} (see {@link fromFd} for other
-   * descriptors), `ERR_OUT_OF_RANGE` for options; `EBADF` for a closed socket, `EEXIST` for one that
-   * has a handler. The socket is not closed then.
+   * descriptors), `ERR_OUT_OF_RANGE` for options; `EBADF` for a closed socket, `EEXIST` for one
+   * that has a handler. The socket is not closed then.
    */
   constructor(socket: Socket, options?: IOStreamOptions);
   /** @internal */
@@ -71,13 +69,13 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * A stream on any descriptor that can be watched: a pipe, a pty, a FIFO, a serial line, a
-   * socket. It becomes non-blocking and is owned by the stream. A terminal whose other side has
-   * closed ends.
+   * A stream on any descriptor that can be watched: a pipe, a pty, a FIFO, a serial line, a socket.
+   * The stream owns the descriptor and makes it non-blocking. A terminal is at EOF when its other
+   * side has closed.
    *
-   * Files that give whole records (inotify, eventfd, timerfd, signalfd, evdev, a pipe in packet mode)
-   * are read with room for 4,096 bytes at least, so that no record is refused or cut off.
-   * Their bytes come as those of any stream: how long a record is, its format says.
+   * Files with records (inotify, eventfd, timerfd, signalfd, evdev, a pipe in packet mode) are read
+   * with room for at least 4,096 bytes, so that no record is refused or truncated. The stream joins
+   * the records; their format has their lengths.
    *
    * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages (UDP, `SOCK_SEQPACKET`), which a
    * stream would join: use `Socket.fromFd()` with {@link IOLoop.addHandler}; `EPERM` for a regular
@@ -97,68 +95,70 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return this.#core.loop;
   }
 
-  /** The socket below; `null` when there is none, as on a pipe. */
+  /** The socket; `null` if the descriptor is not a socket. */
   get socket(): Socket | null {
     return this.#core.transport.socket;
   }
 
-  /** The descriptor; -1 when the stream is closed. */
+  /** The descriptor; -1 if the stream is closed. */
   fileno(): number {
     return this.#core.closed ? -1 : this.#core.transport.fileno();
   }
 
-  /** Whether the stream is closed. What was received before can still be read. */
+  /** True if the stream is closed. Bytes that were received before can still be read. */
   get closed(): boolean {
     return this.#core.closed;
   }
 
-  /** Whether a read is waiting. */
+  /** True if a read waits. */
   get reading(): boolean {
     return this.#core.reader.reading;
   }
 
-  /** Whether something that was written is not with the kernel yet. */
+  /** True if the kernel has not taken all written bytes. */
   get writing(): boolean {
     return this.#core.unsent > 0;
   }
 
-  /** Whether the peer has ended its side; what is buffered can still be read. */
+  /** True after EOF. Buffered bytes can still be read. */
   get ended(): boolean {
     return this.#core.reader.ended;
   }
 
-  /** What has closed the stream; `null` while it is open, and when its peer or its owner did. */
+  /**
+   * The error that closed the stream; `null` while it is open, after EOF, and after `close()`
+   * without error.
+   */
   get error(): Error | null {
     return this.#core.error;
   }
 
-  /** Bytes that were received and not read. */
+  /** The number of received bytes that are unread. */
   get readBufferSize(): number {
     return this.#core.reader.buffered;
   }
 
   /**
-   * Bytes that were written and are not with the kernel, and what counts beside them: when the
-   * kernel has no room, 128 for each further write of up to 4 KiB (512 for any over TLS), about
-   * what its promise takes. `maxWriteBufferSize` limits this sum; the watermarks are for the
-   * bytes alone.
+   * The number of unsent bytes, plus the cost of waiting writes: while the kernel has no room, 128
+   * for each write of up to 4 KiB (over TLS 512 for each write), about the size of its promise.
+   * `maxWriteBufferSize` limits this sum; the watermarks count only the bytes.
    */
   get writeBufferSize(): number {
     return this.#core.writer.held;
   }
 
-  /** Whether more than the high watermark waits to be sent, and {@link drain} would wait. */
+  /** True from the high watermark of unsent bytes down to the low one; {@link drain} then waits. */
   get congested(): boolean {
     return this.#core.writer.congested;
   }
 
   /**
-   * Connects. What is written meanwhile is sent afterwards. The host is an IP address; names are
-   * resolved by `TCPClient`.
+   * Connects. Bytes that are written meanwhile are sent afterwards. The host is an IP address; use
+   * `TCPClient` for names.
    *
-   * Rejects with a `StreamClosedError` whose `realError` says why, and the stream is closed; with
-   * a `TimeoutError` or the signal's reason in the same way; with `ERR_IOLOOP_STREAM_BUSY` when it
-   * is connected already.
+   * Rejects and closes the stream with a `StreamClosedError` whose `realError` is the reason, a
+   * `TimeoutError`, or the signal's reason. Rejects with `ERR_IOLOOP_STREAM_BUSY` if the stream is
+   * connected.
    */
   connect(address: Address, options?: WaitOptions): Promise<this> {
     try {
@@ -174,12 +174,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Exactly `count` bytes; with `partial` what is there, at least one and at most `count`, or
-   * `maxBufferSize` if that is less. The memory of a result that is smaller than 16 KiB is shared, see
-   * `copy`.
+   * Reads exactly `count` bytes; with `partial` at least one and at most `count`, or
+   * `maxBufferSize` if that is less. A result of less than 16 KiB shares memory, see `copy`.
    *
-   * Rejects with a {@link StreamClosedError} when the stream ends before; with `ERR_OUT_OF_RANGE`
-   * for more than `maxBufferSize`, unless `partial`.
+   * Rejects with a {@link StreamClosedError} if the stream ends before; with `ERR_OUT_OF_RANGE` if
+   * `count` exceeds `maxBufferSize`, unless `partial`.
    */
   readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
     const { reader, limits } = this.#core;
@@ -194,56 +193,56 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Fills `buffer`, or with `partial` at least one byte of it: resolves to the number of bytes. Any
-   * typed array and a `DataView` will do; they are filled byte by byte. The memory belongs to the
-   * stream until the promise is settled. The bytes of a read that is given up stay for the next one.
+   * Fills `buffer`, any typed array or `DataView`, or with `partial` at least one byte of it.
+   * Resolves to the number of bytes. Leave the buffer alone until the promise is settled. The bytes
+   * of a cancelled read stay for the next one.
    */
   readInto(buffer: NodeJS.ArrayBufferView, options?: ReadBytesOptions): Promise<number> {
     return this.#read(() => intoRead(buffer, options), options);
   }
 
   /**
-   * Everything up to `delimiter`, and with it. When it does not come within `maxBytes` the stream
-   * is closed, and the read rejects with a {@link StreamClosedError} whose `realError` is an
-   * `UnsatisfiableReadError`; see `closeOnLimit`.
+   * Reads through `delimiter`. If it is not found within `maxBytes`, the stream is closed and the
+   * read rejects with a {@link StreamClosedError} whose `realError` is an `UnsatisfiableReadError`;
+   * see `closeOnLimit`.
    */
   readUntil(delimiter: string | Uint8Array, options?: ReadUntilOptions): Promise<Buffer> {
     return this.#read(() => untilRead(delimiter, options, this.#core.limits), options);
   }
 
   /**
-   * Everything up to the end of the first match of `regex`, whose characters stand for one byte
-   * each (Latin-1). What has arrived decides: a match that more bytes would have made longer is
-   * taken as it is. Limited as {@link readUntil}, to 65,536 bytes by default: whatever arrives makes
-   * it search from the start, so the work is up to the square of `maxBytes`.
+   * Reads through the first match of `regex` in the received bytes, one character per byte
+   * (Latin-1). A match that more bytes would have extended is taken as it is. Limited as {@link
+   * readUntil}, by default to 65,536 bytes: each arrival searches from the start, so the work is up
+   * to the square of `maxBytes`.
    *
-   * A regular expression that backtracks (`/^(a+)+$/`) takes exponential time on bytes that a peer
-   * chooses. It blocks the thread, and no timeout ends it. For protocols prefer {@link readUntil}.
+   * A regular expression that backtracks (`/^(a+)+$/`) takes exponential time on input that a peer
+   * chooses. It blocks the thread, and no timeout ends it. Prefer {@link readUntil} for protocols.
    */
   readUntilRegex(regex: RegExp, options?: ReadUntilOptions): Promise<Buffer> {
     return this.#read(() => regexRead(regex, options, this.#core.limits), options);
   }
 
   /**
-   * Everything, when the peer has ended its side. When the connection breaks, the stream is closed
-   * here, or more than `maxBufferSize` comes, it rejects with a {@link StreamClosedError} that
-   * carries what had arrived as `partial`.
+   * Reads everything to EOF. Rejects with a {@link StreamClosedError}, whose `partial` has the
+   * received bytes, if the connection breaks, the stream is closed locally, or `maxBufferSize` is
+   * exceeded.
    */
   readUntilClose(options?: ReadOptions): Promise<Buffer> {
     return this.#read(() => new ReadUntilClose(), options);
   }
 
-  /** A copy of the next `count` bytes, by default one, which stay to be read. */
+  /** A copy of the next `count` bytes, by default one. The bytes stay unread. */
   peek(count = 1, options?: WaitOptions): Promise<Buffer> {
     return this.#read(() => peekRead(count, this.#core.limits), options);
   }
 
   /**
-   * Iterates over the chunks as they arrive, of up to `readChunkSize` bytes, until EOF. `timeout` is
-   * the longest to wait for each chunk; time that the loop's body takes does not count. A connection
-   * that breaks, a timeout and an aborted signal throw out of the iteration.
+   * Iterates to EOF over chunks of up to `readChunkSize` bytes, as they arrive. `timeout` limits the
+   * wait for each chunk, without the time of the loop body. A broken connection, a timeout or an
+   * aborted signal throws in the iteration.
    *
-   * Leaving the iteration, in whatever way, leaves the stream open and loses no byte.
+   * Leaving the iteration keeps the stream open and loses no bytes.
    *
    * ```js
    * for await (const chunk of stream.chunks({ timeout: 30, signal })) consume(chunk);
@@ -267,45 +266,45 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     }
   }
 
-  /** {@link chunks} without limits. */
+  /** The same as {@link chunks} without options. */
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined, undefined> {
     return this.chunks();
   }
 
   /**
-   * Writes bytes (a string as UTF-8, any typed array, a `DataView`), or several in their order.
-   * Resolves when the last of them is with the kernel; what is written in one turn leaves together
-   * at its end. A wait that is given up takes nothing back.
+   * Writes a string (as UTF-8), a typed array or a `DataView`, or a list of them. Resolves when the
+   * kernel has taken the last byte. Small writes of one turn are sent together at its end.
+   * Cancelling the wait does not cancel the write.
    *
-   * Pieces of up to 4 KiB are copied at once, also those of a list. Longer ones are sent from where
-   * they are: leave them alone until the promise is settled. One whose buffer is detached or
-   * becomes shorter meanwhile closes the stream with `ERR_IOLOOP_BUFFER_DETACHED`.
+   * Pieces of up to 4 KiB are copied at once, also those of a list. Longer ones are sent from the
+   * caller's memory: do not change them until the promise is settled. If such a buffer is detached
+   * or becomes shorter, the stream is closed with `ERR_IOLOOP_BUFFER_DETACHED`.
    *
-   * Rejects with `ERR_IOLOOP_BUFFER_FULL` when more than `maxWriteBufferSize` would wait, and the
-   * stream is as before; with a {@link StreamClosedError} when it is closed, or is before the bytes
-   * are sent. Such a failure is quiet when nobody awaits it.
+   * Rejects with `ERR_IOLOOP_BUFFER_FULL` if `maxWriteBufferSize` would be exceeded, and the stream
+   * is unchanged; with a {@link StreamClosedError} if the stream is closed before the bytes are
+   * sent. A promise that is not awaited does not cause an unhandled rejection.
    */
   write(data: Data | readonly Data[], options?: WaitOptions): Promise<void> {
     if (options === undefined) return this.#core.writer.write(data);
     return limited(this.loop, options, 'write', () => this.#core.writer.write(data));
   }
 
-  /** Resolves when no more than the low watermark waits to be sent, at once if not congested. */
+  /** Resolves at or below the low watermark of unsent bytes; at once if not {@link congested}. */
   drain(options?: WaitOptions): Promise<void> {
     return limited(this.loop, options, 'drain', () => this.#core.writer.drain());
   }
 
   /**
-   * Ends the writing side, after what was written: the peer reads the end. Reading goes on, until
-   * the peer has ended too. Calling it again does nothing more.
+   * Half-close: ends the writing side after all written bytes, so that the peer reads EOF. Reading
+   * continues until EOF. Idempotent.
    */
   shutdownWrite(options?: WaitOptions): Promise<void> {
     return limited(this.loop, options, 'shutdownWrite', () => this.#core.writer.shutdown());
   }
 
   /**
-   * Sends what was written, and closes the stream; resolves when it is closed. When the wait is
-   * given up, or the sending fails, it is closed all the same, and the promise rejects.
+   * Sends all written bytes, then closes the stream. Resolves when it is closed. If the wait is
+   * cancelled or sending fails, the stream is closed and the promise rejects.
    */
   async end(options?: WaitOptions): Promise<void> {
     if (this.#core.closed) {
@@ -320,12 +319,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Closes the stream at once. What was written is offered to the kernel once more, and what it
-   * does not take is dropped: {@link end} sends it. Whatever waits rejects with a
-   * {@link StreamClosedError}; what was received can still be read. Closing again does nothing.
+   * Closes the stream at once. Unsent bytes are offered to the kernel once more; those that it does
+   * not take are dropped. Use {@link end} to send all. Waiting operations reject with a {@link
+   * StreamClosedError}; received bytes can still be read. Idempotent.
    *
-   * `error` is what the stream is closed for: its {@link IOStream.error}. While {@link startTls} waits, its
-   * handshake is given up with it.
+   * `error` becomes {@link IOStream.error}. A handshake of {@link startTls} is cancelled.
    */
   close(error: unknown = null): void {
     const reason = error === null || error === undefined ? null : toError(error);
@@ -338,14 +336,14 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     this.#core.adapter?.destroy(reason ?? undefined);
   }
 
-  /** {@link end}, for `await using`. */
+  /** Calls {@link end}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
   }
 
   /**
-   * Calls `callback(error)` once when the stream is closed, on the loop; at once in its next turn
-   * if it is closed already. There is one: setting another replaces it, `null` removes it.
+   * Sets the function that the loop calls with {@link IOStream.error} once the stream is closed; in
+   * the next turn if it is closed already. Replaces the previous one; `null` removes it.
    */
   setCloseCallback(callback: CloseCallback | null): void {
     if (callback !== null && typeof callback !== 'function') {
@@ -361,10 +359,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /**
    * The stream as a `Duplex` with the members and events of `net.Socket`, for `http.Server`, `ws`,
-   * `pipeline` and drivers of databases. It takes over the reading and writing.
+   * `pipeline` and database drivers. The duplex takes over reading and writing.
    *
-   * As on `net.Socket`, it is closed after the peer's end unless `allowHalfOpen` is true, here or
-   * among the options of the stream.
+   * Like `net.Socket`, it closes after EOF unless `allowHalfOpen` is true, here or in the options
+   * of the stream.
    *
    * @throws `ERR_INVALID_ARG_TYPE`.
    */
@@ -374,24 +372,24 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * The stream as a pair of web streams, which take over the reading and writing. Each side ends
-   * by itself; the stream is closed when both have ended.
+   * The stream as a pair of web streams, which take over reading and writing. Each side ends
+   * separately; the stream is closed when both have ended.
    */
   toWeb(): WebStreamPair {
     return toWeb(this, this.#core);
   }
 
   /**
-   * Goes on with TLS: resolves to the stream that replaces this one, after the handshake. The close
-   * callback moves along; this stream is closed. A server refuses the certificate of a client as
-   * `tls.Server` does with the same options: before the promise resolves.
+   * Starts TLS on the connection. Resolves after the handshake to a new stream, which takes over
+   * the close callback; this stream is closed. A server checks the certificate of the client as
+   * `tls.Server` does with the same options, before the promise resolves.
    *
-   * Bytes that were received and not read are the beginning of the handshake, or refused: see
-   * `buffered` of {@link StartTlsOptions}. They can be read from neither stream.
+   * Unread bytes are the start of the handshake, or are refused: see `buffered` of {@link
+   * StartTlsOptions}. Neither stream returns them.
    *
-   * Rejects with `ERR_IOLOOP_STREAM_BUSY` while it connects, a read waits or something is still to be
-   * sent, and with the error of wrong options; the stream is as before then. A handshake that fails or is
-   * given up rejects with its error as it is, and the connection is closed.
+   * Rejects with `ERR_IOLOOP_STREAM_BUSY` while the stream connects, a read waits or bytes are
+   * unsent, and with argument errors; the stream is then unchanged. If the handshake fails or is
+   * cancelled, rejects with its error, and the connection is closed.
    */
   async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {
     checkOptions(options);
@@ -411,18 +409,21 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     }
   }
 
-  /** `TCP_NODELAY`: whether small packets are sent at once. Nothing happens on other streams. */
+  /** Sets `TCP_NODELAY`: small packets are sent at once. No effect on other streams than TCP. */
   setNodelay(value: boolean): void {
     this.#setOption('noDelay', value);
   }
 
-  /** `SO_KEEPALIVE`, and the seconds of silence before the first probe. */
+  /**
+   * Sets `SO_KEEPALIVE`, and the idle seconds before the first probe. No effect on other streams
+   * than TCP.
+   */
   setKeepalive(value: boolean, idleSeconds?: number): void {
     this.#setOption('keepAlive', value);
     if (value && idleSeconds !== undefined) this.#setOption('keepAliveIdle', idleSeconds);
   }
 
-  /** The options are looked at here, so that what is wrong with them rejects. */
+  /** Checks the options inside, so that errors reject. */
   #read<T>(make: () => Read<T>, options: ReadOptions | undefined): Promise<T> {
     const core = this.#core;
     try {
@@ -448,15 +449,15 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 }
 
 /**
- * An {@link IOStream} with TLS, as `startTls` and `TCPClient` make it, after the handshake. A client
- * verifies the certificate of its server and its name, unless `rejectUnauthorized` is false.
+ * An {@link IOStream} with TLS, after the handshake, made by `startTls`, `TCPClient` and
+ * `TCPServer`. A client verifies the certificate and the name of its server unless
+ * `rejectUnauthorized` is false.
  *
- * EOF is only the end of the stream when the peer has announced it (`close_notify`). Without that
- * anyone on the way could have cut the connection: the stream is closed with
- * `ERR_IOLOOP_TLS_TRUNCATED`, and what had arrived can be read.
+ * EOF counts only with `close_notify`. Without it anyone on the path may have cut the connection:
+ * the stream is closed with `ERR_IOLOOP_TLS_TRUNCATED`, and received bytes can be read.
  */
 export class SSLIOStream extends IOStream {
-  /** Node's socket, which knows the certificates, the cipher and the protocol. */
+  /** Node's socket, for the certificates, the cipher and the protocol. */
   readonly tlsSocket: TLSSocket;
 
   /** @internal */
@@ -471,40 +472,39 @@ export class SSLIOStream extends IOStream {
   }
 
   /**
-   * Whether the certificate of the peer was verified. A server that does not ask for one
-   * (`requestCert`) has false.
+   * True if the certificate of the peer was verified. False on a server without `requestCert`.
    */
   get authorized(): boolean {
     return this.tlsSocket.authorized;
   }
 
-  /** The code of the verification's error, such as `CERT_HAS_EXPIRED`; `null` without one. */
+  /** The code of the verification error, such as `CERT_HAS_EXPIRED`; `null` without one. */
   get authorizationError(): string | null {
     return authorizationErrorOf(this.tlsSocket);
   }
 
-  /** The name that the client has asked for (SNI); `null` without one. */
+  /** The server name that the client sent (SNI); `null` without one. */
   get servername(): string | null {
     return servernameOf(this.tlsSocket);
   }
 
-  /** The protocol that was agreed on by ALPN; `null` without one. */
+  /** The protocol that ALPN selected; `null` without one. */
   get alpnProtocol(): string | null {
     return alpnProtocolOf(this.tlsSocket);
   }
 
-  /** The certificate of the peer; `null` if it has sent none. */
+  /** The certificate of the peer; `null` if it sent none. */
   get peerCertificate(): PeerCertificate | null {
     return peerCertificateOf(this.tlsSocket);
   }
 
-  /** As of {@link IOStream}, with the members of `tls.TLSSocket` too. */
+  /** As {@link IOStream.toDuplex}, with the members of `tls.TLSSocket` too. */
   override toDuplex(options?: DuplexOptions): SSLIOStreamDuplex {
     checkOptions(options);
     return new SSLIOStreamDuplex(this, coreOf(this), options);
   }
 
-  /** Resolves to the stream: the handshake is over when there is one. As documented for Tornado. */
+  /** Resolves to the stream, whose handshake is always complete. For compatibility with Tornado. */
   waitForHandshake(options?: WaitOptions): Promise<this> {
     return limited(this.loop, options, 'handshake', () => Promise.resolve(this));
   }
@@ -515,8 +515,7 @@ function streamOn(socket: Socket, settings: StreamSettings): Stream {
 }
 
 /**
- * A stream on `socket` with options that were checked before: the connections of a server share
- * them.
+ * A stream on `socket` with checked settings, which the connections of a server share.
  *
  * @throws As the constructor of {@link IOStream}.
  */

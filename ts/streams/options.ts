@@ -1,4 +1,4 @@
-/** The options of streams: their types, and what is made of them. */
+/** Options of streams, and their checked form. */
 import type { ConnectionOptions, Server, TlsOptions } from 'node:tls';
 import { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
@@ -10,22 +10,25 @@ import type { WriterLimits } from './transport.js';
 export interface IOStreamOptions {
   /** The loop of the stream; by default the current one. */
   readonly loop?: IOLoop | undefined;
-  /** Bytes that may wait to be read, by default 104,857,600. A read that needs more fails. */
+  /** The most unread bytes, by default 104,857,600. A read that needs more fails. */
   readonly maxBufferSize?: number | undefined;
-  /** Bytes that are read at a time, by default 65,536; at most half of `maxBufferSize`. */
+  /** The most bytes of one receive, by default 65,536; at most half of `maxBufferSize`. */
   readonly readChunkSize?: number | undefined;
   /**
-   * The limit of {@link IOStream.writeBufferSize}: bytes that wait to be sent, and the cost of many
-   * small writes. By default unlimited. A write beyond it is refused.
+   * The limit of {@link IOStream.writeBufferSize}: unsent bytes and the cost of waiting writes. A
+   * write beyond it is refused. By default unlimited.
    */
   readonly maxWriteBufferSize?: number | undefined;
-  /** Bytes that wait to be sent, above which `drain()` waits; by default 65,536. */
+  /** The high watermark: unsent bytes above which `drain()` waits; by default 65,536. */
   readonly highWaterMark?: number | undefined;
-  /** Bytes that wait to be sent, down to which `drain()` waits; by default a quarter of the above. */
+  /**
+   * The low watermark: unsent bytes at which `drain()` resolves; by default a quarter of the high
+   * one.
+   */
   readonly lowWaterMark?: number | undefined;
   /**
-   * Whether the stream stays open for writing after the peer's EOF. By default it is closed then,
-   * after what was written is sent.
+   * Keep the stream open for writing after EOF. By default false: EOF closes the stream once its
+   * writes are sent.
    */
   readonly allowHalfOpen?: boolean | undefined;
 }
@@ -33,9 +36,9 @@ export interface IOStreamOptions {
 /** Options of all reads. */
 export interface ReadOptions extends WaitOptions {
   /**
-   * Whether the result has memory of its own, by default false: a small result shares a block of
-   * 128 KiB with what other connections have received. The block lives as long as one of its
-   * results, and `postMessage()` and `structuredClone()` copy all of it.
+   * Copy the result to memory of its own. By default false: a small result shares a block of 128
+   * KiB with results of other connections. Each result keeps the whole block alive, and
+   * `postMessage()` and `structuredClone()` copy all of it.
    */
   readonly copy?: boolean | undefined;
 }
@@ -44,35 +47,35 @@ export interface ReadOptions extends WaitOptions {
 export interface ReadUntilOptions extends ReadOptions {
   /**
    * The most bytes of the result, delimiter included. By default `maxBufferSize`; for
-   * `readUntilRegex` 65,536, if `maxBufferSize` is not smaller.
+   * `readUntilRegex` at most 65,536.
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Whether the stream is closed when the delimiter is not within `maxBytes`; by default true.
-   * Otherwise only this read fails, and its bytes stay.
+   * Close the stream if the delimiter is not found within `maxBytes`. By default true. If false,
+   * only the read fails, and the bytes stay unread.
    */
   readonly closeOnLimit?: boolean | undefined;
 }
 
 /** Options of `readBytes` and `readInto`. */
 export interface ReadBytesOptions extends ReadOptions {
-  /** Whether the read is done as soon as there is a byte. By default it waits for all. */
+  /** Resolve as soon as there is a byte. By default false: wait for all. */
   readonly partial?: boolean | undefined;
 }
 
 /** Options of {@link IOStream.startTls}. */
 export interface StartTlsOptions extends WaitOptions {
-  /** Whether this is the server's side of the handshake. By default it is the client's. */
+  /** Be the server in the handshake. By default false. */
   readonly serverSide?: boolean | undefined;
   /**
-   * The name that the certificate of the server has to be for, which is sent to it (SNI). A client
-   * needs it, unless `rejectUnauthorized` is false.
+   * The name that the certificate of the server must have, which is also sent (SNI). Required in a
+   * client unless `rejectUnauthorized` is false.
    */
   readonly hostname?: string | undefined;
   /**
-   * Options of `tls.connect()`, or on the server's side of `tls.createServer()`: `cert`, `key`, `ca`,
-   * `requestCert`, `rejectUnauthorized`, `SNICallback`, `ALPNProtocols`, `secureContext` and so on.
-   * On the server's side connections that are given the same object share session tickets.
+   * Options of `tls.connect()`, or on the server's side of `tls.createServer()`: `cert`, `key`,
+   * `ca`, `requestCert`, `rejectUnauthorized`, `SNICallback`, `ALPNProtocols`, `secureContext` and
+   * so on. On the server's side connections that are given the same object share session tickets.
    */
   readonly tls?: ConnectionOptions | TlsOptions | undefined;
   /**
@@ -81,10 +84,10 @@ export interface StartTlsOptions extends WaitOptions {
    */
   readonly server?: Server | undefined;
   /**
-   * The use of bytes that the stream has received and that were not read. By default (`'handshake'`)
-   * they are the beginning of the handshake: a ClientHello that came early, or after a PROXY line.
-   * Other bytes fail the handshake, and cannot be read any more. `'refuse'` rejects with
-   * `ERR_IOLOOP_STREAM_BUSY`.
+   * The use of bytes that the stream has received and that were not read. By default
+   * (`'handshake'`) they are the beginning of the handshake: a ClientHello that came early, or
+   * after a PROXY line. Other bytes fail the handshake, and cannot be read any more. `'refuse'`
+   * rejects with `ERR_IOLOOP_STREAM_BUSY`.
    */
   readonly buffered?: 'handshake' | 'refuse' | undefined;
 }
