@@ -4,6 +4,7 @@ import test from 'ava';
 import {
   addAcceptHandler,
   bindSockets,
+  IOLoop,
   PeriodicCallback,
   TCPClient,
   TCPServer,
@@ -224,6 +225,17 @@ test('connecting, TLS and stopping take the same signal and leave no listener', 
     await server.stop({ drain: true, signal });
     t.is(listeners(signal), 0);
   }));
+
+test('a call that a closed loop refuses leaves no listener', async (t) => {
+  const loop = new IOLoop({ makeCurrent: false });
+  loop.close();
+  const { signal } = new AbortController();
+  const options = { loop, signal, timeout: 1 };
+  await t.throwsAsync(new TCPClient().connect('127.0.0.1', 1, options), {
+    code: 'ERR_IOLOOP_CLOSED',
+  });
+  t.is(listeners(signal), 0);
+});
 
 /** A controller's method apart from it. */
 function split(controller: AbortController): {

@@ -1,7 +1,7 @@
 /**
- * The one way from this package into user code: nothing that it throws, and no rejection of a
- * promise that it returns, reaches the code that called it. ARCHITECTURE.md, "One way into user
- * code", lists who enters and where each failure goes.
+ * The one way from this package into user code. Exceptions of user code, and rejections of the
+ * promises that it returns, do not reach the code that has called it. ARCHITECTURE.md, "One way into
+ * user code", lists the entrances, and the destination of their failures.
  */
 import type { AsyncResource } from 'node:async_hooks';
 import { isAbortReason } from '../support/abort-signal.js';

@@ -4,7 +4,7 @@ import { INTERNALS } from '../support/internals.js';
 import type { Guard } from './guard.js';
 import type { LoopIO } from './io.js';
 
-/** What an `IOLoop` shows to the rest of the package, and to nobody else. */
+/** The members of a loop that are internal to the package. */
 export interface LoopInternals {
   readonly guard: Guard;
   readonly io: LoopIO;

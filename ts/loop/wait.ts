@@ -34,7 +34,7 @@ export class Wait implements Abortable {
   /**
    * The message of the `TimeoutError` begins with `what`.
    *
-   * @throws `ERR_INVALID_ARG_TYPE`, or the reason of a signal that is aborted.
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_IOLOOP_CLOSED`, or the reason of a signal that is aborted.
    */
   constructor(loop: IOLoop, options: WaitOptions, what: string, expire: (error: unknown) => void) {
     const { signal } = options;
@@ -43,12 +43,13 @@ export class Wait implements Abortable {
     this.#loop = loop;
     this.#signal = signal;
     this.#expire = expire;
-    if (signal !== undefined) watchSignal(signal, this);
     if (seconds !== Infinity) {
       this.#timeout = loop.callLater(seconds, () => {
         this.#end(new TimeoutError(`${what} timed out after ${seconds} seconds`));
       });
     }
+    // Last: a closed loop has refused the timeout, and nothing would remove the listener.
+    if (signal !== undefined) watchSignal(signal, this);
   }
 
   /** Ends the wait without `expire`. */

@@ -257,7 +257,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EBADF: 'the file descriptor is closed, or was never open',
   EMFILE: 'this process has too many open files, close some or raise its limit (ulimit -n)',
   ENFILE: 'the system has too many open files',
-  ENOTSOCK: 'the file descriptor is no socket',
+  ENOTSOCK: 'the file descriptor is not a socket',
 };
 
 function subjectOf({ fd, address, port, path }: SystemErrorDetails): string {

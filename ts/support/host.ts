@@ -1,7 +1,7 @@
 /**
  * Timers, queues and the clock of the host, as they are when this module is loaded. Test frameworks
  * replace the globals and the exports of `node:timers`; the loop is not under test, and must not
- * stop. If they were replaced before, the originals are found behind the fakes.
+ * stop. If they were replaced before, the fakes have references to the originals, or are avoided.
  */
 import { performance } from 'node:perf_hooks';
 import timers from 'node:timers';
