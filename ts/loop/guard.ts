@@ -15,10 +15,10 @@ import type { Callback } from './callback-queue.js';
 export type Report = (callback: Callback | null, error: unknown) => void;
 
 /**
- * A place where user code is entered, with up to two arguments. It is an object that lives as long
- * as its owner, so that a call makes no closure.
+ * A call of user code with up to two arguments, and what follows its end. The object lives as long as
+ * its owner, so that a call makes no closure.
  */
-export interface Entry<A, B> {
+export interface GuardedCall<A, B> {
   /** Calls the function of the user. It may throw, and may return a promise. */
   call(first: A, second: B): unknown;
   /** The call has returned; if it returned a promise, that has resolved. */
@@ -65,27 +65,27 @@ export class Guard {
     }
   };
 
-  /** Calls an entry in the async context of the caller, and waits for the promise that it returns. */
-  enter<A, B>(entry: Entry<A, B>, first: A, second: B): void {
+  /** Makes a call in the async context of the caller, and waits for the promise that it returns. */
+  enter<A, B>(call: GuardedCall<A, B>, first: A, second: B): void {
     let result: unknown;
     try {
-      result = entry.call(first, second);
+      result = call.call(first, second);
       if (isThenable(result)) {
         // Kept for as long as the promise is pending, for each connection of a server.
         const onResolved =
-          entry.onReturn === undefined
+          call.onReturn === undefined
             ? undefined
-            : (value: unknown): void => entry.onReturn?.(value, first, second);
+            : (value: unknown): void => call.onReturn?.(value, first, second);
         settled(result, onResolved, (error) => {
-          entry.onFailure(error, first, second);
+          call.onFailure(error, first, second);
         });
         return;
       }
     } catch (error) {
-      entry.onFailure(error, first, second);
+      call.onFailure(error, first, second);
       return;
     }
-    entry.onReturn?.(result, first, second);
+    call.onReturn?.(result, first, second);
   }
 
   /** Runs one of several steps: a failure is reported, so that the next step runs all the same. */

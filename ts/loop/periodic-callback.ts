@@ -1,7 +1,7 @@
 /** `PeriodicCallback`: calls a function periodically. */
 import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
-import type { Entry } from './guard.js';
+import type { GuardedCall } from './guard.js';
 import { guardOf } from './internals.js';
 import { IOLoop } from './ioloop.js';
 import type { Timeout } from './timeouts.js';
@@ -66,7 +66,7 @@ export class PeriodicCallback {
 }
 
 /** One run of a timer, from start to stop. A promise of the callback may settle after the stop. */
-class Run implements Entry<undefined, undefined> {
+class Run implements GuardedCall<undefined, undefined> {
   readonly #loop: IOLoop;
   readonly #callback: () => unknown;
   readonly #period: number;

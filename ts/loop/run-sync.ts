@@ -2,7 +2,7 @@
 import { isThenable } from '../support/checks.js';
 import { badYield, stoppedEarly, TimeoutError } from '../support/errors.js';
 import type { INTERNALS } from '../support/internals.js';
-import type { Entry } from './guard.js';
+import type { GuardedCall } from './guard.js';
 import { guardOf, type LoopInternals } from './internals.js';
 import type { Timeout } from './timeouts.js';
 
@@ -46,7 +46,7 @@ export async function runSync<T>(
 }
 
 /** One call of a main function on a loop. */
-class Run<T> implements Entry<AbortSignal, undefined> {
+class Run<T> implements GuardedCall<AbortSignal, undefined> {
   /** The loop has stopped. A result that comes later is dropped. */
   over = false;
 

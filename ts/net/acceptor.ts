@@ -5,7 +5,7 @@ import { systemError } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
-import type { Entry } from '../loop/guard.js';
+import type { GuardedCall } from '../loop/guard.js';
 import { guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 
@@ -55,7 +55,7 @@ export function addAcceptHandler(
  * One listening socket in a loop. It accepts unless it is held (its owner wants no connections), or
  * paused (accepting has failed, and the pause is not over), or closed, which is final.
  */
-export class Acceptor implements DescriptorWatcher, Entry<Socket, Address> {
+export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address> {
   readonly socket: Socket;
   /** Called once, instead of accepting, when the first connection waits. */
   onWaiting: (() => void) | null = null;

@@ -12,7 +12,7 @@ import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 import { Connections } from './connections.js';
-import { HandlerEntry } from './handler-entry.js';
+import { GuardedHandler } from './guarded-handler.js';
 import {
   serverSettings,
   type ServerSettings,
@@ -53,7 +53,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly #connections = new Connections(() => {
     this.#regulate();
   });
-  readonly #handler: HandlerEntry;
+  readonly #handler: GuardedHandler;
   /** Listening sockets of {@link bind}, until {@link start}. */
   #bound: Socket[] = [];
   #stopped = false;
@@ -76,7 +76,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const { loop, handleStream, tls } = settings;
     this.loop = loop;
     this.#settings = settings;
-    this.#handler = new HandlerEntry(this, handleStream ?? null);
+    this.#handler = new GuardedHandler(this, handleStream ?? null);
     this.#accepted = new StreamQueue(loop);
     this.tlsServer = tls === undefined ? null : createTlsServer(tls);
   }

@@ -1,9 +1,9 @@
-/** Where a server enters `handleStream`, and what follows its failure. */
+/** The guarded call of `handleStream`, and which of its failures are reported. */
 import { isAbortReason } from '../support/abort-signal.js';
 import { StreamClosedError } from '../support/errors.js';
 import { ReportGate } from '../support/report-gate.js';
 import type { Address } from '../sockets/address.js';
-import type { Entry } from '../loop/guard.js';
+import type { GuardedCall } from '../loop/guard.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { IOStream } from '../streams/iostream.js';
@@ -11,7 +11,7 @@ import { coreOf } from '../streams/stream.js';
 import { isHandshakeFailure } from '../streams/tls/handshake-failures.js';
 import type { StreamHandler } from './server-options.js';
 
-/** What the entry needs of its server. */
+/** The members of a `TCPServer` that the call needs. */
 interface Server {
   readonly loop: IOLoop;
   /** May be overridden. */
@@ -30,7 +30,7 @@ interface Server {
  *
  * Peers cause failed handshakes at will, so a log of each would be theirs to fill.
  */
-export class HandlerEntry implements Entry<IOStream, Address> {
+export class GuardedHandler implements GuardedCall<IOStream, Address> {
   readonly #server: Server;
   readonly #handleStream: StreamHandler | null;
   readonly #handshakeFailures = new ReportGate();
