@@ -1,4 +1,4 @@
-/** A stream of the loop as a `Duplex` of Node's. */
+/** A stream as a `Duplex`. */
 import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Address } from '../../sockets/address.js';
@@ -25,29 +25,28 @@ import type { Stream } from '../stream.js';
 /** Options of `IOStream.toDuplex`. */
 export interface DuplexOptions {
   /**
-   * Whether the writing side stays open when the peer has ended. By default as the stream's option
-   * of this name, which is false by default: after `'end'` what was written is sent, then `'close'`
-   * is emitted.
+   * Keep the writing side open after EOF. By default the option of the stream, which is false by
+   * default: after `'end'` unsent bytes are sent, then `'close'` is emitted.
    */
   readonly allowHalfOpen?: boolean | undefined;
 }
 
-/** The state of a connection, as `net.Socket.readyState` has it. */
+/** The state of a connection, as `net.Socket.readyState`. */
 export type DuplexReadyState = 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed';
 
 /**
- * A `Duplex` over an {@link IOStream} with the members and events of `net.Socket`. Backpressure,
- * half-close and `destroy()` go through to the stream, and closing the stream destroys the duplex.
+ * A `Duplex` over an {@link IOStream} with the members and events of `net.Socket`. Back-pressure,
+ * half-close and `destroy()` apply to the stream; closing the stream destroys the duplex.
  *
- * It is not an instance of `net.Socket`, whose class needs a handle of libuv. It differs in
- * that `_handle` is absent, `ref()` and `unref()` do nothing, `connect()` of a connected stream
- * only emits `'connect'`, a destroyed one cannot be connected again, and `remoteAddress` is known
- * after the close even when nothing asked before.
+ * Not an instance of `net.Socket`, whose class needs a libuv handle. Differences: there is no
+ * `_handle`; `ref()` and `unref()` do nothing; `connect()` of a connected stream only emits
+ * `'connect'`; a destroyed duplex cannot connect again; `remoteAddress` stays known after the
+ * close.
  */
 export class IOStreamDuplex extends Duplex {
-  /** Milliseconds of silence before `'timeout'`; undefined before {@link setTimeout}. */
+  /** Milliseconds without activity before `'timeout'`; undefined before {@link setTimeout}. */
   timeout: number | undefined = undefined;
-  /** Bytes received so far. */
+  /** The number of received bytes. */
   bytesRead = 0;
   readonly #stream: IOStream;
   readonly #core: Stream;
@@ -74,17 +73,20 @@ export class IOStreamDuplex extends Duplex {
     else if (connected || stream.closed) this.read(0);
   }
 
-  /** The stream below. Reading or writing it, too, would mix the bytes. */
+  /** The underlying stream. Do not read or write it beside the duplex. */
   get stream(): IOStream {
     return this.#stream;
   }
 
-  /** Whether {@link connect} is in progress. */
+  /** True while {@link connect} is in progress. */
   get connecting(): boolean {
     return this.#connecting;
   }
 
-  /** Whether it is not connected: not yet, or not any more. */
+  /**
+   * True if the connection is not established: before {@link connect}, during it, and after the
+   * close.
+   */
   get pending(): boolean {
     return this.destroyed || this.#connecting || !this.#core.transport.connected;
   }
@@ -96,17 +98,17 @@ export class IOStreamDuplex extends Duplex {
     return this.writable ? 'writeOnly' : 'closed';
   }
 
-  /** Bytes written so far, those that wait included. */
+  /** The number of written bytes, unsent ones included. */
   get bytesWritten(): number {
     return this.#flow.bytesWritten;
   }
 
-  /** Bytes that wait to be sent; undefined after the close. */
+  /** The number of unsent bytes; undefined after the close. */
   get bufferSize(): number | undefined {
     return this.destroyed ? undefined : this.writableLength;
   }
 
-  /** False: a stream with TLS has a duplex of its own class. */
+  /** False. A stream with TLS has an {@link SSLIOStreamDuplex}. */
   get encrypted(): boolean {
     return false;
   }
@@ -141,7 +143,10 @@ export class IOStreamDuplex extends Duplex {
     return familyOf(this.#own());
   }
 
-  /** The server that serves this connection, whose connections are then counted. `node:http` sets it. */
+  /**
+   * The server that serves this connection, whose connections are then counted. `node:http` sets
+   * it.
+   */
   get server(): unknown {
     return this.#server;
   }
@@ -158,11 +163,11 @@ export class IOStreamDuplex extends Duplex {
   }
 
   /**
-   * Connects, as `net.Socket.connect`: `'connect'` and `'ready'` follow, or `'error'`. On a stream
-   * that is connected, which is what drivers are given, the address is ignored, and both events are
-   * emitted in the next tick.
+   * Connects like `net.Socket.connect`: `'connect'` and `'ready'` are emitted, or `'error'`. If the
+   * stream is connected already, the address is ignored, and both events are emitted in the next
+   * tick.
    *
-   * @throws `ERR_IOLOOP_STREAM_CLOSED` when it was destroyed; `ERR_OUT_OF_RANGE` for a port,
+   * @throws `ERR_IOLOOP_STREAM_CLOSED` if the duplex is destroyed; `ERR_OUT_OF_RANGE` for a port,
    * `ERR_INVALID_ARG_VALUE` without a port or path.
    */
   connect(...args: DuplexConnectArguments): this {
@@ -179,8 +184,8 @@ export class IOStreamDuplex extends Duplex {
   }
 
   /**
-   * `'timeout'` after so many milliseconds without activity, and again only after further
-   * activity; 0 turns it off. `callback` is called for the first one.
+   * Emits `'timeout'` after `milliseconds` without activity, and again only after further activity;
+   * 0 disables it. `callback` is called for the first one.
    *
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, as `net.Socket`.
    */
@@ -216,17 +221,17 @@ export class IOStreamDuplex extends Duplex {
     return this;
   }
 
-  /** The loop keeps the process alive, not its streams: does nothing. */
+  /** Does nothing: the running loop keeps the process alive, not its streams. */
   ref(): this {
     return this;
   }
 
-  /** The loop keeps the process alive, not its streams: does nothing. */
+  /** Does nothing: the running loop keeps the process alive, not its streams. */
   unref(): this {
     return this;
   }
 
-  /** Ends the writing side, and closes when everything is sent. */
+  /** Ends the writing side, and closes when all bytes are sent. */
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
@@ -234,7 +239,7 @@ export class IOStreamDuplex extends Duplex {
   }
 
   /**
-   * Closes by a reset, which the peer reads as `ECONNRESET`; what was not sent is dropped.
+   * Closes by a reset, which the peer reads as `ECONNRESET`. Unsent bytes are dropped.
    *
    * @throws `ERR_IOLOOP_UNSUPPORTED` unless it is a TCP connection.
    */
