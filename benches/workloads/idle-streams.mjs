@@ -1,6 +1,6 @@
 // Objects and bytes of an idle accepted stream: `node --expose-gc idle-streams.mjs [folder of a
-// checkout] [connections] [accepted | waiting | answered]`. Prints JSON: objects by class and bytes
-// from two heap snapshots, and resident bytes.
+// checkout] [connections] [accepted | waiting | answered]`. Prints JSON: objects and bytes by class, from
+// two heap snapshots; of more than 5,000 connections resident bytes.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -10,12 +10,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { getHeapSnapshot } from 'node:v8';
 
 const own = fileURLToPath(import.meta.url);
-const [folder = join(own, '../../..'), count = '1000', state = 'answered'] = process.argv.slice(2);
+const [folder = join(own, '../../..'), connections = '2100', state = 'answered'] =
+  process.argv.slice(2);
 
-/** Connections that one snapshot counts: more add nothing but time. */
-const COUNTED = 2_000;
+/** Connections before the first measurement. */
+const FIRST = 100;
+/** The most connections whose objects are counted: above, resident memory is measured. */
+const MOST_COUNTED = 5_000;
 
-if (process.send === undefined) await serve(Number(count));
+if (process.send === undefined) await serve(Number(connections));
 else process.on('message', connectMore);
 
 /** @param {number} total */
@@ -39,28 +42,38 @@ async function serve(total) {
     while (streams.length < wanted) await sleep(10);
     await settle();
   };
+  const resident = async () => {
+    const before = process.memoryUsage.rss();
+    await open(total);
+    return { rss: Math.round((process.memoryUsage.rss() - before) / (total - FIRST)) };
+  };
+  const counted = async () => {
+    const before = await snapshot();
+    await open(total);
+    return growth(before, await snapshot(), total - FIRST);
+  };
   // The first of everything is not an idle stream's.
-  await open(100);
-  const before = await snapshot();
-  const resident = process.memoryUsage.rss();
-  await open(Math.min(total, 100 + COUNTED));
-  const after = streams.length > 100 ? await snapshot() : before;
-  const counted = streams.length - 100;
-  await open(total);
-  const bytes = (process.memoryUsage.rss() - resident) / (streams.length - 100);
-  const classes = {};
-  for (const [name, { objects, size }] of after) {
-    const [was, held] = [before.get(name)?.objects ?? 0, before.get(name)?.size ?? 0];
-    const each = (objects - was) / counted;
-    if (each > 0.5) classes[name] = [round(each), round((size - held) / counted)];
-  }
-  const totals = Object.values(classes).reduce(([o, b], [n, s]) => [o + n, b + s], [0, 0]);
-  const [objects, heapBytes] = totals.map(round);
-  console.log(
-    JSON.stringify({ state, streams: total, objects, heapBytes, rss: Math.round(bytes), classes }),
-  );
+  await open(FIRST);
+  const figures = total > MOST_COUNTED ? await resident() : await counted();
+  console.log(JSON.stringify({ state, streams: total, ...figures }));
   clients.kill();
   process.exit();
+}
+
+/** Objects and bytes of each of `count` streams. @param {string} before @param {string} after */
+function growth(before, after, count) {
+  const [had, has] = [before, after].map((text) => JSON.parse(text));
+  const classes = {};
+  let [objects, bytes] = [0, 0];
+  for (const [name, [number, size]] of Object.entries(has)) {
+    const [numberBefore, sizeBefore] = had[name] ?? [0, 0];
+    const each = round((number - numberBefore) / count);
+    if (each < 0.5) continue;
+    classes[name] = [each, round((size - sizeBefore) / count)];
+    objects += classes[name][0];
+    bytes += classes[name][1];
+  }
+  return { objects: round(objects), heapBytes: round(bytes), classes };
 }
 
 /** Answers each line of a stream. */
@@ -78,7 +91,7 @@ async function settle() {
   }
 }
 
-/** Objects and their own bytes, by class: @returns {Promise<Map<string, { objects: number, size: number }>>} */
+/** Objects and their own bytes, by class. @returns {Promise<string>} JSON. */
 async function snapshot() {
   let text = '';
   for await (const chunk of getHeapSnapshot()) text += chunk;
@@ -90,14 +103,13 @@ async function snapshot() {
   for (let at = 0; at < nodes.length; at += fields.length) {
     const kind = types[nodes[at + type]];
     if (!['object', 'closure', 'array', 'native', 'hidden'].includes(kind)) continue;
-    const title =
-      kind === 'object' ? strings[nodes[at + name]] : `(${kind}) ${strings[nodes[at + name]]}`;
-    const found = classes.get(title) ?? { objects: 0, size: 0 };
-    found.objects += 1;
-    found.size += nodes[at + self];
-    classes.set(title, found);
+    const named = strings[nodes[at + name]];
+    const title = kind === 'object' ? named : `(${kind}) ${named}`;
+    const [objects, size] = classes.get(title) ?? [0, 0];
+    classes.set(title, [objects + 1, size + nodes[at + self]]);
   }
-  return classes;
+  // As text: what this program keeps is not to be counted next time.
+  return JSON.stringify(Object.fromEntries(classes));
 }
 
 /** @param {{ port: number, wanted: number, state: string }} order */
