@@ -259,3 +259,13 @@ test('the bits of interests and reports are the same on both sides', (t) => {
   core.close();
   first.close();
 });
+
+test('the bits of a readiness are those of the core', (t) => {
+  t.is(readiness.READ, native.READY_READ);
+  t.is(readiness.PRI, native.READY_PRI);
+  t.is(readiness.WRITE, native.READY_WRITE);
+  t.is(readiness.ERROR, native.READY_ERROR);
+  t.is(readiness.HANG_UP, native.READY_HANG_UP);
+  t.is(readiness.READ_CLOSED, native.READY_READ_CLOSED);
+  t.is(readiness.ERROR_OR_HANG_UP, native.READY_ERROR | native.READY_HANG_UP);
+});

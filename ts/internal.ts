@@ -22,3 +22,6 @@ export { Reader } from './streams/reader.js';
 export type { ReadBuffer } from './streams/read-buffer.js';
 export type { Read } from './streams/reads.js';
 export { FdWriter } from './streams/writer.js';
+export { NativeLoop } from './boundary/native-loop.js';
+export { Guard } from './loop/guard.js';
+export { HANDLERS, SourceTable, STREAMS, type Source } from './loop/sources.js';
