@@ -135,6 +135,23 @@ test.serial('an object that was closed without removeHandler can be removed by i
   }),
 );
 
+test.serial('an object that has lost its number is removed by itself', (t) =>
+  withLoop(async (loop) => {
+    const [reader, writer] = pipe();
+    const file = { fd: reader };
+    let calls = 0;
+    loop.addHandler(file, () => (calls += 1), READ);
+    // As a `FileHandle` that was closed; the descriptor itself is open, so that it can report.
+    file.fd = -1;
+    loop.removeHandler(file);
+    writeSync(writer, 'x');
+    await runTurns(loop, 4);
+    t.is(calls, 0);
+    t.throws(() => loop.updateHandler(reader, READ), { code: 'ERR_IOLOOP_FD_UNKNOWN' });
+    closeAll(reader, writer);
+  }),
+);
+
 test.serial('a loop works after a thousand sources that were closed without removeHandler', (t) =>
   withLoop(async (loop) => {
     for (let round = 0; round < 10; round += 1) {

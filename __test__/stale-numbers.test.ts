@@ -2,7 +2,6 @@
  * Each verification of a number by itself: what was closed by number is found out before a call,
  * before a receiving turn, by the set where the identity cannot tell, and by its next user.
  */
-import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   constants,
@@ -18,7 +17,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { IOLoop, IOStream, Socket } from 'ioloop';
 import { closeAll, HAS_PROC, nodeTurns, pipe, testWith, until } from './helpers/fds.js';
-import { onLoop } from './helpers/loop.js';
+import { onLoop, type ReportingLoop } from './helpers/loop.js';
+import { withFifo } from './helpers/special-fds.js';
 import { heldByChild, isOpen, STRANGERS } from './helpers/stolen.js';
 import { closedBy, isSettled } from './helpers/streams.js';
 
@@ -99,14 +99,20 @@ onLinux('a stream whose number was asked for later receives nothing of a strange
   }),
 );
 
+/** Runs `body` with a function that opens one FIFO, non-blocking in both directions. */
+async function withOpenFifo(
+  body: (open: () => number, loop: ReportingLoop) => Promise<void>,
+): Promise<void> {
+  await withFifo((path) => {
+    const open = (): number => openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    return onLoop((loop) => body(open, loop));
+  });
+}
+
 testWith('mkfifo')(
   'another open of the same FIFO has the number: the epoll set finds what the identity cannot',
-  async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
-    const path = join(folder, 'fifo');
-    spawnSync('mkfifo', [path]);
-    const open = (): number => openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    await onLoop(async (loop) => {
+  (t) =>
+    withOpenFifo(async (open, loop) => {
       const number = open();
       const release = await heldByChild(number);
       let calls = 0;
@@ -121,19 +127,13 @@ testWith('mkfifo')(
       t.throws(() => loop.updateHandler(number, IOLoop.READ), { code: 'ERR_IOLOOP_FD_UNKNOWN' });
       closeSync(again);
       await release();
-    });
-    rmSync(folder, { recursive: true });
-  },
+    }),
 );
 
 testWith('mkfifo')(
   'a stream whose FIFO was closed and opened again by the same number closes nothing',
-  async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
-    const path = join(folder, 'fifo');
-    spawnSync('mkfifo', [path]);
-    const open = (): number => openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    await onLoop(async (loop) => {
+  (t) =>
+    withOpenFifo(async (open, loop) => {
       const number = open();
       const stale = IOStream.fromFd(number, { loop });
       const read = closedBy(stale.readBytes(1));
@@ -148,9 +148,7 @@ testWith('mkfifo')(
       t.is(String(await stream.readBytes(4)), 'mine');
       stream.close();
       t.false(isOpen(number));
-    });
-    rmSync(folder, { recursive: true });
-  },
+    }),
 );
 
 onLinux('a use that finds the number lost ends the stream that waits, without an event', (t) =>

@@ -5,32 +5,43 @@ import { IOLoop, Socket } from 'ioloop';
 import { withReadables } from './helpers/fds.js';
 import { runTurns, start, withLoop, type ReportingLoop } from './helpers/loop.js';
 
+/** Whether the next start is a normal one: it runs a callback, whose stop ends it. */
+async function startsAndStops(loop: ReportingLoop): Promise<boolean> {
+  let ran = false;
+  await start(loop, () => {
+    ran = true;
+    loop.stop();
+  });
+  return ran;
+}
+
+/** A callback and a due timeout, counted together. */
+function addTwo(loop: ReportingLoop): { readonly ran: number } {
+  const counter = { ran: 0 };
+  const count = (): void => {
+    counter.ran += 1;
+  };
+  loop.addCallback(count);
+  loop.callLater(-1, count);
+  return counter;
+}
+
 test('stop() before start(): the next start resolves at once and runs nothing', (t) =>
   withLoop(async (loop) => {
-    let ran = 0;
-    const count = (): void => {
-      ran += 1;
-    };
-    loop.addCallback(count);
-    loop.callLater(-1, count);
+    const counter = addTwo(loop);
     loop.stop();
     await loop.start();
-    t.is(ran, 0);
+    t.is(counter.ran, 0);
     t.false(loop.running);
   }));
 
 test('after a swallowed start the next one is normal, and nothing was lost', (t) =>
   withLoop(async (loop) => {
-    let ran = 0;
-    const count = (): void => {
-      ran += 1;
-    };
-    loop.addCallback(count);
-    loop.callLater(-1, count);
+    const counter = addTwo(loop);
     loop.stop();
     await loop.start();
     await runTurns(loop);
-    t.is(ran, 2);
+    t.is(counter.ran, 2);
   }));
 
 test('several stops before start() count as one', (t) =>
@@ -39,12 +50,7 @@ test('several stops before start() count as one', (t) =>
     loop.stop();
     loop.stop();
     await loop.start();
-    let ran = false;
-    await start(loop, () => {
-      ran = true;
-      loop.stop();
-    });
-    t.true(ran);
+    t.true(await startsAndStops(loop));
   }));
 
 test('several stops of a running loop count as one', (t) =>
@@ -58,12 +64,7 @@ test('several stops of a running loop count as one', (t) =>
     });
     // The stop that was left runs here, and is not left for the start after.
     await loop.start();
-    let ran = false;
-    await start(loop, () => {
-      ran = true;
-      loop.stop();
-    });
-    t.true(ran);
+    t.true(await startsAndStops(loop));
   }));
 
 test('an asynchronous method may call stop before and after start()', (t) =>

@@ -6,8 +6,9 @@
 import { parseArgs } from 'node:util';
 import type { Transport } from './connection.js';
 import type { Mode } from './peer.js';
-import { runReadRow, type Capacity, type Outcome } from './read-row.js';
+import { runReadRow } from './read-row.js';
 import { kinds, TLS_KINDS } from './reads.js';
+import type { Capacity, Outcome } from './row.js';
 import { runWriteRow, type WriteRow } from './write-row.js';
 
 const { values } = parseArgs({

@@ -1,13 +1,11 @@
 /** One row of the table of reads: a kind of read, over several connections at once. */
 import { once } from 'node:events';
 import { IOLoop, type IOStream } from 'ioloop';
-import { TINY, USUAL, withCapacities } from '../helpers/capacities.js';
 import { Verifier } from './pattern.js';
 import { acceptPeer, openStream, type Transport } from './connection.js';
 import type { Mode } from './peer.js';
 import type { Kind } from './reads.js';
-
-export type Capacity = 'default' | 'tiny';
+import { runRow, type Capacity, type Outcome } from './row.js';
 
 export interface ReadRow {
   readonly kind: Kind;
@@ -21,40 +19,15 @@ export interface ReadRow {
   readonly connections: number;
 }
 
-export interface Outcome {
-  messages: number;
-  bytes: number;
-  seconds: number;
-  wrong: number;
-  lost: number;
-  /** The first thing that was not as it should be. */
-  note: string;
-}
-
 /** Runs a row on a loop of its own. */
-export async function runReadRow(row: ReadRow): Promise<Outcome> {
-  const total: Outcome = { messages: 0, bytes: 0, seconds: 0, wrong: 0, lost: 0, note: '' };
+export function runReadRow(row: ReadRow): Promise<Outcome> {
   const shares = sharesOf(row);
-  const begin = performance.now();
-  await withCapacities(row.capacity === 'tiny' ? TINY : USUAL, async () => {
-    const loop = new IOLoop({ makeCurrent: false });
-    loop.handleCallbackException = (_, error) => {
-      total.note ||= `reported: ${String(error)}`;
-      total.wrong += 1;
-    };
-    try {
-      await loop.runSync(async () => {
-        while (shares.length > 0) {
-          const now = shares.splice(0, row.connections);
-          await Promise.all(now.map((verifier) => runConnection(loop, row, verifier, total)));
-        }
-      });
-    } finally {
-      loop.close();
+  return runRow(row.capacity, async (loop, total) => {
+    while (shares.length > 0) {
+      const now = shares.splice(0, row.connections);
+      await Promise.all(now.map((verifier) => runConnection(loop, row, verifier, total)));
     }
   });
-  total.seconds = (performance.now() - begin) / 1e3;
-  return total;
 }
 
 /** The messages of the row, dealt out to connections. */

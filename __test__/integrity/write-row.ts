@@ -1,10 +1,9 @@
 /** Rows of writes: pieces of every kind and size, for a peer that compares what it gets. */
 import { once } from 'node:events';
 import { IOLoop, type IOStream } from 'ioloop';
-import { TINY, USUAL, withCapacities } from '../helpers/capacities.js';
 import { acceptPeer, openStream, type Transport } from './connection.js';
 import { bytesOf, step } from './pattern.js';
-import type { Capacity, Outcome } from './read-row.js';
+import { runRow, type Capacity, type Outcome } from './row.js';
 
 export interface WriteRow {
   readonly capacity: Capacity;
@@ -18,26 +17,11 @@ export interface WriteRow {
 }
 
 /** `messages` are writes; `wrong` and `lost` are bytes. */
-export async function runWriteRow(row: WriteRow): Promise<Outcome> {
-  const total: Outcome = { messages: 0, bytes: 0, seconds: 0, wrong: 0, lost: 0, note: '' };
-  const begin = performance.now();
-  await withCapacities(row.capacity === 'tiny' ? TINY : USUAL, async () => {
-    const loop = new IOLoop({ makeCurrent: false });
-    loop.handleCallbackException = (_, error) => {
-      total.note ||= `reported: ${String(error)}`;
-      total.wrong += 1;
-    };
-    const numbers = Array.from({ length: row.connections }, (_, at) => at + 1);
-    try {
-      await loop.runSync(async () => {
-        await Promise.all(numbers.map((number) => runConnection(loop, row, number, total)));
-      });
-    } finally {
-      loop.close();
-    }
+export function runWriteRow(row: WriteRow): Promise<Outcome> {
+  const numbers = Array.from({ length: row.connections }, (_, at) => at + 1);
+  return runRow(row.capacity, async (loop, total) => {
+    await Promise.all(numbers.map((number) => runConnection(loop, row, number, total)));
   });
-  total.seconds = (performance.now() - begin) / 1e3;
-  return total;
 }
 
 async function runConnection(
