@@ -46,7 +46,7 @@ export interface Sender {
    * flushing: holds back later writes, until {@link onSendError}.
    */
   onSendFailed(): void;
-  /** The error of {@link onSendFailed}, after the flush: a negative errno, or what was thrown. */
+  /** The error of {@link onSendFailed}, after the flush: a negative errno, or an exception. */
   onSendError(error: unknown): void;
 }
 
@@ -61,7 +61,7 @@ export class Chain extends Deferred {
   readonly first: number;
   /** The last record so far. */
   last: number;
-  /** `null` once cancelled: none of it is sent, and nobody is notified. */
+  /** `null` once cancelled: none of it is sent, and no sender is notified. */
   sender: Sender | null;
 
   constructor(sender: Sender, first: number) {

@@ -96,10 +96,10 @@ export abstract class BaseWriter implements Writer {
   /** Takes a write in state open. @throws The reason of a refusal, which changes nothing. */
   protected abstract take(data: Data | readonly Data[]): Promise<void>;
 
-  /** Sends what was written, and calls {@link finish}. */
+  /** Calls {@link finish} when all writes are sent. */
   protected abstract end(): void;
 
-  /** Drops what is unsent. Returns what waits for it, to be rejected. */
+  /** Drops the unsent bytes. Returns the promises to reject. */
   protected abstract abandon(): readonly (Deferred | null)[];
 
   /** Everything before a {@link shutdown} is sent: sends FIN, after which the side has ended. */

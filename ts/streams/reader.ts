@@ -183,7 +183,7 @@ export class Reader {
     this.#serve();
   }
 
-  /** Looks ahead in the next turn: by then the program has had what was read, and may read on. */
+  /** Looks ahead in the next turn: by then the program has the results, and may have read on. */
   onPeerClosed(): void {
     if (this.#input >= Input.EofReported) this.#owner.onHangUp();
     else if (this.#read === null) this.#source.continueLater();

@@ -1,29 +1,29 @@
-/** The kinds of reads: when each has what it waits for, and what it takes. */
+/** The kinds of reads: the condition of each, and its result. */
 import { unsatisfiableRead } from '../support/errors.js';
 import { copyOf } from '../boundary/receive-blocks.js';
 import type { ReadBuffer } from './read-buffer.js';
 import { ReadTarget } from './read-target.js';
 
-/** One read of a stream, until it is done. */
+/** One read of a stream, until it is settled. */
 export interface Read<T> {
-  /** The name of the method, for messages. */
+  /** The name of the method, for errors. */
   readonly name: string;
   /**
-   * Takes the result out of the buffer; `undefined` when there is not enough. `ended` says that no
-   * more will come, `more` that some can be read at once.
+   * Takes the result from the buffer; `undefined` if the bytes do not suffice. `ended`: EOF was
+   * found. `more`: more bytes can be read at once.
    *
-   * @throws When it can never be satisfied: `ERR_IOLOOP_UNSATISFIABLE_READ`.
+   * @throws `ERR_IOLOOP_UNSATISFIABLE_READ` if it can never be satisfied.
    */
   take(buffer: ReadBuffer, ended: boolean, more: boolean): T | undefined;
-  /** Where bytes go that need not pass through the buffer; `null` for a read of a few. */
+  /** The memory of a large read, which is filled without the buffer; `null` for others. */
   readonly target: ReadTarget | null;
-  /** Whether the failure of the read is to carry what had arrived. */
+  /** Whether the error of the read carries the bytes that had arrived. */
   readonly keepsPartial: boolean;
-  /** Whether the stream stays open when the read cannot be satisfied. */
+  /** Whether the stream stays open if the read cannot be satisfied. */
   readonly sparesStream: boolean;
 }
 
-/** Above this a read fills memory of its own, in as few calls as it takes. */
+/** Bytes from which a read fills memory of its own, in as few calls as possible. */
 const DIRECT_BYTES = 16 * 1024;
 
 /** `readBytes`: exactly `count` bytes, or with `partial` at least one. */
@@ -38,7 +38,7 @@ class ReadBytes implements Read<Buffer> {
   constructor(count: number, partial: boolean) {
     this.#count = count;
     this.#partial = partial;
-    // A large one gets its memory at once; what no byte has come for costs no pages.
+    // A large result is allocated at once. Pages that no byte has come for are never touched.
     this.target =
       !partial && count >= DIRECT_BYTES && count <= LARGEST_TARGET
         ? ReadTarget.allocate(count)
@@ -55,8 +55,8 @@ class ReadBytes implements Read<Buffer> {
 }
 
 /**
- * A read of `count` bytes. Small ones have no state, and programs ask for the same again and again:
- * all streams that do share one.
+ * A read of `count` bytes. Small ones are stateless, and most programs repeat the same one: the last
+ * is kept, for all streams.
  */
 export function readBytes(count: number, partial: boolean): Read<Buffer> {
   if (count === lastCount && partial === lastPartial) return last;
@@ -90,7 +90,7 @@ export class ReadInto implements Read<number> {
   }
 }
 
-/** A read up to the end of something, which has to come within `maxBytes`. */
+/** A read up to an end that it looks for, within `maxBytes`. */
 abstract class LimitedRead implements Read<Buffer> {
   abstract readonly name: string;
   readonly target = null;
@@ -106,21 +106,21 @@ abstract class LimitedRead implements Read<Buffer> {
   take(buffer: ReadBuffer, _ended: boolean, _more: boolean): Buffer | undefined {
     const end = this.findEnd(buffer);
     if (end >= 0 && end <= this.maxBytes) return buffer.take(end);
-    // Not found: it ends after all there is.
+    // It ends beyond the limit, if at all.
     if (end >= 0 || buffer.length >= this.maxBytes) throw this.failure(this.maxBytes);
     return undefined;
   }
 
-  /** Where what is sought ends; -1 when it is not there. */
+  /** The position after the end that is looked for; -1 if it is not in the buffer. */
   protected abstract findEnd(buffer: ReadBuffer): number;
   protected abstract failure(maxBytes: number): Error;
 }
 
-/** `readUntil`: up to and with a delimiter. */
+/** `readUntil`: up to a delimiter, which is included. */
 export class ReadUntil extends LimitedRead {
   readonly name = 'readUntil';
   readonly #delimiter: Buffer;
-  /** No delimiter begins before here: what was looked at is not looked at again. */
+  /** No delimiter begins before this position, which was searched. */
   #searched = 0;
 
   constructor(delimiter: Buffer, maxBytes: number, sparesStream: boolean) {
@@ -146,18 +146,18 @@ export class ReadUntilRegex extends LimitedRead {
   readonly name = 'readUntilRegex';
   readonly #regex: RegExp;
 
-  /** Not searched before so many bytes are there, while more can be read. */
+  /** The number of bytes at which to search again, while more can be read. */
   #next = 0;
 
   constructor(regex: RegExp, maxBytes: number, sparesStream: boolean) {
     super(maxBytes, sparesStream);
-    // `lastIndex` and stickiness do not apply: each search begins at the buffer's start.
+    // Every search begins at the start of the buffer: no `lastIndex`, and not sticky.
     this.#regex = new RegExp(regex.source, regex.flags.replaceAll(/[gyd]/g, ''));
   }
 
   override take(buffer: ReadBuffer, ended: boolean, more: boolean): Buffer | undefined {
     const { length } = buffer;
-    // Above the default limit a fast peer is not searched for each chunk.
+    // A large buffer is not searched for every chunk of a fast peer.
     if (more && length < this.#next && length < this.maxBytes) return undefined;
     const taken = super.take(buffer, ended, more);
     this.#next = length <= OFTEN_SEARCHED ? 0 : length * 1.25;
@@ -166,7 +166,7 @@ export class ReadUntilRegex extends LimitedRead {
 
   protected override findEnd(buffer: ReadBuffer): number {
     if (buffer.length === 0) return -1;
-    // One more than may match: a match that is too long is not cut.
+    // One byte more than allowed: a match that is too long is not cut off.
     const match = this.#regex.exec(buffer.latin1(this.maxBytes + 1));
     return match === null ? -1 : match.index + match[0].length;
   }
@@ -176,7 +176,7 @@ export class ReadUntilRegex extends LimitedRead {
   }
 }
 
-/** `readUntilClose`: everything, when the peer has ended. */
+/** `readUntilClose`: everything up to EOF. */
 export class ReadUntilClose implements Read<Buffer> {
   readonly name = 'readUntilClose';
   readonly target = null;
@@ -188,7 +188,7 @@ export class ReadUntilClose implements Read<Buffer> {
   }
 }
 
-/** `peek`: at least `count` bytes, which stay. */
+/** `peek`: a copy of `count` bytes, which stay. */
 export class Peek implements Read<Buffer> {
   readonly name = 'peek';
   readonly target = null;
@@ -201,12 +201,12 @@ export class Peek implements Read<Buffer> {
   }
 
   take(buffer: ReadBuffer): Buffer | undefined {
-    // A copy: the bytes are read later, and belong to that reader.
+    // The memory of the bytes belongs to the read that takes them later.
     return buffer.length >= this.#count ? buffer.copy(this.#count) : undefined;
   }
 }
 
-/** A read whose result has memory of its own. */
+/** A read whose result does not share memory with other results. */
 export class Copied<T> implements Read<T> {
   readonly name: string;
   readonly target: ReadTarget | null;
@@ -224,7 +224,7 @@ export class Copied<T> implements Read<T> {
 
   take(buffer: ReadBuffer, ended: boolean, more: boolean): T | undefined {
     const value = this.#read.take(buffer, ended, more);
-    // What was read into a target is not shared.
+    // The memory of a target is not shared.
     if (!Buffer.isBuffer(value) || this.target !== null) return value;
     return copyOf(value, 0, value.length) as T & Buffer;
   }
@@ -232,7 +232,7 @@ export class Copied<T> implements Read<T> {
 
 const OFTEN_SEARCHED = 65_536;
 
-/** Reserved at once; what is longer grows as it comes, lest a length in a header cost memory. */
+/** Most bytes that are allocated at once. A larger result grows: a length in a header is not trusted. */
 const LARGEST_TARGET = 1024 * 1024;
 
 let lastCount = 1;

@@ -1,65 +1,66 @@
-/** The bytes of one stream that the kernel has no room for yet. */
+/** The bytes of one stream that the kernel has no room for. */
 import { bufferDetached } from '../support/errors.js';
 import { native } from '../boundary/native.js';
 import { Deferred } from '../support/deferred.js';
 import { Fifo } from '../support/fifo.js';
 
 /**
- * What each small write that waits counts against `maxWriteBufferSize` beside its bytes: about what
- * its promise and the reactions to it take.
+ * The cost in bytes of each small write that waits, for `maxWriteBufferSize`, beside its data: about
+ * the memory of its promise and of the reactions to it.
  */
 export const SMALL_WRITE_COST = 128;
 
 const { MODE_FILE, SEND_ALL_BUFFERS } = native;
 
-/** Consecutive bytes: a chunk of the queue's own with room at its end, or memory of the caller's. */
+/** Consecutive bytes: a chunk of the queue, with room at its end, or the caller's memory. */
 interface Piece {
   readonly bytes: Uint8Array;
-  /** Bytes in use. The caller's memory had this length when it was written. */
+  /** Bytes in use. The caller's memory may have become shorter since. */
   length: number;
   readonly isChunk: boolean;
 }
 
-/** Writes that share a promise: it resolves when everything before `end` is sent. */
+/** Writes that share a promise, which resolves when everything before `end` is sent. */
 interface Mark {
   /** A position in the stream of bytes. */
   end: number;
-  /** How many small writes, for what they cost. */
+  /** The number of small writes, for {@link SMALL_WRITE_COST}. */
   writes: number;
   readonly done: Deferred;
 }
 
 /**
- * Pieces in their order, and the promises of their writes. Small pieces are copied into shared
- * chunks, and the small writes of one tick share a promise: 10^6 writes of one byte are 1 MB.
+ * Pieces in their order, and the promises of their writes. Small pieces are copied to shared chunks,
+ * and the small writes of one tick share a promise: 10^6 writes of one byte take about 1 MB.
  *
- * Sending and settling are two steps, as either may be more than fits into a turn.
+ * Sending ({@link send}, {@link advance}) and resolving ({@link settle}) are separate steps, because
+ * each may be more work than fits into a turn. Positions count the bytes since the queue was made.
  */
 export class SendQueue {
-  /** Bytes that the last {@link send} has offered. */
+  /** Bytes that the last {@link send} offered to the kernel. */
   offered = 0;
   readonly #pieces = new Fifo<Piece>();
   readonly #marks = new Fifo<Mark>();
   /** Bytes of the first piece that are sent. */
   #offset = 0;
-  /** Positions in the stream of bytes: what is sent, and what was written. */
+  /** The positions up to which bytes are sent, and were written. */
   #sent = 0;
   #end = 0;
   #writes = 0;
-  /** The last mark takes the next small write too. */
+  /** The next small write shares the last mark. */
   #shared = false;
 
-  /** Bytes that wait. */
+  /** Bytes that are not sent. */
   get bytes(): number {
     return this.#end - this.#sent;
   }
 
-  /** What the small writes count beside their bytes. One alone counts nothing. */
+  /** The cost of the small writes, beside their bytes. The first one is free. */
   get cost(): number {
     return SMALL_WRITE_COST * Math.max(0, this.#writes - 1);
   }
 
-  /** Nothing waits, and every promise is settled. */
+  /** Everything is sent, and every promise is settled. */
   get isEmpty(): boolean {
     return this.#marks.length === 0;
   }
@@ -70,7 +71,7 @@ export class SendQueue {
     if (length === 0) return;
     let last = this.#pieces.last();
     if (last === undefined || !last.isChunk || last.bytes.length - last.length < length) {
-      // Grows with the queue: the room that is unused is never more than what is used.
+      // Grows with the queue: at most half of the memory is unused.
       const room = Math.max(length, Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, this.bytes)));
       last = { bytes: Buffer.allocUnsafeSlow(room), length: 0, isChunk: true };
       this.#pieces.push(last);
@@ -80,14 +81,14 @@ export class SendQueue {
     this.#end += length;
   }
 
-  /** Adds a piece that is sent from where it is. */
+  /** Adds a large piece, which is sent from the caller's memory. */
   refer(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#pieces.push({ bytes, length: bytes.length, isChunk: false });
     this.#end += bytes.length;
   }
 
-  /** Puts in front what was written before everything in the queue. */
+  /** Puts a piece in front, whose write came before everything in the queue. */
   prepend(bytes: Uint8Array, done: Deferred): void {
     this.#pieces.unshift({ bytes, length: bytes.length, isChunk: false });
     this.#marks.unshift({ end: this.#sent, writes: 1, done });
@@ -96,8 +97,8 @@ export class SendQueue {
   }
 
   /**
-   * The promise of everything up to here, for a write that has just been added. Small writes share
-   * one until {@link endTick}; it is that of the last of them.
+   * The promise of the write whose pieces were just added. Small writes share one until
+   * {@link endTick}: it resolves with the last of them.
    */
   promise(isSmall: boolean): Promise<void> {
     let last = this.#marks.last();
@@ -117,16 +118,16 @@ export class SendQueue {
     return last.done.promise;
   }
 
-  /** Later writes have a promise of their own. */
+  /** Later writes get another promise. */
   endTick(): void {
     this.#shared = false;
   }
 
   /**
-   * Offers the kernel the next bytes, at most `most`: {@link offered}. How many it took, or a
-   * negative errno; {@link advance} takes them out.
+   * Offers the next bytes to the kernel, at most `most`: {@link offered}. Returns the number of bytes
+   * that it took, for {@link advance}, or a negative errno.
    *
-   * @throws `ERR_IOLOOP_BUFFER_DETACHED` when memory of the caller's has become shorter.
+   * @throws `ERR_IOLOOP_BUFFER_DETACHED` when the caller's memory has become shorter.
    */
   send(fd: number, mode: number, most: number): number {
     const offset = this.#offset;
@@ -147,7 +148,7 @@ export class SendQueue {
     const count = Math.min(this.#pieces.length, SEND_ALL_BUFFERS);
     for (let at = 0; at < count && left > 0; at += 1) {
       const piece = this.#pieces.at(at) as Piece;
-      // What is before it is sent.
+      // The pieces before it are sent.
       if (!isWhole(piece)) break;
       const { bytes, length } = piece;
       const part = bytes.subarray(offset, Math.min(length, offset + left));
@@ -171,7 +172,7 @@ export class SendQueue {
     }
   }
 
-  /** Resolves what is sent, for about `most` writes; false when there is more to resolve. */
+  /** Resolves about `most` writes that are sent. Returns false if there are more of them. */
   settle(most: number): boolean {
     let left = most;
     for (;;) {
@@ -185,7 +186,7 @@ export class SendQueue {
     }
   }
 
-  /** Drops what is unsent: what waits for it. The writes that are sent resolve. */
+  /** Drops the unsent bytes. Returns the promises to reject; writes that are sent resolve. */
   abandon(): Deferred[] {
     this.settle(Infinity);
     const waiting: Deferred[] = [];
@@ -200,7 +201,7 @@ export class SendQueue {
   }
 }
 
-/** Not so of a view whose buffer was detached or has shrunk. */
+/** False for a view whose buffer was detached or has shrunk. */
 function isWhole({ bytes, length }: Piece): boolean {
   return bytes.length >= length;
 }
@@ -208,5 +209,5 @@ function isWhole({ bytes, length }: Piece): boolean {
 const SMALLEST_CHUNK = 256;
 const LARGEST_CHUNK = 16 * 1024;
 
-/** Small writes that share a promise: its reactions run in one go. */
+/** Most small writes that share a promise: its reactions run in one go. */
 const MOST_SHARING = 1024;

@@ -151,7 +151,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#connecting?.done.promise ?? null;
   }
 
-  /** Offers the kernel once what was written. */
+  /** Offers the staged writes to the kernel, once. */
   flush(): void {
     this.#writer?.flush();
   }
@@ -388,7 +388,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (!this.allowHalfOpen) this.#endWithPeer();
   }
 
-  /** Sends what was written, and ends. */
+  /** Ends after the unsent bytes. */
   #endWithPeer(): void {
     const isSent = this.unsent === 0 && this.#writer?.isEnding !== true;
     if (isSent) this.#close(State.Ended, null);

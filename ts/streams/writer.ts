@@ -33,7 +33,7 @@ const enum Sending {
 export class FdWriter extends BaseWriter implements Sender {
   readonly #sink: FdSink;
   #sending: Sending;
-  /** What is in the batch, with its promise. In state failed, what could not be sent. */
+  /** The writes in the batch, with their promise. In state failed, those that were not sent. */
   #chain: Chain | null = null;
   #queue: SendQueue | null = null;
   /** The rejection that the refused writes of this tick share. */
@@ -113,7 +113,7 @@ export class FdWriter extends BaseWriter implements Sender {
     if (this.#sending === Sending.Open) this.#pump();
   }
 
-  /** Sends large pieces: the batch, which has what was written before them, has been sent. */
+  /** Sends the queue. The batch, with the writes before it, has been sent. */
   onTickEnd(): void {
     this.#queue?.endTick();
     this.#refusal = null;
