@@ -110,7 +110,7 @@ export declare const INTEREST_EDGE: number
 
 /**
  * Bit of an interest: other code may close the descriptor by its number, so each report is
- * verified. A stale registration is reported once, as `READY_LOST`, and ends.
+ * verified. A stale registration is reported once, as `READY_STALE`, and ends.
  */
 export declare const INTEREST_VERIFY: number
 
@@ -214,9 +214,6 @@ export declare const READY_ERROR: number
 /** Bit of a readiness: both directions are closed. */
 export declare const READY_HANG_UP: number
 
-/** The readiness of a stale registration, whose number was closed elsewhere. It has ended. */
-export declare const READY_LOST: number
-
 /** Bit of a readiness: an exceptional condition. */
 export declare const READY_PRI: number
 
@@ -225,6 +222,9 @@ export declare const READY_READ: number
 
 /** Bit of a readiness: the peer has closed its writing side. */
 export declare const READY_READ_CLOSED: number
+
+/** The readiness of a stale registration, whose number was closed elsewhere. It has ended. */
+export declare const READY_STALE: number
 
 /** Words of a ready source: its index, its readiness, and the result of receiving. */
 export declare const READY_WORDS: number

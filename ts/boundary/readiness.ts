@@ -25,8 +25,8 @@ export const READ_CLOSED = 0x020;
 /** Tornado's `ERROR`: a handler sees an error and a hang-up as one. */
 export const ERROR_OR_HANG_UP = 0x018;
 
-/** The registration has ended: its number was closed elsewhere. The last report, and alone. */
-export const LOST = native.READY_LOST;
+/** A stale registration: its number was closed elsewhere. Its last report, without other bits. */
+export const STALE = native.READY_STALE;
 
 /** Bit of an interest: each change is reported once. */
 export const EDGE = native.INTEREST_EDGE;

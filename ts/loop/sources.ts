@@ -9,7 +9,7 @@
  * middle of a turn confuses nothing, as the collected reports are of objects.
  */
 import { native, type NativeHandle } from '../boundary/native.js';
-import { LOST } from '../boundary/readiness.js';
+import { STALE } from '../boundary/readiness.js';
 import { receiveBlocks, type Block } from '../boundary/receive-blocks.js';
 import type { Guard } from './guard.js';
 
@@ -111,7 +111,7 @@ export class SourceTable {
     const start = result > 0 ? receiveBlocks.advance(result) : 0;
     const source = this.#byIndex[index];
     if (source === undefined) return;
-    if ((bits & LOST) !== 0) {
+    if ((bits & STALE) !== 0) {
       this.#take(index);
       this.#guard.attempt(lose, source);
       return;

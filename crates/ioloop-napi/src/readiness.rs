@@ -29,7 +29,7 @@ pub const READY_READ_CLOSED: u32 = word(Readiness::READ_CLOSED);
 
 /// The readiness of a stale registration, whose number was closed elsewhere. It has ended.
 #[napi]
-pub const READY_LOST: u32 = word(Readiness::STALE);
+pub const READY_STALE: u32 = word(Readiness::STALE);
 
 /// Bit of an interest: each change of readiness is reported once, for an owner that keeps it.
 #[napi]

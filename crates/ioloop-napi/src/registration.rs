@@ -72,6 +72,6 @@ fn token_at(core: &Core, index: u32) -> Result<Token> {
 }
 
 /// Bit of an interest: other code may close the descriptor by its number, so each report is
-/// verified. A stale registration is reported once, as `READY_LOST`, and ends.
+/// verified. A stale registration is reported once, as `READY_STALE`, and ends.
 #[napi]
 pub const INTEREST_VERIFY: u32 = 0x40;
