@@ -53,6 +53,7 @@ export abstract class BaseWriter implements Writer {
     return this.#state === WriteState.Closed;
   }
 
+  /** Rejects, and never throws: a caller may not be within a `try`. */
   write(data: Data | readonly Data[]): Promise<void> {
     try {
       if (this.#state !== WriteState.Open) throw this.owner.closedError();
@@ -78,6 +79,7 @@ export abstract class BaseWriter implements Writer {
     return promise;
   }
 
+  /** Rejects everything that waits, quietly: a program need not await its writes. */
   close(): void {
     if (this.isClosed) return;
     this.#state = WriteState.Closed;

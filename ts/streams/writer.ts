@@ -84,6 +84,8 @@ export class FdWriter extends BaseWriter implements Sender {
     return isList(data) ? this.#writeAll(data) : this.#writeBytes(bytesOf(data));
   }
 
+  // `Sender`: the batch calls these while it is flushing, but for `onSendError`.
+
   onSent(rest: Uint8Array | null, result: number): void {
     const chain = this.#chain;
     if (rest !== null && chain !== null) this.#ownQueue().prepend(rest, chain);
@@ -103,6 +105,7 @@ export class FdWriter extends BaseWriter implements Sender {
     else this.owner.onFailure(error as Error);
   }
 
+  /** The event that ends the state blocked: room, a connection, or the retry. */
   onWritable(): void {
     if (this.isClosed || this.#sending !== Sending.Blocked) return;
     this.#sending = Sending.Open;
@@ -125,6 +128,7 @@ export class FdWriter extends BaseWriter implements Sender {
     return this.#queue !== null && !this.#queue.isEmpty;
   }
 
+  /** Encodes into the slab, without a buffer between, if the text is short for certain. */
   #writeString(text: string): Promise<void> {
     const { batch } = this.#sink;
     // A UTF-16 unit takes at most three bytes.
@@ -200,12 +204,14 @@ export class FdWriter extends BaseWriter implements Sender {
     if (this.#chain === null) this.#sink.queueTickEnd();
   }
 
+  /** After a write to the batch: the promise is that of all writes which leave together. */
   #staged(chain: Chain): Promise<void> {
     this.#chain = chain;
     this.checkHighWatermark();
     return chain.promise;
   }
 
+  /** Adds one write to the queue. Its small pieces are copied, as documented. */
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
     const queue = this.#ownQueue();
     const { smallPiece } = this.#sink.batch;
@@ -271,6 +277,7 @@ export class FdWriter extends BaseWriter implements Sender {
     return result <= 0 || !this.#sink.isFile;
   }
 
+  /** The kernel has no room. Out of memory, it reports no event: time is what is left. */
   #block(result: number): void {
     this.#sending = Sending.Blocked;
     if (!isNoMemory(result)) return;
@@ -279,6 +286,7 @@ export class FdWriter extends BaseWriter implements Sender {
     });
   }
 
+  /** FIN follows the last byte. */
   #finishIfSent(): void {
     if (this.#chain === null && this.#isOpen() && !this.#isQueued()) this.finish();
   }
