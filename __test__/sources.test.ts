@@ -16,7 +16,7 @@ import { USUAL, type Capacities } from './helpers/capacities.js';
 import { closeAll, pairAt, readablePair } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 
-const { EDGE, LOST, READ } = readiness;
+const { EDGE, STALE, READ } = readiness;
 const { MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED } = native;
 
 /** A table with its core, whose turns the test runs. */
@@ -83,7 +83,7 @@ class Entry implements Source {
     this.onDispatch();
   }
 
-  onLost(): void {
+  onStale(): void {
     this.#log.push(`${this.#name} lost`);
     this.onEnd();
   }
@@ -204,7 +204,7 @@ test('an entry that is lost in collect gets no report; the others have theirs', 
     throw new Error('stale');
   };
   // As the core reports it, once.
-  table.sources.collect(lost.index, LOST, NOT_RECEIVED);
+  table.sources.collect(lost.index, STALE, NOT_RECEIVED);
   table.sources.collect(other.index, READ, NOT_RECEIVED);
   table.sources.collect(lost.index, READ, NOT_RECEIVED);
   t.deepEqual(table.dispatch(), ['stale lost', 'other']);

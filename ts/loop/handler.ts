@@ -27,7 +27,7 @@ export interface HandlerLoop {
  * | State | index | Ends by |
  * | --- | --- | --- |
  * | new | -1 | {@link register} |
- * | active | the core's | {@link remove}, {@link onLost}, {@link onDescriptorGone}, {@link onLoopClosed} |
+ * | active | the core's | {@link remove}, {@link onStale}, {@link onDescriptorGone}, {@link onLoopClosed} |
  * | ended | -1 | stays: a report that was collected before does nothing |
  */
 export class Handler implements Source, DescriptorWatcher {
@@ -139,7 +139,7 @@ export class Handler implements Source, DescriptorWatcher {
     return true;
   }
 
-  onLost(): void {
+  onStale(): void {
     this.#end();
   }
 

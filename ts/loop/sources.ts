@@ -34,7 +34,7 @@ export interface Source {
   /** Runs what follows from a collected report. The entry may have ended meanwhile. */
   dispatch(bits: number, result: number): void;
   /** The registration has ended: the number was closed, and may be another file's. */
-  onLost(): void;
+  onStale(): void;
   /** The registration has ended: the loop is being closed. */
   onLoopClosed(): void;
 }
@@ -192,7 +192,7 @@ class Reports {
 }
 
 function lose(source: Source): void {
-  source.onLost();
+  source.onStale();
 }
 
 function endWithLoop(source: Source): void {

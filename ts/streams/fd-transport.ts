@@ -273,7 +273,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     this.#events.onTickEnd();
   }
 
-  onLost(): void {
+  onStale(): void {
     this.#end();
     this.#descriptor.lose();
     this.#events.onFailure(systemError(-EBADF, 'read'));
