@@ -33,19 +33,19 @@ macro_rules! glue {
         #[napi_derive::napi]
         #[allow(non_upper_case_globals, reason = "JavaScript's name")]
         pub const $name: $crate::glue::Function<napi::bindgen_prelude::FnArgs<($($Type,)+)>, i32> = {
+            // Named, as Rust 1.88 infers no const argument from `_`.
+            const COUNT: usize = [$(stringify!($argument)),+].len();
             struct Body;
 
-            impl $crate::glue::Call<{ [$(stringify!($argument)),+].len() }> for Body {
-                fn call(
-                    arguments: [$crate::glue::Passed<'_>; [$(stringify!($argument)),+].len()],
-                ) -> napi::Result<i32> {
+            impl $crate::glue::Call<COUNT> for Body {
+                fn call(arguments: [$crate::glue::Passed<'_>; COUNT]) -> napi::Result<i32> {
                     let [$($argument),+] = arguments;
                     $(let $argument: $Type = $argument.get()?;)+
                     Ok($crate::errno::or_errno(move || $body))
                 }
             }
 
-            $crate::glue::Function::of::<Body, _>(stringify!($name))
+            $crate::glue::Function::of::<Body, COUNT>(stringify!($name))
         };
     };
 }
