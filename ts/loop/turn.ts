@@ -78,7 +78,7 @@ export class Turn {
     this.#isWoken = true;
   }
 
-  /** Always returns, and leaves nothing that it collected behind. */
+  /** Runs the steps. Never throws. */
   run(): void {
     this.#hasMore = this.#hasFailed = false;
     this.#attempt(this.#collect);
