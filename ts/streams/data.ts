@@ -1,4 +1,4 @@
-/** What can be written to a stream. */
+/** Data for a write, as bytes. */
 import { bytesOfView } from '../support/bytes.js';
 import { invalidArgType } from '../support/errors.js';
 

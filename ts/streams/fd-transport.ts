@@ -233,11 +233,11 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   close(): void {
     this.#unwatch();
     if (typeof this.#file === 'number' || this.socket !== null) this.#descriptor.close();
-    // An object closes its descriptor itself, which it may know by the number alone.
+    // An object closes its own descriptor, unless that was closed elsewhere.
     else if (this.#descriptor.release() >= 0) closeFd(this.#file);
   }
 
-  /** Takes what a turn has reported and received. */
+  /** Stores the report of a turn and its received bytes. See {@link Source.collect}. */
   collect(bits: number, result: number, block: Block, start: number): void {
     if ((bits & CLOSED) !== 0) this.peerClosed = true;
     if ((bits & PRI) !== 0) this.#shortIsAll = false;
@@ -251,7 +251,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     }
   }
 
-  /** Notifies the stream of what {@link collect} took. */
+  /** Notifies the stream of a collected report. */
   dispatch(bits: number, result: number): void {
     if (this.#index === UNWATCHED) return;
     const events = this.#events;

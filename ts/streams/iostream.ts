@@ -184,7 +184,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     const { reader, limits } = this.#core;
     const { maxBufferSize } = limits;
     const isCount = Number.isInteger(count) && count >= 0 && count <= maxBufferSize;
-    // What most programs do for each message, without the closure.
+    // The usual call, once per message: without a closure.
     if (isCount && options === undefined) return reader.read(readBytes(count, false));
     if (isCount && isPlain(options) && options.partial === true) {
       return reader.read(readBytes(count, true));

@@ -128,7 +128,7 @@ export interface TransportEvents {
 export interface Writer {
   /** Bytes that were written and are not with the kernel. */
   readonly buffered: number;
-  /** What counts against `maxBufferSize`: {@link buffered}, and the cost of small writes. */
+  /** {@link buffered} and the cost of small writes, which `maxBufferSize` limits. */
   readonly held: number;
   /** Above the high watermark, and not below the low one since. */
   readonly congested: boolean;
@@ -138,9 +138,9 @@ export interface Writer {
   write(data: Data | readonly Data[]): Promise<void>;
   /** Resolves when {@link congested} is false. */
   drain(): Promise<void>;
-  /** Ends the writing side after what was written. */
+  /** Half-close after all written bytes. Resolves when FIN is sent. */
   shutdown(): Promise<void>;
-  /** Offers the kernel once what a turn has collected. */
+  /** Offers the staged bytes to the kernel once. */
   flush(): void;
   /** There may be room to send. */
   onWritable(): void;
@@ -148,7 +148,7 @@ export interface Writer {
   onContinue(): void;
   /** See {@link TransportEvents.onTickEnd}. */
   onTickEnd(): void;
-  /** Drops what is unsent, and rejects what waits with {@link WriterOwner.closedError}. */
+  /** Drops unsent bytes. Waiting promises reject with {@link WriterOwner.closedError}. */
   close(): void;
 }
 

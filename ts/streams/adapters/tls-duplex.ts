@@ -1,4 +1,4 @@
-/** A stream with TLS as Node's own streams know one. */
+/** A stream with TLS as a `Duplex` of Node's. */
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { IOStreamDuplex, type DuplexOptions } from './duplex.js';
 import type { SSLIOStream } from '../iostream.js';

@@ -72,7 +72,7 @@ class WebAdapter implements WebStreamPair {
     });
   }
 
-  /** The program has closed the stream. What has ended already stays as it is. */
+  /** The program has closed the stream. A side that has ended stays as it is. */
   destroy(): void {
     const error = this.#core.closedError();
     // Where a read waits, it rejects with the same.

@@ -1,4 +1,4 @@
-/** From a stream to one with TLS. */
+/** The TLS handshake, which replaces a stream by one with TLS. */
 import * as tls from 'node:tls';
 import {
   invalidArgType,
@@ -22,7 +22,7 @@ export type MakeSecure<T> = (stream: Stream, socket: tls.TLSSocket) => T;
  * Replaces an idle stream by one with TLS on the same connection; see `IOStream.startTls`. Nothing
  * else runs between the check of the state and the move.
  *
- * @throws An error of the options or of the state of the stream, which is as before.
+ * @throws The error of wrong options, or of a stream that is in use or closed. It is unchanged.
  */
 export function startTls<T>(
   stream: Stream,
@@ -112,7 +112,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
     this.#done.resolve(secure);
   }
 
-  /** Closes the connection, after the alert of TLS. `reason` is for the close callback. */
+  /** Closes the connection, after the TLS alert. The close callback gets `reason`. */
   fail(error: Error, reason: Error | null = error): void {
     if (this.#over) return;
     this.#over = true;
@@ -121,7 +121,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
     const { callback, watch } = this.#moved;
     this.#below.setCloseCallback(callback);
     this.carrier.owner = null;
-    // An alert may be on its way.
+    // It may have an alert.
     this.carrier.flush();
     this.#below.close(reason);
     this.carrier.destroy();

@@ -4,7 +4,7 @@ import { StreamClosedError } from '../../support/errors.js';
 import { readBytes } from '../reads.js';
 import type { Stream, Watcher } from '../stream.js';
 
-/** The ends of the connection below, which `node:tls` does not tell apart. */
+/** The two ends of the connection below, which are one for `node:tls`. */
 export interface CarrierOwner {
   /** EOF, after TLS was given every byte before it, and before TLS is given EOF itself. */
   onCarrierEnd(): void;
@@ -29,7 +29,7 @@ export class TlsCarrier extends Duplex {
     below.watch(CLOSING, this);
   }
 
-  /** Offers the kernel what was written. */
+  /** Offers all unsent bytes to the kernel. */
   flush(): void {
     this.#below.flush();
   }

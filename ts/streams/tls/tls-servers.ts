@@ -4,30 +4,30 @@ import type { SecureContext, Server, TlsOptions, TLSSocket } from 'node:tls';
 import { unsupported } from '../../support/errors.js';
 import type { TlsCarrier } from './tls-carrier.js';
 
-/** Where a handshake of a server ends. */
+/** The handshake of one connection, which ends in one of two ways. */
 export interface ServerHandshake {
   stand(socket: TLSSocket): void;
   fail(error: Error): void;
 }
 
 /**
- * A `tls.Server` that listens nowhere: connections are given to it by {@link serveTls}.
+ * A `tls.Server` that does not listen: {@link serveTls} gives it connections.
  *
- * @throws What `node:tls` says of the options.
+ * @throws The errors of `tls.createServer()`.
  */
 export function createTlsServer(options: TlsOptions): Server {
-  // Loaded when it is needed: few programs do, and it takes its time.
+  // Loaded on demand: few programs use TLS, and it takes time to load.
   const { createServer } = process.getBuiltinModule('node:tls');
   const server = createServer(options);
-  // A context that was made already. `tls.createServer()` makes its own in any case.
+  // A context of the program. `tls.createServer()` ignores it and makes its own.
   const { secureContext } = options as { secureContext?: SecureContext };
   if (secureContext !== undefined) Object.assign(server, { _sharedCreds: secureContext });
   return server;
 }
 
 /**
- * The server for `options`: one for one object, as long as its properties stay the same, so that
- * its connections share session tickets and the certificates are parsed once.
+ * The server for `options`: the same one for the same object while its properties are unchanged.
+ * Its connections share session tickets, and the certificates are parsed once.
  *
  * @throws As {@link createTlsServer}.
  */
@@ -40,14 +40,14 @@ export function tlsServerFor(options: TlsOptions): Server {
 }
 
 /**
- * Makes the handshake of a server on a connection. A certificate that `server` refuses fails it, as
- * does everything that `server` has a `'tlsClientError'` for.
+ * Makes the server's side of a handshake. It fails if `server` refuses the certificate, and with each
+ * `'tlsClientError'`.
  */
 export function serveTls(server: Server, carrier: TlsCarrier, handshake: ServerHandshake): void {
   if (server.listenerCount('connection') === 0) {
     throw unsupported('TLS of a server', 'This runtime has no tls.Server that takes connections');
   }
-  // The server of this connection only: its events are those of this handshake.
+  // A server for this connection: it emits the events of this handshake only.
   const own = Object.create(server, {
     emit: {
       value: (event: string, ...args: [unknown, unknown]): boolean => {
@@ -76,7 +76,7 @@ function isSame(copy: object, options: object): boolean {
   return names.every((name) => before?.[name] === now?.[name]);
 }
 
-/** `tls.Server` hangs up on a certificate that it refuses, and leaves the reason on the socket. */
+/** For a refused certificate `tls.Server` reports a hang-up; the reason is on the socket. */
 function refusalOf(error: unknown, socket: unknown): Error {
   const code = (socket as Partial<TLSSocket> | undefined)?.authorizationError as unknown;
   if (typeof code !== 'string') return error as Error;

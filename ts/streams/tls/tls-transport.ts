@@ -20,7 +20,7 @@ import { TlsWriter } from './tls-writer.js';
  * A TLS connection over a stream, after its handshake. The `TLSSocket` is read in its paused mode:
  * it reads ahead by itself, up to its high watermark.
  *
- * | End of the connection | What `node:tls` does | The stream |
+ * | End of the connection | Events of `node:tls` | Result for the stream |
  * | --- | --- | --- |
  * | `close_notify` | pushes EOF, then `'end'` | EOF |
  * | EOF without it | `onCarrierEnd`, then as above | `ERR_IOLOOP_TLS_TRUNCATED` |
@@ -58,7 +58,7 @@ export class TlsTransport implements Transport, CarrierOwner {
     this.#below = below;
     carrier.owner = this;
     // TLS pushes EOF for `close_notify`, and also for EOF below, which calls `onCarrierEnd` first.
-    // There is no other sign of which of the two it was.
+    // Nothing else distinguishes the two.
     const push = tls.push.bind(tls);
     tls.push = (chunk: unknown, encoding?: BufferEncoding) => {
       if (chunk === null) this.#ended = true;
@@ -190,7 +190,7 @@ export class TlsTransport implements Transport, CarrierOwner {
     this.#tls.destroy();
   }
 
-  /** Stores what was decrypted, and closes the stream with `error`. */
+  /** Stores all decrypted bytes, then closes the stream with `error`. */
   #fail(error: Error): void {
     const events = this.#events;
     if (events === null) return;

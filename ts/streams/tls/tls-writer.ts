@@ -6,7 +6,7 @@ import { BaseWriter } from '../base-writer.js';
 import { bytesOf, isList, type Data } from '../data.js';
 import type { WriterLimits, WriterOwner } from '../transport.js';
 
-/** Writes a copy of its data to a `tls.TLSSocket`, and counts what is not encrypted and sent yet. */
+/** Writes copies of the data to a `tls.TLSSocket`, and counts the bytes until they are sent. */
 export class TlsWriter extends BaseWriter {
   readonly #duplex: Duplex;
   readonly #pending = new Set<Deferred>();
