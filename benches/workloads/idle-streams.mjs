@@ -43,9 +43,11 @@ async function serve(total) {
     await settle();
   };
   const resident = async () => {
-    const before = process.memoryUsage.rss();
+    const before = process.memoryUsage();
     await open(total);
-    return { rss: Math.round((process.memoryUsage.rss() - before) / (total - FIRST)) };
+    const after = process.memoryUsage();
+    const each = (name) => Math.round((after[name] - before[name]) / (total - FIRST));
+    return { rss: each('rss'), heapUsed: each('heapUsed') };
   };
   const counted = async () => {
     const before = await snapshot();
