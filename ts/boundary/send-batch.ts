@@ -50,11 +50,10 @@ export interface Sender {
   onSendError(error: unknown): void;
 }
 
-/**
- * The pieces of one sender in a batch, and the promise that all their writes share: it resolves when
- * the last byte is sent.
- */
-export class Chain extends Deferred {
+/** The pieces of one sender in a batch. */
+export class Chain {
+  /** The promise that all writes of the chain share: it resolves when the last byte is sent. */
+  readonly done = new Deferred();
   /** Bytes of all pieces. */
   bytes = 0;
   /** The first record. */
@@ -65,7 +64,6 @@ export class Chain extends Deferred {
   sender: Sender | null;
 
   constructor(sender: Sender, first: number) {
-    super();
     this.sender = sender;
     this.first = this.last = first;
   }
@@ -165,7 +163,7 @@ export class SendBatch {
     try {
       // A copy, before anything else is written to the slab.
       const rest = result === bytes ? null : this.#unsent(chain, Math.max(result, 0));
-      if (rest === null) chain.resolve();
+      if (rest === null) chain.done.resolve();
       sender.onSent(rest, result);
     } catch (error) {
       this.#fail(chain, error);

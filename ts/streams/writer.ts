@@ -74,7 +74,7 @@ export class FdWriter extends BaseWriter implements Sender {
     const chain = this.#chain;
     this.#chain = null;
     if (chain !== null) this.#sink.batch.cancel(chain);
-    return [chain, ...(this.#queue?.abandon() ?? [])];
+    return [chain?.done ?? null, ...(this.#queue?.abandon() ?? [])];
   }
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
@@ -88,7 +88,7 @@ export class FdWriter extends BaseWriter implements Sender {
 
   onSent(rest: Uint8Array | null, result: number): void {
     const chain = this.#chain;
-    if (rest !== null && chain !== null) this.#ownQueue().prepend(rest, chain);
+    if (rest !== null && chain !== null) this.#ownQueue().prepend(rest, chain.done);
     // Only now: if there is no memory for the queue, the promise is rejected with the stream.
     this.#chain = null;
     if (rest === null) this.checkLowWatermark();
@@ -148,7 +148,7 @@ export class FdWriter extends BaseWriter implements Sender {
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
     if (!this.#canStage(length)) return this.#enqueue([bytes], true);
     // An empty piece is sent when everything before it is.
-    if (length === 0) return this.#chain?.promise ?? Promise.resolve();
+    if (length === 0) return this.#chain?.done.promise ?? Promise.resolve();
     this.#queueFlush();
     return this.#staged(batch.write(this, this.#chain, bytes));
   }
@@ -208,7 +208,7 @@ export class FdWriter extends BaseWriter implements Sender {
   #staged(chain: Chain): Promise<void> {
     this.#chain = chain;
     this.checkHighWatermark();
-    return chain.promise;
+    return chain.done.promise;
   }
 
   /** Adds one write to the queue. Its small pieces are copied, as documented. */
