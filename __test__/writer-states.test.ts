@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import test from 'ava';
-import { FdWriter, native, SendBatch } from '#internal';
+import { capacities, FdWriter, native, SendBatch } from '#internal';
 import { Socket } from 'ioloop';
 import { closeAll } from './helpers/fds.js';
 
@@ -94,6 +94,7 @@ class Run {
       isFile: false,
       connected: true,
       batch: this.#batch,
+      sendBudget: capacities.sendBudget,
       queueTickEnd: () => void (asked.flush = true),
       atTickEnd: () => void (asked.tickEnd = true),
       continueLater: () => void (asked.continue = true),

@@ -1,6 +1,6 @@
 /** A `Reader` between a source and an owner that are made by hand, for the test of its states. */
 import { constants } from 'node:os';
-import { Reader, receiveBlocks, type Read, type ReadBuffer } from '#internal';
+import { capacities, Reader, receiveBlocks, type Read, type ReadBuffer } from '#internal';
 
 const { EAGAIN, ECONNRESET } = constants.errno;
 const IDLE = 0;
@@ -71,7 +71,8 @@ export class ReaderBench {
       closedError: () => new Error('closed'),
       endedError: () => new Error('ended'),
     };
-    this.reader = new Reader(owner, this.wire as never, { readChunkSize, maxBufferSize });
+    const limits = { readChunkSize, maxBufferSize };
+    this.reader = new Reader(owner, this.wire as never, limits, capacities);
   }
 
   /** As `Stream.close` does: once. */

@@ -16,10 +16,8 @@ export interface DeferredWork {
 /** The sources of one loop, its send batch, and two queues: for the next turn, for the tick's end. */
 export class LoopIO {
   readonly sources: SourceTable;
-  /** Bytes that a turn receives from one source: one that had so many may have more. */
-  readonly receiveBytes: number;
+  readonly capacities: Capacities;
   readonly #guard: Guard;
-  readonly #capacities: Capacities;
   readonly #wake: () => void;
   #batch: SendBatch | null = null;
   #continuing: DeferredWork[] = [];
@@ -29,16 +27,15 @@ export class LoopIO {
   /** `wake` is called when there has to be a turn soon. `guard` reports what no promise can. */
   constructor(sources: SourceTable, guard: Guard, capacities: Capacities, wake: () => void) {
     this.sources = sources;
-    this.receiveBytes = capacities.receiveBytes;
+    this.capacities = capacities;
     this.#guard = guard;
-    this.#capacities = capacities;
     this.#wake = wake;
   }
 
   /** The batch that is sent when the running code and its microtasks are done. */
   get batch(): SendBatch {
     if (this.#batch === null) {
-      const { sendBytes, sendRecords } = this.#capacities;
+      const { sendBytes, sendRecords } = this.capacities;
       this.#batch = new SendBatch(sendBytes, sendRecords, (error) => {
         this.#guard.report(null, error);
       });

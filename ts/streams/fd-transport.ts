@@ -138,6 +138,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return this.#io.batch;
   }
 
+  get sendBudget(): number {
+    return this.#io.capacities.sendBudget;
+  }
+
   get phase(): SourcePhase {
     return STREAMS;
   }
@@ -244,7 +248,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if (result === NOT_RECEIVED) {
       if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
     } else {
-      const isAll = this.#shortIsAll && !this.peerClosed && result < this.#io.receiveBytes;
+      const isAll =
+        this.#shortIsAll && !this.peerClosed && result < this.#io.capacities.receiveBytes;
       this.readable = result > 0 && !isAll;
       if (result > 0) this.#events.store(block, start, start + result);
       else if (result < 0 && result !== -EAGAIN) this.failure = result;

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Block } from '../boundary/receive-blocks.js';
 import type { Wait } from '../loop/wait.js';
-import { capacities } from '../support/capacities.js';
+import type { Capacities } from '../support/capacities.js';
 import { Deferred } from '../support/deferred.js';
 import { alreadyReading, bufferFull } from '../support/errors.js';
 import { NO_BYTES, releaseReadBuffer, takeReadBuffer, type ReadBuffer } from './read-buffer.js';
@@ -75,9 +75,9 @@ export interface ReaderLimits {
 /** The reading side. Never throws: failures are rejections. */
 export class Reader {
   readonly #owner: ReaderOwner;
-  readonly #maxBufferSize: number;
-  readonly #readChunkSize: number;
   readonly #source: Transport;
+  readonly #limits: ReaderLimits;
+  readonly #capacities: Capacities;
   /** {@link NO_BYTES} while there are none: an idle stream has no buffer. */
   #buffer = NO_BYTES;
   #reading = Reading.Idle;
@@ -89,11 +89,11 @@ export class Reader {
   /** The reason of state lost. */
   #loss: Error | null = null;
 
-  constructor(owner: ReaderOwner, source: Transport, limits: ReaderLimits) {
+  constructor(owner: ReaderOwner, source: Transport, limits: ReaderLimits, capacities: Capacities) {
     this.#owner = owner;
     this.#source = source;
-    this.#maxBufferSize = limits.maxBufferSize;
-    this.#readChunkSize = limits.readChunkSize;
+    this.#limits = limits;
+    this.#capacities = capacities;
   }
 
   /** Whether a read is waiting. */
@@ -222,14 +222,15 @@ export class Reader {
   #attempt<T>(read: Read<T>): T | undefined {
     const { target } = read;
     target?.assertIntact(read.name);
-    for (let budget = capacities.readBudget; ;) {
+    const { readBudget } = this.#capacities;
+    for (let budget = readBudget; ;) {
       const value = this.#take(read);
       if (value !== undefined || !this.#isOpen()) return value;
       if (!this.#source.readable || budget <= 0) return undefined;
       const count =
         target === null || target.room < this.#source.leastRoom
           ? this.#fill()
-          : target.readFrom(this.#source, capacities.readBudget);
+          : target.readFrom(this.#source, readBudget);
       if (count <= 0) this.#onResult(count);
       budget -= Math.max(count, 0);
     }
@@ -241,7 +242,7 @@ export class Reader {
       const more = this.#source.readable && this.#isOpen();
       const value = read.take(this.#buffer, this.ended, more);
       if (value !== undefined || !this.#isFull()) return value;
-      throw bufferFull('read', this.#maxBufferSize);
+      throw bufferFull('read', this.#limits.maxBufferSize);
     } catch (error) {
       if (read.sparesStream && !this.#isFull()) throw error;
       this.#owner.onFailure(error as Error);
@@ -251,8 +252,8 @@ export class Reader {
 
   /** Reads a chunk to the buffer, up to one byte above its limit, or more if the source needs room. */
   #fill(): number {
-    const room = this.#maxBufferSize + 1 - this.#buffer.length;
-    const size = Math.min(this.#readChunkSize, room);
+    const room = this.#limits.maxBufferSize + 1 - this.#buffer.length;
+    const size = Math.min(this.#limits.readChunkSize, room);
     return this.#filled().readFrom(this.#source, Math.max(size, this.#source.leastRoom));
   }
 
@@ -266,7 +267,7 @@ export class Reader {
   /** The peer has closed, and no read waits: reads ahead up to a chunk, to find EOF or the error. */
   #lookAhead(): void {
     while (this.#isOpen() && this.#source.readable) {
-      if (this.#buffer.length >= this.#readChunkSize) {
+      if (this.#buffer.length >= this.#limits.readChunkSize) {
         // A reset closes the stream now. After a clean end the rest can still be read.
         this.#owner.onHangUp();
         return;
@@ -279,8 +280,9 @@ export class Reader {
 
   #demand({ target }: Read<unknown>): void {
     // A turn receives a fixed number of bytes: a stream with smaller chunks reads by itself.
-    const { receiveBytes } = capacities;
-    const isSmall = this.#readChunkSize >= receiveBytes && receiveBytes >= this.#source.leastRoom;
+    const { receiveBytes } = this.#capacities;
+    const { readChunkSize } = this.#limits;
+    const isSmall = readChunkSize >= receiveBytes && receiveBytes >= this.#source.leastRoom;
     this.#source.demand(target === null && isSmall ? RECEIVE : NOTIFY);
     if (this.#source.readable) this.#source.continueLater();
   }
@@ -346,7 +348,7 @@ export class Reader {
   }
 
   #isFull(): boolean {
-    return this.#buffer.length > this.#maxBufferSize;
+    return this.#buffer.length > this.#limits.maxBufferSize;
   }
 
   // Methods, as a private getter is a call of the runtime in V8 (docs/design.md).

@@ -1,6 +1,6 @@
 /** The state of an `IOStream`, between its transport and its two sides. */
 import type { Block } from '../boundary/receive-blocks.js';
-import { guardOf } from '../loop/internals.js';
+import { guardOf, ioOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 import type { Address } from '../sockets/address.js';
@@ -129,7 +129,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.transport = transport;
     this.allowHalfOpen = allowHalfOpen;
     this.#state = transport.connected ? State.Open : State.Unconnected;
-    this.reader = new Reader(this, transport, limits);
+    this.reader = new Reader(this, transport, limits, ioOf(loop).capacities);
     transport.open(this);
   }
 

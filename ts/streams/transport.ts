@@ -90,6 +90,8 @@ export interface FdSink {
   readonly connected: boolean;
   /** The batch of the loop, which is sent at the end of the tick. */
   readonly batch: SendBatch;
+  /** Bytes that a turn sends from the queue of one writer. */
+  readonly sendBudget: number;
   /** Sends the batch when the running code and its microtasks are done. */
   queueTickEnd(): void;
   continueLater(): void;

@@ -1,6 +1,5 @@
 /** The writing side of a stream on a descriptor. */
 import { isNoMemory, isNoRoom, type Chain, type Sender } from '../boundary/send-batch.js';
-import { capacities } from '../support/capacities.js';
 import type { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
@@ -250,13 +249,13 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 
   #send(queue: SendQueue): void {
-    const { mode } = this.#sink;
-    for (let budget = capacities.sendBudget; this.#isOpen() && queue.bytes > 0;) {
+    const { mode, sendBudget } = this.#sink;
+    for (let budget = sendBudget; this.#isOpen() && queue.bytes > 0;) {
       if (budget <= 0) {
         this.#sink.continueLater();
         return;
       }
-      const count = queue.send(this.fd, mode, Math.min(budget, capacities.sendBudget));
+      const count = queue.send(this.fd, mode, Math.min(budget, sendBudget));
       if (count < 0 && !isNoRoom(count)) {
         // The writes before the failure are sent: they resolve.
         queue.settle(Infinity);
