@@ -24,6 +24,15 @@ export class CallbackQueue {
     return this.#head.length === 0;
   }
 
+  /** The number of callbacks. Looks at every block. */
+  get size(): number {
+    let words = 0;
+    for (let block: Block | null = this.#head; block !== null; block = block.next) {
+      words += block.length;
+    }
+    return words / WORDS;
+  }
+
   push(callback: Callback, args: readonly unknown[], context: Context): void {
     let block = this.#tail;
     if (block.length === BLOCK_WORDS) {

@@ -29,6 +29,11 @@ export class Handlers implements HandlerLoop {
     return this.#undrained.length > 0;
   }
 
+  /** The number of handlers. */
+  get size(): number {
+    return this.#byFd.size;
+  }
+
   /** What was registered, as it was passed; without numbers that stand for other files now. */
   files(): FdLike[] {
     return Array.from(this.#byFd.values())

@@ -12,6 +12,7 @@ import {
   invalidSubclass,
   runningLoop,
 } from '../support/errors.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
 import { closeFd, fdOf, isClosedFile, type FdLike } from '../sockets/fd.js';
 import { argumentsAfter, callAtWith } from './arguments.js';
@@ -504,6 +505,23 @@ export class IOLoop implements AsyncDisposable {
   /** Closes `fd`: an object by its method `close()`, a number by `close(2)`. For subclasses. */
   closeFd(fd: FdLike): void {
     closeFd(fd);
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    return viewOf(this, #turns in this ? this.#view() : {});
+  }
+
+  #view(): object {
+    const { phase, handlers, sources, timeouts, callbacks } = this.#turns;
+    return {
+      state: this.#closed ? 'closed' : phase,
+      driver: this.#driver,
+      handlers: handlers.size,
+      streams: sources.streams,
+      timeouts: timeouts.size,
+      callbacks: callbacks.size,
+    };
   }
 
   /** @internal For the classes of this package that are built on the loop. */

@@ -1,6 +1,7 @@
 /** `PeriodicCallback`: calls a function periodically. */
 import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import type { GuardedCall } from './guard.js';
 import { guardOf } from './internals.js';
 import { IOLoop } from './ioloop.js';
@@ -62,6 +63,20 @@ export class PeriodicCallback {
   /** Whether the timer is started. */
   isRunning(): boolean {
     return this.#run !== null;
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    return viewOf(this, #period in this ? this.#view() : {});
+  }
+
+  #view(): object {
+    return {
+      running: this.isRunning(),
+      callbackTime: 1e3 * this.#period,
+      jitter: this.#jitter,
+      callback: this.#callback,
+    };
   }
 }
 

@@ -50,10 +50,16 @@ export class SourceTable {
   readonly #streams = new Reports();
   /** Sources with MODE_RECEIVE. */
   #receiving = 0;
+  #streamCount = 0;
 
   constructor(handle: NativeHandle, guard: Guard) {
     this.#native = handle;
     this.#guard = guard;
+  }
+
+  /** The number of registered sources of streams. */
+  get streams(): number {
+    return this.#streamCount;
   }
 
   /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
@@ -64,6 +70,7 @@ export class SourceTable {
     const stale = this.#take(index);
     this.#byIndex[index] = source;
     this.modes[index] = source.mode;
+    if (source.phase === STREAMS) this.#streamCount += 1;
     if (stale !== undefined) this.#guard.attempt(lose, stale);
     return index;
   }
@@ -142,6 +149,7 @@ export class SourceTable {
     const source = this.#byIndex[index];
     if (source === undefined) return undefined;
     this.#byIndex[index] = undefined;
+    if (source.phase === STREAMS) this.#streamCount -= 1;
     this.setReceiving(index, false);
     this.modes[index] = 0;
     return source;

@@ -13,6 +13,7 @@
  * An id that is due or cancelled is free at once, and the next timeout may get it.
  */
 import type { Submissions } from '../boundary/submissions.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import type { Context } from './async-context.js';
 import type { Callback, Run } from './callback-queue.js';
 
@@ -35,6 +36,15 @@ export class Timeout {
   constructor(id: number, callback: Callback) {
     this.id = id;
     this.callback = callback;
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    const { id, callback } = this;
+    const isReleased = callback === null;
+    const state = isReleased ? 'done' : id >= 0 ? 'pending' : id === NEVER ? 'never due' : 'due';
+    const view = isReleased ? { state } : { state, callback };
+    return viewOf(this, view, { name: 'Timeout', hidden: ['id', 'callback', 'args', 'context'] });
   }
 
   /** @internal Releases the callback: it will not run, or not again. */

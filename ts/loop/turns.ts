@@ -32,6 +32,9 @@ const enum Phase {
   Sleeping,
 }
 
+/** By {@link Phase}, for display. */
+const PHASE_NAMES = ['stopped', 'scheduled', 'turning', 'sleeping'] as const;
+
 /** The dependencies of turns on their loop. */
 export interface TurnsOptions extends TurnOptions {
   readonly capacities: Capacities;
@@ -82,6 +85,11 @@ export class Turns implements TurnParts {
       this.#turn.wake();
       if (this.#phase === Phase.Sleeping) this.#enterTurn();
     });
+  }
+
+  /** For display. */
+  get phase(): (typeof PHASE_NAMES)[number] {
+    return PHASE_NAMES[this.#phase] as (typeof PHASE_NAMES)[number];
   }
 
   get running(): boolean {

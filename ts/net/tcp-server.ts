@@ -2,7 +2,8 @@
 import type { SecureContextOptions, Server } from 'node:tls';
 import { serverState, unsupported } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
-import type { Socket } from '../sockets/socket.js';
+import { peekSocket, type Socket } from '../sockets/socket.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
@@ -227,6 +228,23 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** {@link streams} without options. */
   [Symbol.asyncIterator](): AsyncGenerator<IOStream, undefined, undefined> {
     return this.streams();
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    return viewOf(this, #acceptors in this ? this.#view() : {}, { hidden: ['loop', 'tlsServer'] });
+  }
+
+  #view(): object {
+    const { maxConnections } = this.#settings;
+    return {
+      state: this.#stopped ? 'stopped' : this.#acceptors.size > 0 ? 'listening' : 'idle',
+      addresses: Array.from(this.#acceptors.keys(), (socket) => peekSocket(socket).local),
+      connections: this.connections,
+      ...(maxConnections === Infinity ? {} : { maxConnections }),
+      acceptPaused: this.acceptPaused,
+      ...(this.tlsServer === null ? {} : { tls: true }),
+    };
   }
 
   readonly #onAccept = (connection: Socket, address: Address): void => {

@@ -69,6 +69,13 @@ export function addressDetails(address: Address): {
   return { address: address.host, port: address.port };
 }
 
+/** An address for people: `127.0.0.1:80`, `[::1]:80`, or the path of a Unix socket. */
+export function addressText(address: Address): string {
+  if ('path' in address) return address.path === '' ? '(unnamed)' : address.path;
+  const { host, port } = address;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /**
  * A port: a number, or its digits, as in a `URL` or the environment.
  *

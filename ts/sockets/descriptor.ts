@@ -92,6 +92,14 @@ export class Descriptor {
     return number;
   }
 
+  /** {@link use} without its consequences: the state of a lost descriptor does not change. */
+  peek(): number {
+    const number = this.#current();
+    const identity = this.#identity;
+    const isLost = identity !== null && number >= 0 && native.fdIs(number, identity) !== 1;
+    return isLost ? Descriptor.NONE : number;
+  }
+
   /** A handler is called for these bits of a report. */
   markReady(bits: number): void {
     this.#undrained |= bits & TRACKED;

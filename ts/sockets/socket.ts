@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import {
   addressBuffer,
   addressDetails,
+  addressText,
   decodeAddress,
   encodeAddress,
   familyOf,
@@ -16,6 +17,7 @@ import { invalidArgType, invalidArgValue, outOfRange, systemError } from '../sup
 import * as descriptorKinds from './descriptor-kinds.js';
 import { native } from '../boundary/native.js';
 import { READ, WRITE } from '../boundary/readiness.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import { claim, largeRoom } from '../boundary/large-room.js';
 import { copyOf, LARGEST_READ, receiveBlocks } from '../boundary/receive-blocks.js';
 import {
@@ -28,6 +30,19 @@ import {
 
 /** The descriptor of a {@link Socket}; `null` if `file` is not a `Socket`. Internal. */
 export let descriptorOf: (file: unknown) => Descriptor | null;
+
+/** The state of a {@link Socket} for display: without exposing its descriptor, and if it is closed. */
+export let peekSocket: (socket: Socket) => SocketView;
+
+/** See {@link peekSocket}. */
+export interface SocketView {
+  /** -1 if the socket is closed. */
+  readonly fd: number;
+  /** `null` if the socket is closed. */
+  readonly local: string | null;
+  /** `null` if the socket is not connected, or closed. */
+  readonly remote: string | null;
+}
 
 /** Options of {@link Socket.recv}. */
 export interface RecvOptions {
@@ -55,6 +70,17 @@ export class Socket {
   static {
     descriptorOf = (file) =>
       typeof file === 'object' && file !== null && #descriptor in file ? file.#descriptor : null;
+    peekSocket = (socket) => {
+      const fd = socket.#descriptor.peek();
+      const local = fd < 0 ? fd : native.socketLocalAddress(fd, scratch);
+      const localText = local < 0 ? null : addressText(decodeAddress(scratch));
+      const peer = fd < 0 ? fd : native.socketPeerAddress(fd, scratch);
+      return {
+        fd,
+        local: localText,
+        remote: peer < 0 ? null : addressText(decodeAddress(scratch)),
+      };
+    };
   }
 
   readonly #descriptor: Descriptor;
@@ -307,6 +333,11 @@ export class Socket {
   /** Calls {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    return viewOf(this, #descriptor in this ? peekSocket(this) : {}, { hidden: ['kind'] });
   }
 
   static #create(family: Family): Socket {

@@ -150,6 +150,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return this.#index !== UNWATCHED || !this.connected ? this.#descriptor.expose() : -1;
   }
 
+  peekFd(): number {
+    return this.#descriptor.peek();
+  }
+
   open(events: TransportEvents): void {
     this.#events = events;
     // A stream that continues on it finds it watched already.

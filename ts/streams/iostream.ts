@@ -31,6 +31,7 @@ import {
 } from './options.js';
 import { bytesRead, intoRead, isPlain, peekRead, regexRead, untilRead } from './read-arguments.js';
 import { Copied, ReadUntilClose, readBytes, type Read } from './reads.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
 import { coreOf, Stream, toError, type CloseCallback } from './stream.js';
 import type { Data } from './data.js';
@@ -436,6 +437,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     }
   }
 
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    return viewOf(this, #core in this ? stateOf(this.#core) : {}, { hidden: ['tlsSocket'] });
+  }
+
   /** @internal For the classes of this package that are built on streams. */
   get [INTERNALS](): Stream {
     return this.#core;
@@ -498,6 +504,11 @@ export class SSLIOStream extends IOStream {
     return peerCertificateOf(this.tlsSocket);
   }
 
+  /** @internal For `util.inspect`. */
+  override [INSPECT](): object {
+    return Object.assign(super[INSPECT](), { protocol: this.tlsSocket?.getProtocol() ?? null });
+  }
+
   /** As {@link IOStream.toDuplex}, with the members of `tls.TLSSocket` too. */
   override toDuplex(options?: DuplexOptions): SSLIOStreamDuplex {
     checkOptions(options);
@@ -508,6 +519,20 @@ export class SSLIOStream extends IOStream {
   waitForHandshake(options?: WaitOptions): Promise<this> {
     return limited(this.loop, options, 'handshake', () => Promise.resolve(this));
   }
+}
+
+/** The state of a stream that `util.inspect` shows. */
+function stateOf(core: Stream): object {
+  const { transport, reader, stateName, error, remoteText } = core;
+  return {
+    fd: core.closed ? -1 : transport.peekFd(),
+    ...(stateName === 'open' ? {} : { state: stateName }),
+    ...(error === null ? {} : { error: `${error.name}: ${error.message}` }),
+    ...(remoteText === null ? {} : { remote: remoteText }),
+    reading: reader.readName,
+    buffered: reader.buffered,
+    unsent: core.unsent,
+  };
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {

@@ -101,6 +101,11 @@ export class Reader {
     return this.#read !== null;
   }
 
+  /** The method of the waiting read; `null` without one. */
+  get readName(): string | null {
+    return this.#read?.name ?? null;
+  }
+
   /** Whether EOF was found. It stays true after a close. */
   get ended(): boolean {
     return this.#input >= Input.Eof;

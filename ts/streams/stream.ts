@@ -3,7 +3,8 @@ import type { Block } from '../boundary/receive-blocks.js';
 import { guardOf, ioOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
-import type { Address } from '../sockets/address.js';
+import { addressText, type Address } from '../sockets/address.js';
+import { peekSocket } from '../sockets/socket.js';
 import { throwIfAborted } from '../support/abort-signal.js';
 import { checkOptions } from '../support/checks.js';
 import { Deferred } from '../support/deferred.js';
@@ -51,6 +52,18 @@ const enum State {
   Closed,
   MovedOut,
 }
+
+/** By {@link State}, for display. */
+const STATE_NAMES = [
+  'unconnected',
+  'connecting',
+  'open',
+  'read ended',
+  'write ended',
+  'ended',
+  'closed',
+  'moved out',
+] as const;
 
 /** Called with the error that has closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
@@ -135,6 +148,18 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   get closed(): boolean {
     return this.#state >= State.Ended;
+  }
+
+  /** The state, for display. */
+  get stateName(): (typeof STATE_NAMES)[number] {
+    return STATE_NAMES[this.#state] as (typeof STATE_NAMES)[number];
+  }
+
+  /** The address of the peer, or the one that it connects to, for display. */
+  get remoteText(): string | null {
+    const { socket } = this.transport;
+    if (this.#connecting !== null) return addressText(this.#connecting.address);
+    return socket === null ? null : peekSocket(socket).remote;
   }
 
   get writer(): Writer {

@@ -74,6 +74,10 @@ export class TlsTransport implements Transport, CarrierOwner {
     return this.#below.closed ? -1 : this.#below.transport.fileno();
   }
 
+  peekFd(): number {
+    return this.#below.closed ? -1 : this.#below.transport.peekFd();
+  }
+
   open(events: TransportEvents): void {
     const tls = this.#tls;
     this.#events = events;
