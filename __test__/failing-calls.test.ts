@@ -107,6 +107,32 @@ testWith('strace')(
   },
 );
 
+/** The report of the turn in which a timeout is due cancels it, and adds one for much later. */
+const REPLACING = `
+  import { IOLoop } from 'ioloop';
+  const log = [];
+  const loop = new IOLoop();
+  loop.handleCallbackException = (_, error) => {
+    log.push(error.code);
+    loop.removeTimeout(first);
+    loop.callLater(1000, () => log.push('early'));
+  };
+  const first = loop.callLater(0.05, () => log.push('cancelled'));
+  loop.callLater(0.5, () => loop.stop());
+  await loop.start();
+  console.log(JSON.stringify(log));
+  process.exit(0);
+`;
+
+testWith('strace')(
+  'a timeout that the report of a failed turn adds is not due in it',
+  async (t) => {
+    // The first call is that of new IOLoop(), the second that of the first turn.
+    const result = await runFailing(REPLACING, failing('epoll_wait', 'ENOMEM', '3'));
+    t.deepEqual(served(t, result), ['ENOMEM']);
+  },
+);
+
 /** Makes loops; prints the codes of those that could not be made, and the descriptors that are lost. */
 const MAKING = `
   import { IOLoop } from 'ioloop';

@@ -46,6 +46,7 @@ class Table {
     this.sources.prepare();
     this.core.turn(0, this.sources.modes);
     this.core.completions.sourcesTo(this.sources, (error) => this.failures.push(error));
+    this.sources.endStale();
   }
 
   dispatch(): string[] {
@@ -206,10 +207,35 @@ test('an entry that is lost in collect gets no report; the others have theirs', 
   // As the core reports it, once.
   table.sources.collect(lost.index, STALE, NOT_RECEIVED);
   table.sources.collect(other.index, READ, NOT_RECEIVED);
+  table.sources.endStale();
   table.sources.collect(lost.index, READ, NOT_RECEIVED);
   t.deepEqual(table.dispatch(), ['stale lost', 'other']);
   t.is(table.sources.modes[lost.index], 0);
   t.is(table.errors.length, 1);
+});
+
+test('an entry that the end of a stale one adds keeps its index from the reports of others', (t) => {
+  const table = new Table(t);
+  const stale = ['a', 'b'].map((name) => table.add(name, readable(t)));
+  const ready = table.add('ready', readable(t));
+  // The core has freed the indices of both when it reports them.
+  for (const { index } of stale) native.loopDeregister(table.core.handle, index);
+  const added: Entry[] = [];
+  const replace = (): void => {
+    if (added.length > 0) return;
+    table.sources.remove(ready.index);
+    for (const name of ['c', 'd', 'e']) added.push(table.add(name, readable(t)));
+  };
+  for (const entry of stale) entry.onEnd = replace;
+  for (const { index } of stale) table.sources.collect(index, STALE, NOT_RECEIVED);
+  table.sources.collect(ready.index, READ, NOT_RECEIVED);
+  table.sources.endStale();
+  const indices = (entries: readonly Entry[]): number[] =>
+    entries.map(({ index }) => index).toSorted();
+  t.deepEqual(indices(added), indices([...stale, ready]));
+  t.deepEqual(table.dispatch().toSorted(), ['a lost', 'b lost', 'ready']);
+  table.collect();
+  t.deepEqual(table.dispatch().toSorted(), ['c', 'd', 'e']);
 });
 
 test('closing the loop ends every entry, also after one that fails', (t) => {

@@ -48,6 +48,8 @@ export class SourceTable {
   readonly #byIndex: (Source | undefined)[] = [];
   readonly #handlers = new Reports();
   readonly #streams = new Reports();
+  /** Collected as stale. */
+  #stale: { readonly source: Source; readonly index: number }[] = [];
   /** Sources with MODE_RECEIVE. */
   #receiving = 0;
   #streamCount = 0;
@@ -111,7 +113,7 @@ export class SourceTable {
 
   /**
    * Takes one report. What was received is stored now: a read that starts before the dispatch finds
-   * the bytes in the kernel's order.
+   * the bytes in the kernel's order. {@link endStale} follows the last report.
    */
   collect(index: number, bits: number, result: number): void {
     const { block } = receiveBlocks;
@@ -119,13 +121,28 @@ export class SourceTable {
     const source = this.#byIndex[index];
     if (source === undefined) return;
     if ((bits & STALE) !== 0) {
-      this.#take(index);
-      this.#guard.attempt(lose, source);
+      this.#stale.push({ source, index });
       return;
     }
     source.collect(bits, result, block, start);
     const reports = source.phase === HANDLERS ? this.#handlers : this.#streams;
     reports.push(source, bits, result);
+  }
+
+  /**
+   * Ends the entries that were collected as stale. Not earlier: it may run user code, and an entry
+   * that this adds may get an index with a report.
+   */
+  endStale(): void {
+    if (this.#stale.length === 0) return;
+    const stale = this.#stale;
+    this.#stale = [];
+    for (const { source, index } of stale) {
+      // Its index may be another's already.
+      if (this.#byIndex[index] !== source) continue;
+      this.#take(index);
+      this.#guard.attempt(lose, source);
+    }
   }
 
   /** Dispatches what was collected. After a failure the next call goes on with the next source. */
@@ -138,6 +155,7 @@ export class SourceTable {
   close(): void {
     this.#handlers.clear();
     this.#streams.clear();
+    this.#stale = [];
     for (const source of this.#byIndex.slice()) {
       if (source !== undefined) this.#guard.attempt(endWithLoop, source);
     }

@@ -47,6 +47,8 @@ export class Turn {
   readonly #parts: TurnParts;
   readonly #options: TurnOptions;
   readonly #failures = new ReportGate();
+  /** Failures of a collect, reported when it is complete. */
+  #collectFailures: unknown[] = [];
   #now = 0;
   #isWoken = false;
   #hasMore = false;
@@ -102,10 +104,23 @@ export class Turn {
     this.#hasMore = this.#core.turn(this.#now, sources.modes);
     // A failure stands beside what was collected: timers that have left the wheel, edges that are
     // not reported again.
-    if (completions.errno !== 0) this.#fail(systemError(-completions.errno, 'poll'));
+    if (completions.errno !== 0) this.#keepFailure(systemError(-completions.errno, 'poll'));
     completions.timersTo(timeouts);
-    completions.sourcesTo(sources, this.#fail);
+    completions.sourcesTo(sources, this.#keepFailure);
+    // From here on user code may run, and ids and indices change hands.
+    sources.endStale();
+    if (this.#collectFailures.length > 0) this.#reportCollectFailures();
   };
+
+  readonly #keepFailure = (error: unknown): void => {
+    this.#collectFailures.push(error);
+  };
+
+  #reportCollectFailures(): void {
+    const failures = this.#collectFailures;
+    this.#collectFailures = [];
+    for (const error of failures) this.#fail(error);
+  }
 
   #hasToCollect(): boolean {
     const isUndrained = this.#parts.handlers.submitDrained();
