@@ -2,7 +2,7 @@
 import { createHook } from 'node:async_hooks';
 import test from 'ava';
 import { IOStream, Socket, TCPServer } from 'ioloop';
-import { HAS_PROC, openFds, until } from './helpers/fds.js';
+import { HAS_PROC, nodeTurns, openFds, until } from './helpers/fds.js';
 import { ReportingLoop, runTurns, withLoop } from './helpers/loop.js';
 import { addressOf, connectTo } from './helpers/net.js';
 
@@ -53,6 +53,34 @@ test('a hook of async_hooks that uses the loop while it starts finds it running'
     peer.close();
   });
 });
+
+test('a hook of async_hooks that adds work while a turn is scheduled leaves a stopped loop', (t) =>
+  withLoop(async (loop) => {
+    const running = loop.start();
+    await nodeTurns();
+    let calls = 0;
+    const stop = (): void => {
+      calls += 1;
+      loop.stop();
+    };
+    let isFirst = true;
+    const hook = createHook({
+      init(_id, type) {
+        if (type !== 'Immediate' || !isFirst) return;
+        isFirst = false;
+        loop.addCallback(stop);
+      },
+    });
+    hook.enable();
+    loop.addCallback(stop);
+    hook.disable();
+    await running;
+    await nodeTurns();
+    t.false(isFirst);
+    t.false(loop.running);
+    t.is(calls, 2);
+    await runTurns(loop);
+  }));
 
 // Serial: the others open descriptors, too.
 test.serial(

@@ -1,7 +1,10 @@
-/** Getters of options run in the middle of a call: they may close, connect and read the stream. */
+/**
+ * Getters of options run in the middle of a call: they may close, connect and read the stream, and
+ * start and close the loop.
+ */
 import test from 'ava';
 import { IOStream, Socket, TCPServer, type WaitOptions } from 'ioloop';
-import { onLoop } from './helpers/loop.js';
+import { onLoop, withLoop } from './helpers/loop.js';
 import { addressOf } from './helpers/net.js';
 import { failureOf, withPair } from './helpers/streams.js';
 
@@ -101,3 +104,44 @@ for (const call of ['bind', 'connect'] as const) {
     next?.close();
   });
 }
+
+test('close() whose options start the loop is refused, and the loop runs', (t) =>
+  withLoop(async (loop) => {
+    const runs: Promise<void>[] = [];
+    const options = {
+      get allFds(): boolean {
+        runs.push(loop.start());
+        return true;
+      },
+    };
+    t.throws(() => loop.close(options), { code: 'ERR_IOLOOP_RUNNING' });
+    await new Promise((resolve) => {
+      loop.addCallback(resolve);
+    });
+    loop.stop();
+    await Promise.all(runs);
+    t.is(runs.length, 1);
+    t.false(loop.closed);
+  }));
+
+test('close() whose options close the loop closes each handler’s descriptor once', (t) =>
+  withLoop((loop) => {
+    const [mine, peer] = Socket.pair();
+    let closed = 0;
+    const file = {
+      fileno: () => mine.fd,
+      close: () => {
+        closed += 1;
+      },
+    };
+    loop.addHandler(file, () => {}, 0);
+    loop.close({
+      get allFds(): boolean {
+        loop.close({ allFds: true });
+        return true;
+      },
+    });
+    t.is(closed, 1);
+    mine.close();
+    peer.close();
+  }));

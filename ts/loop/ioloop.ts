@@ -258,9 +258,11 @@ export class IOLoop implements AsyncDisposable {
    * first.
    */
   close(options: { readonly allFds?: boolean | undefined } = {}): void {
+    // Before the state is looked at: a getter may start or close the loop.
+    const { allFds } = options;
     if (this.#closed) return;
     if (this.#turns.running) throw runningLoop('close');
-    const sources = options.allFds === true ? this.#turns.handlers.files() : [];
+    const sources = allFds === true ? this.#turns.handlers.files() : [];
     this.#closed = true;
     this.#turns.close();
     for (const source of sources) {

@@ -201,6 +201,8 @@ export class Turns implements TurnParts {
   };
 
   readonly #enterTurn = (): void => {
+    // A hook of `async_hooks` that added work had a second immediate made, and the loop has stopped.
+    if (this.#phase === Phase.Stopped) return;
     this.#sleep.end();
     let scope: AsyncResource;
     try {
