@@ -46,7 +46,7 @@ export type {
   DuplexConnectOptions,
 } from './streams/adapters/duplex-addresses.js';
 export { IOStream, SSLIOStream } from './streams/iostream.js';
-export { type CloseCallback } from './streams/stream.js';
+export { type CloseCallback } from './streams/ownership.js';
 export type {
   IOStreamOptions,
   ReadBytesOptions,

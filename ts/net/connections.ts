@@ -1,7 +1,8 @@
 /** The open connections of a server. */
 import { Deferred } from '../support/deferred.js';
 import type { IOStream } from '../streams/iostream.js';
-import { coreOf, type Watcher } from '../streams/stream.js';
+import type { Watcher } from '../streams/ownership.js';
+import { coreOf } from '../streams/stream.js';
 
 /**
  * Counts connections from accept to close. `startTls()` replaces the stream of a connection, which

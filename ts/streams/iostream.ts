@@ -2,7 +2,7 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Address } from '../sockets/address.js';
 import { capture } from '../loop/async-context.js';
-import { invalidArgType, StreamClosedError, streamBusy } from '../support/errors.js';
+import { invalidArgType, StreamClosedError, streamBusy, toError } from '../support/errors.js';
 import type { FdLike } from '../sockets/fd.js';
 import { ioOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
@@ -17,6 +17,7 @@ import {
   servernameOf,
 } from './tls/session.js';
 import { FdTransport } from './fd-transport.js';
+import { limitedRead } from './limited-read.js';
 import { checkBoolean, checkOptions } from '../support/checks.js';
 import {
   NO_OPTIONS,
@@ -33,7 +34,8 @@ import { bytesRead, intoRead, isPlain, peekRead, regexRead, untilRead } from './
 import { Copied, ReadUntilClose, readBytes, type Read } from './reads.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
-import { coreOf, Stream, toError, type CloseCallback } from './stream.js';
+import type { CloseCallback } from './ownership.js';
+import { coreOf, Stream } from './stream.js';
 import type { Data } from './data.js';
 import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
@@ -431,7 +433,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
       checkOptions(options);
       const isCopy = checkBoolean('copy', options?.copy, false);
       const read = isCopy ? new Copied(make()) : make();
-      return isLimited(options) ? core.limitedRead(read, options) : core.reader.read(read);
+      return isLimited(options)
+        ? limitedRead(core.loop, core.reader, read, options)
+        : core.reader.read(read);
     } catch (error) {
       return Promise.reject(error as Error);
     }

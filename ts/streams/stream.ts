@@ -2,12 +2,10 @@
 import type { Block } from '../boundary/receive-blocks.js';
 import { guardOf, ioOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
-import { checkWait, isLimited, Wait, type WaitOptions } from '../loop/wait.js';
+import { isLimited, type WaitOptions } from '../loop/wait.js';
 import { addressText, type Address } from '../sockets/address.js';
 import { peekSocket } from '../sockets/socket.js';
-import { throwIfAborted } from '../support/abort-signal.js';
 import { checkOptions } from '../support/checks.js';
-import { Deferred } from '../support/deferred.js';
 import {
   streamBusy,
   streamClosed,
@@ -16,9 +14,10 @@ import {
   type StreamClosedError,
 } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
+import { ConnectionAttempt, connectWait } from './connection-attempt.js';
 import type { StreamLimits, StreamSettings } from './options.js';
+import type { Adapter, CloseCallback, Move, Moved, Watch, Watcher } from './ownership.js';
 import { Reader, type ReaderOwner } from './reader.js';
-import type { Read } from './reads.js';
 import type { Transport, TransportEvents, Writer, WriterOwner } from './transport.js';
 
 /**
@@ -65,48 +64,6 @@ const STATE_NAMES = [
   'moved out',
 ] as const;
 
-/** Called with the error that has closed the stream; `null` when its peer or its owner did. */
-export type CloseCallback = (error: Error | null) => unknown;
-
-/** A listener of the package for the end of a connection. */
-export interface Watcher<T> {
-  /** The stream is closed, and with it its connection. */
-  onClosed(watched: T): void;
-  /** `next` continues on the connection of the stream, and is watched from now on. */
-  onReplaced?(watched: T, next: unknown): void;
-}
-
-/** A watcher, and its argument. */
-interface Watch {
-  readonly watcher: Watcher<unknown>;
-  readonly watched: unknown;
-}
-
-/** The part of a stream that continues in another one on the same connection. */
-export interface Moved {
-  readonly transport: Transport;
-  /** Received and not read. */
-  readonly unread: Buffer;
-  readonly allowHalfOpen: boolean;
-  readonly limits: StreamLimits;
-  readonly callback: CloseCallback | null;
-  readonly watch: Watch | null;
-}
-
-/** The owner of a connection that was moved out. */
-export interface Move {
-  /** The stream that continues on the connection, an `IOStream`; `null` until there is one. */
-  readonly successor: unknown;
-  /** Gives up, if there is no {@link successor} yet. `reason` is the argument of `close()`. */
-  abandon(reason: Error | null): void;
-}
-
-/** The object that has taken over a stream for the program: a duplex, or web streams. */
-export interface Adapter {
-  /** The program has closed the stream. */
-  destroy(error?: Error): unknown;
-}
-
 /**
  * A stream without its public face, which checks arguments. It passes the events of the transport to
  * the reader and the writer, and theirs to its state.
@@ -128,7 +85,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   /** Made with the first write: a connection that waits for a request has none. */
   #writer: Writer | null = null;
   /** In state connecting. */
-  #connecting: Connecting | null = null;
+  #connecting: ConnectionAttempt | null = null;
   #closeCallback: CloseCallback | null = null;
   /** One watcher and its argument: a closure or a list would cost memory for each connection. */
   #watcher: Watcher<unknown> | null = null;
@@ -173,7 +130,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** The connection attempt in progress. It resolves when the stream is open. */
   get connecting(): Promise<unknown> | null {
-    return this.#connecting?.done.promise ?? null;
+    return this.#connecting?.promise ?? null;
   }
 
   /** Offers the staged writes to the kernel, once. */
@@ -189,74 +146,34 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
    */
   connect<T>(value: T, address: Address, options: WaitOptions | undefined): Promise<T> {
     checkOptions(options);
-    this.#assertUnconnected();
-    const wait = isLimited(options) ? this.#connectWait(options) : null;
-    const done = new Deferred<T>();
+    this.assertUnconnected();
+    const wait = isLimited(options) ? connectWait(this, options) : null;
+    const connecting = new ConnectionAttempt(value, address, wait);
     this.#state = State.Connecting;
-    this.#connecting = { address, done: done as Deferred<unknown>, value, wait };
+    this.#connecting = connecting;
     try {
       this.transport.connect(address);
     } catch (error) {
       this.#onConnectThrow(error as Error);
     }
-    return done.promise;
+    return connecting.promise as Promise<T>;
   }
 
-  #assertUnconnected(): void {
+  /** @throws The error of a closed stream; `ERR_IOLOOP_STREAM_BUSY` of one that is connected. */
+  assertUnconnected(): void {
     if (this.closed) throw this.closedError();
     if (this.#state !== State.Unconnected) {
       throw streamBusy('connect()', 'it is connected, or about to be');
     }
   }
 
-  /** A signal that is aborted already closes the stream, as one that aborts later does. */
-  #connectWait(options: WaitOptions): Wait {
-    const expire = (error: unknown): void => {
-      this.close(toError(error));
-    };
-    checkWait(options);
-    try {
-      throwIfAborted(options.signal);
-    } catch (reason) {
-      expire(reason);
-      throw this.closedError();
-    }
-    const wait = new Wait(this.loop, options, 'connect', expire);
-    try {
-      // A getter of the options may have closed or connected the stream.
-      this.#assertUnconnected();
-    } catch (error) {
-      wait.done();
-      throw error;
-    }
-    return wait;
-  }
-
   /** An error without a system call is a wrong argument, and leaves the stream unconnected. */
   #onConnectThrow(error: Error): void {
     if ('syscall' in error) this.close(error);
     if (this.closed) return;
-    this.#endConnecting();
+    this.#takeConnecting()?.withdraw();
     this.#state = State.Unconnected;
     throw error;
-  }
-
-  /** Starts a read that a timeout or a signal cancels. */
-  limitedRead<T>(read: Read<T>, options: WaitOptions): Promise<T> {
-    const { reader } = this;
-    if (reader.reading) return reader.read(read);
-    const wait = new Wait(this.loop, options, read.name, (error) => {
-      reader.cancel(error);
-    });
-    // A getter of the options may have started another read, which the wait must not cancel.
-    if (reader.reading) {
-      wait.done();
-      return reader.read(read);
-    }
-    const promise = reader.read(read);
-    if (reader.reading) reader.limit(wait);
-    else wait.done();
-    return promise;
   }
 
   /** Closes at once, with `error` if it is not `null`. What was received can still be read. */
@@ -289,7 +206,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
       stream.#writer?.close();
     },
     (stream) => {
-      stream.#endConnecting()?.done.reject(stream.closedError());
+      stream.#takeConnecting()?.fail(stream.closedError());
     },
     (stream) => {
       stream.#announceClose();
@@ -458,21 +375,20 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     else this.#state = State.WriteEnded;
   }
 
-  #onConnectEnd({ address, done, value }: Connecting): void {
-    const error = this.transport.connectResult(address);
+  #onConnectEnd(connecting: ConnectionAttempt): void {
+    const error = this.transport.connectResult(connecting.address);
     if (error !== null) {
       this.close(error);
       return;
     }
     this.#state = State.Open;
-    this.#endConnecting();
-    done.resolve(value);
+    this.#takeConnecting();
+    connecting.succeed();
   }
 
-  #endConnecting(): Connecting | null {
+  #takeConnecting(): ConnectionAttempt | null {
     const connecting = this.#connecting;
     this.#connecting = null;
-    connecting?.wait?.done();
     return connecting;
   }
 
@@ -502,22 +418,8 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 }
 
-/** A connection attempt. */
-interface Connecting {
-  readonly address: Address;
-  readonly done: Deferred<unknown>;
-  /** The result. */
-  readonly value: unknown;
-  readonly wait: Wait | null;
-}
-
 /** Seconds after which a send that has failed with `ENOBUFS` or `ENOMEM` is tried again. */
 const NO_MEMORY_RETRY = 0.01;
-
-/** Anything can be thrown; streams close with an `Error`. */
-export function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
 
 /** The inside of an `IOStream`. */
 export function coreOf(stream: { readonly [INTERNALS]: Stream }): Stream {

@@ -280,3 +280,8 @@ function refusal<C extends IOLoopErrorCode>(code: C, ...args: Parameters<Message
   const message = table[code].message as (...args: Parameters<Message<C>>) => string;
   return new IOLoopError(code, message(...args));
 }
+
+/** Anything can be thrown; streams close with an `Error`. */
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -9,7 +9,8 @@ import {
 import { Deferred } from '../../support/deferred.js';
 import { isLimited, Wait } from '../../loop/wait.js';
 import { DEFAULT_LIMITS, type StartTlsOptions } from '../options.js';
-import { Stream, type Move, type Moved } from '../stream.js';
+import type { Move, Moved } from '../ownership.js';
+import { Stream } from '../stream.js';
 import { noteHandshakeFailure } from './handshake-failures.js';
 import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
 import { serveTls, tlsServerFor, type ServerHandshake } from './tls-servers.js';

@@ -2,7 +2,8 @@
 import { Duplex } from 'node:stream';
 import { StreamClosedError } from '../../support/errors.js';
 import { readBytes } from '../reads.js';
-import type { Stream, Watcher } from '../stream.js';
+import type { Watcher } from '../ownership.js';
+import type { Stream } from '../stream.js';
 
 /** The two ends of the connection below, which are one for `node:tls`. */
 export interface CarrierOwner {
