@@ -4,6 +4,7 @@
  */
 import test from 'ava';
 import { IOStream, Socket, TCPServer, type WaitOptions } from 'ioloop';
+import { nodeTurns } from './helpers/fds.js';
 import { onLoop, withLoop } from './helpers/loop.js';
 import { addressOf } from './helpers/net.js';
 import { failureOf, withPair } from './helpers/streams.js';
@@ -115,9 +116,8 @@ test('close() whose options start the loop is refused, and the loop runs', (t) =
       },
     };
     t.throws(() => loop.close(options), { code: 'ERR_IOLOOP_RUNNING' });
-    await new Promise((resolve) => {
-      loop.addCallback(resolve);
-    });
+    await nodeTurns();
+    t.true(loop.running);
     loop.stop();
     await Promise.all(runs);
     t.is(runs.length, 1);

@@ -77,7 +77,7 @@ export class IOLoop implements AsyncDisposable {
   #stopRequested = false;
 
   /**
-   * A loop needs three descriptors. If the constructor throws, none is left open.
+   * A loop needs two descriptors. If the constructor throws, none is left open.
    *
    * @throws `ERR_IOLOOP_CURRENT_EXISTS` if `makeCurrent` is true and there is a current loop;
    * `ERR_INVALID_ARG_TYPE`; `ERR_INVALID_ARG_VALUE` if `timeFunc` does not return a finite number;
