@@ -1,5 +1,5 @@
 /**
- * What a turn has collected, as `crates/ioloop-napi/src/turn/complete.rs` writes it: the numbers of
+ * The completions of a turn, as `crates/ioloop-napi/src/turn/complete.rs` writes it: the numbers of
  * due timers and of ready sources, an errno; the ids of the due timers, in the order in which they
  * fire; for each ready source its index, its readiness, and the result of receiving.
  */
@@ -7,22 +7,12 @@ import { native } from './native.js';
 
 const { COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_READY, READY_WORDS } = native;
 
-/** The due timers. */
-export interface TimerSink {
-  collect(id: number): void;
-}
-
-/** The ready sources. */
-export interface SourceSink {
-  collect(index: number, bits: number, result: number): void;
-}
-
 /** The completions of one turn at a time. */
 export class Completions {
   /** Written by the core. */
   readonly words: Int32Array;
 
-  /** Has room for a turn of so many timers, and of what so many events may be. */
+  /** Has room for the timers and the events of one turn. */
   constructor(timers: number, events: number) {
     this.words = new Int32Array(native.completionCapacity(timers, events));
   }
@@ -32,15 +22,18 @@ export class Completions {
     return this.words[COMPLETED_ERRNO] as number;
   }
 
-  /** Passes on the due timers. */
-  timersTo(sink: TimerSink): void {
+  /** Passes the ids of the due timers on to `sink`. */
+  timersTo(sink: { collect(id: number): void }): void {
     const { words } = this;
     const end = COMPLETED_HEADER + (words[COMPLETED_DUE] as number);
     for (let at = COMPLETED_HEADER; at < end; at += 1) sink.collect(words[at] as number);
   }
 
-  /** Passes on the ready sources. One that fails has lost its report; the others have theirs. */
-  sourcesTo(sink: SourceSink, onFailure: (error: unknown) => void): void {
+  /** Passes the reports of the ready sources on. One that fails is lost; the others are not. */
+  sourcesTo(
+    sink: { collect(index: number, bits: number, result: number): void },
+    onFailure: (error: unknown) => void,
+  ): void {
     const { words } = this;
     let next = COMPLETED_HEADER + (words[COMPLETED_DUE] as number);
     const end = next + READY_WORDS * (words[COMPLETED_READY] as number);

@@ -4,10 +4,17 @@ import type { Callback } from './callback-queue.js';
 import { Handler, type HandlerLoop } from './handler.js';
 import type { Guard } from './guard.js';
 import type { SourceTable } from './sources.js';
-import { READ } from '../boundary/readiness.js';
+import { native } from '../boundary/native.js';
+import { ERROR_OR_HANG_UP, PRI, READ, WRITE } from '../boundary/readiness.js';
 import type { Submissions } from '../boundary/submissions.js';
 import { cannotWatch, readAheadOf, type FdLike } from '../sockets/fd.js';
-import { fdRegistered, fdUnknown, systemError } from '../support/errors.js';
+import {
+  fdRegistered,
+  fdUnknown,
+  invalidArgValue,
+  systemError,
+  unsupported,
+} from '../support/errors.js';
 
 /** One handler for each number; what is watched otherwise is not in it. */
 export class Handlers implements HandlerLoop {
@@ -115,4 +122,20 @@ export class Handlers implements HandlerLoop {
   }
 }
 
+/**
+ * The events of a handler, as a program passes them.
+ *
+ * @throws `ERR_INVALID_ARG_VALUE`; `ERR_IOLOOP_UNSUPPORTED` for PRI where there is none.
+ */
+export function checkEvents(events: number): number {
+  if (!Number.isInteger(events) || (events & ~ALL) !== 0) {
+    throw invalidArgValue('events', events, 'a union of IOLoop.READ, WRITE, PRI and ERROR');
+  }
+  if ((events & PRI) !== 0 && !native.HAS_PRIORITY) {
+    throw unsupported('IOLoop.PRI', 'Leave it out: only Linux reports exceptional conditions');
+  }
+  return events;
+}
+
+const ALL = READ | PRI | WRITE | ERROR_OR_HANG_UP;
 const { EEXIST, ENOENT } = constants.errno;

@@ -23,7 +23,7 @@ import { CurrentSlot } from './current.js';
 import { chooseDriver, type Driver } from './driver.js';
 import { Future } from './future.js';
 import { Guard, logException, settled } from './guard.js';
-import { checkEvents } from './interest.js';
+import { checkEvents } from './handlers.js';
 import type { LoopInternals } from './internals.js';
 import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
 import { runSync, type Main } from './run-sync.js';

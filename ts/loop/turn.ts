@@ -49,30 +49,18 @@ export class Turn {
   readonly #failures = new ReportGate();
   /** Failures of a collect, reported when it is complete. */
   #collectFailures: unknown[] = [];
-  #now = 0;
+  /** The clock when the turn collected, in seconds. */
+  now = 0;
+  /** A budget has left something in the core. */
+  hasMore = false;
+  /** A step has failed, outside of user code. */
+  hasFailed = false;
   #isWoken = false;
-  #hasMore = false;
-  #hasFailed = false;
 
   constructor(core: NativeLoop, parts: TurnParts, options: TurnOptions) {
     this.#core = core;
     this.#parts = parts;
     this.#options = options;
-  }
-
-  /** The clock when the turn collected, in seconds. */
-  get now(): number {
-    return this.#now;
-  }
-
-  /** Whether a budget has left something in the core. */
-  get hasMore(): boolean {
-    return this.#hasMore;
-  }
-
-  /** Whether a step has failed, outside of user code. */
-  get hasFailed(): boolean {
-    return this.#hasFailed;
   }
 
   /** The core may have something to collect. */
@@ -82,7 +70,7 @@ export class Turn {
 
   /** Runs the steps. Never throws. */
   run(): void {
-    this.#hasMore = this.#hasFailed = false;
+    this.hasMore = this.hasFailed = false;
     this.#attempt(this.#collect);
     this.#attempt(this.#runCallbacks);
     this.#attempt(this.#fireTimeouts);
@@ -90,7 +78,7 @@ export class Turn {
     this.#attempt(this.#continueSources);
     this.#attempt(this.#dispatchStreams);
     this.#attempt(noticeStorages);
-    this.#isWoken = this.#hasMore || this.#hasFailed;
+    this.#isWoken = this.hasMore || this.hasFailed;
   }
 
   /** One crossing, unless there is nothing to collect: due timeouts and ready sources. */
@@ -99,9 +87,9 @@ export class Turn {
     const { completions } = this.#core;
     const { sources, timeouts } = this.#parts;
     // The clock may be the user's, and add a timeout: it is read before the submissions.
-    this.#now = this.#options.time();
+    this.now = this.#options.time();
     sources.prepare();
-    this.#hasMore = this.#core.turn(this.#now, sources.modes);
+    this.hasMore = this.#core.turn(this.now, sources.modes);
     // A failure stands beside what was collected: timers that have left the wheel, edges that are
     // not reported again.
     if (completions.errno !== 0) this.#keepFailure(systemError(-completions.errno, 'poll'));
@@ -159,7 +147,7 @@ export class Turn {
 
   /** A failure that goes on is reported ever more rarely. */
   readonly #fail = (error: unknown): void => {
-    this.#hasFailed = true;
+    this.hasFailed = true;
     if (this.#failures.opens()) this.#options.guard.report(null, error);
   };
 }

@@ -10,12 +10,6 @@ import { expectToRun } from '../loop/not-running.js';
 import type { Socket } from '../sockets/socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
 import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
-import {
-  alpnProtocolOf,
-  authorizationErrorOf,
-  peerCertificateOf,
-  servernameOf,
-} from './tls/session.js';
 import { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { checkBoolean, checkOptions } from '../support/checks.js';
@@ -490,22 +484,27 @@ export class SSLIOStream extends IOStream {
 
   /** The code of the verification error, such as `CERT_HAS_EXPIRED`; `null` without one. */
   get authorizationError(): string | null {
-    return authorizationErrorOf(this.tlsSocket);
+    const { authorizationError: error } = this.tlsSocket as { authorizationError: unknown };
+    if (error === null || error === undefined) return null;
+    return String((error as { code?: unknown }).code ?? error);
   }
 
   /** The server name that the client sent (SNI); `null` without one. */
   get servername(): string | null {
-    return servernameOf(this.tlsSocket);
+    const { servername } = this.tlsSocket as { servername?: unknown };
+    return typeof servername === 'string' ? servername : null;
   }
 
   /** The protocol that ALPN selected; `null` without one. */
   get alpnProtocol(): string | null {
-    return alpnProtocolOf(this.tlsSocket);
+    const { alpnProtocol } = this.tlsSocket;
+    return typeof alpnProtocol === 'string' ? alpnProtocol : null;
   }
 
   /** The certificate of the peer; `null` if it sent none. */
   get peerCertificate(): PeerCertificate | null {
-    return peerCertificateOf(this.tlsSocket);
+    const certificate = this.tlsSocket.getPeerCertificate() as PeerCertificate | undefined;
+    return certificate === undefined || Object.keys(certificate).length === 0 ? null : certificate;
   }
 
   /** @internal For `util.inspect`. */

@@ -16,11 +16,6 @@ export class ReadTarget {
     this.size = bytes.length;
   }
 
-  /** Memory of its own for a result. Pages that no byte comes for are never touched. */
-  static allocate(size: number): ReadTarget {
-    return new ReadTarget(Buffer.allocUnsafeSlow(size));
-  }
-
   get isFull(): boolean {
     return this.filled === this.size;
   }

@@ -41,7 +41,7 @@ class ReadBytes implements Read<Buffer> {
     // A large result is allocated at once. Pages that no byte has come for are never touched.
     this.target =
       !partial && count >= DIRECT_BYTES && count <= LARGEST_TARGET
-        ? ReadTarget.allocate(count)
+        ? new ReadTarget(Buffer.allocUnsafeSlow(count))
         : null;
   }
 

@@ -98,12 +98,7 @@ export interface SystemError extends Error {
 }
 
 /** The object of the system call. */
-export interface SystemErrorDetails {
-  readonly fd?: number;
-  readonly address?: string;
-  readonly port?: number;
-  readonly path?: string;
-}
+export type SystemErrorDetails = Pick<SystemError, 'fd' | 'address' | 'port' | 'path'>;
 
 /** `value` is of the wrong type. `expected` continues "must be". */
 export function invalidArgType(name: string, value: unknown, expected: string): TypeError {
