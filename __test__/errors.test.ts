@@ -35,6 +35,7 @@ test('every error is of the class that the table names', (t) => {
     errors.bufferDetached('readInto', 5),
     errors.bufferFull('read', 10),
     errors.bufferFull('write', 10),
+    errors.badProxyHeader('its checksum is wrong'),
     errors.streamBusy('startTls()', 'a read waits'),
     errors.serverState('The server was stopped'),
     errors.tlsTruncated(),

@@ -16,6 +16,8 @@ export * as readiness from './boundary/readiness.js';
 export type { Descriptor } from './sockets/descriptor.js';
 export { descriptorOf } from './sockets/socket.js';
 export { portOf } from './net/bind.js';
+export { parseProxyHeader } from './net/proxy-parser.js';
+export { crc32c } from './support/crc32c.js';
 export { Fifo } from './support/fifo.js';
 export { receiveBlocks } from './boundary/receive-blocks.js';
 export { Reader } from './streams/reader.js';

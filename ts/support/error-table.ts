@@ -54,6 +54,12 @@ export const table = {
     message: (fd: number) =>
       `File descriptor ${fd} has no handler, or was closed meanwhile. Call addHandler() first`,
   },
+  ERR_IOLOOP_PROXY_HEADER: {
+    base: 'IOLoopError',
+    message: (why: string) =>
+      `The connection has no valid header of the PROXY protocol: ${why}. ` +
+      'Configure the balancer to send one, or remove the option proxyProtocol',
+  },
   ERR_IOLOOP_READING: {
     base: 'IOLoopError',
     message: (waiting: string, wanted: string) =>

@@ -199,6 +199,11 @@ export function bufferFull(side: 'read' | 'write', maximum: number): StreamBuffe
   return new StreamBufferFullError('ERR_IOLOOP_BUFFER_FULL', message);
 }
 
+/** A connection without a header of the PROXY protocol. `why` is the end of a sentence. */
+export function badProxyHeader(why: string): IOLoopError {
+  return refusal('ERR_IOLOOP_PROXY_HEADER', why);
+}
+
 /** An operation that the state of a server refuses. `message` has the state, and what to do. */
 export function serverState(message: string): IOLoopError {
   return refusal('ERR_IOLOOP_SERVER', message);
