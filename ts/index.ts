@@ -23,6 +23,8 @@ export type { IOLoopOptions, RunSyncOptions } from './loop/loop-options.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
 export type { HostAddress } from './net/connect-attempts.js';
+export type { ProxyProtocolOptions } from './net/proxy-options.js';
+export type { TrustList } from './net/trusted-peers.js';
 export { serveHttp, type HttpServer, type ServeHttpOptions } from './net/serve-http.js';
 export {
   TCPClient,
@@ -47,6 +49,7 @@ export type {
 } from './streams/adapters/duplex-addresses.js';
 export { IOStream, SSLIOStream } from './streams/iostream.js';
 export { type CloseCallback } from './streams/ownership.js';
+export type { ProxyHeader, ProxyTlv } from './streams/proxy-header.js';
 export type {
   IOStreamOptions,
   ReadBytesOptions,

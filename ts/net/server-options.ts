@@ -9,8 +9,12 @@ import type { WaitOptions } from '../loop/wait.js';
 import type { IOStream } from '../streams/iostream.js';
 import { streamSettings, type IOStreamOptions, type StreamSettings } from '../streams/options.js';
 import { DEFAULT_BATCH, MAX_BATCH } from './acceptor.js';
+import { proxySettings, type ProxyProtocolOptions, type ProxySettings } from './proxy-options.js';
 
-/** Called with the stream of each connection and the address of its peer. */
+/**
+ * Called with the stream of each connection and the address of its peer; with `proxyProtocol`, of the
+ * client.
+ */
 export type StreamHandler = (stream: IOStream, address: Address) => unknown;
 
 /** Options of {@link TCPServer}. Options of streams apply to each connection. */
@@ -29,6 +33,18 @@ export interface TCPServerOptions extends IOStreamOptions {
    * connection.
    */
   readonly handshakeTimeout?: number | undefined;
+  /**
+   * Whether connections begin with a header of the PROXY protocol, version 1 or 2, as a balancer
+   * sends it; `true` stands for `{}`. It is read before the TLS handshake. `handleStream` gets the
+   * address of the client, {@link IOStream.proxyHeader} has the rest, and the duplexes of
+   * `toDuplex()` and `serveHttp()` have the client as `remoteAddress` and `remotePort`. `socket` of
+   * the stream has the addresses of the connection to the balancer.
+   *
+   * A connection that breaks the rules is closed and counted in {@link TCPServer.proxyRefusals}. The
+   * first is reported (`ERR_IOLOOP_PROXY_HEADER`), and again after 1 s, 2 s, 4 s … up to a minute. A
+   * connection whose header is awaited counts as a connection; `stop()` closes it.
+   */
+  readonly proxyProtocol?: boolean | ProxyProtocolOptions | undefined;
   /** Most connections at a time: further ones wait in the backlog. By default unlimited. */
   readonly maxConnections?: number | undefined;
   /** Most connections that one turn accepts from a socket, from 1 to 65,536; by default 128. */
@@ -50,6 +66,7 @@ export interface ServerSettings {
   readonly tls: TlsOptions | undefined;
   /** Seconds. */
   readonly handshakeTimeout: number;
+  readonly proxyProtocol: ProxySettings | null;
   readonly maxConnections: number;
   readonly acceptBatch: number;
   readonly nodelay: boolean;
@@ -78,6 +95,7 @@ export function serverSettings(optionsOrHandler: TCPServerOptions | StreamHandle
     tls:
       tls === undefined ? undefined : withTimeout(tls, options.handshakeTimeout, handshakeTimeout),
     handshakeTimeout,
+    proxyProtocol: proxySettings(options.proxyProtocol),
     maxConnections,
     acceptBatch,
     nodelay,

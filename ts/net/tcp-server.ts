@@ -14,6 +14,7 @@ import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 import { Connections } from './connections.js';
 import { GuardedHandler } from './guarded-handler.js';
+import { ProxyReceiver } from './proxy-receiver.js';
 import {
   serverSettings,
   type ServerSettings,
@@ -55,10 +56,12 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#regulate();
   });
   readonly #handler: GuardedHandler;
+  /** `null` without the option `proxyProtocol`. */
+  readonly #proxy: ProxyReceiver | null;
   /** Listening sockets of {@link bind}, until {@link start}. */
   #bound: Socket[] = [];
   #stopped = false;
-  /** Aborts when the server is stopped: it ends the handshakes. */
+  /** Aborts when the server is stopped: it ends the handshakes, and the waits for PROXY headers. */
   readonly #stopping = new AbortController();
   /** Takes back that the loop is expected to run. */
   #started: (() => void) | null = null;
@@ -74,10 +77,11 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   constructor(options: TCPServerOptions | StreamHandler = {}) {
     const settings = serverSettings(options);
-    const { loop, handleStream, tls } = settings;
+    const { loop, handleStream, tls, proxyProtocol } = settings;
     this.loop = loop;
     this.#settings = settings;
     this.#handler = new GuardedHandler(this, handleStream ?? null);
+    this.#proxy = proxyProtocol === null ? null : new ProxyReceiver(loop, proxyProtocol);
     this.#accepted = new StreamQueue(loop);
     this.tlsServer = tls === undefined ? null : createTlsServer(tls);
   }
@@ -98,14 +102,23 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     return this.#connections.size;
   }
 
+  /**
+   * The number of connections that were closed because they had no valid header of the PROXY
+   * protocol, or their peer is not trusted; 0 without the option `proxyProtocol`.
+   */
+  get proxyRefusals(): number {
+    return this.#proxy?.refusals ?? 0;
+  }
+
   /** Whether accepting is paused because descriptors or memory have run out. */
   get acceptPaused(): boolean {
     return [...this.#acceptors.values()].some(({ paused }) => paused);
   }
 
   /**
-   * Called for each connection; with the option `tls`, after its handshake. By default calls the
-   * option of this name. If there is neither an override nor the option, streams go to the iterator.
+   * Called for each connection; with the options `proxyProtocol` and `tls`, after its header and its
+   * handshake. `address` is that of the peer, or of the client whom a header names. By default calls
+   * the option of this name. If there is neither an override nor the option, streams go to the iterator.
    */
   handleStream(stream: IOStream, address: Address): unknown {
     const { handleStream } = this.#settings;
@@ -244,6 +257,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
       ...(maxConnections === Infinity ? {} : { maxConnections }),
       acceptPaused: this.acceptPaused,
       ...(this.tlsServer === null ? {} : { tls: true }),
+      ...(this.#proxy === null ? {} : { proxyRefusals: this.proxyRefusals }),
     };
   }
 
@@ -252,9 +266,23 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const stream = acceptedStream(connection, this.#settings.streams);
     this.#connections.add(stream);
     this.#regulate();
+    if (this.#proxy === null || this.#proxy.passes(address)) this.#begin(stream, address);
+    else void this.#receiveHeader(stream, address, this.#proxy);
+  };
+
+  /** Never rejects. */
+  async #receiveHeader(stream: IOStream, peer: Address, proxy: ProxyReceiver): Promise<void> {
+    const client = await proxy.receive(stream, peer, this.#stopping.signal);
+    if (client === null) return;
+    // The server may have been stopped in the tick in which the header was complete.
+    if (this.#stopped) stream.close();
+    else this.#begin(stream, client);
+  }
+
+  #begin(stream: IOStream, address: Address): void {
     if (this.tlsServer !== null) void this.#handshake(stream, address, this.tlsServer);
     else this.#handle(stream, address);
-  };
+  }
 
   /** Never rejects. */
   async #handshake(stream: IOStream, address: Address, server: Server): Promise<void> {

@@ -24,6 +24,7 @@ import {
   type StartTlsOptions,
   type StreamSettings,
 } from './options.js';
+import { proxyHeaderOf, type ProxyHeader } from './proxy-header.js';
 import { bytesRead, intoRead, isPlain, peekRead, regexRead, untilRead } from './read-arguments.js';
 import { Copied, ReadUntilClose, readBytes, type Read } from './reads.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
@@ -95,6 +96,14 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   /** The socket; `null` if the descriptor is not a socket. */
   get socket(): Socket | null {
     return this.#core.transport.socket;
+  }
+
+  /**
+   * The header of the PROXY protocol that the connection has begun with; `null` without one, and on
+   * servers without the option `proxyProtocol`. `startTls()` keeps it.
+   */
+  get proxyHeader(): ProxyHeader | null {
+    return proxyHeaderOf(this.socket);
   }
 
   /** The descriptor; -1 if the stream is closed. */

@@ -18,6 +18,7 @@ import { emitClose, endWithPeer, reasonOf, type WriteCallback } from './duplex-e
 import { DuplexFlow } from './duplex-flow.js';
 import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
+import { clientAddressOf } from '../proxy-header.js';
 import type { IOStream } from '../iostream.js';
 import { checkBoolean } from '../../support/checks.js';
 import type { Stream } from '../stream.js';
@@ -66,7 +67,7 @@ export class IOStreamDuplex extends Duplex {
     // The duplex closes the stream when both of its sides have ended.
     core.adapt(this);
     const { connected } = core.transport;
-    this.#remote = stream.closed || !connected ? null : (stream.socket?.remoteAddress ?? null);
+    this.#remote = stream.closed || !connected ? null : clientAddressOf(stream.socket);
     this.on('end', endWithPeer);
     if (core.connecting !== null) this.#awaitConnection(core.connecting);
     // As net.Socket: EOF and a reset are found before anything reads.
@@ -113,7 +114,10 @@ export class IOStreamDuplex extends Duplex {
     return false;
   }
 
-  /** The IP address of the peer; undefined before the connection and for Unix sockets. */
+  /**
+   * The IP address of the peer; undefined before the connection and for Unix sockets. After a header
+   * of the PROXY protocol it is that of the client; so are the port and the family.
+   */
   get remoteAddress(): string | undefined {
     return hostOf(this.#peer());
   }
@@ -330,7 +334,7 @@ export class IOStreamDuplex extends Duplex {
 
   #peer(): Address | null {
     if (this.#remote !== null || this.destroyed) return this.#remote;
-    return this.pending ? null : (this.#stream.socket?.remoteAddress ?? null);
+    return this.pending ? null : clientAddressOf(this.#stream.socket);
   }
 
   #own(): Address | null {

@@ -1,0 +1,62 @@
+/** The option `proxyProtocol` of a `TCPServer`, and its check. */
+import { checkBoolean } from '../support/checks.js';
+import { secondsOf, type Duration } from '../support/duration.js';
+import { invalidArgType, outOfRange } from '../support/errors.js';
+import { TrustedPeers, type TrustList } from './trusted-peers.js';
+
+/** Options of `proxyProtocol` of {@link TCPServerOptions}. */
+export interface ProxyProtocolOptions {
+  /**
+   * Whether each connection has to begin with a header; by default true. If false, connections of
+   * peers that are not trusted are served as they are, and those of trusted peers that begin with
+   * other bytes, or with none until `timeout`, too. The protocol forbids to guess: use false only
+   * while a balancer is being changed over.
+   */
+  readonly require?: boolean | undefined;
+  /**
+   * The peers whose header is believed: IP addresses, prefixes such as `'10.0.0.0/8'`, `'unix:'` for
+   * the peers of Unix sockets; or a `net.BlockList`. By default all peers: any of them can then claim
+   * any address, so that only the balancer may be able to reach the port.
+   */
+  readonly trust?: TrustList | undefined;
+  /**
+   * Longest wait for the end of the header, in seconds or as a duration; by default 5. The document
+   * recommends at least 3, the time of a retransmission.
+   */
+  readonly timeout?: number | Duration | undefined;
+}
+
+/** The checked options. */
+export interface ProxySettings {
+  readonly require: boolean;
+  readonly trusted: TrustedPeers;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+/**
+ * `null` without the option.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`.
+ */
+export function proxySettings(
+  option: boolean | ProxyProtocolOptions | undefined,
+): ProxySettings | null {
+  if (option === undefined || option === false) return null;
+  if (option !== true && (typeof option !== 'object' || option === null)) {
+    throw invalidArgType('proxyProtocol', option, 'a boolean or an object');
+  }
+  const { require, trust, timeout = DEFAULT_TIMEOUT } = option === true ? DEFAULTS : option;
+  const seconds = secondsOf(timeout, 'proxyProtocol.timeout');
+  if (!(seconds > 0)) throw outOfRange('proxyProtocol.timeout', timeout, 'more than 0');
+  return {
+    require: checkBoolean('proxyProtocol.require', require, true),
+    trusted: new TrustedPeers(trust),
+    timeout: seconds,
+  };
+}
+
+const DEFAULTS: ProxyProtocolOptions = {};
+
+/** Seconds. */
+const DEFAULT_TIMEOUT = 5;
