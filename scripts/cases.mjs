@@ -82,7 +82,7 @@ async function runCase(file, { node, driver }) {
       IOLOOP_DRIVER: driver === 'libuv' ? '' : driver,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: what a case has started ends with it.
+    // A group of its own: processes that a case has started end with it.
     detached: true,
   });
   let output = '';

@@ -63,7 +63,7 @@ async function oneByOne(stages) {
   }
 }
 
-/** What each stage writes is shown at its end. @param {import('./lib/stages.mjs').Stage[]} stages */
+/** The output of each stage is shown at its end. @param {import('./lib/stages.mjs').Stage[]} stages */
 async function sideBySide(stages) {
   const running = stages.map((stage) =>
     report.measure(stage.name, async () => {

@@ -19,7 +19,7 @@ export function among(option, value, known) {
   throw new Hint(`--${option} is one of ${known.join(', ')}, and not ${value}.`);
 }
 
-/** No colours and no moving cursors, whatever the caller's environment asks for. */
+/** No colours and no moving cursors, regardless of the caller's environment. */
 const PLAIN = { FORCE_COLOR: undefined, NO_COLOR: '1', CARGO_TERM_COLOR: 'never' };
 
 /** How long a grandchild may keep the output open after its parent's end, in milliseconds. */

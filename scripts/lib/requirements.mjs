@@ -1,4 +1,4 @@
-// What a machine needs before anything can be set up: Node and Rust. One sentence when it lacks one.
+// Requirements of the set-up: Node and Rust. Prints one sentence if one is missing.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -81,7 +81,7 @@ export function avaTests(driver, { match, node = process.execPath, tiny = false 
 }
 
 /**
- * What has to hold on a runtime that ava does not know.
+ * Checks for a runtime that ava does not support.
  * @param {string} name
  * @param {string[]} command
  * @returns {Stage}

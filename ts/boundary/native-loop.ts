@@ -89,14 +89,14 @@ export class NativeLoop {
   }
 
   /**
-   * The loop sleeps from now on: sets the alarm, and lets the driver watch. Gives the milliseconds
-   * after which the host has to wake the loop; Infinity when the alarm does, or nothing has to.
+   * The loop sleeps from now on: sets the alarm, and lets the driver watch. Returns the milliseconds
+   * after which the host has to wake the loop; Infinity if the alarm does, or there is no deadline.
    */
   sleep(now: number): number {
     return this.#sleep(now, false);
   }
 
-  /** {@link sleep} without the driver: a set that cannot be collected is readable all the while. */
+  /** {@link sleep} without the driver: a selector that cannot be collected stays readable. */
   park(now: number): number {
     return this.#sleep(now, true);
   }

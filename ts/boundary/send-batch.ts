@@ -144,7 +144,7 @@ export class SendBatch {
     const records = this.#records;
     for (let at = 0; at < this.#chainCount; at += 1) {
       const { sender, first } = this.#chains[at] as Chain;
-      // Asked for only now: by a number of before, the bytes might go to another file.
+      // The number is read only now: an earlier one may be another file's.
       records[first * RECORD_WORDS + RECORD_FD] = sender === null ? -1 : sender.fd;
       records[first * RECORD_WORDS + RECORD_MODE] = sender === null ? NOT_FIRST : sender.mode;
     }

@@ -1,12 +1,12 @@
 /**
- * What JavaScript asks of the core, collected: one crossing carries many.
+ * Requests of JavaScript to the core: one crossing carries many.
  *
  * The layout is that of `crates/ioloop-napi/src/turn/submit.rs`: an operation on an id, and its
  * operand.
  *
  * Two facts are kept apart. The core {@link Submissions.taken | has taken} the words with every
  * crossing. The {@link Submissions.alarmSet | alarm is set} only by some: until then a deadline may
- * have been submitted that nothing wakes the loop for.
+ * have been submitted for which nothing wakes the loop.
  */
 import { native } from './native.js';
 

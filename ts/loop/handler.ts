@@ -9,7 +9,7 @@ import type { Submissions } from '../boundary/submissions.js';
 import type { Descriptor, DescriptorWatcher } from '../sockets/descriptor.js';
 import { descriptorBehind, type FdLike, type ReadAhead } from '../sockets/fd.js';
 
-/** What the handlers of one loop share. */
+/** The parts of a loop that its handlers share. */
 export interface HandlerLoop {
   readonly sources: SourceTable;
   readonly submissions: Submissions;
@@ -104,7 +104,7 @@ export class Handler implements Source, DescriptorWatcher {
 
   /** Stops Node's own reading until the registration ends. */
   stopReadAhead(readAhead: ReadAhead): void {
-    // What was stopped already is given back as it was before.
+    // After a second stop, the state before the first one is restored.
     this.#readAhead ??= readAhead;
     readAhead.stop();
   }
@@ -115,7 +115,7 @@ export class Handler implements Source, DescriptorWatcher {
   dispatch(collected: number): void {
     if (!this.isActive) return;
     const bits = collected & (this.#interest | ERROR_OR_HANG_UP);
-    // Its interest was changed meanwhile; the core reports what the new one has.
+    // The interest was changed meanwhile; the core reports the events of the new one.
     if (bits === 0) return;
     // Code that ran before in this turn may have closed the number, and opened it anew.
     if (!this.#isCurrent()) {
@@ -128,11 +128,11 @@ export class Handler implements Source, DescriptorWatcher {
     if (this.isActive && !this.submitDrained()) this.#loop.onUndrained(this);
   }
 
-  /** Submits that the source is drained of what was reported, if that is proven; whether it is. */
+  /** Submits that the source is drained of the reported bits, if that is proven. Returns whether it is. */
   submitDrained(): boolean {
     const descriptor = this.#descriptor;
-    // An error or a hang-up stays until the handler is removed. Whether an exceptional condition has
-    // passed, only the kernel can say.
+    // An error or a hang-up stays until the handler is removed. The end of an exceptional condition
+    // is known to the kernel only.
     if (descriptor === null || (this.#reported & (ERROR_OR_HANG_UP | PRI)) !== 0) return false;
     if (descriptor.isUndrained(this.#reported)) return false;
     this.#loop.submissions.drained(this.#index, this.#reported);

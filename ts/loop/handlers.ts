@@ -16,7 +16,7 @@ import {
   unsupported,
 } from '../support/errors.js';
 
-/** One handler for each number; what is watched otherwise is not in it. */
+/** One handler for each number. The sources of streams are not in it. */
 export class Handlers implements HandlerLoop {
   readonly sources: SourceTable;
   readonly submissions: Submissions;
@@ -31,7 +31,7 @@ export class Handlers implements HandlerLoop {
     this.run = run;
   }
 
-  /** Whether the core has to ask the kernel again in the next turn. */
+  /** Whether the core has to recheck a source in the next turn. */
   get hasUndrained(): boolean {
     return this.#undrained.length > 0;
   }
@@ -41,7 +41,7 @@ export class Handlers implements HandlerLoop {
     return this.#byFd.size;
   }
 
-  /** What was registered, as it was passed; without numbers that stand for other files now. */
+  /** The registered files, as they were passed, without numbers that are other files now. */
   files(): FdLike[] {
     return Array.from(this.#byFd.values())
       .filter(({ isRegistered }) => isRegistered)
@@ -99,8 +99,8 @@ export class Handlers implements HandlerLoop {
   }
 
   /**
-   * Submits what was drained after the handler's call, by one that awaits something. True when one
-   * is left that the core has to ask the kernel about.
+   * Submits the sources that were drained after the call of their handler, which may be asynchronous.
+   * True if one is left, which the core has to recheck.
    */
   submitDrained(): boolean {
     if (this.#undrained.length === 0) return false;

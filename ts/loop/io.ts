@@ -5,9 +5,9 @@ import { nextTick } from '../support/host.js';
 import type { Guard } from './guard.js';
 import type { SourceTable } from './sources.js';
 
-/** What work of {@link LoopIO.continueLater} and {@link LoopIO.atTickEnd} calls. */
+/** Work for {@link LoopIO.continueLater} and {@link LoopIO.atTickEnd}. */
 export interface DeferredWork {
-  /** The turn has come that was asked for. */
+  /** The requested turn. */
   onContinue(): void;
   /** The running code and its microtasks are done. */
   onTickEnd(): void;
@@ -24,7 +24,7 @@ export class LoopIO {
   #atTickEnd: DeferredWork[] = [];
   #tickEndQueued = false;
 
-  /** `wake` is called when there has to be a turn soon. `guard` reports what no promise can. */
+  /** `wake` requests a turn. `guard` reports errors that no promise can carry. */
   constructor(sources: SourceTable, guard: Guard, capacities: Capacities, wake: () => void) {
     this.sources = sources;
     this.capacities = capacities;
@@ -62,8 +62,8 @@ export class LoopIO {
 
   /**
    * Sends the batch when the running code and its microtasks are done. Promise reactions run as
-   * microtasks after the turn, and what they write is sent together: Node serves its tick queue when
-   * there are no more of them.
+   * microtasks after the turn, and their writes are sent together: Node runs its tick queue when there
+   * are no more of them.
    */
   queueTickEnd(): void {
     if (this.#tickEndQueued) return;
@@ -72,7 +72,7 @@ export class LoopIO {
     this.#tickEndQueued = true;
   }
 
-  /** Continues what a budget of the last turn has stopped. After a failure the rest stays queued. */
+  /** Continues the work that a budget of the last turn has cut. After a failure the rest stays queued. */
   continueAll(): void {
     const continuing = this.#continuing;
     if (continuing.length === 0) return;

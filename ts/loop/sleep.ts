@@ -17,7 +17,7 @@ import type { TurnOptions } from './turn.js';
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 1_000;
 
-/** Knows nothing of turns: its owner begins and ends it. */
+/** Its owner, which runs the turns, begins and ends it. */
 export class Sleep {
   readonly #core: NativeLoop;
   readonly #options: TurnOptions;
@@ -26,7 +26,7 @@ export class Sleep {
   #backOff = 0;
   /** When the pause ends, by the host's clock; `null` outside of a pause. */
   #resumeAt: number | null = null;
-  /** The driver does not watch: from the first pause until a sleep that is none. */
+  /** The driver does not watch: from the first pause to the next {@link begin}. */
   #isParked = false;
 
   /** `onTimer` is called when the host's timer ends the sleep. */
@@ -36,7 +36,7 @@ export class Sleep {
     this.#timer = new HostTimer(onTimer);
   }
 
-  /** Whether wake-ups of the driver are to be ignored: the set is readable all the while. */
+  /** Whether wake-ups of the driver are ignored: the selector stays readable during a pause. */
   get isPause(): boolean {
     return this.#resumeAt !== null;
   }

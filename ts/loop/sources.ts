@@ -6,7 +6,7 @@
  * the core has found the same when it registered that; the loop is closed.
  *
  * A turn collects all reports before it runs anything. An index that is freed and used again in the
- * middle of a turn confuses nothing, as the collected reports are of objects.
+ * middle of a turn causes no mix-up, as the collected reports refer to objects.
  */
 import { native, type NativeHandle } from '../boundary/native.js';
 import { STALE } from '../boundary/readiness.js';
@@ -31,7 +31,7 @@ export interface Source {
    * `block`. Changes state only: user code runs before {@link dispatch}, and may read or close.
    */
   collect(bits: number, result: number, block: Block, start: number): void;
-  /** Runs what follows from a collected report. The entry may have ended meanwhile. */
+  /** Acts on a collected report. The entry may have ended meanwhile. */
   dispatch(bits: number, result: number): void;
   /** The registration has ended: the number was closed, and may be another file's. */
   onStale(): void;
@@ -112,7 +112,7 @@ export class SourceTable {
   }
 
   /**
-   * Takes one report. What was received is stored now: a read that starts before the dispatch finds
+   * Takes one report. Received bytes are stored now: a read that starts before the dispatch finds
    * the bytes in the kernel's order. {@link endStale} follows the last report.
    */
   collect(index: number, bits: number, result: number): void {
@@ -145,7 +145,7 @@ export class SourceTable {
     }
   }
 
-  /** Dispatches what was collected. After a failure the next call goes on with the next source. */
+  /** Dispatches the collected reports. After a failure the next call goes on with the next source. */
   dispatch(phase: SourcePhase): void {
     const reports = phase === HANDLERS ? this.#handlers : this.#streams;
     reports.dispatch();
@@ -162,7 +162,7 @@ export class SourceTable {
     this.#byIndex.length = 0;
   }
 
-  /** Frees an index, and gives what it was of. */
+  /** Frees an index. Returns its source. */
   #take(index: number): Source | undefined {
     const source = this.#byIndex[index];
     if (source === undefined) return undefined;
@@ -181,8 +181,8 @@ export class SourceTable {
 }
 
 /**
- * The reports of one turn for one phase, in their order. The arrays stay for the next turn; what is
- * beyond the count is `undefined`.
+ * The reports of one turn for one phase, in their order. The arrays stay for the next turn;
+ * entries beyond the count are `undefined`.
  */
 class Reports {
   readonly #sources: (Source | undefined)[] = [];

@@ -1,17 +1,17 @@
 /**
- * One turn: collect, then run. What it runs is fixed before anything of it runs, so what is added
- * meanwhile waits for the next turn. `docs/loop-iteration.md` is the specification.
+ * One turn: collect, then run. Its work is fixed before any of it runs; work that is added meanwhile
+ * waits for the next turn. `docs/loop-iteration.md` is the specification.
  *
  * | Step | Runs |
  * | --- | --- |
  * | collect | nothing: one crossing, whose reports become lists of objects |
- * | callbacks | what was queued before the turn |
- * | timeouts | what was collected |
- * | handlers | what was collected |
+ * | callbacks | those that were queued before the turn |
+ * | timeouts | those that were collected |
+ * | handlers | those whose reports were collected |
  * | continue | sources that have spent their budget of the last turn |
- * | streams | what was collected |
+ * | streams | those whose reports were collected |
  *
- * A step that fails is reported, and the others run. What it had not run yet runs in the next turn.
+ * A step that fails is reported, and the others run. The rest of its work runs in the next turn.
  */
 import type { NativeLoop } from '../boundary/native-loop.js';
 import { systemError } from '../support/errors.js';
@@ -33,7 +33,7 @@ export interface TurnParts {
   readonly io: LoopIO;
 }
 
-/** What the turns of a loop depend on. */
+/** The dependencies of turns on their loop. */
 export interface TurnOptions {
   readonly driver: 'libuv' | 'thread';
   readonly guard: Guard;
@@ -90,8 +90,8 @@ export class Turn {
     this.now = this.#options.time();
     sources.prepare();
     this.hasMore = this.#core.turn(this.now, sources.modes);
-    // A failure stands beside what was collected: timers that have left the wheel, edges that are
-    // not reported again.
+    // After a failure the collected reports are still dispatched: these timers have left the wheel,
+    // and edges are not reported again.
     if (completions.errno !== 0) this.#keepFailure(systemError(-completions.errno, 'poll'));
     completions.timersTo(timeouts);
     completions.sourcesTo(sources, this.#keepFailure);

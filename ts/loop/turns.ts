@@ -1,5 +1,5 @@
 /**
- * The turns of one loop: when one runs. What it does is in `turn.ts`.
+ * The turns of one loop: when one runs. `turn.ts` has its steps.
  *
  * | Phase | The next turn | Next phase |
  * | --- | --- | --- |
@@ -170,7 +170,7 @@ export class Turns implements TurnParts {
     } else if (this.#isOverdue || !this.callbacks.isEmpty || this.io.isContinuing) {
       this.#schedule();
     } else if (hasFailed) {
-      // What is left in the core may be what has failed: it is collected after a pause.
+      // The rest in the core may be the cause of the failure: it is collected after a pause.
       this.#phase = Phase.Sleeping;
       this.#sleep.pause();
     } else if (hasMore || this.handlers.hasUndrained) {

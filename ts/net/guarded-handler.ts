@@ -28,14 +28,14 @@ interface Server {
  * | a TLS handshake of the peer that failed                       | the first, then less often |
  * | anything else                                                 | each                       |
  *
- * Peers cause failed handshakes at will, so a log of each would be theirs to fill.
+ * Peers cause failed handshakes at will: reporting each would let them fill the log.
  */
 export class GuardedHandler implements GuardedCall<IOStream, Address> {
   readonly #server: Server;
   readonly #handleStream: StreamHandler | null;
   readonly #handshakeFailures = new ReportGate();
 
-  /** `handleStream` is what reports name; `null` for an overridden method. */
+  /** Reports name `handleStream`; `null` for an overridden method. */
   constructor(server: Server, handleStream: StreamHandler | null) {
     this.#server = server;
     this.#handleStream = handleStream;

@@ -63,7 +63,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   #stopped = false;
   /** Aborts when the server is stopped: it ends the handshakes, and the waits for PROXY headers. */
   readonly #stopping = new AbortController();
-  /** Takes back that the loop is expected to run. */
+  /** Cancels the expectation that the loop runs. */
   #started: (() => void) | null = null;
   /** Streams that the iterator has not taken yet. */
   readonly #accepted: StreamQueue;
@@ -216,7 +216,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /**
    * Iterates over the streams of new connections, until the server is stopped. `timeout` limits the
    * wait for each; its `TimeoutError`, or the reason of `signal`, is thrown out of the iteration.
-   * The end of the iteration, for whatever cause, stops the server. Streams that it has returned stay
+   * The end of the iteration, for any cause, stops the server. Streams that it has returned stay
    * open; those it has not are closed.
    *
    * ```js

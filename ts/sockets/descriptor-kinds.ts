@@ -1,4 +1,4 @@
-/** The kinds of descriptors, as `fdKind` of the binding gives them, and what their reads prove. */
+/** The kinds of descriptors, as `fdKind` of the binding returns them, and which reads prove them drained. */
 import { unsupported } from '../support/errors.js';
 import { native } from '../boundary/native.js';
 

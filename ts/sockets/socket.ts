@@ -86,12 +86,12 @@ export class Socket {
   readonly #descriptor: Descriptor;
   readonly #family: Family;
   /**
-   * What the descriptor is, one of the binding's `KIND_` constants.
+   * The kind of the descriptor, one of the binding's `KIND_` constants.
    *
    * @internal
    */
   readonly kind: number;
-  /** Where a connection in progress goes to. */
+  /** The target of a connection in progress. */
   #connecting: Address | null = null;
 
   private constructor(fd: number, family: Family, kind: number, adopted = false) {

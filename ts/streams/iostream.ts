@@ -466,7 +466,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
  * `TCPServer`. A client verifies the certificate and the name of its server unless
  * `rejectUnauthorized` is false.
  *
- * EOF counts only with `close_notify`. Without it anyone on the path may have cut the connection:
+ * EOF counts only with `close_notify`. Without it an attacker on the path may have cut the connection:
  * the stream is closed with `ERR_IOLOOP_TLS_TRUNCATED`, and received bytes can be read.
  */
 export class SSLIOStream extends IOStream {

@@ -10,7 +10,7 @@ import type { Read } from './reads.js';
 import { IDLE, NOTIFY, RECEIVE, type Transport } from './transport.js';
 
 /**
- * The read, and what the source is asked for ({@link Demand}). With a result a read resolves; with an
+ * The read, and the demand on the source ({@link Demand}). With a result a read resolves; with an
  * error it rejects, and the bytes that it had are given back to the buffer.
  *
  * | State   | Demand          | `read`          | Bytes, EOF, errors | `cancel` | `close` |
@@ -29,7 +29,7 @@ const enum Reading {
 }
 
 /**
- * The bytes that are still to come. What the buffer has can be read in every state.
+ * The bytes that are still to come. Buffered bytes can be read in every state.
  *
  * | State         | More bytes | A read that the buffer cannot serve | Next |
  * | ------------- | ---------- | ----------------------------------- | ---- |

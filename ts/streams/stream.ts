@@ -176,7 +176,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     throw error;
   }
 
-  /** Closes at once, with `error` if it is not `null`. What was received can still be read. */
+  /** Closes at once, with `error` if it is not `null`. Received bytes can still be read. */
   close(error: Error | null): void {
     this.#close(State.Closed, error);
   }

@@ -28,7 +28,7 @@ export interface Transport {
   /** It can be read and written now, not only after {@link connect}. */
   readonly connected: boolean;
 
-  /** A read is worth its call: none has said that it would block since the last report. */
+  /** There may be data or EOF: no read would have blocked since the last report. */
   readonly readable: boolean;
   /** The peer has ended its side, or is gone: after the data there is EOF or an error. */
   readonly peerClosed: boolean;
@@ -66,11 +66,11 @@ export interface Transport {
   demand(demand: Demand): void;
   /** Reads without waiting: the number of bytes, 0 at EOF, or a negative errno. */
   read(buffer: Buffer, offset: number, length: number): number;
-  /** Calls {@link TransportEvents.onContinue} in the next turn, once however often it is called. */
+  /** Calls {@link TransportEvents.onContinue} in the next turn, once for any number of calls. */
   continueLater(): void;
   /**
    * Calls {@link TransportEvents.onTickEnd} when the running code and its microtasks are done, once
-   * however often it is called.
+   * for any number of calls.
    */
   atTickEnd(): void;
 

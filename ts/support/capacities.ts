@@ -37,7 +37,7 @@ const DEFAULTS: Readonly<Capacities> = {
   sendBudget: 512 * 1024,
 };
 
-/** What the loops of this thread are made with. */
+/** The capacities of loops that this thread makes from now on. */
 export const capacities: Capacities = { ...DEFAULTS };
 
 /**

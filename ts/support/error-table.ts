@@ -63,7 +63,7 @@ export const table = {
   ERR_IOLOOP_READING: {
     base: 'IOLoopError',
     message: (waiting: string, wanted: string) =>
-      `Already reading: a ${waiting}() waits. Await it, or give it up by its signal, before ${wanted}()`,
+      `Already reading: a ${waiting}() waits. Await it, or cancel it by its signal, before ${wanted}()`,
   },
   ERR_IOLOOP_RUNNING: {
     base: 'IOLoopError',

@@ -106,7 +106,7 @@ export function invalidArgType(name: string, value: unknown, expected: string): 
   return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
 }
 
-/** `value` is of the right type and still none of those that are allowed. */
+/** `value` is of the right type, and not an allowed one. */
 export function invalidArgValue(name: string, value: unknown, expected: string): TypeError {
   const message = table.ERR_INVALID_ARG_VALUE.message(name, value, expected);
   return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE');

@@ -1,5 +1,5 @@
 /**
- * The key of what a public object is made of, for the rest of the package.
+ * The key to the inside of a public object, for the rest of the package.
  *
  * A public class has one getter under this symbol, on its prototype: no property of the object, and
  * left out of the typings (`@internal`). Programs cannot import the symbol.

@@ -1,4 +1,4 @@
-//! Descriptors of any kind: what they are, whether they still are it, and whose they are.
+//! Descriptors of any kind: their kind, their identity and their owner.
 
 use ioloop::Result;
 use ioloop::net::{self, Kind};

@@ -1,4 +1,4 @@
-//! Sending what all streams have written, in one crossing.
+//! Sends the writes of all streams in one crossing.
 //!
 //! JavaScript copies small pieces to a slab, and writes a record for each. The pieces of one
 //! descriptor form a chain, which leaves in one system call. A record is [`RECORD_WORDS`] words of

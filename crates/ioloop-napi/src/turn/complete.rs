@@ -1,4 +1,4 @@
-//! Completions: what a turn has collected, in one `Int32Array` that `ts/boundary/completions.ts`
+//! Completions: the results of a turn, in one `Int32Array` that `ts/boundary/completions.ts`
 //! reads.
 //!
 //! | Words | |
@@ -51,7 +51,7 @@ pub fn completion_capacity(timers: u32, events: u32) -> u32 {
     u32::try_from(words).unwrap_or(u32::MAX)
 }
 
-/// Writes what the turn has collected; `receiver` receives for each source.
+/// Writes the collected timers and sources; `receiver` receives for each source.
 ///
 /// # Errors
 ///
