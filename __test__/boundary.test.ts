@@ -30,7 +30,7 @@ interface Ready {
   readonly received: number;
 }
 
-/** A loop without its engine: turns by hand. */
+/** A loop without its turns: the test makes the crossings. */
 class Core {
   readonly handle = open();
   readonly submissions = new Submissions(4, () => this.submit());

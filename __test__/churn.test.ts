@@ -110,7 +110,7 @@ const CHURN = `
 (HAS_PROC ? test : test.skip)(
   '100,000 connections leak no descriptor, thread or memory (needs /proc)',
   async (t) => {
-    const result = await runChild(CHURN, { args: ['100000'], patience: 110_000 });
+    const result = await runChild(CHURN, { args: ['100000'], timeout: 110_000 });
     t.is(result.code, 0, result.stderr);
     const { before, after, closes, opened, twice } = JSON.parse(result.stdout);
     t.log({ before, after, closes });

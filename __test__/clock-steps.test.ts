@@ -73,7 +73,7 @@ for (const step of [2_000, -2_000, 3_600 * 24 * 365, -3_600 * 24 * 365]) {
           fired += 1;
         });
       }
-      await until(() => fired === 16, 'the crowd');
+      await until(() => fired === 16, 'the burst');
       clock.offset += step;
       t.true((await timeoutTakes(loop)) < LATEST);
     });

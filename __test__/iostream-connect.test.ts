@@ -82,7 +82,7 @@ test('a connection that takes too long, or is given up: the stream is closed', (
     const full = listener();
     full.listen(0);
     // Its queue is full: further attempts hang, as with a host that does not answer.
-    const crowd = Array.from({ length: 3 }, () => {
+    const connections = Array.from({ length: 3 }, () => {
       const socket = Socket.tcp();
       socket.connect(full.localAddress);
       return socket;
@@ -103,7 +103,7 @@ test('a connection that takes too long, or is given up: the stream is closed', (
     controller.abort(new Error('not today'));
     t.is((await closedBy(attempt))?.message, 'not today');
     t.true(givenUp.closed);
-    for (const socket of [full, ...crowd]) socket.close();
+    for (const socket of [full, ...connections]) socket.close();
   }));
 
 test('closing while it connects fails the attempt', (t) =>

@@ -190,7 +190,7 @@ const FACTS: readonly [string, string, number, string][] = [
 
 for (const [fact, body, code, written] of FACTS) {
   test(fact, async (t) => {
-    const result = await runChild(PROLOGUE + body, { patience: 20_000 });
+    const result = await runChild(PROLOGUE + body, { timeout: 20_000 });
     t.is(result.stdout, written, result.stderr);
     t.is(result.code, code, result.stderr);
     t.is(result.signal, null);

@@ -382,7 +382,7 @@ for (const [name, stop] of Object.entries({
 })) {
   test(`${name} closes connections that wait for their header, and does not count them`, (t) =>
     onLoop(async (loop) => {
-      // Far above the patience of the test.
+      // Far above the time limit of the test.
       const server = serveViews(loop, { timeout: 1000 }, { handleStream: () => t.fail() });
       const clients = await Promise.all([1, 2, 3].map(() => connectTo(loop, addressOf(server))));
       await clients[0]?.write(TEXT_HEADER.subarray(0, 9));

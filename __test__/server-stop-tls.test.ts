@@ -28,7 +28,7 @@ for (const [name, stop] of Object.entries({
 })) {
   test(`${name} closes the handshakes in progress at once`, (t) =>
     onLoop(async (loop) => {
-      // Far above the patience of the test: the stop ends them, not their timeout.
+      // Far above the time limit of the test: the stop ends them, not their timeout.
       const server = serve(loop, { handshakeTimeout: 1000, handleStream: () => t.fail() });
       const clients = await silent(loop, server, 3);
       const closed = Promise.all(clients.map(closing));

@@ -99,7 +99,7 @@ for (const [fact, signal, body, written] of FACTS) {
        // The loop runs, and sleeps unless it has something to do.
        setTimeout(() => console.log('ready'), 5);
        ${body}`,
-      { patience: 20_000 },
+      { timeout: 20_000 },
     );
     await child.wrote('ready');
     child.process.kill(signal);

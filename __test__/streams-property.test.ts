@@ -105,7 +105,7 @@ const scenario = fc.record({
 
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
-/** Letters of delimiters, and others: displaced ones are seen. */
+/** Letters of delimiters, and others: a swap of two is seen. */
 function contentOf(length: number, seed: number): Buffer {
   const bytes = Buffer.alloc(length);
   let x = seed * 2 + 1;
@@ -171,7 +171,7 @@ async function drain(line: Line): Promise<void> {
 
 /** Turns, with a bound: what never comes is lost. */
 async function until(line: Line, condition: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
+  const end = performance.now() + TIMEOUT_MS;
   for (;;) {
     await microtasks();
     line.rethrow();
@@ -187,7 +187,7 @@ async function microtasks(): Promise<void> {
 }
 
 const NO_LIMITS: Limits = { timeout: null, hasSignal: false };
-const PATIENCE_MS = 5000;
+const TIMEOUT_MS = 5000;
 
 for (const over of ['tcp', 'unix', 'pipe'] as const) {
   for (const [room, capacities, numRuns] of [

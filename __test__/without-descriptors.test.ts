@@ -33,7 +33,7 @@ const SCARCE = `
 async function run(t: ExecutionContext, body: string, driver?: string): Promise<unknown> {
   const env = driver === undefined ? {} : { IOLOOP_DRIVER: driver };
   const source = `${SCARCE}\n${body}\nprocess.exit(0);`;
-  const result = await runChild(source, { env, patience: 60_000 });
+  const result = await runChild(source, { env, timeout: 60_000 });
   t.is(result.code, 0, result.stderr);
   return JSON.parse(result.stdout);
 }

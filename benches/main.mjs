@@ -83,6 +83,6 @@ function among(option, value, known, otherwise) {
   const list = value.split(',');
   const unknown = list.filter((name) => !known.includes(name));
   if (unknown.length === 0) return list;
-  console.error(`--${option} knows ${known.join(', ')}, and not ${unknown.join(', ')}.`);
+  console.error(`--${option} takes ${known.join(', ')}, and not ${unknown.join(', ')}.`);
   process.exit(1);
 }

@@ -23,7 +23,7 @@ export interface ChildOptions {
   /** Descriptors that the child inherits, as 3, 4, … */
   readonly inherit?: readonly number[];
   /** A child that takes longer is killed, in milliseconds. */
-  readonly patience?: number;
+  readonly timeout?: number;
 }
 
 /** A child that is running. */
@@ -42,14 +42,14 @@ export function runChild(source: string, options: ChildOptions = {}): Promise<Ch
 
 /** Starts `source` without waiting; its standard input is a pipe. */
 export function startChild(source: string, options: ChildOptions = {}): Child {
-  const { env = {}, nodeOptions = [], args = [], patience = PATIENCE } = options;
+  const { env = {}, nodeOptions = [], args = [], timeout = TIMEOUT } = options;
   const evaluated = ['--input-type=module', '--eval', source, '--', ...args];
   const command = [process.execPath, '--expose-gc', ...nodeOptions, ...evaluated];
   const [program = '', ...rest] = [...(options.through ?? []), ...command];
   const child = spawn(program, rest, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    timeout: patience,
+    timeout,
     killSignal: 'SIGKILL',
     stdio: ['pipe', 'pipe', 'pipe', ...(options.inherit ?? [])],
   }) as ChildProcessWithoutNullStreams;
@@ -85,6 +85,6 @@ export function startChild(source: string, options: ChildOptions = {}): Child {
   };
 }
 
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 /** Compiled, this file is in `build/__test__/helpers`. */
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));

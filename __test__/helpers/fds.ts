@@ -158,7 +158,7 @@ export function openFds(pid: number | 'self' = 'self'): Map<number, string> {
 
 /** Waits until `condition` holds, between turns of Node's loop; bounded. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + PATIENCE;
+  const end = performance.now() + TIMEOUT;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited too long for ${what}`);
     await new Promise((resolve) => {
@@ -212,4 +212,4 @@ function works(command: string): boolean {
 /** Whether `/proc` lists descriptors and threads. */
 export const HAS_PROC = process.platform === 'linux';
 
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;

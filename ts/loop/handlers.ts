@@ -16,7 +16,13 @@ import {
   unsupported,
 } from '../support/errors.js';
 
-/** One handler for each number. The sources of streams are not in it. */
+/**
+ * One handler for each number. The sources of streams are not in it.
+ *
+ * A handler is level-triggered, and the core edge-triggered with a ready list: after the call of a
+ * handler its source is rechecked in each turn, until it is submitted as drained. {@link
+ * Handlers.hasUndrained} keeps the loop from sleeping meanwhile.
+ */
 export class Handlers implements HandlerLoop {
   readonly sources: SourceTable;
   readonly submissions: Submissions;
@@ -53,6 +59,7 @@ export class Handlers implements HandlerLoop {
    * system errors; nothing is registered then, and what was registered stays.
    */
   add(fd: number, file: FdLike, callback: Callback, interest: number): void {
+    // Refused before anything is registered.
     const readAhead = (interest & READ) === 0 ? null : readAheadOf(file);
     const previous = this.#byFd.get(fd);
     const handler = new Handler(this, fd, file, callback, interest);
@@ -108,6 +115,7 @@ export class Handlers implements HandlerLoop {
     this.#undrained = [];
     let isAnyLeft = false;
     for (const handler of undrained) {
+      // It may have been removed since.
       if (handler.isActive && !handler.submitDrained()) isAnyLeft = true;
     }
     return isAnyLeft;

@@ -25,18 +25,36 @@ export interface AttemptOptions extends IOStreamOptions {
 }
 
 /**
- * Tries the addresses in turn, alternating between the families: the next one as soon as an attempt
- * has failed, or beside it after 0.3 s. The first connection wins; the others are closed.
+ * Tries the addresses in turn, alternating between the families. The first connection wins; the others
+ * are closed.
+ *
+ * | State     | Event                       | Next                                            |
+ * | --------- | --------------------------- | ----------------------------------------------- |
+ * | resolving | {@link start}               | trying: the first address                       |
+ * |           | no address, {@link fail}    | over: rejects                                   |
+ * | trying    | an attempt has failed       | trying: the next address at once                |
+ * |           | 0.3 s without a result      | trying: the next address, beside the others     |
+ * |           | the last attempt has failed | over: rejects with its error                    |
+ * |           | a connection                | over: resolves                                  |
+ * |           | {@link fail}, an abort      | over: rejects                                   |
+ * | over      | a connection that was late  | it is closed                                    |
+ *
+ * An address may have failed before its attempt begins: no socket for its family, no such local
+ * address. That counts as an attempt that has failed.
  */
 export class ConnectAttempts implements Abortable {
   readonly #port: number;
   readonly #options: AttemptOptions;
   readonly #signal: AbortSignal | undefined;
   readonly #result = new Deferred<IOStream>();
+  /** The attempts in progress. */
   readonly #streams = new Set<IOStream>();
+  /** Those that were not tried yet. */
   #addresses: HostAddress[] = [];
   #over = false;
+  /** The error of the latest attempt that has failed. */
   #failure: unknown = null;
+  /** The head start of the attempts that are in progress; `null` if there is no further address. */
   #next: Timeout | null = null;
 
   /** The abort of `signal` closes everything, and is the failure. */
@@ -52,6 +70,7 @@ export class ConnectAttempts implements Abortable {
     return this.#result.promise;
   }
 
+  /** The host was resolved. Does nothing if the resolver was slower than the limits of the connect. */
   start(addresses: readonly HostAddress[], host: string): void {
     if (this.#over) return;
     this.#addresses = interleaved(addresses);
@@ -113,6 +132,7 @@ export class ConnectAttempts implements Abortable {
 
   #onConnected(stream: IOStream): void {
     this.#streams.delete(stream);
+    // Two attempts may succeed in one turn.
     if (this.#over) {
       stream.close();
       return;
@@ -123,6 +143,7 @@ export class ConnectAttempts implements Abortable {
 
   #onFailed(stream: IOStream, error: unknown): void {
     this.#streams.delete(stream);
+    // Closed by the winner, or by an abort.
     if (this.#over) return;
     this.#failure = error;
     this.#tryNext();
@@ -160,6 +181,7 @@ function interleaved(addresses: readonly HostAddress[]): HostAddress[] {
 function bindSource(socket: Socket, family: 4 | 6, options: AttemptOptions): void {
   const { sourceIp, sourcePort } = options;
   if (sourceIp === undefined && sourcePort === undefined) return;
+  // A local port may still be in TIME_WAIT after an earlier connection.
   socket.setOption('reuseAddress', true);
   const loopback = family === 4 ? '127.0.0.1' : '::1';
   socket.bind({

@@ -8,6 +8,10 @@
  * | connecting | false | yes | open, closed: `connectResult`; closed |
  * | open | true | yes | lost: the number was closed elsewhere; closed |
  * | lost, closed | either | no | |
+ *
+ * A report has two steps. {@link FdTransport.collect} changes `readable` and `peerClosed` and stores
+ * received bytes; {@link FdTransport.dispatch} notifies the stream, which may close it: each step
+ * of the dispatch looks at the table again.
  */
 import { constants } from 'node:os';
 import { native } from '../boundary/native.js';
@@ -63,11 +67,13 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   readonly #io: LoopIO;
   readonly #file: FdLike;
   readonly #descriptor: Descriptor;
-  // Definite: open() sets it before there are events.
+  /** The stream. Definite: {@link open} sets it before there are events. */
   #events!: TransportEvents;
   /** In the table of the loop; {@link UNWATCHED} when it is not. */
   #index = UNWATCHED;
+  /** Turns receive for it: its reader waits for few bytes. Kept here until it is in the table. */
   #receiving = false;
+  /** Queued for the next turn, for the end of the tick: the loop's queues hold it once. */
   #continuing = false;
   #atTickEnd = false;
   /** A short read proves it drained: until urgent data is reported, at which a read stops. */
@@ -147,6 +153,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   fileno(): number {
+    // A stream whose number was closed elsewhere is connected, and no longer watched.
     return this.#index !== UNWATCHED || !this.connected ? this.#descriptor.expose() : -1;
   }
 
@@ -175,6 +182,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     try {
       const error = socket.takeError();
       if (error !== null) return error;
+      // Without an error it may also be a spurious event, or an attempt that the kernel has dropped.
       this.connected = socket.remoteAddress !== null;
     } catch (error) {
       return error as Error;
@@ -207,6 +215,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   continueLater(): void {
+    // What is not watched any more has nothing to continue.
     if (this.#continuing || this.#index === UNWATCHED) return;
     this.#continuing = true;
     this.#io.continueLater(this);
@@ -250,6 +259,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if ((bits & CLOSED) !== 0) this.peerClosed = true;
     if ((bits & PRI) !== 0) this.#shortIsAll = false;
     if (result === NOT_RECEIVED) {
+      // Edge-triggered: the report stands until a read would block.
       if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
     } else {
       const isAll =
@@ -264,6 +274,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   dispatch(bits: number, result: number): void {
     if (this.#index === UNWATCHED) return;
     const events = this.#events;
+    // First: it may be the end of a connection attempt, before which nothing can be read.
     if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) events.onWritable();
     if (this.#index === UNWATCHED) return;
     if (result > 0) events.onStored();
@@ -283,6 +294,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   onStale(): void {
+    // The core has removed the registration: the index is not this transport's any more.
     this.#end();
     this.#descriptor.lose();
     this.#events.onFailure(systemError(-EBADF, 'read'));
@@ -304,6 +316,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   #watch(): void {
     const { sources } = this.#io;
+    // Both directions for its lifetime: edge-triggered, no later write needs a system call for this.
     const verify = this.#descriptor.isExposed ? VERIFY : 0;
     const index = sources.add(this, this.fd, READ | WRITE | EDGE | verify);
     if (index < 0) throw cannotWatch(index, this.fd);

@@ -99,6 +99,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.transport = transport;
     this.allowHalfOpen = allowHalfOpen;
     this.#state = transport.connected ? State.Open : State.Unconnected;
+    // Before `open()`: from then on there may be events.
     this.reader = new Reader(this, transport, limits, ioOf(loop).capacities);
     transport.open(this);
   }
@@ -332,6 +333,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** Ends after the unsent bytes. */
   #endWithPeer(): void {
+    // While a shutdown is in progress, FIN is not sent yet.
     const isSent = this.unsent === 0 && this.#writer?.isEnding !== true;
     if (isSent) this.#close(State.Ended, null);
     // A failure closes the stream with its error.
@@ -371,6 +373,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   onWriteEnd(): void {
     if (this.closed) return;
     if (this.#state === State.ReadEnded) this.#close(State.Ended, null);
+    // Only sockets have a half-close.
     else if (this.transport.socket === null) this.close(null);
     else this.#state = State.WriteEnded;
   }

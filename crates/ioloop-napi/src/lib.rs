@@ -21,7 +21,10 @@
     clippy::needless_pass_by_value,
     reason = "arguments arrive by value over Node-API"
 )]
-#![expect(unreachable_pub, reason = "the exports are for JavaScript, not for crates")]
+#![expect(
+    unreachable_pub,
+    reason = "the exports are for JavaScript, not for crates"
+)]
 
 mod glue;
 

@@ -66,10 +66,14 @@ export function startTls<T>(
  * | over | any | over | the first result stands |
  */
 class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
+  /** The duplex that `node:tls` encrypts onto. */
   readonly carrier: TlsCarrier;
   successor: T | null = null;
+  /** The stream of the program, which is moved out. */
   readonly #replaced: Stream;
+  /** A stream of the package on the same transport, for the encrypted bytes. */
   readonly #below: Stream;
+  /** The limits and listeners for the secure stream. */
   readonly #moved: Moved;
   readonly #makeSecure: MakeSecure<T>;
   readonly #done = new Deferred<T>();
@@ -80,6 +84,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
     this.#replaced = replaced;
     this.#moved = moved;
     this.#makeSecure = makeSecure;
+    // The limits of the program are for plain bytes. The carrier ends each side by itself.
     this.#below = new Stream(
       { loop, limits: DEFAULT_LIMITS, allowHalfOpen: true },
       moved.transport,
@@ -94,6 +99,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
 
   /** The handshake is completed. The secure stream exists at once: it misses no event. */
   stand(socket: tls.TLSSocket): void {
+    // Given up in the tick in which it was completed.
     if (this.#over) {
       socket.destroy();
       return;
@@ -104,6 +110,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
     const transport = new TlsTransport(socket, this.carrier, this.#below);
     const stream = new Stream({ loop, limits, allowHalfOpen }, transport);
     const secure = this.#makeSecure(stream, socket);
+    // Before the promise resolves: the connection may end in this tick, too.
     stream.setCloseCallback(callback);
     this.successor = secure;
     if (watch !== null) {
@@ -117,6 +124,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
   fail(error: Error, reason: Error | null = error): void {
     if (this.#over) return;
     this.#over = true;
+    // Not one that the program has cancelled by `close()`.
     if (error === reason) noteHandshakeFailure(error);
     this.#done.reject(error);
     const { callback, watch } = this.#moved;

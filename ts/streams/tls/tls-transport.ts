@@ -40,14 +40,16 @@ export class TlsTransport implements Transport, CarrierOwner {
 
   readonly #tls: TLSSocket;
   readonly #carrier: TlsCarrier;
+  /** The stream with the encrypted bytes. */
   readonly #below: Stream;
-  // Null between the handshake and `open()`.
+  /** The stream with the plain bytes; `null` between the handshake and {@link open}. */
   #events: TransportEvents | null = null;
   /** The peer has sent `close_notify`. */
   #ended = false;
   /** A chunk of the TLS socket, of which the first {@link #taken} bytes are read. */
   #chunk: Buffer | null = null;
   #taken = 0;
+  /** Queued for the next turn of Node's loop, for the end of the tick. */
   #continuing = false;
   #atTickEnd = false;
 
@@ -116,6 +118,7 @@ export class TlsTransport implements Transport, CarrierOwner {
 
   read(buffer: Buffer, offset: number, length: number): number {
     const chunk = (this.#chunk ??= this.#next());
+    // Nothing is decrypted: 'readable' or 'end' follows.
     if (chunk === null) {
       this.readable = this.peerClosed;
       return this.peerClosed ? 0 : -EAGAIN;
@@ -131,6 +134,7 @@ export class TlsTransport implements Transport, CarrierOwner {
 
   continueLater(): void {
     if (this.#continuing) return;
+    // Of Node's loop, as the events of `node:tls` are. Ours may not run at the moment.
     setImmediate(() => {
       this.#continuing = false;
       this.#events?.onContinue();
@@ -208,6 +212,7 @@ export class TlsTransport implements Transport, CarrierOwner {
     this.#chunk = null;
     this.#taken = 0;
     if (chunk === null) return;
+    // A block of its own for each chunk: TLS has allocated it, so the bytes are not copied.
     for (; chunk !== null; chunk = this.#next()) {
       events.store(new Block(chunk), start, chunk.length);
       start = 0;
