@@ -2,7 +2,7 @@
  * A descriptor that was closed by its number, which is another file's now: neither a stream nor a
  * handler reads, writes, shuts down or closes the stranger.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, IOStream, Socket } from 'ioloop';
 import { closeAll, HAS_PROC, nodeTurns, until } from './helpers/fds.js';
@@ -200,4 +200,17 @@ onLinux('allFds closes what is still what was registered', async (t) => {
   t.true(live.closed);
   stranger.close();
   closeAll(stale, live, stalePeer, livePeer);
+});
+
+onLinux('allFds does not close a regular file that has the number of a handler', (t) => {
+  const loop = new IOLoop({ makeCurrent: false });
+  const [mine, peer] = Socket.pair();
+  const number = mine.fd;
+  loop.addHandler(number, () => {}, IOLoop.READ);
+  closeSync(number);
+  const files: number[] = [];
+  while (files.at(-1) !== number) files.push(openSync(process.execPath));
+  loop.close({ allFds: true });
+  t.true(isOpen(number));
+  closeAll(...files, mine, peer);
 });

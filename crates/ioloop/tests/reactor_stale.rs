@@ -111,6 +111,40 @@ fn a_source_on_the_ready_list_is_verified_in_any_case() {
     assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
 }
 
+/// A regular file, which epoll refuses.
+fn unwatchable() -> std::fs::File {
+    std::fs::File::open(std::env::current_exe().unwrap()).unwrap()
+}
+
+#[test]
+fn a_number_that_became_a_regular_file_is_stale() {
+    let mut world = World::new(Interest::READABLE);
+    world.number.become_file(unwatchable());
+    let reactor = world.event_loop.reactor_mut();
+    assert!(!reactor.is_registered(world.token).unwrap());
+    let updated = reactor.reregister(world.token, Interest::WRITABLE);
+    assert!(matches!(updated, Err(Error::Unknown)));
+
+    let mut listed = World::new(Interest::READABLE);
+    net::send(&listed.peer, b"x").unwrap();
+    assert_eq!(listed.poll().len(), 1);
+    listed.number.become_file(unwatchable());
+    assert_eq!(listed.poll(), [(listed.token, Readiness::STALE)]);
+}
+
+#[test]
+fn a_stale_registration_whose_number_cannot_be_registered_is_reported() {
+    for interest in [Interest::READABLE, Interest::READABLE | Interest::EDGE] {
+        let mut world = World::new(interest);
+        world.number.become_file(unwatchable());
+        let reactor = world.event_loop.reactor_mut();
+        let refused = reactor.register(world.number, interest).unwrap_err();
+        assert_eq!(refused.errno(), rustix::io::Errno::PERM.raw_os_error());
+        assert_eq!(world.poll(), [(world.token, Readiness::STALE)]);
+        assert_eq!(world.poll(), []);
+    }
+}
+
 #[test]
 fn the_selector_tells_two_eventfds_with_one_inode_apart() {
     let flags = EventfdFlags::NONBLOCK;

@@ -111,10 +111,18 @@ impl<S: AsFd> Reactor<S> {
     /// - `EBADF`, `EINVAL` (the reactor's own selector), `ELOOP`, `ENOSPC`, `ENOMEM`: from
     ///   `epoll_ctl(2)`.
     ///
-    /// Nothing is registered then.
+    /// Nothing is registered then. A stale registration of the number was removed, and is reported.
     pub fn register(&mut self, source: S, interest: Interest) -> Result<Token> {
+        let replaced = self.replace_stale(source.as_fd().as_raw_fd())?;
+        let registered = self.insert(source, interest);
+        if registered.is_err() {
+            self.stale.extend(replaced);
+        }
+        registered
+    }
+
+    fn insert(&mut self, source: S, interest: Interest) -> Result<Token> {
         let fd = source.as_fd().as_raw_fd();
-        self.replace_stale(fd)?;
         let slot = self.entries.vacant_entry();
         let index = u32::try_from(slot.key())
             .ok()

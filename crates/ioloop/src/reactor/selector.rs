@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::RawFd;
 
 use mio::unix::SourceFd;
+use rustix::io::Errno;
 
 use super::{Interest, Token};
 
@@ -49,11 +50,13 @@ pub(super) fn watch(
     Ok(true)
 }
 
-/// `ENOENT`: not in the selector. `EBADF`: not open. In both cases the descriptor was closed.
+/// Whether an operation on a registration has failed because its descriptor was closed. `ENOENT`:
+/// the number is a file that is not in the selector. `EPERM`: one that cannot be. `EBADF`: not open.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     let errno = error.raw_os_error();
-    errno == Some(rustix::io::Errno::NOENT.raw_os_error())
-        || errno == Some(rustix::io::Errno::BADF.raw_os_error())
+    [Errno::NOENT, Errno::PERM, Errno::BADF]
+        .iter()
+        .any(|gone| errno == Some(gone.raw_os_error()))
 }
 
 /// Whether changing a registration fails if its open file is not in the selector. kqueue adds it

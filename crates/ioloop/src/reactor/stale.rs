@@ -65,14 +65,14 @@ impl<S: AsFd> Reactor<S> {
         }
     }
 
-    /// Removes a stale registration of the number `fd`.
+    /// Removes a stale registration of the number `fd`, if there is one, and returns its token.
     ///
     /// # Errors
     ///
     /// [`Error::Registered`] if the registration is live.
-    pub(super) fn replace_stale(&mut self, fd: RawFd) -> Result<()> {
+    pub(super) fn replace_stale(&mut self, fd: RawFd) -> Result<Option<Token>> {
         let Some(&index) = self.by_fd.get(&fd) else {
-            return Ok(());
+            return Ok(None);
         };
         let entry = &self.entries[index as usize];
         let token = entry.token(index as usize);
@@ -80,7 +80,7 @@ impl<S: AsFd> Reactor<S> {
             return Err(Error::Registered);
         }
         self.remove(token);
-        Ok(())
+        Ok(Some(token))
     }
 }
 
