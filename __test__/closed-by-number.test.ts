@@ -209,7 +209,7 @@ onLinux('allFds does not close a regular file that has the number of a handler',
   loop.addHandler(number, () => {}, IOLoop.READ);
   closeSync(number);
   const files: number[] = [];
-  while (files.at(-1) !== number) files.push(openSync(process.execPath));
+  while (files.at(-1) !== number) files.push(openSync(process.execPath, 'r'));
   loop.close({ allFds: true });
   t.true(isOpen(number));
   closeAll(...files, mine, peer);
