@@ -18,6 +18,7 @@ import * as descriptorKinds from './descriptor-kinds.js';
 import { native } from '../boundary/native.js';
 import { READ, WRITE } from '../boundary/readiness.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
+import { INTERNALS } from '../support/internals.js';
 import { claim, largeRoom } from '../boundary/large-room.js';
 import { copyOf, LARGEST_READ, receiveBlocks } from '../boundary/receive-blocks.js';
 import {
@@ -28,14 +29,8 @@ import {
   type SocketOptions,
 } from './socket-options.js';
 
-/** The descriptor of a {@link Socket}; `null` if `file` is not a `Socket`. Internal. */
-export let descriptorOf: (file: unknown) => Descriptor | null;
-
-/** The state of a {@link Socket} for display: without exposing its descriptor, and if it is closed. */
-export let peekSocket: (socket: Socket) => SocketView;
-
 /** See {@link peekSocket}. */
-export interface SocketView {
+interface SocketView {
   /** -1 if the socket is closed. */
   readonly fd: number;
   /** `null` if the socket is closed. */
@@ -67,22 +62,6 @@ export interface RecvOptions {
  * that gets the number next.
  */
 export class Socket {
-  static {
-    descriptorOf = (file) =>
-      typeof file === 'object' && file !== null && #descriptor in file ? file.#descriptor : null;
-    peekSocket = (socket) => {
-      const fd = socket.#descriptor.peek();
-      const local = fd < 0 ? fd : native.socketLocalAddress(fd, scratch);
-      const localText = local < 0 ? null : addressText(decodeAddress(scratch));
-      const peer = fd < 0 ? fd : native.socketPeerAddress(fd, scratch);
-      return {
-        fd,
-        local: localText,
-        remote: peer < 0 ? null : addressText(decodeAddress(scratch)),
-      };
-    };
-  }
-
   readonly #descriptor: Descriptor;
   readonly #family: Family;
   /**
@@ -340,6 +319,11 @@ export class Socket {
     return viewOf(this, #descriptor in this ? peekSocket(this) : {}, { hidden: ['kind'] });
   }
 
+  /** @internal */
+  get [INTERNALS](): Descriptor {
+    return this.#descriptor;
+  }
+
   static #create(family: Family): Socket {
     const fd = native.socketOpen(family);
     if (fd < 0) throw systemError(fd, 'socket');
@@ -370,6 +354,21 @@ export class Socket {
     if (count > 0 && this.kind === SHORT_IS_ALL) this.#descriptor.readShort();
     return count;
   }
+}
+
+/** The descriptor of a {@link Socket}; `null` if `file` is not a `Socket`. */
+export function descriptorOf(file: unknown): Descriptor | null {
+  return file instanceof Socket ? file[INTERNALS] : null;
+}
+
+/** The state of a {@link Socket} for display: without exposing its descriptor, and if it is closed. */
+export function peekSocket(socket: Socket): SocketView {
+  const fd = socket[INTERNALS].peek();
+  const local = fd < 0 ? fd : native.socketLocalAddress(fd, scratch);
+  const localText = local < 0 ? null : addressText(decodeAddress(scratch));
+  const peer = fd < 0 ? fd : native.socketPeerAddress(fd, scratch);
+  const remoteText = peer < 0 ? null : addressText(decodeAddress(scratch));
+  return { fd, local: localText, remote: remoteText };
 }
 
 const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
