@@ -82,3 +82,18 @@ test('the signal among the options of tls gives up the handshake', async (t) => 
   });
   silent.close();
 });
+
+test('a connection whose TLS options are wrong is closed', async (t) => {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const closed = new Promise<boolean>((resolve) => {
+    server.once('connection', (socket) => socket.resume().on('close', resolve));
+  });
+  await onLoop(async (loop) => {
+    const tls = { tls: { cert: 'none', key: 'none' } };
+    await failureOf(new TCPClient().connect('127.0.0.1', port, { loop, tls }));
+    t.false(await closed);
+  });
+  server.close();
+});

@@ -158,5 +158,11 @@ async function secured(
 ): Promise<IOStream> {
   const signals = [abort, options.signal].filter((signal) => signal !== undefined);
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
-  return await stream.startTls({ hostname: host, ...options, signal });
+  try {
+    return await stream.startTls({ hostname: host, ...options, signal });
+  } catch (error) {
+    // Wrong options leave the stream open.
+    stream.close();
+    throw error;
+  }
 }
