@@ -262,9 +262,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
       // Edge-triggered: the report stands until a read would block.
       if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
     } else {
-      const isAll =
-        this.#shortIsAll && !this.peerClosed && result < this.#io.capacities.receiveBytes;
-      this.readable = result > 0 && !isAll;
+      const isShort = result > 0 && result < this.#io.capacities.receiveBytes;
+      const isAll = this.#shortIsAll && !this.peerClosed && isShort;
+      // At EOF a read gives it again, to the stream that continues on this transport.
+      this.readable = result >= 0 && !isAll;
       if (result > 0) this.#events.store(block, start, start + result);
       else if (result < 0 && result !== -EAGAIN) this.failure = result;
     }
