@@ -6,7 +6,7 @@ import { IOStream, Socket, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
 import { failureOf, turns } from './helpers/streams.js';
-import { ca, serverSide } from './helpers/tls.js';
+import { ca, clientSide, serverSide } from './helpers/tls.js';
 
 /** A stream that has read a line, and has received `extra` after it. */
 async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStream]> {
@@ -116,5 +116,33 @@ test('an aborted signal closes the connection, whenever it is aborted', (t) =>
       abort.abort(reason);
       t.is(await starting, reason as NodeJS.ErrnoException);
       t.is((await far.readUntilClose()).length, 0);
+    }
+  }));
+
+test('a stream that is not connected cannot start TLS, and can connect afterwards', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({ loop, handleStream: (stream) => stream.end() });
+    server.listen(0, '127.0.0.1');
+    const stream = new IOStream(Socket.tcp(), { loop });
+    await t.throwsAsync(stream.startTls(clientSide), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+    await stream.connect({ host: '127.0.0.1', port: server.port });
+    t.is((await stream.readUntilClose()).length, 0);
+  }));
+
+test('a handshake after EOF fails, however EOF was found', (t) =>
+  onLoop(async (loop) => {
+    for (const isReading of [true, false]) {
+      const [first, second] = Socket.pair();
+      const near = new IOStream(first, { loop, allowHalfOpen: true });
+      const far = new IOStream(second, { loop, allowHalfOpen: true });
+      const reading = isReading ? near.readUntilClose() : null;
+      await turns(near);
+      await far.shutdownWrite();
+      await reading;
+      await turns(near);
+      t.true(near.ended);
+      const error = await failureOf(near.startTls({ ...serverSide, timeout: 5 }));
+      t.is(error.code, 'ECONNRESET', error.message);
+      far.close();
     }
   }));

@@ -393,8 +393,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * Unread bytes are the start of the handshake, or are refused: see `buffered` of {@link
    * StartTlsOptions}. Neither stream returns them.
    *
-   * Rejects with `ERR_IOLOOP_STREAM_BUSY` while the stream connects, a read waits or bytes are
-   * unsent, and with argument errors; the stream is then unchanged. If the handshake fails or is
+   * Rejects with `ERR_IOLOOP_STREAM_BUSY` until the stream is connected, while a read waits or bytes
+   * are unsent, and with argument errors; the stream is then unchanged. If the handshake fails or is
    * cancelled, rejects with its error, and the connection is closed.
    */
   async startTls(options: StartTlsOptions = {}): Promise<SSLIOStream> {

@@ -218,10 +218,10 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     },
   ];
 
-  /** @throws The error of a closed stream; `ERR_IOLOOP_STREAM_BUSY` of one that is in use. */
+  /** @throws The error of a closed stream; `ERR_IOLOOP_STREAM_BUSY` unless connected and unused. */
   assertIdle(call: string): void {
     if (this.closed) throw this.closedError();
-    if (this.#connecting !== null) throw streamBusy(call, 'it is not connected yet');
+    if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
     if (this.reader.reading || this.unsent > 0) {
       throw streamBusy(call, 'a read waits, or something is still to be sent');
     }
