@@ -98,6 +98,7 @@ class Run {
       queueTickEnd: () => void (asked.flush = true),
       atTickEnd: () => void (asked.tickEnd = true),
       continueLater: () => void (asked.continue = true),
+      countSent: () => {},
     };
     const owner = {
       onWriteError: () => this.#onFailed(),

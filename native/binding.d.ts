@@ -48,8 +48,17 @@ export declare const COMPLETED_ERRNO: number
 /** Words of the completions before the first id. */
 export declare const COMPLETED_HEADER: number
 
+/**
+ * Word of the completions: how late the first due timer is, the latest of them, in microseconds, up
+ * to 35 minutes; 0 without due timers.
+ */
+export declare const COMPLETED_LATENESS: number
+
 /** Word of the completions: how many sources are ready. */
 export declare const COMPLETED_READY: number
+
+/** Word of the completions: bytes received from all sources. */
+export declare const COMPLETED_RECEIVED: number
 
 /** Words of the completions of a loop that was opened with these budgets. */
 export declare function completionCapacity(timers: number, events: number): number
@@ -147,6 +156,9 @@ export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, ind
  * timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
  */
 export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
+
+/** How often the selector was replaced because of stale registrations; 0 if the loop is closed. */
+export declare function loopRebuilds(handle: ExternalObject<NativeLoop>): number
 
 /**
  * Registers a descriptor number for the bits READ, PRI, WRITE, `INTEREST_EDGE` and

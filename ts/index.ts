@@ -20,6 +20,8 @@ export type { FdLike, FileLike, NodeStreamLike } from './sockets/fd.js';
 export { Future } from './loop/future.js';
 export { IOLoop, type IOLoopClass } from './loop/ioloop.js';
 export type { IOLoopOptions, RunSyncOptions } from './loop/loop-options.js';
+export type { LoopMetrics, LoopTimings } from './loop/metrics.js';
+export type { HistogramSummary } from './loop/timings.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
 export type { HostAddress } from './net/connect-attempts.js';

@@ -1,11 +1,19 @@
 /**
  * The completions of a turn, as `crates/ioloop-napi/src/turn/complete.rs` writes it: the numbers of
- * due timers and of ready sources, an errno; the ids of the due timers, in the order in which they
+ * due timers and of ready sources, an errno, two measures; the ids of the due timers, as they
  * fire; for each ready source its index, its readiness, and the result of receiving.
  */
 import { native } from './native.js';
 
-const { COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_READY, READY_WORDS } = native;
+const {
+  COMPLETED_DUE,
+  COMPLETED_ERRNO,
+  COMPLETED_HEADER,
+  COMPLETED_LATENESS,
+  COMPLETED_READY,
+  COMPLETED_RECEIVED,
+  READY_WORDS,
+} = native;
 
 /** The completions of one turn at a time. */
 export class Completions {
@@ -20,6 +28,17 @@ export class Completions {
   /** The system call of the turn that failed, beside what was collected; 0 if none did. */
   get errno(): number {
     return this.words[COMPLETED_ERRNO] as number;
+  }
+
+  /** How late the first due timer is, in microseconds; -1 if no timer is due. */
+  get lateness(): number {
+    const { words } = this;
+    return words[COMPLETED_DUE] === 0 ? -1 : (words[COMPLETED_LATENESS] as number);
+  }
+
+  /** Bytes received from all sources. */
+  get received(): number {
+    return this.words[COMPLETED_RECEIVED] as number;
   }
 
   /** Passes the ids of the due timers on to `sink`. */

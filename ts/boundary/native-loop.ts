@@ -16,6 +16,9 @@ export class NativeLoop {
   readonly handle: NativeHandle;
   readonly submissions: Submissions;
   readonly completions: Completions;
+  /** {@link rebuilds} of a closed loop. */
+  #rebuilds = 0;
+  #isClosed = false;
 
   /**
    * `now` is in seconds; the clock is steady if it never steps.
@@ -55,8 +58,15 @@ export class NativeLoop {
     native.loopStop(this.handle);
   }
 
+  /** How often the core has replaced its selector because of stale registrations. */
+  get rebuilds(): number {
+    return this.#isClosed ? this.#rebuilds : native.loopRebuilds(this.handle);
+  }
+
   /** Frees everything. */
   close(): void {
+    this.#rebuilds = this.rebuilds;
+    this.#isClosed = true;
     this.submissions.taken();
     native.loopClose(this.handle);
   }

@@ -87,6 +87,8 @@ export class SendBatch {
   /** Records in use. */
   #count = 0;
   #isFlushing = false;
+  /** Bytes that the kernel has taken: those of a flush together, less what it has not. */
+  #sent = 0;
   readonly #failures: Failure[] = [];
   readonly #report: (error: unknown) => void;
 
@@ -96,6 +98,11 @@ export class SendBatch {
     this.#records = new Int32Array(RECORD_WORDS * records);
     this.#maxRecords = records;
     this.#report = report;
+  }
+
+  /** Bytes that the kernel has taken. */
+  get sent(): number {
+    return this.#sent;
   }
 
   /** Whether a piece of `length` bytes fits; {@link flush} makes room. */
@@ -129,6 +136,7 @@ export class SendBatch {
   flush(): void {
     if (this.#count === 0 || this.#isFlushing) return;
     this.#isFlushing = true;
+    this.#sent += this.#used;
     try {
       this.#send();
     } catch (error) {
@@ -154,9 +162,13 @@ export class SendBatch {
   /** Acts on the result of a chain. */
   #settle(chain: Chain): void {
     const { sender, bytes } = chain;
-    if (sender === null) return;
+    if (sender === null) {
+      this.#sent -= bytes;
+      return;
+    }
     const result = this.#records[chain.first * RECORD_WORDS + RECORD_RESULT] as number;
     if (result < 0 && !isNoRoom(result)) {
+      this.#sent -= bytes;
       this.#fail(chain, result);
       return;
     }
@@ -164,6 +176,7 @@ export class SendBatch {
       // A copy, before anything else is written to the slab.
       const rest = result === bytes ? null : this.#unsent(chain, Math.max(result, 0));
       if (rest === null) chain.done.resolve();
+      else this.#sent -= rest.length;
       sender.onSent(rest, result);
     } catch (error) {
       this.#fail(chain, error);

@@ -19,6 +19,12 @@ export class CallbackQueue {
   #head = new Block();
   #tail = this.#head;
   #spare: Block | null = null;
+  #ran = 0;
+
+  /** The number of callbacks that have run, by blocks. */
+  get ran(): number {
+    return this.#ran;
+  }
 
   get isEmpty(): boolean {
     return this.#head.length === 0;
@@ -51,6 +57,7 @@ export class CallbackQueue {
     let block: Block | null = this.#head;
     this.#head = this.#tail = this.#takeBlock();
     while (block !== null) {
+      this.#ran += block.length / WORDS;
       runBlock(block, run);
       const next: Block | null = block.next;
       block.next = null;

@@ -1,6 +1,7 @@
 /** Access to the inside of a loop, for the classes that are built on it. */
 import { closedLoop, invalidArgType } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
+import type { IoCounters } from './counters.js';
 import type { Guard } from './guard.js';
 import type { LoopIO } from './io.js';
 
@@ -19,6 +20,11 @@ interface Loop {
 /** The one way from `loop` into user code. Also that of a closed loop. */
 export function guardOf(loop: Loop): Guard {
   return loop[INTERNALS].guard;
+}
+
+/** The counters of a loop. Also those of a closed one. */
+export function countersOf(loop: Loop): IoCounters {
+  return loop[INTERNALS].io.counters;
 }
 
 /** @throws `ERR_IOLOOP_CLOSED`; `ERR_INVALID_ARG_TYPE` when `loop` is not an `IOLoop`. */

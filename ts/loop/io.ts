@@ -2,6 +2,7 @@
 import { SendBatch } from '../boundary/send-batch.js';
 import type { Capacities } from '../support/capacities.js';
 import { nextTick } from '../support/host.js';
+import { IoCounters } from './counters.js';
 import type { Guard } from './guard.js';
 import type { SourceTable } from './sources.js';
 
@@ -16,6 +17,7 @@ export interface DeferredWork {
 /** The sources of one loop, its send batch, and two queues: for the next turn, for the tick's end. */
 export class LoopIO {
   readonly sources: SourceTable;
+  readonly counters = new IoCounters();
   readonly capacities: Capacities;
   readonly #guard: Guard;
   readonly #wake: () => void;
@@ -41,6 +43,11 @@ export class LoopIO {
       });
     }
     return this.#batch;
+  }
+
+  /** Bytes of streams that the kernel has taken. */
+  get bytesSent(): number {
+    return this.counters.sent + (this.#batch?.sent ?? 0);
   }
 
   /** Whether {@link continueAll} has work to do. */

@@ -26,8 +26,10 @@ import { Guard, logException, settled } from './guard.js';
 import { checkEvents } from './handlers.js';
 import type { LoopInternals } from './internals.js';
 import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
+import { metricsOf, type LoopMetrics } from './metrics.js';
 import { runSync, type Main } from './run-sync.js';
 import { Timeout } from './timeouts.js';
+import { Timings } from './timings.js';
 import { Turns } from './turns.js';
 
 /** The class of a loop, for {@link IOLoop.configure}. */
@@ -497,6 +499,28 @@ export class IOLoop implements AsyncDisposable {
    */
   handleCallbackException(callback: Callback | null, error: unknown): void {
     logException(callback, error);
+  }
+
+  /**
+   * What the loop has done and has now, as a frozen object of numbers. Its counters are always on: an
+   * addition per batch or per system call. Works on a closed loop as well.
+   */
+  metrics(): LoopMetrics {
+    return metricsOf(this.#turns);
+  }
+
+  /**
+   * Measures the lengths of turns and the lateness of timeouts from now on, for `timings` of
+   * {@link metrics}: two readings of the clock and one record for each turn. Does nothing if they are
+   * measured.
+   */
+  enableHistograms(): void {
+    this.#turns.timings ??= new Timings();
+  }
+
+  /** Stops the measurements of {@link enableHistograms}, and drops their results. */
+  disableHistograms(): void {
+    this.#turns.timings = null;
   }
 
   /** The number of the descriptor of `fd`, and `fd` itself. For subclasses. */

@@ -64,6 +64,16 @@ export class SourceTable {
     return this.#streamCount;
   }
 
+  /** The number of reports to handlers that were dispatched, by turns. */
+  get handlerReports(): number {
+    return this.#handlers.total;
+  }
+
+  /** The number of reports to streams that were dispatched, by turns. */
+  get streamReports(): number {
+    return this.#streams.total;
+  }
+
   /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
   add(source: Source, fd: number, interest: number): number {
     const index = native.loopRegister(this.#native, fd, interest);
@@ -190,6 +200,12 @@ class Reports {
   readonly #words: number[] = [];
   #count = 0;
   #dispatched = 0;
+  /** Reports of the turns that were dispatched whole. */
+  #total = 0;
+
+  get total(): number {
+    return this.#total;
+  }
 
   push(source: Source, bits: number, result: number): void {
     const at = this.#count;
@@ -208,6 +224,7 @@ class Reports {
       this.#sources[at] = undefined;
       source.dispatch(words[2 * at] as number, words[2 * at + 1] as number);
     }
+    this.#total += this.#count;
     this.#count = this.#dispatched = 0;
   }
 

@@ -83,6 +83,8 @@ export class TimeoutTable {
   #pending = 0;
   /** Collected at the entry of a turn, before anything runs. */
   #due: Timeout[] = [];
+  #fired = 0;
+  #cancelled = 0;
 
   constructor(submissions: Submissions) {
     this.#submissions = submissions;
@@ -91,6 +93,16 @@ export class TimeoutTable {
   /** The number of timeouts in the wheel. */
   get size(): number {
     return this.#pending;
+  }
+
+  /** The number of timeouts that have run, by turns. */
+  get fired(): number {
+    return this.#fired;
+  }
+
+  /** The number of timeouts that were removed before they ran. */
+  get cancelled(): number {
+    return this.#cancelled;
   }
 
   /** Adds a timeout for `deadline`, in seconds of the loop's clock. */
@@ -115,10 +127,16 @@ export class TimeoutTable {
       if (this.#byId[id] !== timeout) return;
       this.#free(id);
       this.#submissions.cancel(id);
+      this.#cancelled += 1;
       timeout.release(DONE);
       return;
     }
-    if (id > DUE || this.#due[DUE - id] === timeout) timeout.release(id);
+    const isDue = id <= DUE && this.#due[DUE - id] === timeout;
+    if (isDue && timeout.callback !== null) {
+      this.#cancelled += 1;
+      this.#fired -= 1;
+    }
+    if (id > DUE || isDue) timeout.release(id);
   }
 
   /** Takes a due id. {@link fire} runs the timeouts in the order of these calls. */
@@ -142,6 +160,7 @@ export class TimeoutTable {
       timeout.release(DONE);
       if (callback !== null) run(callback, args, context);
     }
+    this.#fired += this.#due.length;
     this.#due = [];
   }
 

@@ -55,6 +55,8 @@ export class Turn {
   hasMore = false;
   /** A step has failed, outside of user code. */
   hasFailed = false;
+  /** How late the first timer of the turn was, in microseconds; -1 if none was due. */
+  lateness = NO_TIMER;
   #isWoken = false;
 
   constructor(core: NativeLoop, parts: TurnParts, options: TurnOptions) {
@@ -71,6 +73,7 @@ export class Turn {
   /** Runs the steps. Never throws. */
   run(): void {
     this.hasMore = this.hasFailed = false;
+    this.lateness = NO_TIMER;
     this.#attempt(this.#collect);
     this.#attempt(this.#runCallbacks);
     this.#attempt(this.#fireTimeouts);
@@ -85,7 +88,7 @@ export class Turn {
   readonly #collect = (): void => {
     if (!this.#hasToCollect()) return;
     const { completions } = this.#core;
-    const { sources, timeouts } = this.#parts;
+    const { sources, timeouts, io } = this.#parts;
     // The clock may be the user's, and add a timeout: it is read before the submissions.
     this.now = this.#options.time();
     sources.prepare();
@@ -93,6 +96,8 @@ export class Turn {
     // After a failure the collected reports are still dispatched: these timers have left the wheel,
     // and edges are not reported again.
     if (completions.errno !== 0) this.#keepFailure(systemError(-completions.errno, 'poll'));
+    this.lateness = completions.lateness;
+    io.counters.received += completions.received;
     completions.timersTo(timeouts);
     completions.sourcesTo(sources, this.#keepFailure);
     // From here on user code may run, and ids and indices change hands.
@@ -151,3 +156,5 @@ export class Turn {
     if (this.#failures.opens()) this.#options.guard.report(null, error);
   };
 }
+
+const NO_TIMER = -1;

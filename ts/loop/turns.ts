@@ -23,6 +23,7 @@ import { LoopIO } from './io.js';
 import { Sleep } from './sleep.js';
 import { SourceTable } from './sources.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
+import type { Timings } from './timings.js';
 import { Turn, type TurnOptions, type TurnParts } from './turn.js';
 
 const enum Phase {
@@ -54,6 +55,12 @@ export class Turns implements TurnParts {
   readonly sources: SourceTable;
   readonly handlers: Handlers;
   readonly io: LoopIO;
+  /** `null` unless times are measured. */
+  timings: Timings | null = null;
+  /** The number of turns. */
+  turnCount = 0;
+  /** The number of wake-ups by the driver and by Node's timer. */
+  wakeups = 0;
 
   readonly #options: TurnsOptions;
   readonly #core: NativeLoop;
@@ -82,6 +89,7 @@ export class Turns implements TurnParts {
     });
     this.#turn = new Turn(this.#core, this, options);
     this.#sleep = new Sleep(this.#core, options, () => {
+      this.wakeups += 1;
       this.#turn.wake();
       if (this.#phase === Phase.Sleeping) this.#enterTurn();
     });
@@ -125,6 +133,11 @@ export class Turns implements TurnParts {
     this.#wantTurn();
   }
 
+  /** How often the core has replaced its selector. */
+  get rebuilds(): number {
+    return this.#core.rebuilds;
+  }
+
   /** Frees everything, and reports what fails. The loop must be stopped. */
   close(): void {
     this.sources.close();
@@ -156,10 +169,19 @@ export class Turns implements TurnParts {
     this.#options.enter();
     this.#phase = Phase.Turning;
     this.#isOverdue = false;
-    this.#turn.run();
+    this.turnCount += 1;
+    const { timings } = this;
+    if (timings === null) this.#turn.run();
+    else this.#runTimed(timings);
     this.#options.leave();
     this.#endTurn();
   };
+
+  #runTimed(timings: Timings): void {
+    const start = host.monotonic();
+    this.#turn.run();
+    timings.record(start, this.#turn.lateness);
+  }
 
   /** Stops, schedules the next turn, or sleeps. */
   #endTurn(): void {
@@ -196,6 +218,7 @@ export class Turns implements TurnParts {
 
   /** The driver calls: the core has something to collect. */
   readonly #onWake = (): void => {
+    this.wakeups += 1;
     this.#turn.wake();
     if (this.#phase === Phase.Sleeping && !this.#sleep.isPause) this.#enterTurn();
   };

@@ -6,7 +6,7 @@ import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
 import type { GuardedCall } from '../loop/guard.js';
-import { guardOf } from '../loop/internals.js';
+import { countersOf, guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 
 /** Called with each connection, a non-blocking socket, and the address of its peer. */
@@ -134,6 +134,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
         return;
       }
       if (accepted === null) break;
+      countersOf(this.#loop).accepted += 1;
       guardOf(this.#loop).enter(this, accepted[0], accepted[1]);
     }
     // Accepting works: the next failure is a new one, with its own warning.
@@ -152,6 +153,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
   }
 
   #pause(error: NodeJS.ErrnoException): void {
+    countersOf(this.#loop).acceptPauses += 1;
     // One report for a series of failures.
     if (this.#backOff === 0) {
       const message = `Accepting connections pauses: ${error.message}`;

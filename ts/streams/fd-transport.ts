@@ -148,6 +148,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return this.#io.capacities.sendBudget;
   }
 
+  countSent(bytes: number): void {
+    this.#io.counters.sent += bytes;
+  }
+
   get phase(): SourcePhase {
     return STREAMS;
   }
@@ -203,6 +207,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     const count = this.isFile
       ? native.fdRead(fd, buffer, offset, length)
       : native.socketRecv(fd, buffer, offset, length);
+    if (count > 0) this.#io.counters.received += count;
     // After a short read the peer's EOF may be there already.
     if (count < 0 || (count > 0 && count < length && this.#shortIsAll && !this.peerClosed)) {
       this.readable = false;

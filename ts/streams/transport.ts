@@ -92,6 +92,8 @@ export interface FdSink {
   readonly connected: boolean;
   /** The batch of the loop, which is sent at the end of the tick. */
   readonly batch: SendBatch;
+  /** The kernel has taken `bytes` bytes outside of the batch. */
+  countSent(bytes: number): void;
   /** Bytes that a turn sends from the queue of one writer. */
   readonly sendBudget: number;
   /** Sends the batch when the running code and its microtasks are done. */

@@ -262,7 +262,10 @@ export class FdWriter extends BaseWriter implements Sender {
         this.owner.onWriteError(count);
         return;
       }
-      if (count > 0) queue.advance(count);
+      if (count > 0) {
+        queue.advance(count);
+        this.#sink.countSent(count);
+      }
       if (count < queue.offered && this.#provesFull(count)) this.#block(count);
       budget -= count;
     }

@@ -144,6 +144,14 @@ pub fn loop_close(handle: &External<NativeLoop>) {
     drop(open);
 }
 
+/// How often the selector was replaced because of stale registrations; 0 if the loop is closed.
+#[napi(catch_unwind)]
+pub fn loop_rebuilds(handle: &External<NativeLoop>) -> u32 {
+    handle
+        .with(|open| Ok(open.core.reactor().rebuilds()))
+        .unwrap_or_default()
+}
+
 /// The system call that readiness comes from: `epoll`, `kqueue` or `poll`.
 #[napi]
 #[must_use]

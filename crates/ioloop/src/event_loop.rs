@@ -194,6 +194,12 @@ impl<S: AsFd, C> EventLoop<S, C> {
         &mut self.wheel
     }
 
+    /// The timers of this loop.
+    #[must_use]
+    pub fn wheel(&self) -> &Wheel {
+        &self.wheel
+    }
+
     /// The sources of this loop.
     #[must_use]
     pub fn reactor(&self) -> &Reactor<S> {

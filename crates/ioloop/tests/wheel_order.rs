@@ -159,3 +159,17 @@ fn a_full_slot_is_woken_for_at_its_start_and_then_exactly() {
     assert_eq!(expire(&mut wheel, wake, usize::MAX), []);
     assert_eq!(wheel.next_wake(), Some(deadline));
 }
+
+#[test]
+fn lateness_is_that_of_the_first_timer_of_the_last_call() {
+    let mut wheel = Wheel::new();
+    let mut due = Vec::new();
+    wheel.arm(TimerId(0), 5_000_000_000);
+    wheel.arm(TimerId(1), 3_000_000_000);
+    wheel.expire(1_000_000_000, usize::MAX, &mut due);
+    assert_eq!((due.len(), wheel.lateness()), (0, 0));
+    wheel.expire(6_000_000_000, usize::MAX, &mut due);
+    assert_eq!((due.len(), wheel.lateness()), (2, 3_000_000_000));
+    wheel.expire(7_000_000_000, usize::MAX, &mut due);
+    assert_eq!(wheel.lateness(), 0);
+}

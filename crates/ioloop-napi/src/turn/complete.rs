@@ -6,6 +6,8 @@
 //! | [`COMPLETED_DUE`] | how many timers are due |
 //! | [`COMPLETED_READY`] | how many sources are ready |
 //! | [`COMPLETED_ERRNO`] | the errno of the system call that failed, or 0 |
+//! | [`COMPLETED_LATENESS`] | how late the first due timer is, in microseconds |
+//! | [`COMPLETED_RECEIVED`] | bytes received from all sources |
 //! | from [`COMPLETED_HEADER`] on | the ids of the due timers, in the order in which they fire |
 //! | after them | [`READY_WORDS`] words for each ready source |
 //!
@@ -34,9 +36,18 @@ pub const COMPLETED_READY: u32 = 1;
 #[napi]
 pub const COMPLETED_ERRNO: u32 = 2;
 
+/// Word of the completions: how late the first due timer is, the latest of them, in microseconds, up
+/// to 35 minutes; 0 without due timers.
+#[napi]
+pub const COMPLETED_LATENESS: u32 = 3;
+
+/// Word of the completions: bytes received from all sources.
+#[napi]
+pub const COMPLETED_RECEIVED: u32 = 4;
+
 /// Words of the completions before the first id.
 #[napi]
-pub const COMPLETED_HEADER: u32 = 3;
+pub const COMPLETED_HEADER: u32 = 5;
 
 /// Words of a ready source: its index, its readiness, and the result of receiving.
 #[napi]
@@ -80,6 +91,8 @@ pub(super) fn complete(
     header[COMPLETED_DUE as usize] = turn.due.len() as i32;
     header[COMPLETED_READY as usize] = turn.ready.len() as i32;
     header[COMPLETED_ERRNO as usize] = errno;
+    let lateness = core.wheel().lateness() / TICKS_PER_MICROSECOND;
+    header[COMPLETED_LATENESS as usize] = i32::try_from(lateness).unwrap_or(i32::MAX);
     for (word, id) in due.iter_mut().zip(&turn.due) {
         *word = id.0 as i32;
     }
@@ -91,8 +104,10 @@ pub(super) fn complete(
             receiver.receive(core, *event),
         ];
     }
+    header[COMPLETED_RECEIVED as usize] = receiver.received() as i32;
     Ok(())
 }
 
+const TICKS_PER_MICROSECOND: u64 = 1_000;
 const HEADER: usize = COMPLETED_HEADER as usize;
 const SOURCE: usize = READY_WORDS as usize;

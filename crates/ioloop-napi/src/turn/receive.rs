@@ -33,17 +33,29 @@ impl<'call> Room<'call> {
 
     /// Receives at most `bytes` from each source. A source that gave so many may have more.
     pub(super) fn at_most(self, bytes: usize) -> Receiver<'call> {
-        Receiver { room: self, bytes }
+        let size = self.free.len();
+        Receiver {
+            room: self,
+            size,
+            bytes,
+        }
     }
 }
 
 /// Receives for the sources of one turn.
 pub(super) struct Receiver<'call> {
     room: Room<'call>,
+    /// Bytes that were free when the turn began.
+    size: usize,
     bytes: usize,
 }
 
 impl Receiver<'_> {
+    /// Bytes received from all sources so far.
+    pub(super) fn received(&self) -> usize {
+        self.size - self.room.free.len()
+    }
+
     /// Bytes received from the source of this event: 0 at EOF, a negative errno, or
     /// [`NOT_RECEIVED`].
     pub(super) fn receive(&mut self, core: &Core, event: Event) -> i32 {

@@ -74,6 +74,7 @@ pub struct Reactor<S> {
     next_generation: u32,
     /// Events of removed registrations since the last rebuild.
     stale_events: u32,
+    rebuilds: u32,
     /// A registration was removed from `entries` and not from the selector, where it may still
     /// report.
     may_hold_stale: bool,
@@ -97,6 +98,7 @@ impl<S: AsFd> Reactor<S> {
             ready: ReadyList::default(),
             next_generation: 0,
             stale_events: 0,
+            rebuilds: 0,
             may_hold_stale: false,
             stale: Vec::new(),
         })

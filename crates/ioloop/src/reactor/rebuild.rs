@@ -22,6 +22,12 @@ impl<S: AsFd> Reactor<S> {
         self.stale_events >= STALE_EVENT_LIMIT
     }
 
+    /// How often the selector was replaced.
+    #[must_use]
+    pub fn rebuilds(&self) -> u32 {
+        self.rebuilds
+    }
+
     /// Replaces the selector by a new one with all sources. `enter` adds what else belongs there,
     /// last. Tokens stay valid. Registrations whose descriptor was closed are removed as stale.
     ///
@@ -50,6 +56,7 @@ impl<S: AsFd> Reactor<S> {
         }
         self.poll = poll;
         self.may_hold_stale = false;
+        self.rebuilds = self.rebuilds.saturating_add(1);
         Ok(())
     }
 
@@ -108,6 +115,7 @@ mod tests {
         churn(&mut reactor, &socket, 1);
         assert!(reactor.needs_rebuild());
         reactor.rebuild(|_| Ok(())).unwrap();
+        assert_eq!(reactor.rebuilds(), 1);
         reactor.next_generation = token::BOUNDARY - 3;
         churn(&mut reactor, &socket, 6);
         assert!(!reactor.needs_rebuild());

@@ -33,6 +33,8 @@ pub struct Wheel {
     /// The level-0 slot of the front, as a number of slots since tick 0. Timers of this slot and of
     /// those before are in the front, all others in a level.
     cursor: u64,
+    /// See [`Wheel::lateness`].
+    lateness: u64,
 }
 
 impl Wheel {
@@ -44,6 +46,7 @@ impl Wheel {
             levels: Box::new(std::array::from_fn(|_| Level::new())),
             front: Front::default(),
             cursor: 0,
+            lateness: 0,
         }
     }
 
@@ -96,6 +99,9 @@ impl Wheel {
         let before = due.len();
         let limit = before.saturating_add(budget);
         self.refill(now);
+        // A timer that is due is in the front by now.
+        let earliest = self.front.next_deadline();
+        self.lateness = earliest.map_or(0, |deadline| now.saturating_sub(deadline));
         while self.front.fire(now, limit, &mut self.table, due) {
             // Also when the budget is spent: `next_wake` then has its answer in the front.
             self.refill(now);
@@ -103,6 +109,13 @@ impl Wheel {
         if due.len() > before {
             self.give_back();
         }
+    }
+
+    /// How long after its deadline the last [`expire`](Self::expire) fired its first timer, the latest
+    /// of them, in ticks; 0 if it fired none.
+    #[must_use]
+    pub fn lateness(&self) -> u64 {
+        self.lateness
     }
 
     /// Frees the memory of many timers once none is left. Dead items refer to the table, so they are
