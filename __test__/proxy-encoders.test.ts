@@ -140,7 +140,7 @@ testWith('socat')('a header of version 1 through socat', (t) =>
   onLoop(async (loop) => {
     await using server = serveViews(loop, true);
     const line = String.raw`PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n`;
-    const command = `printf '${line}hello' | socat - TCP4:127.0.0.1:${portOf(server)}`;
+    const command = `printf '${line}hello' | socat -t 30 - TCP4:127.0.0.1:${portOf(server)}`;
     const { stdout } = await run('sh', ['-c', command]);
     const [view = '', echo] = stdout.split('\n');
     t.like(JSON.parse(view), { address: CLIENT });
