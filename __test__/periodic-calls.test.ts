@@ -70,6 +70,27 @@ for (const [how, callback] of FAILURES) {
   );
 }
 
+for (const result of [undefined, Promise.resolve()]) {
+  const how = result === undefined ? 'returned' : 'resolved';
+  test.serial(`a next call that an override refuses is reported (the callback has ${how})`, (t) =>
+    withPeriodics(async (loop, clock) => {
+      const { callAt } = loop;
+      const periodic = new PeriodicCallback(() => {
+        loop.callAt = () => {
+          throw new Error('refused');
+        };
+        return result;
+      }, 1000);
+      periodic.start();
+      await pass(loop, clock, 1.5);
+      loop.callAt = callAt;
+      const errors = takeReports(loop).map(({ error }) => (error as Error).message);
+      t.deepEqual(errors, ['refused']);
+      periodic.stop();
+    }),
+  );
+}
+
 /** The bad value, and the code of the error. */
 const BAD_PERIODS: readonly [unknown, string][] = [
   [0, 'ERR_OUT_OF_RANGE'],

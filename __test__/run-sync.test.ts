@@ -210,6 +210,20 @@ test('arguments of a wrong type reject, and start nothing', (t) =>
     await runTurns(loop);
   }));
 
+test('a timeout that an override refuses rejects, and the function never runs', (t) =>
+  withLoop(async (loop) => {
+    const { callAt } = loop;
+    let ran = false;
+    loop.callAt = () => {
+      throw new Error('refused');
+    };
+    const refused = loop.runSync(() => void (ran = true), { timeout: 5 });
+    await t.throwsAsync(refused, { message: 'refused' });
+    loop.callAt = callAt;
+    await loop.runSync(async () => {});
+    t.false(ran);
+  }));
+
 test('runSync runs a hundred times in a row', (t) =>
   withLoop(async (loop) => {
     for (let round = 0; round < 100; round += 1) {

@@ -115,6 +115,12 @@ class Run implements GuardedCall<undefined, undefined> {
   }
 
   onReturn(): void {
+    // A method of a subclass may throw, after a promise as well, where nothing would catch it.
+    guardOf(this.#loop).attempt(scheduleNext, this);
+  }
+
+  /** Schedules the next call, unless the timer is stopped. */
+  scheduleNext(): void {
     if (this.#timeout !== null && !this.#loop.closed) this.#timeout = this.#next();
   }
 
@@ -130,6 +136,10 @@ class Run implements GuardedCall<undefined, undefined> {
     const spread = this.#jitter * this.#period * (Math.random() - 0.5);
     return this.#loop.callAt(this.#point + spread, this.#fire);
   }
+}
+
+function scheduleNext(run: Run): void {
+  run.scheduleNext();
 }
 
 function periodSeconds(callbackTime: number | Duration): number {

@@ -33,12 +33,13 @@ export async function runSync<T>(
   timeout: number | null,
 ): Promise<T | undefined> {
   const run = new Run(loop, main);
-  loop.addCallback(run.begin);
-  const handle =
-    timeout === null ? null : loop.callLater(timeout, run.expire, Math.max(timeout, 0));
+  let handle: Timeout | null = null;
   try {
+    loop.addCallback(run.begin);
+    if (timeout !== null) handle = loop.callLater(timeout, run.expire, Math.max(timeout, 0));
     await loop.start();
   } finally {
+    // The callback may be left in the queue: a method of a subclass has thrown, or start() has.
     run.over = true;
     if (handle !== null) loop.removeTimeout(handle);
   }
