@@ -373,8 +373,5 @@ export declare const SUBMIT_OPERATIONS: number
 /** Result of a turn: the selector wakes at the next deadline among the timers that are armed. */
 export declare const TURN_ALARMED: number
 
-/** Result of a turn: a system call failed, with its errno among the completions. */
-export declare const TURN_FAILED: number
-
 /** Result of a turn: a budget has left work for the next one, which need not wait. */
 export declare const TURN_MORE: number

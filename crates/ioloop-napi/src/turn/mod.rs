@@ -85,10 +85,6 @@ pub const TURN_MORE: i32 = 1;
 #[napi]
 pub const TURN_ALARMED: i32 = 2;
 
-/// Result of a turn: a system call failed, with its errno among the completions.
-#[napi]
-pub const TURN_FAILED: i32 = 4;
-
 fn turn(
     open: &mut Open,
     now: f64,
@@ -115,9 +111,7 @@ fn turn(
         let _kept = core.rebuild(|selector| driver.move_to(selector));
     }
     let bit = |is_set, bit| if is_set { bit } else { 0 };
-    Ok(bit(turn.more || core.reactor().has_stale(), TURN_MORE)
-        | bit(turn.alarmed, TURN_ALARMED)
-        | bit(errno != 0, TURN_FAILED))
+    Ok(bit(turn.more || core.reactor().has_stale(), TURN_MORE) | bit(turn.alarmed, TURN_ALARMED))
 }
 
 fn sleep(open: &mut Open, now: f64, submitted: Submitted<'_>, paused: bool) -> f64 {
