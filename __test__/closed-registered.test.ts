@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
-import { closeAll, nodeTurns, pairAt, pipe, readablePair } from './helpers/fds.js';
+import { closeAll, isOpen, nodeTurns, pairAt, pipe, readablePair } from './helpers/fds.js';
 import { countCalls, runTurns, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 const { NONE, READ } = IOLoop;
@@ -167,4 +167,35 @@ test.serial('a loop works after a thousand sources that were closed without remo
     t.is(counter.calls, 1);
     closeAll(readable, peer);
   }),
+);
+
+test.serial(
+  'a socket whose handler cannot be ended is closed, and its other handlers end',
+  async (t) => {
+    await withLoop((first) =>
+      withLoop((second) => {
+        const [mine, peer] = Socket.pair();
+        const { fd } = mine;
+        // It looks like a stream of Node's, whose reading is resumed when the handler ends.
+        const file = {
+          fd,
+          listenerCount: () => 0,
+          readableLength: 0,
+          _handle: {
+            readStop: () => {},
+            reading: true,
+            readStart() {
+              throw new Error('gone');
+            },
+          },
+        };
+        first.addHandler(file, () => {}, READ);
+        second.addHandler(mine, () => {}, READ);
+        t.throws(() => mine.close(), { message: 'gone' });
+        t.false(isOpen(fd));
+        t.throws(() => second.updateHandler(fd, READ), { code: 'ERR_IOLOOP_FD_UNKNOWN' });
+        peer.close();
+      }),
+    );
+  },
 );

@@ -137,8 +137,12 @@ export class Descriptor {
 
   /** Closes it, unless it is closed or another file's. Its registrations end before. */
   close(): void {
-    const number = this.release();
-    if (number >= 0) native.fdClose(number);
+    const number = this.use();
+    try {
+      this.#end();
+    } finally {
+      if (number >= 0) native.fdClose(number);
+    }
   }
 
   /** Gives up the ownership: the number to close, or {@link NONE}. Its registrations end before. */
@@ -167,8 +171,12 @@ export class Descriptor {
     const watcher = this.#watcher;
     const watchers = this.#watchers;
     this.#watcher = this.#watchers = null;
-    watcher?.onDescriptorGone();
-    for (const other of watchers ?? []) other.onDescriptorGone();
+    try {
+      // A handler resumes the reading ahead of its file, which may be another's, and throw.
+      watcher?.onDescriptorGone();
+    } finally {
+      for (const other of watchers ?? []) other.onDescriptorGone();
+    }
   }
 
   #forget(): void {
