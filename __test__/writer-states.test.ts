@@ -1,10 +1,12 @@
 /** The tables of `ts/streams/writer.ts` and its base: any events, on a socket whose peer is slow. */
 import assert from 'node:assert/strict';
+import { queryObjects } from 'node:v8';
 import * as fc from 'fast-check';
 import test from 'ava';
 import { capacities, FdWriter, native, SendBatch } from '#internal';
-import { Socket } from 'ioloop';
+import { IOStream, Socket } from 'ioloop';
 import { closeAll } from './helpers/fds.js';
+import { onLoop } from './helpers/loop.js';
 
 type Sending = 'open, none queued' | 'open, queued' | 'blocked' | 'failed';
 type Side = 'open' | 'ending' | 'ended' | 'closed';
@@ -243,3 +245,22 @@ test('any events leave a writer in the states of its tables, and reach all of th
   );
   t.deepEqual([...visited].toSorted(), [...STATES].toSorted());
 });
+
+// Counts the objects of the whole process.
+test.serial('a stream that is only asked about its writes has no writer', (t) =>
+  onLoop(async (loop) => {
+    const writers = (): number => queryObjects(FdWriter, { format: 'count' });
+    const before = writers();
+    const [near, far] = Socket.pair().map((socket) => new IOStream(socket, { loop }));
+    assert.ok(near !== undefined && far !== undefined);
+    t.is(near.writeBufferSize, 0);
+    t.false(near.congested);
+    t.false(near.writing);
+    t.is(writers(), before);
+    await near.write('x');
+    t.is(writers(), before + 1);
+    near.close();
+    far.close();
+    t.is(far.writeBufferSize, 0);
+    t.false(far.congested);
+  }));

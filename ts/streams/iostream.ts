@@ -150,12 +150,12 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `maxWriteBufferSize` limits this sum; the watermarks count only the bytes.
    */
   get writeBufferSize(): number {
-    return this.#core.writer.held;
+    return this.#core.held;
   }
 
   /** True from the high watermark of unsent bytes down to the low one; {@link drain} then waits. */
   get congested(): boolean {
-    return this.#core.writer.congested;
+    return this.#core.congested;
   }
 
   /**

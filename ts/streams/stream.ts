@@ -129,6 +129,15 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#writer === null ? 0 : this.#writer.buffered;
   }
 
+  /** See {@link Writer.held}. */
+  get held(): number {
+    return this.#writer === null ? 0 : this.#writer.held;
+  }
+
+  get congested(): boolean {
+    return this.#writer !== null && this.#writer.congested;
+  }
+
   /** The connection attempt in progress. It resolves when the stream is open. */
   get connecting(): Promise<unknown> | null {
     return this.#connecting?.promise ?? null;
