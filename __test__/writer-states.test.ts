@@ -263,4 +263,5 @@ test.serial('a stream that is only asked about its writes has no writer', (t) =>
     far.close();
     t.is(far.writeBufferSize, 0);
     t.false(far.congested);
-  }));
+  }),
+);
