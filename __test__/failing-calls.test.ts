@@ -117,7 +117,7 @@ const REPLACING = `
     loop.removeTimeout(first);
     loop.callLater(1000, () => log.push('early'));
   };
-  const first = loop.callLater(0.05, () => log.push('cancelled'));
+  const first = loop.callAt(0, () => log.push('cancelled'));
   loop.callLater(0.5, () => loop.stop());
   await loop.start();
   console.log(JSON.stringify(log));
