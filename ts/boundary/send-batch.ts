@@ -50,23 +50,24 @@ export interface Sender {
   onSendError(error: unknown): void;
 }
 
-/** The pieces of one sender in a batch. */
+/** The promise of a chain that has none yet, or none any more. It is never settled, or seen. */
+const NO_PROMISE = new Deferred();
+
+/**
+ * The pieces of one sender in a batch. When they are sent, the next sender gets the object: one for
+ * each message, which a long-lived array and a writer refer to, would cost two write barriers.
+ */
 export class Chain {
   /** The promise that all writes of the chain share: it resolves when the last byte is sent. */
-  readonly done = new Deferred();
+  done = NO_PROMISE;
   /** Bytes of all pieces. */
   bytes = 0;
   /** The first record. */
-  readonly first: number;
+  first = 0;
   /** The last record so far. */
-  last: number;
+  last = 0;
   /** `null` once cancelled: none of it is sent, and no sender is notified. */
-  sender: Sender | null;
-
-  constructor(sender: Sender, first: number) {
-    this.sender = sender;
-    this.first = this.last = first;
-  }
+  sender: Sender | null = null;
 }
 
 /** As documented. It does not depend on the capacity of a batch. */
@@ -79,8 +80,8 @@ export class SendBatch {
   readonly #slab: Buffer;
   readonly #records: Int32Array;
   readonly #maxRecords: number;
-  /** The first {@link #chainCount} are in use; the array keeps its length, which is cheaper. */
-  readonly #chains: (Chain | null)[] = [];
+  /** The first {@link #chainCount} are in use; the others are for later. */
+  readonly #chains: Chain[] = [];
   #chainCount = 0;
   /** Bytes of the slab in use. */
   #used = 0;
@@ -191,9 +192,18 @@ export class SendBatch {
     this.#failures.push({ sender, error });
   }
 
-  /** Collects again. Chains are not kept alive, as they lead to their streams. */
+  /** Collects again. What is kept does not lead to streams, or to promises. */
   #clear(): void {
-    this.#chains.fill(null, 0, this.#chainCount);
+    for (let at = 0; at < this.#chainCount; at += 1) {
+      const chain = this.#chains[at] as Chain;
+      // Cancelled or failed: its sender may still have it.
+      if (chain.sender === null) {
+        this.#chains[at] = new Chain();
+        continue;
+      }
+      chain.sender = null;
+      chain.done = NO_PROMISE;
+    }
     this.#chainCount = 0;
     this.#used = 0;
     this.#count = 0;
@@ -230,12 +240,19 @@ export class SendBatch {
   }
 
   #start(sender: Sender, offset: number, length: number): Chain {
-    const chain = new Chain(sender, this.#count);
+    const chain = this.#nextChain();
+    chain.done = new Deferred();
+    chain.sender = sender;
     chain.bytes = length;
-    this.#addRecord(offset, length);
-    this.#chains[this.#chainCount] = chain;
+    chain.first = chain.last = this.#addRecord(offset, length);
     this.#chainCount += 1;
     return chain;
+  }
+
+  #nextChain(): Chain {
+    const at = this.#chainCount;
+    if (at === this.#chains.length) this.#chains.push(new Chain());
+    return this.#chains[at] as Chain;
   }
 
   #addRecord(offset: number, length: number): number {

@@ -160,14 +160,19 @@ export class ReadBuffer {
 
 /** A buffer for a reader that has bytes: one that another reader has released, if there is one. */
 export function takeReadBuffer(): ReadBuffer {
-  const buffer = spare ?? new ReadBuffer();
-  spare = null;
+  if (spareCount === 0) return new ReadBuffer();
+  spareCount -= 1;
+  const buffer = spares[spareCount] as ReadBuffer;
+  // It is its reader's, and may be garbage with it.
+  spares[spareCount] = NO_BYTES;
   return buffer;
 }
 
 /** Releases an empty buffer, which its reader does not use any more. */
 export function releaseReadBuffer(buffer: ReadBuffer): void {
-  spare = buffer;
+  if (spareCount === MOST_SPARES) return;
+  spares[spareCount] = buffer;
+  spareCount += 1;
 }
 
 const NOTHING = new Block(Buffer.alloc(0));
@@ -181,5 +186,12 @@ const LARGEST_SPARE = 16 * 1024 * 1024;
 /** The buffer of all readers without bytes. It is never filled: a read finds nothing to take. */
 export const NO_BYTES = new ReadBuffer();
 
-/** Most messages are read as they arrive: their reader takes this one, and releases it. */
-let spare: ReadBuffer | null = null;
+/**
+ * Most messages are read in the turn that receives them: as many buffers are in use as the turn has
+ * streams. These are kept. New ones would cost garbage collection, and write barriers.
+ */
+const spares: ReadBuffer[] = [];
+/** The first so many of {@link spares} are free; the array keeps its length, which is cheaper. */
+let spareCount = 0;
+/** The streams of a turn, about: 64 kB. */
+const MOST_SPARES = 1024;

@@ -1,5 +1,11 @@
 /** The writing side of a stream on a descriptor. */
-import { isNoMemory, isNoRoom, type Chain, type Sender } from '../boundary/send-batch.js';
+import {
+  isNoMemory,
+  isNoRoom,
+  type Chain,
+  type SendBatch,
+  type Sender,
+} from '../boundary/send-batch.js';
 import type { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
@@ -31,6 +37,7 @@ const enum Sending {
 /** The writing side of a stream on a socket, a pipe, or another file. */
 export class FdWriter extends BaseWriter implements Sender {
   readonly #sink: FdSink;
+  readonly #batch: SendBatch;
   #sending: Sending;
   /** The writes in the batch, with their promise. In state failed, those that were not sent. */
   #chain: Chain | null = null;
@@ -41,6 +48,7 @@ export class FdWriter extends BaseWriter implements Sender {
   constructor(owner: WriterOwner, sink: FdSink, limits: WriterLimits) {
     super(owner, limits);
     this.#sink = sink;
+    this.#batch = sink.batch;
     this.#sending = sink.connected ? Sending.Open : Sending.Blocked;
   }
 
@@ -61,7 +69,7 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 
   override flush(): void {
-    if (this.#chain !== null) this.#sink.batch.flush();
+    if (this.#chain !== null) this.#batch.flush();
   }
 
   protected override end(): void {
@@ -72,7 +80,7 @@ export class FdWriter extends BaseWriter implements Sender {
   protected override abandon(): (Deferred | null)[] {
     const chain = this.#chain;
     this.#chain = null;
-    if (chain !== null) this.#sink.batch.cancel(chain);
+    if (chain !== null) this.#batch.cancel(chain);
     return [chain?.done ?? null, ...(this.#queue?.abandon() ?? [])];
   }
 
@@ -129,7 +137,7 @@ export class FdWriter extends BaseWriter implements Sender {
 
   /** Encodes into the slab, without a buffer between, if the text is short for certain. */
   #writeString(text: string): Promise<void> {
-    const { batch } = this.#sink;
+    const batch = this.#batch;
     // A UTF-16 unit takes at most three bytes.
     const most = 3 * text.length;
     if (text.length === 0 || most > batch.smallPiece || most > this.#headroom()) {
@@ -142,7 +150,7 @@ export class FdWriter extends BaseWriter implements Sender {
 
   #writeBytes(bytes: Uint8Array): Promise<void> {
     const { length } = bytes;
-    const { batch } = this.#sink;
+    const batch = this.#batch;
     if (!this.#hasRoom(length)) return this.#refuse();
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
     if (!this.#canStage(length)) return this.#enqueue([bytes], true);
@@ -155,7 +163,7 @@ export class FdWriter extends BaseWriter implements Sender {
   #writeAll(list: readonly Data[]): Promise<void> {
     const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (total <= this.#sink.batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
+    if (total <= this.#batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
     // All or nothing, with one promise.
     if (!this.#hasRoom(total)) return this.#refuse();
     return this.#enqueue(pieces, false);
@@ -168,7 +176,7 @@ export class FdWriter extends BaseWriter implements Sender {
    */
   #canStage(length: number): boolean {
     if (this.#sending !== Sending.Open || this.#isQueued()) return false;
-    const { batch } = this.#sink;
+    const batch = this.#batch;
     if (batch.hasRoom(length)) return true;
     batch.flush();
     if (this.isClosed) throw this.owner.closedError();
@@ -187,7 +195,7 @@ export class FdWriter extends BaseWriter implements Sender {
   /** Whether the limit allows a write. A small one that would be queued adds its cost. */
   #hasRoom(length: number): boolean {
     if (this.limits.maxBufferSize === Infinity) return true;
-    const isSmall = length <= this.#sink.batch.smallPiece;
+    const isSmall = length <= this.#batch.smallPiece;
     const cost = isSmall && this.#isQueued() ? SMALL_WRITE_COST : 0;
     return length + cost <= this.#headroom();
   }
@@ -213,7 +221,7 @@ export class FdWriter extends BaseWriter implements Sender {
   /** Adds one write to the queue. Its small pieces are copied, as documented. */
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
     const queue = this.#ownQueue();
-    const { smallPiece } = this.#sink.batch;
+    const { smallPiece } = this.#batch;
     for (const piece of pieces) {
       if (piece.length <= smallPiece) queue.copy(piece);
       else queue.refer(piece);
