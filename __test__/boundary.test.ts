@@ -242,6 +242,40 @@ test('a batch sends the chains of its senders, each in its order', (t) => {
   closeAll(...left, ...right, reader, writer);
 });
 
+test('a chain that was sent is used again; a failed or cancelled one stays with its sender', async (t) => {
+  const [first, second] = Socket.pair();
+  const batch = new SendBatch(64, 8, (error) => t.fail(String(error)));
+  const senderOn = (fd: number) => ({
+    fd,
+    mode: MODE_STREAM,
+    onSent: () => {},
+    onSendFailed: () => {},
+    onSendError: () => {},
+  });
+  const writeAll = () =>
+    [first.fd, -1, first.fd].map((fd) => batch.writeString(senderOn(fd), null, 'ab'));
+  const before = writeAll();
+  const promises = before.map(({ done }) => done.promise);
+  batch.cancel(before[2] as (typeof before)[0]);
+  batch.flush();
+  await promises[0];
+  const after = writeAll();
+  t.deepEqual(
+    after.map((chain, at) => chain === before[at]),
+    [true, false, false],
+  );
+  t.not(after[0]?.done.promise, promises[0]);
+  for (const at of [1, 2]) {
+    t.is(before[at]?.done.promise, promises[at]);
+    t.is(before[at]?.bytes, 2);
+  }
+  const sent = [after[0]?.done.promise, after[2]?.done.promise];
+  batch.flush();
+  await Promise.all(sent);
+  t.is(String(second.recv(64)), 'ababab');
+  closeAll(first, second);
+});
+
 test('the bits of interests and reports are the same on both sides', (t) => {
   const core = new Core();
   const [first, second] = Socket.pair();
