@@ -375,3 +375,36 @@ export declare const TURN_ALARMED: number
 
 /** Result of a turn: a budget has left work for the next one, which need not wait. */
 export declare const TURN_MORE: number
+
+/**
+ * Answers a question: the function that blocks and the stack, or the reason why there is none. A
+ * thread that a debugger has paused is not blocked: `held` drops the report.
+ */
+export declare function watchdogAnswer(question: number, place: string | undefined | null, stack: string | undefined | null, reason: string | undefined | null, held: boolean): void
+
+/** Whether the block of this question goes on. The thread that asks may have paused it. */
+export declare function watchdogBlocked(question: number): boolean
+
+/**
+ * Makes this thread the sampler until its environment ends: `ask(question)` is called for each
+ * stack that is wanted, and `watchdogAnswer` answers.
+ *
+ * # Errors
+ *
+ * Of Node-API, thrown.
+ */
+export declare function watchdogSample(ask: (arg0: number) => void): void
+
+/**
+ * Watches the loop of this thread from now on, with a threshold in seconds. `action` is `log`,
+ * `kill` or `report`; only `report` calls `report(seconds, place, stack, reason)`, on this thread.
+ * `hasStack` means that the sampler can pause this thread.
+ *
+ * # Errors
+ *
+ * Thrown: the process has no libuv; the thread cannot start.
+ */
+export declare function watchdogStart(seconds: number, action: string, hasStack: boolean, report: (arg0: number, arg1?: string | undefined | null, arg2?: string | undefined | null, arg3?: string | undefined | null) => void): ExternalObject<Watched>
+
+/** Ends the watch. A report that is under way may still come. */
+export declare function watchdogStop(watched: ExternalObject<Watched>): void

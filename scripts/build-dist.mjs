@@ -12,7 +12,12 @@ const typings = compile('tsconfig.json');
 if (typings === null) process.exit(1);
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: ['ts/index.ts', 'ts/internal.ts'],
+  // The sampler is the program of a worker, which finds it beside the bundle.
+  entryPoints: {
+    index: 'ts/index.ts',
+    internal: 'ts/internal.ts',
+    'stack-sampler': 'ts/loop/stack-sampler.ts',
+  },
   outdir: dist,
   bundle: true,
   splitting: true,

@@ -61,5 +61,6 @@ export type {
 } from './streams/options.js';
 export { SSLIOStreamDuplex } from './streams/adapters/tls-duplex.js';
 export type { Data } from './streams/data.js';
+export type { BlockedReport } from './loop/watchdog.js';
 export type { WaitOptions } from './loop/wait.js';
 export type { WebStreamPair } from './streams/adapters/web-streams.js';

@@ -12,5 +12,8 @@ export const native: typeof binding = binding;
 /** The core of one loop: an opaque value that functions of {@link native} take. */
 export type NativeHandle = Exclude<ReturnType<typeof binding.loopOpen>, number>;
 
+/** A watch of the watchdog on one loop: an opaque value. */
+export type NativeWatch = ReturnType<typeof binding.watchdogStart>;
+
 // A worker may be terminated at any moment, with sockets open. The main thread ends with the process.
 if (!isMainThread) binding.closeAtEnd();

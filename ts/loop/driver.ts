@@ -16,10 +16,15 @@ export type Driver = 'libuv' | 'thread';
  * @throws `ERR_INVALID_ARG_VALUE` if `IOLOOP_DRIVER` is not a driver, or is `libuv` on Bun or Deno.
  */
 export function chooseDriver(): Driver {
-  const hasLibuv = process.versions['bun'] === undefined && !('Deno' in globalThis);
+  const isLibuvUsable = hasLibuv();
   const wanted = process.env['IOLOOP_DRIVER'];
-  if (wanted === undefined || wanted === '') return hasLibuv ? 'libuv' : 'thread';
-  if (wanted === 'thread' || (wanted === 'libuv' && hasLibuv)) return wanted;
-  const expected = hasLibuv ? "'libuv' or 'thread'" : "'thread' on this runtime";
+  if (wanted === undefined || wanted === '') return isLibuvUsable ? 'libuv' : 'thread';
+  if (wanted === 'thread' || (wanted === 'libuv' && isLibuvUsable)) return wanted;
+  const expected = isLibuvUsable ? "'libuv' or 'thread'" : "'thread' on this runtime";
   throw invalidArgValue('IOLOOP_DRIVER', wanted, expected);
+}
+
+/** Whether this runtime has a usable libuv. Asks the runtime, not libuv. */
+export function hasLibuv(): boolean {
+  return process.versions['bun'] === undefined && !('Deno' in globalThis);
 }

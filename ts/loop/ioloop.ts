@@ -2,7 +2,7 @@
 import { native } from '../boundary/native.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
-import { checkFunction, checkSeconds, isThenable } from '../support/checks.js';
+import { checkFunction, checkSeconds, checkThreshold, isThenable } from '../support/checks.js';
 import { Deferred } from '../support/deferred.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import {
@@ -31,6 +31,7 @@ import { runSync, type Main } from './run-sync.js';
 import { Timeout } from './timeouts.js';
 import { Timings } from './timings.js';
 import { Turns } from './turns.js';
+import { logReport, Watchdog, type BlockedReport } from './watchdog.js';
 
 /** The class of a loop, for {@link IOLoop.configure}. */
 export type IOLoopClass = new (options?: IOLoopOptions) => IOLoop;
@@ -73,6 +74,7 @@ export class IOLoop implements AsyncDisposable {
   readonly #time!: () => number;
   readonly #driver!: Driver;
   readonly #turns!: Turns;
+  readonly #watchdog = new Watchdog();
   #closed = false;
   /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
@@ -224,7 +226,14 @@ export class IOLoop implements AsyncDisposable {
     }
     const slot = IOLoop.#current;
     const { promise, resolve } = new Deferred();
-    this.#turns.start(resolve);
+    // Before the turns: it schedules its own beginning right before the first of them.
+    this.#watchdog.onStart();
+    try {
+      this.#turns.start(resolve);
+    } catch (error) {
+      this.#watchdog.onStop();
+      throw error;
+    }
     this.#finished = promise;
     slot.enter(this);
     try {
@@ -232,6 +241,7 @@ export class IOLoop implements AsyncDisposable {
     } finally {
       this.#finished = null;
       slot.leave(this);
+      this.#watchdog.onStop();
     }
   }
 
@@ -266,6 +276,7 @@ export class IOLoop implements AsyncDisposable {
     if (this.#turns.running) throw runningLoop('close');
     const sources = allFds === true ? this.#turns.handlers.files() : [];
     this.#closed = true;
+    this.#watchdog.unset();
     this.#turns.close();
     for (const source of sources) {
       this.#turns.guard.attempt(() => {
@@ -523,6 +534,74 @@ export class IOLoop implements AsyncDisposable {
     this.#turns.timings = null;
   }
 
+  /**
+   * Ends the process by SIGALRM when the loop is blocked for `seconds`, or calls `action(report)`.
+   * `null` for `seconds` ends the watch. A loop has one threshold: a later call, also of
+   * {@link setBlockingLogThreshold}, replaces it.
+   *
+   * A loop is blocked while its thread neither begins an iteration of Node's event loop nor waits
+   * for events: one callback, handler or microtask, or one of Node's own callbacks, takes all that
+   * time. It is watched from its first turn to its last, by a thread of its own, every 10 ms at most;
+   * the loop itself does nothing for it.
+   *
+   * - `action` null: the process ends during the block, after the report was written to the standard
+   *   error as {@link setBlockingLogThreshold} does. If the program has a listener for SIGALRM, the
+   *   signal goes there instead.
+   * - `action` a function: called once per block, as a callback of the loop, when the block is over,
+   *   in the async context of this call. Its failure goes to {@link handleCallbackException}.
+   *
+   * Not a block: the time in which the process is stopped (SIGSTOP) or the machine sleeps, and a
+   * debugger that has paused the program. On a machine without CPU to spare a report may be late, and
+   * a turn that waits for the CPU counts as blocked.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless `seconds` is above 0 and finite;
+   * `ERR_IOLOOP_UNSUPPORTED` on Bun and Deno; `ERR_IOLOOP_CLOSED`.
+   */
+  setBlockingSignalThreshold(
+    seconds: number | null,
+    action: ((report: BlockedReport) => unknown) | null,
+  ): void {
+    if (action !== null) checkFunction('action', action);
+    this.#setThreshold(seconds, action ?? 'kill');
+  }
+
+  /**
+   * Writes a report to the standard error when the loop is blocked for `seconds`, while it is still
+   * blocked: for how long, the function that blocks it with its line, and the JavaScript stack. `null`
+   * ends the watch.
+   *
+   * The stack is taken by the inspector, from a worker that exists while a loop of the main thread has
+   * a threshold. Without a stack the report says why:
+   *
+   * - The thread is in a native function, such as `fs.readFileSync`. A second report has the stack as
+   *   soon as JavaScript runs again.
+   * - The loop belongs to a worker.
+   *
+   * If {@link logStack} is overridden, it is called instead, when the block is over. Otherwise as
+   * {@link setBlockingSignalThreshold}.
+   *
+   * @throws As {@link setBlockingSignalThreshold}.
+   */
+  setBlockingLogThreshold(seconds: number | null): void {
+    const isOverridden = this.logStack !== IOLoop.prototype.logStack;
+    this.#setThreshold(
+      seconds,
+      isOverridden
+        ? (report: BlockedReport): void => {
+            this.logStack(report);
+          }
+        : 'log',
+    );
+  }
+
+  /**
+   * Logs a report to the console. For use as the action of {@link setBlockingSignalThreshold}, and to
+   * be overridden for {@link setBlockingLogThreshold}.
+   */
+  logStack(report: BlockedReport): void {
+    logReport(report);
+  }
+
   /** The number of the descriptor of `fd`, and `fd` itself. For subclasses. */
   splitFd<F extends FdLike>(fd: F): [number, F] {
     return [fdOf(fd), fd];
@@ -553,6 +632,27 @@ export class IOLoop implements AsyncDisposable {
   /** @internal For the classes of this package that are built on the loop. */
   get [INTERNALS](): LoopInternals {
     return this.#turns;
+  }
+
+  #setThreshold(
+    seconds: number | null,
+    action: 'log' | 'kill' | ((report: BlockedReport) => unknown),
+  ): void {
+    if (seconds !== null) checkThreshold('seconds', seconds);
+    this.#assertOpen();
+    if (seconds === null) {
+      this.#watchdog.unset();
+      return;
+    }
+    const context = capture();
+    this.#watchdog.set(
+      seconds,
+      typeof action === 'string'
+        ? action
+        : (report): void => {
+            if (!this.#closed) this.#turns.addCallback(action, [report], context);
+          },
+    );
   }
 
   #assertOpen(): void {

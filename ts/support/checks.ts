@@ -40,6 +40,15 @@ export function checkSeconds(name: string, value: unknown): void {
   }
 }
 
+/** @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless it is finite and above 0. */
+export function checkThreshold(name: string, value: unknown): void {
+  checkSeconds(name, value);
+  const seconds = value as number;
+  if (!(seconds > 0 && Number.isFinite(seconds))) {
+    throw outOfRange(name, value, 'finite and above 0');
+  }
+}
+
 /** Whether `value` can be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

@@ -3,7 +3,8 @@
 //!
 //! # Contracts
 //!
-//! - Everything runs on the JavaScript thread, except the thread of `driver/thread.rs`.
+//! - Everything runs on the JavaScript thread, except the threads of `driver/thread.rs` and
+//!   `watchdog/mod.rs`.
 //! - Functions return an `i32`: 0 or more is the result, less is a negative `errno` (`errno.rs`).
 //!   They throw for bugs only: wrong types, panics. `ts/support/errors.ts` makes the errors.
 //! - A typed array is borrowed for one call. No pointer into it is kept.
@@ -14,7 +15,7 @@
 //! What JavaScript calls once per message, connection or turn is a `glue!` (`glue.rs`); all else is
 //! `#[napi]`. Both stand at the function itself.
 //!
-//! `unsafe` stands in `glue.rs`, `fd.rs` and `driver/libuv.rs`.
+//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs` and `watchdog/pulse.rs`.
 #![deny(unsafe_code)]
 // `#[napi]` owns the values that JavaScript passes.
 #![expect(
@@ -37,3 +38,4 @@ mod owned;
 mod readiness;
 mod registration;
 mod turn;
+mod watchdog;

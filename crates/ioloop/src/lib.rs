@@ -20,6 +20,7 @@ pub mod net;
 pub mod reactor;
 pub mod remote;
 pub mod timer;
+pub mod watchdog;
 
 pub use error::{Error, Result};
 pub use event_loop::{EventLoop, Turn};

@@ -1,0 +1,319 @@
+//! The watchdog: one thread for all watched loops of the process, while there are any.
+//!
+//! The thread reads the [pulse] of each watched loop every few milliseconds; the core's
+//! [`Case`] decides. What follows when a loop is blocked for its threshold:
+//!
+//! ```text
+//!  watchdog thread                  sampler (a worker)               blocked thread
+//!  ───────────────                  ──────────────────               ──────────────
+//!  asks for the stack        ───▶   pauses it by the inspector  ───▶ paused, if it runs JavaScript
+//!  has its answer, or not    ◀───  `watchdogAnswer`; resumes   ───▶ runs on
+//!  logs, posts the report,
+//!  or ends the process
+//! ```
+//!
+//! The lock of the registry is held neither for a write nor for a call into Node.
+
+mod pulse;
+mod report;
+
+use std::cell::RefCell;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ioloop::watchdog::{AttentiveClock, Case, LONGEST_INTERVAL, Patience, Sampler, Step};
+use napi::Status;
+use napi::bindgen_prelude::{Env, External, FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+
+use pulse::{Counter, Meter};
+use report::{Action, Answer, Report};
+
+/// A watch on one loop: an opaque value of JavaScript, on its thread. Dropping it ends the watch.
+pub struct Watched {
+    id: u32,
+    meter: RefCell<Option<Meter>>,
+}
+
+type Ask = ThreadsafeFunction<FnArgs<(u32,)>, (), FnArgs<(u32,)>, Status, false>;
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    entries: Vec::new(),
+    sampler: None,
+    last_id: 0,
+    is_running: false,
+});
+/// The registry has something that the thread has to look at now.
+static CHANGED: Condvar = Condvar::new();
+
+struct Registry {
+    entries: Vec<Entry>,
+    sampler: Option<Arc<Ask>>,
+    last_id: u32,
+    is_running: bool,
+}
+
+/// One watched loop.
+struct Entry {
+    id: u32,
+    counter: Arc<Counter>,
+    case: Case<Answer>,
+    /// The number of the last question to the sampler.
+    question: u32,
+    /// The sampler can pause this thread.
+    is_sampled: bool,
+    action: Arc<Action>,
+}
+
+/// What the thread does without the lock.
+enum Task {
+    Ask(Arc<Ask>, u32),
+    Act(Arc<Action>, Report),
+}
+
+/// Watches the loop of this thread from now on, with a threshold in seconds. `action` is `log`,
+/// `kill` or `report`; only `report` calls `report(seconds, place, stack, reason)`, on this thread.
+/// `hasStack` means that the sampler can pause this thread.
+///
+/// # Errors
+///
+/// Thrown: the process has no libuv; the thread cannot start.
+#[napi(catch_unwind)]
+#[allow(
+    clippy::type_complexity,
+    reason = "napi-derive makes the typing of the type as it is written"
+)]
+pub fn watchdog_start(
+    env: Env,
+    seconds: f64,
+    action: String,
+    has_stack: bool,
+    report: Function<'_, FnArgs<(f64, Option<String>, Option<String>, Option<String>)>, ()>,
+) -> napi::Result<External<Watched>> {
+    let action = Action::parse(&action, &report)?;
+    let meter = Meter::start(env)?;
+    let patience = match action {
+        Action::Post(_) => Patience::AfterBlock,
+        Action::Log | Action::Kill => Patience::DuringBlock,
+    };
+    let sampler = if has_stack {
+        Sampler::Ready
+    } else {
+        Sampler::Absent
+    };
+    let threshold = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let mut registry = lock();
+    registry.last_id += 1;
+    let id = registry.last_id;
+    registry.entries.push(Entry {
+        id,
+        counter: Arc::clone(meter.counter()),
+        case: Case::new(threshold, sampler, patience),
+        question: 0,
+        is_sampled: has_stack,
+        action: Arc::new(action),
+    });
+    let watched = Watched {
+        id,
+        meter: RefCell::new(Some(meter)),
+    };
+    if registry.is_running {
+        CHANGED.notify_one();
+    } else {
+        std::thread::Builder::new()
+            .name("ioloop-watchdog".into())
+            .spawn(run)
+            .map_err(|error| napi::Error::from_reason(format!("the watchdog's thread: {error}")))?;
+        registry.is_running = true;
+    }
+    drop(registry);
+    Ok(External::new(watched))
+}
+
+/// Ends the watch. A report that is under way may still come.
+#[napi(catch_unwind)]
+pub fn watchdog_stop(watched: &External<Watched>) {
+    watched.end();
+}
+
+/// Makes this thread the sampler until its environment ends: `ask(question)` is called for each
+/// stack that is wanted, and `watchdogAnswer` answers.
+///
+/// # Errors
+///
+/// Of Node-API, thrown.
+#[napi(catch_unwind)]
+pub fn watchdog_sample(env: Env, ask: Function<'_, FnArgs<(u32,)>, ()>) -> napi::Result<()> {
+    let ask: Ask = ask.build_threadsafe_function().build()?;
+    let sampler = Arc::new(ask);
+    let hooked = Arc::clone(&sampler);
+    env.add_env_cleanup_hook((), move |()| {
+        let mut registry = lock();
+        let current = registry.sampler.take();
+        registry.sampler = current.filter(|current| !Arc::ptr_eq(current, &hooked));
+    })?;
+    let mut registry = lock();
+    // Questions that were asked while it started.
+    let waiting = registry
+        .entries
+        .iter()
+        .filter(|entry| entry.case.is_asked());
+    let questions: Vec<u32> = waiting.map(|entry| entry.question).collect();
+    registry.sampler = Some(Arc::clone(&sampler));
+    drop(registry);
+    for question in questions {
+        Task::Ask(Arc::clone(&sampler), question).run();
+    }
+    Ok(())
+}
+
+/// Whether the block of this question goes on. The thread that asks may have paused it.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn watchdog_blocked(question: u32) -> bool {
+    let mut registry = lock();
+    registry.entry_of(question).is_some_and(Entry::is_blocked)
+}
+
+/// Answers a question: the function that blocks and the stack, or the reason why there is none. A
+/// thread that a debugger has paused is not blocked: `held` drops the report.
+#[napi(catch_unwind)]
+pub fn watchdog_answer(
+    question: u32,
+    place: Option<String>,
+    stack: Option<String>,
+    reason: Option<String>,
+    held: bool,
+) {
+    let mut registry = lock();
+    let Some(entry) = registry.entry_of(question) else {
+        return;
+    };
+    entry.case.answer(Answer {
+        place,
+        stack,
+        reason,
+        held,
+    });
+    CHANGED.notify_one();
+}
+
+impl Watched {
+    fn end(&self) {
+        let mut registry = lock();
+        registry.entries.retain(|entry| entry.id != self.id);
+        if registry.entries.is_empty() {
+            CHANGED.notify_one();
+        }
+        drop(registry);
+        drop(self.meter.take());
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Registry {
+    fn entry_of(&mut self, question: u32) -> Option<&mut Entry> {
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.question == question && question != 0)
+    }
+
+    /// Looks at all loops.
+    fn look(&mut self, now: Duration) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        // The environments of entries without a pulse have ended.
+        self.entries.retain(|entry| entry.counter.read().is_some());
+        for entry in &mut self.entries {
+            let Some(pulse) = entry.counter.read() else {
+                continue;
+            };
+            let report = match entry.case.look(now, pulse) {
+                Step::Wait => continue,
+                Step::Ask => {
+                    self.last_id += 1;
+                    entry.question = self.last_id;
+                    // While the sampler starts, the question waits for it.
+                    let ready = self.sampler.as_ref();
+                    tasks.extend(ready.map(|ask| Task::Ask(Arc::clone(ask), entry.question)));
+                    continue;
+                }
+                Step::Report(quiet, Some(answer)) => Report::first(quiet, answer),
+                Step::Report(quiet, None) => Report::first(
+                    quiet,
+                    Answer::missing(match (entry.is_sampled, &self.sampler) {
+                        (false, _) => "only the stack of the main thread can be taken",
+                        (true, None) => "the thread that takes it has not started yet",
+                        (true, Some(_)) => NATIVE,
+                    }),
+                ),
+                Step::Supplement(quiet, answer) => Report::late(quiet, answer),
+            };
+            tasks.extend(report.map(|report| Task::Act(Arc::clone(&entry.action), report)));
+        }
+        tasks
+    }
+
+    /// The time until the next look.
+    fn interval(&self) -> Duration {
+        let intervals = self
+            .entries
+            .iter()
+            .map(|entry| entry.case.watch().interval());
+        intervals.min().unwrap_or(LONGEST_INTERVAL)
+    }
+}
+
+impl Entry {
+    fn is_blocked(&mut self) -> bool {
+        let pulse = self.counter.read();
+        pulse.is_some_and(|pulse| self.case.watch().is_at(pulse))
+    }
+}
+
+impl Task {
+    fn run(self) {
+        match self {
+            Self::Ask(sampler, question) => {
+                // It fails only while the sampler ends; the answer is missing then.
+                sampler.call((question,).into(), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+            Self::Act(action, report) => action.run(report),
+        }
+    }
+}
+
+/// The thread's function. Ends when nothing is watched.
+fn run() {
+    let started = Instant::now();
+    let mut clock = AttentiveClock::default();
+    loop {
+        let mut registry = lock();
+        if registry.entries.is_empty() {
+            registry.is_running = false;
+            return;
+        }
+        let tasks = registry.look(clock.advance(started.elapsed()));
+        drop(registry);
+        for task in tasks {
+            task.run();
+        }
+        let registry = lock();
+        let interval = registry.interval();
+        let woken = CHANGED.wait_timeout(registry, interval);
+        drop(woken);
+    }
+}
+
+const NATIVE: &str = "no JavaScript was reached yet, as in a native function (one of node:fs that \
+                      ends in Sync); the stack follows when it is";
+
+/// Ignores poisoning: a panic leaves each field whole.
+fn lock() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}

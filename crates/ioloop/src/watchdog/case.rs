@@ -1,0 +1,172 @@
+//! One block of a loop, from the first suspicion to its report.
+//!
+//! Taking a stack needs time, so that the sampler is asked [`LEAD`] before the threshold. The report
+//! comes at the threshold, with what the sampler has answered by then.
+//!
+//! | State | Meaning | Next state |
+//! | --- | --- | --- |
+//! | closed | nothing to report | asked: blocked for the threshold less the lead, and there is a sampler. Without a sampler it stays, with [`Step::Report`] at the threshold |
+//! | asked | the sampler was asked for the stack | closed: it has answered and the threshold is reached, [`Step::Report`]; or the block has ended before. late: [`ANSWER_LIMIT`] after the threshold, [`Step::Report`] without an answer |
+//! | late | the report was made, and the answer is still missing | closed: it has answered, [`Step::Supplement`] |
+//!
+//! The next block opens a new case in every state; an answer that is missing then is not used.
+
+use std::time::Duration;
+
+use super::{Pulse, Verdict, Watch};
+
+/// What to do after a look.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step<A> {
+    /// Nothing.
+    Wait,
+    /// Ask the sampler for the stack.
+    Ask,
+    /// Report the block, which has lasted this long so far.
+    Report(Duration, Option<A>),
+    /// Add the answer to a report that was made without one, after this time of the block.
+    Supplement(Duration, A),
+}
+
+/// Whether there is something to ask for the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampler {
+    /// [`Step::Ask`] is answered by [`Case::answer`].
+    Ready,
+    /// Nothing can answer.
+    Absent,
+}
+
+/// How long a report waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// At most [`ANSWER_LIMIT`]: the report has to come during the block.
+    DuringBlock,
+    /// Until the block has ended, and [`ANSWER_LIMIT`] from there.
+    AfterBlock,
+}
+
+/// The longest wait for an answer after the threshold.
+pub const ANSWER_LIMIT: Duration = Duration::from_millis(25);
+/// How long before the threshold the sampler is asked; at most half of the threshold.
+pub const LEAD: Duration = Duration::from_millis(50);
+
+/// The watch on one loop, and the case of its present block. `A` is the answer of the sampler.
+#[derive(Debug)]
+pub struct Case<A> {
+    watch: Watch,
+    threshold: Duration,
+    sampler: Sampler,
+    patience: Patience,
+    state: State<A>,
+    quiet: Duration,
+}
+
+#[derive(Debug)]
+enum State<A> {
+    Closed,
+    Asked { until: Duration, answer: Option<A> },
+    Late { answer: Option<A> },
+}
+
+impl<A> Case<A> {
+    /// Watches a loop with this threshold.
+    #[must_use]
+    pub fn new(threshold: Duration, sampler: Sampler, patience: Patience) -> Self {
+        let lead = match sampler {
+            Sampler::Ready => LEAD.min(threshold / 2),
+            Sampler::Absent => Duration::ZERO,
+        };
+        Self {
+            watch: Watch::new(threshold.saturating_sub(lead)),
+            threshold,
+            sampler,
+            patience,
+            state: State::Closed,
+            quiet: Duration::ZERO,
+        }
+    }
+
+    /// Looks at the loop at the time `now`.
+    pub fn look(&mut self, now: Duration, pulse: Pulse) -> Step<A> {
+        let is_over = match self.watch.look(now, pulse) {
+            Verdict::Blocked(quiet) => {
+                self.quiet = quiet;
+                return self.open(now);
+            }
+            Verdict::Quiet(quiet) => {
+                self.quiet = quiet.max(self.quiet);
+                false
+            }
+            Verdict::Alive => true,
+        };
+        let is_block = self.quiet >= self.threshold;
+        match &mut self.state {
+            State::Closed => Step::Wait,
+            State::Asked { .. } if !is_block => {
+                if is_over {
+                    self.state = State::Closed;
+                }
+                Step::Wait
+            }
+            State::Asked { until, answer } => {
+                if let Some(answer) = answer.take() {
+                    self.state = State::Closed;
+                    return Step::Report(self.quiet, Some(answer));
+                }
+                if self.patience == Patience::AfterBlock && !is_over {
+                    *until = now + ANSWER_LIMIT;
+                }
+                if now < *until {
+                    return Step::Wait;
+                }
+                self.state = State::Late { answer: None };
+                Step::Report(self.quiet, None)
+            }
+            State::Late { answer } => match answer.take() {
+                None => Step::Wait,
+                Some(answer) => {
+                    self.state = State::Closed;
+                    Step::Supplement(self.quiet, answer)
+                }
+            },
+        }
+    }
+
+    /// The answer to the last [`Step::Ask`]; a later look acts on it.
+    pub fn answer(&mut self, given: A) {
+        match &mut self.state {
+            State::Closed => {}
+            State::Asked { answer, .. } | State::Late { answer } => *answer = Some(given),
+        }
+    }
+
+    /// Whether the sampler was asked and has not answered.
+    #[must_use]
+    pub const fn is_asked(&self) -> bool {
+        matches!(
+            self.state,
+            State::Asked { answer: None, .. } | State::Late { answer: None }
+        )
+    }
+
+    /// The watch.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn open(&mut self, now: Duration) -> Step<A> {
+        match self.sampler {
+            Sampler::Absent => Step::Report(self.quiet, None),
+            Sampler::Ready => {
+                let left = self.threshold.saturating_sub(self.quiet);
+                self.state = State::Asked {
+                    until: now + left + ANSWER_LIMIT,
+                    answer: None,
+                };
+                Step::Ask
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Detection of a blocked loop, as arithmetic: the caller brings the pulse and the time.
+//!
+//! A thread that is not blocked shows it in one of two ways: it begins an iteration of its event
+//! loop, or it spends time in the wait for events. Both are counters, so that a pulse that has not
+//! changed between two looks is a thread that runs one piece of code all the while.
+//!
+//! | State | Meaning | Next state |
+//! | --- | --- | --- |
+//! | alive | the pulse has changed since the last look, or this is the first look | quiet: the next look sees the same pulse |
+//! | quiet | the pulse is the same for less than the threshold | alive; blocked |
+//! | blocked | it is the same for longer; reported once, by [`Verdict::Blocked`] | alive |
+//!
+//! # Time
+//!
+//! The threshold is compared with the time of an [`AttentiveClock`], which counts a pause of the
+//! looking thread itself as one step of bounded length: a process that was stopped (SIGSTOP, a
+//! debugger of the system, a suspended machine), or one that gets no CPU, is not a blocked loop.
+
+mod case;
+
+use std::time::Duration;
+
+pub use case::{ANSWER_LIMIT, Case, LEAD, Patience, Sampler, Step};
+
+/// What one look at a thread has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Iterations of the thread's event loop so far; may wrap.
+    pub iterations: u32,
+    /// Nanoseconds that the thread has waited for events so far, the present wait included.
+    pub idle: u64,
+}
+
+/// The result of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The thread has made progress since the last look.
+    Alive,
+    /// No progress for this long, which is less than the threshold, or was reported before.
+    Quiet(Duration),
+    /// No progress for this long, which is the threshold or more. Once per block.
+    Blocked(Duration),
+}
+
+/// Watches one loop. Times are those of one [`AttentiveClock`].
+#[derive(Debug)]
+pub struct Watch {
+    threshold: Duration,
+    last: Option<Pulse>,
+    /// The time of the first look that saw `last`.
+    since: Duration,
+    is_reported: bool,
+}
+
+impl Watch {
+    /// A watch that has seen nothing yet: the threshold begins with its first look.
+    #[must_use]
+    pub const fn new(threshold: Duration) -> Self {
+        Self {
+            threshold,
+            last: None,
+            since: Duration::ZERO,
+            is_reported: false,
+        }
+    }
+
+    /// Looks at the thread at the time `now`.
+    pub fn look(&mut self, now: Duration, pulse: Pulse) -> Verdict {
+        if self.last != Some(pulse) {
+            self.last = Some(pulse);
+            self.since = now;
+            self.is_reported = false;
+            return Verdict::Alive;
+        }
+        let quiet = now.saturating_sub(self.since);
+        if self.is_reported || quiet < self.threshold {
+            return Verdict::Quiet(quiet);
+        }
+        self.is_reported = true;
+        Verdict::Blocked(quiet)
+    }
+
+    /// Whether `pulse` is the one of the last look: no progress since.
+    #[must_use]
+    pub fn is_at(&self, pulse: Pulse) -> bool {
+        self.last == Some(pulse)
+    }
+
+    /// The longest time from one look to the next with which a report is in time.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        (self.threshold / 4).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+    }
+}
+
+/// A clock of the looking thread that counts only the time in which it could look.
+#[derive(Debug, Default)]
+pub struct AttentiveClock {
+    last: Option<Duration>,
+    time: Duration,
+}
+
+impl AttentiveClock {
+    /// The time at `now` of a monotonic clock. A step longer than [`LONGEST_STEP`] counts as that.
+    pub fn advance(&mut self, now: Duration) -> Duration {
+        let step = self
+            .last
+            .map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        self.time += step.min(LONGEST_STEP);
+        self.last = Some(now);
+        self.time
+    }
+}
+
+/// A threshold of less than four of these is reported later than it could be.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+/// The longest time between two looks.
+pub const LONGEST_INTERVAL: Duration = Duration::from_millis(10);
+/// What a pause between two looks counts at most.
+pub const LONGEST_STEP: Duration = Duration::from_millis(50);
