@@ -44,6 +44,7 @@ const FACTS: [page: string, sentence: string, code: string][] = [
   ['docs/loop-iteration.md', '10 ms at first and up to 1 s', 'LONGEST_PAUSE = 1_000;'],
   ['docs/loop-iteration.md', 'reported at once, then after 1, 2, 4 s', 'FIRST = 1_000;'],
   ['docs/loop-iteration.md', 'at most every minute', 'LONGEST = 60_000;'],
+  ['docs/scaling.md', 'has a backlog of 128 by default', 'DEFAULT_BACKLOG = 128;'],
   ['docs/design.md', 'After 16 such events', 'STALE_EVENT_LIMIT: u32 = 16;'],
   ['docs/design.md', 'eight levels with 64 slots', 'LEVEL_BITS: u32 = 6;'],
   ['docs/design.md', 'a slot of the lowest level spans 2²⁰ ticks', 'SLOT_BITS: u32 = 20;'],

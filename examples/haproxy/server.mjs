@@ -19,7 +19,7 @@ const DRAIN = 10;
 
 let isDraining = false;
 let failedChecks = 0;
-let onNotice = () => {};
+let onNotice;
 /** Resolves when HAProxy sends no more requests. */
 const noticed = new Promise((resolve) => {
   onNotice = resolve;
