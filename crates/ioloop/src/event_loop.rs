@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::reactor::{self, Alarm, Event, Reactor, WAKE};
-use crate::remote::{self, Inbox, LoopHandle};
+use crate::remote::{self, Counts, Inbox, LoopHandle};
 use crate::timer::{TimerId, Wheel};
 
 /// An event loop over sources `S` that takes commands `C` from other threads.
@@ -105,7 +105,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
     /// # Ordering
     ///
     /// Commands, timers, sources. An event after its phase has been collected belongs to the next
-    /// turn.
+    /// turn; a command that has ended the wait belongs to this one.
     ///
     /// # Errors
     ///
@@ -131,9 +131,22 @@ impl<S: AsFd, C> EventLoop<S, C> {
             return Ok(inbox.handle());
         }
         let waker = mio::Waker::new(self.reactor.registry(), WAKE)?;
-        let (handle, inbox) = remote::channel(waker);
+        let (handle, inbox) = remote::channel(waker, self.budgets.commands);
         self.inbox = Some(inbox);
         Ok(handle)
+    }
+
+    /// Closes the handles, and returns the commands that were accepted and not collected. Dropping
+    /// the loop drops them.
+    #[must_use]
+    pub fn close_handles(&mut self) -> Vec<C> {
+        self.inbox.as_ref().map_or_else(Vec::new, Inbox::close)
+    }
+
+    /// How much the handles have posted, by how many wake-ups.
+    #[must_use]
+    pub fn posted(&self) -> Counts {
+        self.inbox.as_ref().map(Inbox::counts).unwrap_or_default()
     }
 
     /// Sets the alarm to [`next_wake`](Self::next_wake), if the system has one ([`HAS_ALARM`]): the
@@ -217,6 +230,10 @@ impl<S: AsFd, C> EventLoop<S, C> {
 
     fn collect_commands(&self, turn: &mut Turn<C>) {
         turn.commands.clear();
+        self.append_commands(turn);
+    }
+
+    fn append_commands(&self, turn: &mut Turn<C>) {
         if let Some(inbox) = &self.inbox {
             inbox.drain(&mut turn.commands);
         }
@@ -243,6 +260,10 @@ impl<S: AsFd, C> EventLoop<S, C> {
             self.wait(now, max_wait)
         };
         let signals = self.reactor.turn(wait, &mut turn.ready);
+        if signals.woken {
+            // Of posts after the first collection, for which no other wake-up comes.
+            self.append_commands(turn);
+        }
         if signals.alarm {
             self.alarm.fired();
         }
@@ -267,7 +288,7 @@ impl<S, C> AsRawFd for EventLoop<S, C> {
     }
 }
 
-/// Bounds of one turn, so that a burst of timers or events does not starve the host loop.
+/// Bounds of one turn, so that a burst of timers, events or commands does not starve the host loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
     /// Most timers that fire in one turn. At least 1.
@@ -275,6 +296,8 @@ pub struct Budgets {
     /// Most events taken from the selector, and most sources of the ready list rechecked. At
     /// least 1.
     pub events: usize,
+    /// Most commands that wait for a turn: a post of one more is refused.
+    pub commands: usize,
 }
 
 impl Budgets {
@@ -290,6 +313,7 @@ impl Default for Budgets {
         Self {
             timers: 4096,
             events: reactor::EVENT_BUDGET,
+            commands: 65_536,
         }
     }
 }

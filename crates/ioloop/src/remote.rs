@@ -1,14 +1,23 @@
-//! Commands from other threads: an inbox, and a waker that many posts share.
+//! Commands from other threads: a bounded inbox, and a waker that many posts share.
 //!
 //! [`LoopHandle`] is `Send`, `Sync` and `Clone`. Its functions may run on any thread and block only
 //! for the time of a push onto a vector. [`Inbox`] belongs to the loop's thread.
+//!
+//! | State | [`post`](LoopHandle::post) | Next state |
+//! | --- | --- | --- |
+//! | quiet: no wake-up since the last drain | accepts, wakes | woken |
+//! | woken: a wake-up is outstanding | accepts; if full, refuses: [`PostError::Full`] | quiet: [`drain`](Inbox::drain) |
+//! | closed | refuses: [`PostError::Closed`] | |
+//!
+//! [`close`](Inbox::close) returns the commands that were accepted and not drained. An accepted
+//! command is thus drained or returned, once.
 
 #[cfg(loom)]
 use loom::sync::{Arc, Mutex};
 #[cfg(not(loom))]
 use std::sync::{Arc, Mutex};
 
-use std::io;
+use std::{fmt, io};
 
 /// Interrupts a wait. Implemented by mio's waker, and by a model in the loom tests.
 pub trait Wake {
@@ -32,9 +41,43 @@ pub struct LoopHandle<C, W = mio::Waker> {
     shared: Arc<Mutex<Shared<C, W>>>,
 }
 
-/// The loop was closed. Contains the command that was not posted.
+/// The command was not posted. Contains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed<C>(pub C);
+pub enum PostError<C> {
+    /// The loop is closed.
+    Closed(C),
+    /// The inbox has as many commands as it holds. The next turn of the loop makes room.
+    Full(C),
+}
+
+impl<C> PostError<C> {
+    /// The command that was not posted.
+    pub fn into_command(self) -> C {
+        match self {
+            Self::Closed(command) | Self::Full(command) => command,
+        }
+    }
+}
+
+impl<C> fmt::Display for PostError<C> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Closed(_) => "the event loop is closed",
+            Self::Full(_) => "the inbox of the event loop is full",
+        })
+    }
+}
+
+impl<C: fmt::Debug> std::error::Error for PostError<C> {}
+
+/// Counts since the inbox was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Commands that were accepted.
+    pub posts: u64,
+    /// Calls of the waker. At most one between two drains, unless the waker was replaced.
+    pub wakes: u64,
+}
 
 /// The receiving end of the handles. Dropping it closes them.
 #[derive(Debug)]
@@ -45,16 +88,21 @@ pub struct Inbox<C, W = mio::Waker> {
 #[derive(Debug)]
 struct Shared<C, W> {
     commands: Vec<C>,
+    /// Most commands between two drains.
+    capacity: usize,
+    counts: Counts,
     /// The waker was called since the last drain, so a post does not call it again.
     woken: bool,
     /// `None` once the loop is closed.
     waker: Option<W>,
 }
 
-/// An inbox and the first handle to it.
-pub fn channel<C, W: Wake>(waker: W) -> (LoopHandle<C, W>, Inbox<C, W>) {
+/// An inbox that holds at most `capacity` commands, and the first handle to it.
+pub fn channel<C, W: Wake>(waker: W, capacity: usize) -> (LoopHandle<C, W>, Inbox<C, W>) {
     let shared = Shared {
         commands: Vec::new(),
+        capacity,
+        counts: Counts::default(),
         woken: false,
         waker: Some(waker),
     };
@@ -65,8 +113,8 @@ pub fn channel<C, W: Wake>(waker: W) -> (LoopHandle<C, W>, Inbox<C, W>) {
 }
 
 impl<C, W: Wake> LoopHandle<C, W> {
-    /// Queues a command for the loop's next turn and wakes the loop. Commands still in the inbox
-    /// when the loop closes are dropped.
+    /// Queues a command for the loop's next turn and wakes the loop. A loop that does not turn keeps
+    /// the commands until it does.
     ///
     /// # Ordering
     ///
@@ -74,13 +122,18 @@ impl<C, W: Wake> LoopHandle<C, W> {
     ///
     /// # Errors
     ///
-    /// [`Closed`], with the command, once the loop is closed.
-    pub fn post(&self, command: C) -> Result<(), Closed<C>> {
+    /// [`PostError::Closed`] once the loop is closed, [`PostError::Full`] if it has not drained the
+    /// commands of before. Both contain the command, which was not accepted.
+    pub fn post(&self, command: C) -> Result<(), PostError<C>> {
         let mut shared = lock(&self.shared);
         if shared.waker.is_none() {
-            return Err(Closed(command));
+            return Err(PostError::Closed(command));
+        }
+        if shared.commands.len() >= shared.capacity {
+            return Err(PostError::Full(command));
         }
         shared.commands.push(command);
+        shared.counts.posts += 1;
         shared.wake();
         Ok(())
     }
@@ -121,9 +174,26 @@ impl<C, W: Wake> Inbox<C, W> {
         commands.append(&mut shared.commands);
     }
 
-    /// Replaces the waker, for a new selector. A wake that is outstanding is repeated on it.
+    /// Closes the handles. Returns the commands that were accepted and not drained.
+    #[must_use]
+    pub fn close(&self) -> Vec<C> {
+        let mut shared = lock(&self.shared);
+        shared.waker = None;
+        std::mem::take(&mut shared.commands)
+    }
+
+    /// How much was posted, by how many wake-ups.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        lock(&self.shared).counts
+    }
+
+    /// Replaces the waker, for a new selector. A wake that is outstanding is repeated on it. Closed handles stay closed.
     pub fn replace_waker(&self, waker: W) {
         let mut shared = lock(&self.shared);
+        if shared.waker.is_none() {
+            return;
+        }
         shared.waker = Some(waker);
         if std::mem::take(&mut shared.woken) {
             shared.wake();
@@ -135,7 +205,10 @@ impl<C, W> Drop for Inbox<C, W> {
     fn drop(&mut self) {
         let mut shared = lock(&self.shared);
         shared.waker = None;
-        shared.commands = Vec::new();
+        let left = std::mem::take(&mut shared.commands);
+        // Dropping a command may post: not under the lock.
+        drop(shared);
+        drop(left);
     }
 }
 
@@ -145,7 +218,10 @@ impl<C, W: Wake> Shared<C, W> {
     fn wake(&mut self) {
         let Some(waker) = &self.waker else { return };
         // Fails only on a broken descriptor; the next post then tries again.
-        self.woken = self.woken || waker.wake().is_ok();
+        if !self.woken && waker.wake().is_ok() {
+            self.woken = true;
+            self.counts.wakes += 1;
+        }
     }
 }
 

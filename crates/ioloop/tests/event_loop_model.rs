@@ -437,7 +437,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn budgets() -> impl Strategy<Value = Budgets> {
     let timers = prop_oneof![1..4_usize, Just(SLACK_BURST), Just(4_096)];
     let events = prop_oneof![1..4_usize, Just(1_024)];
-    (timers, events).prop_map(|(timers, events)| Budgets { timers, events })
+    (timers, events).prop_map(|(timers, events)| Budgets {
+        timers,
+        events,
+        ..Budgets::default()
+    })
 }
 
 proptest! {

@@ -243,7 +243,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn budgets() -> impl Strategy<Value = Budgets> {
-    (1..4usize, 1..4usize).prop_map(|(timers, events)| Budgets { timers, events })
+    (1..4usize, 1..4usize).prop_map(|(timers, events)| Budgets {
+        timers,
+        events,
+        ..Budgets::default()
+    })
 }
 
 proptest! {

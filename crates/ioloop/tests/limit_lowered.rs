@@ -21,7 +21,11 @@ fn sources_that_were_not_drained_are_reported_whatever_the_limit() {
 }
 
 fn reported_below(events: usize, limit: u64) {
-    let budgets = Budgets { timers: 1, events };
+    let budgets = Budgets {
+        timers: 1,
+        events,
+        ..Budgets::default()
+    };
     let mut event_loop = EventLoop::<OwnedFd, ()>::with_budgets(budgets).unwrap();
     let peers: Vec<(Token, OwnedFd)> = (0..30)
         .map(|_| {

@@ -7,7 +7,7 @@
 
 use std::io;
 
-use ioloop::remote::{self, Closed, Inbox, LoopHandle, Wake};
+use ioloop::remote::{self, Inbox, LoopHandle, PostError, Wake};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -38,8 +38,12 @@ impl Wake for Counter {
 }
 
 fn channel() -> (LoopHandle<usize, Counter>, Inbox<usize, Counter>, Counter) {
+    channel_of(8)
+}
+
+fn channel_of(capacity: usize) -> (LoopHandle<usize, Counter>, Inbox<usize, Counter>, Counter) {
     let counter = Counter::new();
-    let (handle, inbox) = remote::channel(counter.clone());
+    let (handle, inbox) = remote::channel(counter.clone(), capacity);
     (handle, inbox, counter)
 }
 
@@ -118,8 +122,8 @@ fn a_command_is_either_drained_or_given_back_or_dropped_with_the_inbox() {
         let drained = drain(&inbox);
         drop(inbox);
         match poster.join().unwrap() {
-            Err(Closed(command)) => {
-                assert_eq!(command, 1);
+            Err(error) => {
+                assert_eq!(error, PostError::Closed(1));
                 assert!(drained.is_empty());
             }
             Ok(()) => assert!(drained.is_empty() || drained == [1]),
@@ -142,5 +146,69 @@ fn an_outstanding_wake_is_repeated_on_a_new_waker() {
             old.calls()
         );
         assert_eq!(drain(&inbox), [1]);
+    });
+}
+
+/// Posts two commands. Those that were accepted.
+fn post_two(handle: &LoopHandle<usize, Counter>, first: usize) -> Vec<usize> {
+    let posts = [first, first + 1];
+    let accepted = posts.map(|command| (command, handle.post(command)));
+    let mut seen = Vec::new();
+    for (command, result) in accepted {
+        match result {
+            Ok(()) => seen.push(command),
+            Err(error) => assert_eq!(error.into_command(), command),
+        }
+    }
+    seen
+}
+
+#[test]
+fn what_was_accepted_is_drained_or_returned_by_the_close_once() {
+    loom::model(|| {
+        let (handle, inbox, _counter) = channel();
+        let other = handle.clone();
+        let first = thread::spawn(move || post_two(&handle, 10));
+        let second = thread::spawn(move || post_two(&other, 20));
+        let mut seen = drain(&inbox);
+        seen.extend(inbox.close());
+        assert!(drain(&inbox).is_empty(), "nothing comes after the close");
+        let accepted = [first.join().unwrap(), second.join().unwrap()];
+        for (accepted, range) in accepted.iter().zip([10..20, 20..30]) {
+            let of_sender: Vec<_> = seen.iter().filter(|seen| range.contains(*seen)).collect();
+            assert_eq!(of_sender, accepted.iter().collect::<Vec<_>>(), "in order");
+        }
+    });
+}
+
+#[test]
+fn a_new_waker_does_not_open_a_closed_inbox() {
+    loom::model(|| {
+        let (handle, inbox, _old) = channel();
+        let poster = thread::spawn(move || handle.post(1).is_ok());
+        let left = inbox.close();
+        let new = Counter::new();
+        inbox.replace_waker(new.clone());
+        assert_eq!(poster.join().unwrap(), left == [1]);
+        assert_eq!(new.calls(), 0);
+    });
+}
+
+#[test]
+fn a_full_inbox_refuses_and_a_drain_makes_room() {
+    loom::model(|| {
+        let (handle, inbox, counter) = channel_of(1);
+        let other = handle.clone();
+        let first = thread::spawn(move || handle.post(1).is_ok());
+        let second = other.post(2);
+        let mut seen = drain(&inbox);
+        let first = first.join().unwrap();
+        seen.extend(drain(&inbox));
+        assert_eq!(seen.len(), usize::from(first) + usize::from(second.is_ok()));
+        assert!(first || second.is_ok(), "an empty inbox refuses nothing");
+        assert!(matches!(second, Ok(()) | Err(PostError::Full(2))));
+        assert_eq!(inbox.counts().wakes, counter.calls() as u64);
+        assert!(counter.calls() <= seen.len());
+        other.post(3).unwrap();
     });
 }

@@ -17,6 +17,8 @@ pub(crate) struct Signals {
     pub(crate) alarm: bool,
     /// Sources of the ready list were not rechecked: the budget was spent, or a call failed.
     pub(crate) more: bool,
+    /// The waker was called. Its event is consumed, so the commands have to be collected.
+    pub(crate) woken: bool,
     /// The first error. The events and the other signals are valid.
     pub(crate) failure: Option<io::Error>,
 }
@@ -118,7 +120,7 @@ impl<S: AsFd> Reactor<S> {
         let mut stale = Vec::new();
         for event in &self.events {
             match event.token() {
-                WAKE => {}
+                WAKE => signals.woken = true,
                 ALARM => signals.alarm = true,
                 name => {
                     let token = Token::from_mio(name);
