@@ -21,6 +21,7 @@ const TIMERS = 8;
 const EVENTS = 4;
 /** Most bytes that a turn receives from a source. */
 const RECEIVE = 8;
+const POSTS = 1;
 const LARGE_ID = 70_000;
 
 /** One ready source, as the completions have it. */
@@ -85,7 +86,7 @@ class Core {
 }
 
 function open(): NativeHandle {
-  const handle = native.loopOpen('thread', 0, true, TIMERS, EVENTS, RECEIVE);
+  const handle = native.loopOpen('thread', 0, true, TIMERS, EVENTS, RECEIVE, POSTS);
   if (typeof handle === 'number') throw new Error(`open: ${handle}`);
   return handle;
 }

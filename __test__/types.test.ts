@@ -13,6 +13,8 @@ import {
   type Duration,
   type FdLike,
   type IOLoopClass,
+  type RemoteHandle,
+  type RemoteLoop,
   type Timeout,
 } from 'ioloop';
 
@@ -143,6 +145,32 @@ function statics(loop: IOLoop): void {
   IOLoop.configure(Map);
 }
 
+function remotes(loop: IOLoop, handle: RemoteHandle): void {
+  const exposed = loop.expose({
+    add: (left: number, right: number) => left + right,
+    find: async (key: string) => [key],
+  });
+  expectTypeOf(loop.remote()).toEqualTypeOf<RemoteHandle>();
+  const remote = IOLoop.fromRemote<typeof exposed>(handle);
+  expectTypeOf(remote).toEqualTypeOf<RemoteLoop<typeof exposed>>();
+  expectTypeOf(remote.call('add', 1, 2)).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(remote.call('find', 'x')).toEqualTypeOf<Promise<string[]>>();
+  expectTypeOf(remote.addCallback('add', 1, 2)).toBeVoid();
+  // @ts-expect-error a name that is not exposed
+  remote.addCallback('none');
+  // @ts-expect-error a number is wanted
+  remote.addCallback('add', 1, '2');
+  // @ts-expect-error an argument is missing
+  void remote.call('add', 1);
+  const one = loop.expose('one', (value: bigint) => value);
+  expectTypeOf(IOLoop.fromRemote<typeof one>(handle).call('one', 1n)).toEqualTypeOf<
+    Promise<bigint>
+  >();
+  expectTypeOf(IOLoop.fromRemote(handle).call('any', 1, 'x')).toEqualTypeOf<Promise<unknown>>();
+  // @ts-expect-error no function
+  loop.expose('value', 1);
+}
+
 function periodic(): void {
   expectTypeOf(new PeriodicCallback(() => 1, 10).isRunning()).toEqualTypeOf<boolean>();
   expectTypeOf(
@@ -153,6 +181,6 @@ function periodic(): void {
 }
 
 test('the types of the public names are what the documentation says', (t) => {
-  const compiled = [handlers, callbacks, timeouts, running, futures, statics, periodic];
+  const compiled = [handlers, callbacks, timeouts, running, futures, statics, remotes, periodic];
   for (const facts of compiled) t.is(typeof facts, 'function');
 });

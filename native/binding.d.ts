@@ -141,8 +141,20 @@ export declare const LARGEST_RECORD: number
 /** Frees everything. Later calls do nothing and return `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
 
+/**
+ * Refuses posts from now on. Returns the commands without a reply that were accepted before; calls
+ * get [`REPLY_CLOSED`](super::replies::REPLY_CLOSED).
+ */
+export declare function loopClosePosts(handle: ExternalObject<NativeLoop>): Buffer
+
 /** Ends a registration. Never fails. */
 export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index: number): void
+
+/**
+ * Lets other threads resolve `name` to `index`, a number of JavaScript's. 0 or a negative errno,
+ * as `loopRemote`.
+ */
+export declare function loopExpose(handle: ExternalObject<NativeLoop>, name: string, index: number): number
 
 /**
  * True if the number of a registration still is the file that was registered, or if that cannot
@@ -154,8 +166,12 @@ export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, ind
  * Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
  * is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
  * timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
+ * At most `posts` commands of other threads wait for a turn.
  */
-export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number): ExternalObject<NativeLoop> | number
+export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number, posts: number): ExternalObject<NativeLoop> | number
+
+/** The posts that a loop has accepted, and the wake-ups that they have caused. */
+export declare function loopPosted(handle: ExternalObject<NativeLoop>): Array<number>
 
 /** How often the selector was replaced because of stale registrations; 0 if the loop is closed. */
 export declare function loopRebuilds(handle: ExternalObject<NativeLoop>): number
@@ -165,6 +181,18 @@ export declare function loopRebuilds(handle: ExternalObject<NativeLoop>): number
  * `INTEREST_VERIFY`. The index of the registration, or a negative errno.
  */
 export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: number, interest: number): number
+
+/**
+ * The id of a loop, by which other threads open it; a negative errno: `-EBADF` if it is closed,
+ * `-EMFILE` and the like at the first call.
+ */
+export declare function loopRemote(handle: ExternalObject<NativeLoop>): number
+
+/**
+ * `loopReply(loop, reply, status, bytes, length)`: answers a command that `loopTakePosts` has
+ * given this number. `-EBADF` if the loop is closed, which has answered it.
+ */
+export declare const loopReply: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: number, arg3: Uint8Array, arg4: number) => number
 
 /** Changes the interest of a registration. 0, or a negative errno: `-ENOENT` if it has ended. */
 export declare function loopReregister(handle: ExternalObject<NativeLoop>, index: number, interest: number): number
@@ -191,6 +219,9 @@ export declare function loopStop(handle: ExternalObject<NativeLoop>): void
 /** Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm. */
 export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissions: Float64Array, length: number): void
 
+/** The commands that turns have collected, as records (`remote/mod.rs`). Empty if the loop is closed. */
+export declare function loopTakePosts(handle: ExternalObject<NativeLoop>): Buffer
+
 /**
  * `loopTurn(loop, now, submissions, length, completions, modes, block, used)`: one turn
  * without waiting, at `now` seconds.
@@ -201,6 +232,9 @@ export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissio
  * system call fails, its errno is among the completions, beside what was collected before.
  */
 export declare const loopTurn: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: Float64Array, arg3: number, arg4: Int32Array, arg5: Uint8Array, arg6: Uint8Array, arg7: number) => number
+
+/** Other threads do not find `name` any more. */
+export declare function loopUnexpose(handle: ExternalObject<NativeLoop>, name: string): number
 
 /** Adds `INTEREST_VERIFY` to a registration. 0, or a negative errno. */
 export declare function loopVerify(handle: ExternalObject<NativeLoop>, index: number): number
@@ -267,6 +301,48 @@ export declare const RECORD_RESULT: number
 
 /** Words of a record of a batch. */
 export declare const RECORD_WORDS: number
+
+/**
+ * `remoteCall(remote, function, arguments, length, replies, call)`: posts a call whose reply has
+ * the number `call`. Errors are as of `remotePost`; no reply comes then.
+ */
+export declare const remoteCall: (arg0: ExternalObject<RemoteLoop>, arg1: number, arg2: Uint8Array, arg3: number, arg4: ExternalObject<Replies>, arg5: number) => number
+
+/** The loop of an id of `loopRemote`; `-EBADF` if it is closed. */
+export declare function remoteOpen(id: number): ExternalObject<RemoteLoop> | number
+
+/**
+ * `remotePost(remote, function, arguments, length)`: posts a call without a reply. `-EBADF` if
+ * the loop is closed, `-EAGAIN` if its inbox is full.
+ */
+export declare const remotePost: (arg0: ExternalObject<RemoteLoop>, arg1: number, arg2: Uint8Array, arg3: number) => number
+
+/**
+ * The index of the function of this name; `-EBADF` if the loop is closed, `-ENOENT` if it exposes no
+ * such function.
+ */
+export declare function remoteResolve(remote: ExternalObject<RemoteLoop>, name: string): number
+
+/**
+ * Makes the replies of this thread. `wake` is called when there are some to take. Does not keep the
+ * process alive.
+ */
+export declare function repliesOpen(wake: () => void): ExternalObject<Replies>
+
+/** The replies since the last call, as records (`remote/mod.rs`). */
+export declare function repliesTake(replies: ExternalObject<Replies>): Buffer
+
+/** Status of a reply: the loop was closed first. No bytes. */
+export declare const REPLY_CLOSED: number
+
+/** Status of a reply: no function has this index any more. No bytes. */
+export declare const REPLY_NOT_EXPOSED: number
+
+/** Status of a reply: the bytes are the result. */
+export declare const REPLY_RETURNED: number
+
+/** Status of a reply: the bytes are what the function has thrown. */
+export declare const REPLY_THROWN: number
 
 /** Most buffers of `sendAll`. */
 export declare const SEND_ALL_BUFFERS: number
@@ -408,3 +484,5 @@ export declare function watchdogStart(seconds: number, action: string, hasStack:
 
 /** Ends the watch. A report that is under way may still come. */
 export declare function watchdogStop(watched: ExternalObject<Watched>): void
+/** Result of a turn: other threads have posted, and `loopTakePosts` has what. */
+export declare const TURN_POSTS: number

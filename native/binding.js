@@ -807,17 +807,23 @@ export { KIND_STREAM }
 export { KIND_TCP }
 export { LARGEST_RECORD }
 export { loopClose }
+export { loopClosePosts }
 export { loopDeregister }
+export { loopExpose }
 export { loopIsRegistered }
 export { loopOpen }
 export { loopRebuilds }
 export { loopRegister }
+export { loopRemote }
+export { loopReply }
 export { loopReregister }
 export { loopSleep }
 export { loopStart }
 export { loopStop }
 export { loopSubmit }
+export { loopTakePosts }
 export { loopTurn }
+export { loopUnexpose }
 export { loopVerify }
 export { MODE_FILE }
 export { MODE_RECEIVE }
@@ -838,6 +844,16 @@ export { RECORD_NEXT }
 export { RECORD_OFFSET }
 export { RECORD_RESULT }
 export { RECORD_WORDS }
+export { remoteCall }
+export { remoteOpen }
+export { remotePost }
+export { remoteResolve }
+export { repliesOpen }
+export { repliesTake }
+export { REPLY_CLOSED }
+export { REPLY_NOT_EXPOSED }
+export { REPLY_RETURNED }
+export { REPLY_THROWN }
 export { SEND_ALL_BUFFERS }
 export { sendAll }
 export { sendBatch }
@@ -872,4 +888,5 @@ export { watchdogBlocked }
 export { watchdogSample }
 export { watchdogStart }
 export { watchdogStop }
+export { TURN_POSTS }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -36,6 +36,13 @@ export {
 } from './net/tcp-client.js';
 export type { StopOptions, StreamHandler, TCPServerOptions } from './net/server-options.js';
 export { TCPServer } from './net/tcp-server.js';
+export {
+  type ExposedFunctions,
+  RemoteLoop,
+  type RemoteHandle,
+  type RemoteResult,
+  type UnknownFunctions,
+} from './loop/remote-loop.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './loop/periodic-callback.js';
 export { Socket, type RecvOptions } from './sockets/socket.js';
 export type { SocketOption, SocketOptions } from './sockets/socket-options.js';

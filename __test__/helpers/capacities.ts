@@ -11,6 +11,7 @@ export const TINY: Readonly<Capacities> = {
   submissions: 2,
   timers: 2,
   events: 2,
+  posts: 1024,
   receiveBytes: 16,
   receiveBlock: 64,
   sendRecords: 2,

@@ -9,13 +9,15 @@ import { Submissions } from './submissions.js';
 import type { Capacities } from '../support/capacities.js';
 import { systemError } from '../support/errors.js';
 
-const { TURN_MORE, TURN_ALARMED } = native;
+const { TURN_MORE, TURN_ALARMED, TURN_POSTS } = native;
 
 /** The core of one loop. Every method is one crossing. */
 export class NativeLoop {
   readonly handle: NativeHandle;
   readonly submissions: Submissions;
   readonly completions: Completions;
+  /** The last turn has calls of other threads to take. */
+  hasPosts = false;
   /** {@link rebuilds} of a closed loop. */
   #rebuilds = 0;
   #isClosed = false;
@@ -29,9 +31,9 @@ export class NativeLoop {
     driver: 'libuv' | 'thread',
     now: number,
     isSteady: boolean,
-    { timers, events, receiveBytes, submissions }: Capacities,
+    { timers, events, receiveBytes, posts, submissions }: Capacities,
   ) {
-    const opened = native.loopOpen(driver, now, isSteady, timers, events, receiveBytes);
+    const opened = native.loopOpen(driver, now, isSteady, timers, events, receiveBytes, posts);
     if (typeof opened === 'number') throw systemError(opened, 'new IOLoop');
     this.handle = opened;
     this.completions = new Completions(timers, events);
@@ -95,6 +97,7 @@ export class NativeLoop {
     if (result < 0) throw systemError(result, 'poll');
     if ((result & TURN_ALARMED) === 0) submissions.alarmFailed();
     else submissions.alarmSet();
+    this.hasPosts = (result & TURN_POSTS) !== 0;
     return (result & TURN_MORE) !== 0;
   }
 

@@ -4,11 +4,13 @@ import { INTERNALS } from '../support/internals.js';
 import type { IoCounters } from './counters.js';
 import type { Guard } from './guard.js';
 import type { LoopIO } from './io.js';
+import type { Posts } from './posts.js';
 
 /** The members of a loop that are internal to the package. */
 export interface LoopInternals {
   readonly guard: Guard;
   readonly io: LoopIO;
+  readonly posts: Posts;
 }
 
 /** An `IOLoop`, without an import of it: `ioloop.ts` stands on files that need this one. */
@@ -25,6 +27,11 @@ export function guardOf(loop: Loop): Guard {
 /** The counters of a loop. Also those of a closed one. */
 export function countersOf(loop: Loop): IoCounters {
   return loop[INTERNALS].io.counters;
+}
+
+/** The calls of other threads to `loop`. */
+export function postsOf(loop: object): Posts {
+  return (loop as Loop)[INTERNALS].posts;
 }
 
 /** @throws `ERR_IOLOOP_CLOSED`; `ERR_INVALID_ARG_TYPE` when `loop` is not an `IOLoop`. */

@@ -27,6 +27,12 @@ import { checkEvents } from './handlers.js';
 import type { LoopInternals } from './internals.js';
 import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
 import { metricsOf, type LoopMetrics } from './metrics.js';
+import {
+  RemoteLoop,
+  type ExposedFunctions,
+  type RemoteHandle,
+  type UnknownFunctions,
+} from './remote-loop.js';
 import { runSync, type Main } from './run-sync.js';
 import { Timeout } from './timeouts.js';
 import { Timings } from './timings.js';
@@ -43,7 +49,8 @@ export type IOLoopClass = new (options?: IOLoopOptions) => IOLoop;
  * Node's timers keep working. No method blocks the JavaScript thread; {@link start} and
  * {@link runSync} return promises.
  *
- * A loop belongs to the thread that made it. A worker makes its own loops.
+ * A loop belongs to the thread that made it. A worker makes its own loops, and calls functions of
+ * others by {@link remote}.
  *
  * Differs from Tornado: `start()` and `runSync()` return promises instead of blocking.
  */
@@ -113,6 +120,9 @@ export class IOLoop implements AsyncDisposable {
       leave: () => {
         IOLoop.#current.leave(this);
       },
+      stop: () => {
+        this.stop();
+      },
     });
     if (makeCurrent ?? current === null) this.makeCurrent();
   }
@@ -168,6 +178,20 @@ export class IOLoop implements AsyncDisposable {
       throw invalidSubclass(impl);
     }
     IOLoop.#configured = { impl, options };
+  }
+
+  /**
+   * A loop of any thread of this process, by the handle of {@link remote}. The type argument is that
+   * of the object that {@link expose} has returned: it gives names, arguments and results their
+   * types.
+   *
+   * @throws `ERR_IOLOOP_CLOSED` if the loop is closed; `ERR_INVALID_ARG_TYPE`;
+   * `ERR_INVALID_ARG_VALUE` for a handle of another process.
+   */
+  static fromRemote<T extends ExposedFunctions = UnknownFunctions>(
+    handle: RemoteHandle,
+  ): RemoteLoop<T> {
+    return new RemoteLoop<T>(handle);
   }
 
   /**
@@ -261,7 +285,8 @@ export class IOLoop implements AsyncDisposable {
 
   /**
    * Closes the loop and its streams. Reads and writes that wait reject; callbacks and timeouts that
-   * are left never run. With `allFds`, each descriptor that has a handler is closed as well, by
+   * are left never run, except calls of other threads that were accepted (see {@link remote}): those
+   * without a result run now, and those with one reject with `ERR_IOLOOP_CLOSED`. With `allFds`, each descriptor that has a handler is closed as well, by
    * {@link closeFd}. A closed loop is not current any more. Closing again does nothing.
    *
    * A failure of one of these steps goes to {@link handleCallbackException}, and the next step runs.
@@ -409,6 +434,52 @@ export class IOLoop implements AsyncDisposable {
   /** As {@link addCallback}, outside of the caller's async context. */
   spawnCallback<A extends unknown[]>(callback: (...args: A) => unknown, ...args: A): void {
     this.addCallbackFromSignal(callback, ...args);
+  }
+
+  /**
+   * The handle of this loop for other threads, which pass it to {@link fromRemote}. It is a plain
+   * object. They can call the functions that {@link expose} was given, and stop the loop.
+   *
+   * @throws `ERR_IOLOOP_CLOSED`; `EMFILE`, `ENFILE` and `ENOMEM`, as the first handle makes a
+   * descriptor.
+   */
+  remote(): RemoteHandle {
+    this.#assertOpen();
+    return { ioloop: this.#turns.posts.id(), pid: process.pid };
+  }
+
+  /**
+   * Lets other threads call a function of this loop by name, or several. Functions do not cross
+   * threads; names do. A function of the same name is replaced. Returns the functions by name, whose
+   * type is the type argument of {@link fromRemote}.
+   *
+   * A function runs in a turn of this loop, outside of any async context. Expose functions before
+   * the handle is passed on: the name of a function that is not exposed is refused.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_IOLOOP_CLOSED`; the errors of {@link remote}.
+   */
+  expose<N extends string, F extends Callback>(name: N, func: F): Readonly<Record<N, F>>;
+  expose<T extends ExposedFunctions>(functions: T): T;
+  expose(nameOrFunctions: string | ExposedFunctions, func?: Callback): ExposedFunctions {
+    const functions =
+      typeof nameOrFunctions === 'string'
+        ? { [nameOrFunctions]: func as Callback }
+        : nameOrFunctions;
+    const entries = Object.entries(functions);
+    for (const [name, callback] of entries) checkFunction(name, callback);
+    this.#assertOpen();
+    for (const [name, callback] of entries) this.#turns.posts.expose(name, callback);
+    return functions;
+  }
+
+  /**
+   * Other threads cannot call this function any more. Calls of it that wait fail with
+   * `ERR_IOLOOP_NOT_EXPOSED`: a `call()` at its caller, an `addCallback()` at
+   * {@link handleCallbackException}. Does nothing if there is no such function, and after
+   * {@link close}.
+   */
+  unexpose(name: string): void {
+    if (!this.#closed) this.#turns.posts.unexpose(name);
   }
 
   /**

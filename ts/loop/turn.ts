@@ -4,7 +4,7 @@
  *
  * | Step | Runs |
  * | --- | --- |
- * | collect | nothing: one crossing, whose reports become lists of objects |
+ * | collect | nothing: one crossing, whose reports become lists of objects, and its posts callbacks |
  * | callbacks | those that were queued before the turn |
  * | timeouts | those that were collected |
  * | handlers | those whose reports were collected |
@@ -21,6 +21,7 @@ import type { CallbackQueue } from './callback-queue.js';
 import type { Guard } from './guard.js';
 import type { Handlers } from './handlers.js';
 import type { LoopIO } from './io.js';
+import type { Posts } from './posts.js';
 import { HANDLERS, STREAMS, type SourceTable } from './sources.js';
 import type { TimeoutTable } from './timeouts.js';
 
@@ -31,6 +32,7 @@ export interface TurnParts {
   readonly sources: SourceTable;
   readonly handlers: Handlers;
   readonly io: LoopIO;
+  readonly posts: Posts;
 }
 
 /** The dependencies of turns on their loop. */
@@ -84,7 +86,7 @@ export class Turn {
     this.#isWoken = this.hasMore || this.hasFailed;
   }
 
-  /** One crossing, unless there is nothing to collect: due timeouts and ready sources. */
+  /** One crossing, unless there is nothing to collect: due timeouts, ready sources, posts. */
   readonly #collect = (): void => {
     if (!this.#hasToCollect()) return;
     const { completions } = this.#core;
@@ -103,6 +105,7 @@ export class Turn {
     // From here on user code may run, and ids and indices change hands.
     sources.endStale();
     if (this.#collectFailures.length > 0) this.#reportCollectFailures();
+    if (this.#core.hasPosts) this.#parts.posts.collect();
   };
 
   readonly #keepFailure = (error: unknown): void => {

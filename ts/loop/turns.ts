@@ -20,6 +20,7 @@ import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
 import { Handlers } from './handlers.js';
 import { LoopIO } from './io.js';
+import { Posts } from './posts.js';
 import { Sleep } from './sleep.js';
 import { SourceTable } from './sources.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
@@ -45,6 +46,8 @@ export interface TurnsOptions extends TurnOptions {
   readonly enter: () => void;
   /** Undoes {@link enter}, after it. */
   readonly leave: () => void;
+  /** Stops the loop, for another thread. */
+  readonly stop: () => void;
 }
 
 /** One loop, as a guest in Node's: nothing in it ever blocks. */
@@ -66,6 +69,7 @@ export class Turns implements TurnParts {
   readonly #core: NativeLoop;
   readonly #sleep: Sleep;
   readonly #turn: Turn;
+  #posts: Posts | null = null;
   #phase = Phase.Stopped;
   /** {@link stop} was called. */
   #isStopping = false;
@@ -98,6 +102,13 @@ export class Turns implements TurnParts {
   /** For display. */
   get phase(): (typeof PHASE_NAMES)[number] {
     return PHASE_NAMES[this.#phase] as (typeof PHASE_NAMES)[number];
+  }
+
+  /** The calls of other threads. Made when the loop is first exposed to them. */
+  get posts(): Posts {
+    const { guard, callbacks } = this;
+    this.#posts ??= new Posts(this.#core.handle, guard, callbacks, this.#options.stop);
+    return this.#posts;
   }
 
   get running(): boolean {
@@ -140,6 +151,7 @@ export class Turns implements TurnParts {
 
   /** Frees everything, and reports what fails. The loop must be stopped. */
   close(): void {
+    this.guard.attempt(() => this.#posts?.close());
     this.sources.close();
     this.io.close();
     this.guard.attempt(() => this.callbacks.clear());

@@ -11,6 +11,8 @@ export interface Capacities {
   timers: number;
   /** Events that a turn takes from the selector, and sources of the ready list that it rechecks. */
   events: number;
+  /** Calls of other threads that wait for a turn. One more is refused with an error. */
+  posts: number;
   /** Bytes that a turn receives from one stream. */
   receiveBytes: number;
   /** Bytes of the block that the small reads of this thread share. */
@@ -29,6 +31,7 @@ const DEFAULTS: Readonly<Capacities> = {
   submissions: 2048,
   timers: 4096,
   events: 1024,
+  posts: 65_536,
   receiveBytes: 8 * 1024,
   receiveBlock: 128 * 1024,
   sendRecords: 2048,

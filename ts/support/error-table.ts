@@ -54,6 +54,22 @@ export const table = {
     message: (fd: number) =>
       `File descriptor ${fd} has no handler, or was closed meanwhile. Call addHandler() first`,
   },
+  ERR_IOLOOP_INBOX_FULL: {
+    base: 'IOLoopError',
+    message: () =>
+      'The inbox of the event loop is full: its thread has not had a turn for the calls before. ' +
+      'Await a call() from time to time, or call again later',
+  },
+  ERR_IOLOOP_NOT_CLONEABLE: {
+    base: 'IOLoopError',
+    message: (reason: string) =>
+      `A value cannot be copied to another thread: ${reason}. Pass plain data`,
+  },
+  ERR_IOLOOP_NOT_EXPOSED: {
+    base: 'IOLoopError',
+    message: (name: string) =>
+      `The event loop exposes no function ${show(name)}. Call expose() on it first, and pass its handle on afterwards`,
+  },
   ERR_IOLOOP_PROXY_HEADER: {
     base: 'IOLoopError',
     message: (why: string) =>

@@ -143,6 +143,23 @@ export function badYield(value: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_BAD_YIELD', value);
 }
 
+/** A call to a loop that has not had a turn for the calls before. */
+export function inboxFull(): IOLoopError {
+  return refusal('ERR_IOLOOP_INBOX_FULL');
+}
+
+/** A value for another thread that `v8.serialize()` has refused with `cause`. */
+export function notCloneable(cause: unknown): IOLoopError {
+  const reason = cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause);
+  const message = table.ERR_IOLOOP_NOT_CLONEABLE.message(reason);
+  return new IOLoopError('ERR_IOLOOP_NOT_CLONEABLE', message, { cause });
+}
+
+/** A call of a function that its loop does not expose, or not any more. */
+export function notExposed(name: string): IOLoopError {
+  return refusal('ERR_IOLOOP_NOT_EXPOSED', name);
+}
+
 /** READ of one of Node's streams that Node consumes. */
 export function fdBusy(fd: number): IOLoopError {
   return refusal('ERR_IOLOOP_FD_BUSY', fd);

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use crate::driver::{Driver, Failure, Kind};
 use crate::errno::{CLOSED, Value, or_errno};
 use crate::fd::JsFd;
+use crate::remote::{Command, Owner};
 
 /// The native half of an `IOLoop`. JavaScript holds it as an external value and passes it to free
 /// functions: a method of a class costs three times as much to call (`docs/design.md`).
@@ -33,11 +34,13 @@ pub(crate) struct Open {
     pub(crate) timeline: Timeline,
     /// Most bytes that a turn receives from a source.
     pub(crate) receive_bytes: usize,
-    pub(crate) turn: Turn<()>,
+    pub(crate) turn: Turn<Command>,
+    /// Dropped after the core, which closes the handles of other threads.
+    pub(crate) owner: Owner,
 }
 
 /// The core, with descriptor numbers as its sources.
-pub(crate) type Core = EventLoop<JsFd, ()>;
+pub(crate) type Core = EventLoop<JsFd, Command>;
 
 impl NativeLoop {
     /// Runs an operation on the loop.
@@ -63,6 +66,7 @@ impl NativeLoop {
 /// Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
 /// is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
 /// timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
+/// At most `posts` commands of other threads wait for a turn.
 #[napi(catch_unwind)]
 pub fn loop_open(
     driver: String,
@@ -71,10 +75,15 @@ pub fn loop_open(
     timers: u32,
     events: u32,
     receive_bytes: u32,
+    posts: u32,
 ) -> napi::Result<Either<External<NativeLoop>, i32>> {
     let kind = Kind::parse(&driver)?;
     let timeline = Timeline::new(now);
-    let opened = open_core(budgets(timers, events), timeline.tick(now), steady);
+    let budgets = Budgets {
+        commands: posts.max(1) as usize,
+        ..budgets(timers, events)
+    };
+    let opened = open_core(budgets, timeline.tick(now), steady);
     Ok(match opened {
         Ok((core, turn)) => Either::A(External::new(NativeLoop {
             open: RefCell::new(Some(Open {
@@ -84,13 +93,14 @@ pub fn loop_open(
                 timeline,
                 receive_bytes: receive_bytes as usize,
                 turn,
+                owner: Owner::default(),
             })),
         })),
         Err(error) => Either::B(-error.errno()),
     })
 }
 
-fn open_core(budgets: Budgets, now: u64, steady: bool) -> Result<(Core, Turn<()>)> {
+fn open_core(budgets: Budgets, now: u64, steady: bool) -> Result<(Core, Turn<Command>)> {
     let mut core = Core::with_budgets(budgets)?;
     core.expect_clock_steps(!steady);
     // Brings the wheel to the present, so that timers go to the right level at once.
@@ -104,6 +114,7 @@ pub(crate) fn budgets(timers: u32, events: u32) -> Budgets {
     Budgets {
         timers: timers.max(1) as usize,
         events: events.max(1) as usize,
+        ..Budgets::default()
     }
 }
 

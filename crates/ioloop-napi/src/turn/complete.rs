@@ -23,6 +23,7 @@ use rustix::io::Errno;
 
 use super::receive::Receiver;
 use crate::native_loop::{Core, budgets};
+use crate::remote::Command;
 
 /// Word of the completions: how many timers are due.
 #[napi]
@@ -74,7 +75,7 @@ pub fn completion_capacity(timers: u32, events: u32) -> u32 {
 )]
 pub(super) fn complete(
     core: &Core,
-    turn: &Turn<()>,
+    turn: &Turn<Command>,
     errno: i32,
     mut receiver: Receiver<'_>,
     completions: &mut [i32],

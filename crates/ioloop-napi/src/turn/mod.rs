@@ -85,6 +85,10 @@ pub const TURN_MORE: i32 = 1;
 #[napi]
 pub const TURN_ALARMED: i32 = 2;
 
+/// Result of a turn: other threads have posted, and `loopTakePosts` has what.
+#[napi]
+pub const TURN_POSTS: i32 = 4;
+
 fn turn(
     open: &mut Open,
     now: f64,
@@ -99,10 +103,12 @@ fn turn(
         timeline,
         receive_bytes,
         turn,
+        owner,
         ..
     } = open;
     let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
     let errno = collected.map_or_else(|error| error.errno(), |()| 0);
+    let has_posts = owner.collect(&mut turn.commands);
     complete(core, turn, errno, room.at_most(*receive_bytes), completions)?;
     if core.reactor().needs_rebuild()
         && let Some(driver) = driver
@@ -111,7 +117,9 @@ fn turn(
         let _kept = core.rebuild(|selector| driver.move_to(selector));
     }
     let bit = |is_set, bit| if is_set { bit } else { 0 };
-    Ok(bit(turn.more || core.reactor().has_stale(), TURN_MORE) | bit(turn.alarmed, TURN_ALARMED))
+    Ok(bit(turn.more || core.reactor().has_stale(), TURN_MORE)
+        | bit(turn.alarmed, TURN_ALARMED)
+        | bit(has_posts, TURN_POSTS))
 }
 
 fn sleep(open: &mut Open, now: f64, submitted: Submitted<'_>, paused: bool) -> f64 {
