@@ -4,9 +4,7 @@
 //! # Contracts
 //!
 //! - Everything runs on the JavaScript thread, except the threads of `driver/thread.rs` and
-//!   `watchdog/mod.rs`.
-//! - Everything runs on the JavaScript thread, except the thread of `driver/thread.rs`. Other
-//!   JavaScript threads reach a loop by `remote/`.
+//!   `watchdog/mod.rs`. Other JavaScript threads reach a loop by `remote/`.
 //! - Functions return an `i32`: 0 or more is the result, less is a negative `errno` (`errno.rs`).
 //!   They throw for bugs only: wrong types, panics. `ts/support/errors.ts` makes the errors.
 //! - A typed array is borrowed for one call. No pointer into it is kept.
