@@ -1,6 +1,6 @@
 /** Calls by a remote, from the loop's own thread: what runs, when, and what is refused. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import test from 'ava';
 import { IOLoop, type RemoteHandle } from 'ioloop';
 import { withLoop, type ReportingLoop } from './helpers/loop.js';

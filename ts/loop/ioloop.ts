@@ -185,6 +185,7 @@ export class IOLoop implements AsyncDisposable {
    * of the object that {@link expose} has returned: it gives names, arguments and results their
    * types.
    *
+   * @typeParam T - The functions that the loop has exposed.
    * @throws `ERR_IOLOOP_CLOSED` if the loop is closed; `ERR_INVALID_ARG_TYPE`;
    * `ERR_INVALID_ARG_VALUE` for a handle of another process.
    */
