@@ -452,6 +452,9 @@ export declare const TURN_ALARMED: number
 /** Result of a turn: a budget has left work for the next one, which need not wait. */
 export declare const TURN_MORE: number
 
+/** Result of a turn: other threads have posted, and `loopTakePosts` has what. */
+export declare const TURN_POSTS: number
+
 /**
  * Answers a question: the function that blocks and the stack, or the reason why there is none. A
  * thread that a debugger has paused is not blocked: `held` drops the report.
@@ -484,5 +487,3 @@ export declare function watchdogStart(seconds: number, action: string, hasStack:
 
 /** Ends the watch. A report that is under way may still come. */
 export declare function watchdogStop(watched: ExternalObject<Watched>): void
-/** Result of a turn: other threads have posted, and `loopTakePosts` has what. */
-export declare const TURN_POSTS: number

@@ -884,10 +884,10 @@ export { SUBMIT_DRAINED }
 export { SUBMIT_OPERATIONS }
 export { TURN_ALARMED }
 export { TURN_MORE }
+export { TURN_POSTS }
 export { watchdogAnswer }
 export { watchdogBlocked }
 export { watchdogSample }
 export { watchdogStart }
 export { watchdogStop }
-export { TURN_POSTS }
 export const __napiBindingTarget = __napiLoadedBindingTarget
