@@ -2,6 +2,7 @@
 import { native } from '../boundary/native.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
+import { callbackError } from '../support/channels.js';
 import { checkFunction, checkSeconds, checkThreshold, isThenable } from '../support/checks.js';
 import { Deferred } from '../support/deferred.js';
 import { secondsOf, type Duration } from '../support/duration.js';
@@ -104,6 +105,7 @@ export class IOLoop implements AsyncDisposable {
     if (makeCurrent === true && current !== null) throw currentExists();
     this.#driver = chooseDriver();
     const guard = new Guard((callback, error) => {
+      if (callbackError.hasSubscribers) callbackError.publish({ loop: this, callback, error });
       this.handleCallbackException(callback, error);
     });
     const isSteady = timeFunc === epochSeconds;

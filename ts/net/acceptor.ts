@@ -1,5 +1,6 @@
 /** Accepting connections, in batches, with pauses when the system runs out of resources. */
 import { constants } from 'node:os';
+import { acceptPause } from '../support/channels.js';
 import { checkFunction, checkInteger } from '../support/checks.js';
 import { systemError } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
@@ -161,6 +162,10 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
       else guardOf(this.#loop).report(null, error);
     }
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
+    if (acceptPause.hasSubscribers) {
+      const { socket } = this;
+      acceptPause.publish({ loop: this.#loop, socket, error, seconds: this.#backOff });
+    }
     this.#resume = this.#loop.callLater(this.#backOff, () => {
       this.#resume = null;
       this.#listen();

@@ -10,11 +10,11 @@ import { coreOf } from '../streams/stream.js';
  */
 export class Connections implements Watcher<IOStream> {
   readonly #streams = new Set<IOStream>();
-  readonly #onFewer: () => void;
+  readonly #onFewer: (stream: IOStream) => void;
   #drained: Deferred | null = null;
 
-  /** `onFewer` is called after each close. */
-  constructor(onFewer: () => void) {
+  /** `onFewer` is called after each close, with the stream. */
+  constructor(onFewer: (stream: IOStream) => void) {
     this.#onFewer = onFewer;
   }
 
@@ -46,7 +46,7 @@ export class Connections implements Watcher<IOStream> {
 
   onClosed(stream: IOStream): void {
     this.#streams.delete(stream);
-    this.#onFewer();
+    this.#onFewer(stream);
     if (this.size > 0) return;
     this.#drained?.resolve();
     this.#drained = null;

@@ -3,6 +3,7 @@ import type { SecureContextOptions, Server } from 'node:tls';
 import { serverState, unsupported } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import { peekSocket, type Socket } from '../sockets/socket.js';
+import { connectionClose, connectionOpen } from '../support/channels.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
@@ -52,8 +53,11 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly tlsServer: Server | null;
   readonly #settings: ServerSettings;
   readonly #acceptors = new Map<Socket, Acceptor>();
-  readonly #connections = new Connections(() => {
+  readonly #connections = new Connections((stream) => {
     this.#regulate();
+    if (connectionClose.hasSubscribers) {
+      connectionClose.publish({ server: this, stream, error: stream.error });
+    }
   });
   readonly #handler: GuardedHandler;
   /** `null` without the option `proxyProtocol`. */
@@ -265,6 +269,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
     const stream = acceptedStream(connection, this.#settings.streams);
     this.#connections.add(stream);
+    if (connectionOpen.hasSubscribers) connectionOpen.publish({ server: this, stream, address });
     this.#regulate();
     if (this.#proxy === null || this.#proxy.passes(address)) this.#begin(stream, address);
     else void this.#receiveHeader(stream, address, this.#proxy);

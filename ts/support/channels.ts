@@ -1,0 +1,17 @@
+/**
+ * The channels of `node:diagnostics_channel` that the package publishes to. Publishers look at
+ * `hasSubscribers` first: without a subscriber nothing is made.
+ */
+import diagnostics from 'node:diagnostics_channel';
+
+/** A `TCPServer` has accepted a connection: `{ server, stream, address }`. */
+export const connectionOpen = diagnostics.channel('ioloop:connection:open');
+
+/** A connection of a `TCPServer` is closed: `{ server, stream, error }`. */
+export const connectionClose = diagnostics.channel('ioloop:connection:close');
+
+/** Accepting pauses: `{ loop, socket, error, seconds }`. */
+export const acceptPause = diagnostics.channel('ioloop:accept:pause');
+
+/** `handleCallbackException` is about to be called: `{ loop, callback, error }`. */
+export const callbackError = diagnostics.channel('ioloop:callback:error');
