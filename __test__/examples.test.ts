@@ -136,3 +136,13 @@ test('autocannon gets only answers from the HTTP server', async (t) => {
   const result = await autocannon({ url, connections: 20, amount: 5000 });
   t.like(result, { '2xx': 5000, non2xx: 0, errors: 0, timeouts: 0 });
 });
+
+testWith('curl')('curl scrapes the metrics of a loop through prom-client', async (t) => {
+  const { port } = await start(t, 'metrics.mjs');
+  const url = `http://127.0.0.1:${port}/`;
+  await run('curl', ['-sS', '--fail', url]);
+  const { stdout } = await run('curl', ['-sS', '--fail', `${url}metrics`]);
+  t.regex(stdout, /^ioloop_connections_accepted_total\{loop="main"\} 2$/m);
+  t.regex(stdout, /^ioloop_received_bytes_total\{loop="main"\} [1-9]\d+$/m);
+  t.regex(stdout, /^ioloop_turn_length_seconds\{loop="main",quantile="0\.99"\} [\d.e-]+$/m);
+});

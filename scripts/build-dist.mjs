@@ -16,8 +16,12 @@ const { metafile } = await build({
   entryPoints: {
     index: 'ts/index.ts',
     internal: 'ts/internal.ts',
+    prometheus: 'ts/prometheus.ts',
+    opentelemetry: 'ts/opentelemetry.ts',
     'stack-sampler': 'ts/loop/stack-sampler.ts',
   },
+  // Optional peers, which the program installs.
+  external: ['prom-client', '@opentelemetry/api'],
   outdir: dist,
   bundle: true,
   splitting: true,

@@ -1,0 +1,95 @@
+/** The metrics of loops through the real packages: prom-client and OpenTelemetry. */
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import test from 'ava';
+import { IOLoop } from 'ioloop';
+import { observeLoops } from 'ioloop/opentelemetry';
+import { collectLoopMetrics } from 'ioloop/prometheus';
+import { Registry } from 'prom-client';
+import { runTurns, withLoop } from './helpers/loop.js';
+
+/** The value of one line of the text format. */
+function valueOf(text: string, series: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  return Number(line?.slice(series.length + 1));
+}
+
+test('prom-client scrapes what the loop counts, and its state', (t) =>
+  withLoop(async (loop) => {
+    const register = new Registry();
+    collectLoopMetrics(loop, { register });
+    loop.addTimeout({ hours: 1 }, () => {});
+    await runTurns(loop, 3);
+    const first = await register.metrics();
+    t.is(valueOf(first, 'ioloop_turns_total{loop="main"}'), 3);
+    t.is(valueOf(first, 'ioloop_timers_pending{loop="main"}'), 1);
+    t.is(valueOf(first, 'ioloop_received_bytes_total{loop="main"}'), 0);
+    t.regex(first, /^# HELP ioloop_turns_total Turns$/m);
+    t.regex(first, /^# TYPE ioloop_turns_total counter$/m);
+    t.regex(first, /^# TYPE ioloop_timers_pending gauge$/m);
+    t.notRegex(first, /quantile|ioloop_busy_seconds_total\{/);
+    await runTurns(loop, 2);
+    t.is(valueOf(await register.metrics(), 'ioloop_turns_total{loop="main"}'), 5);
+  }));
+
+test('prom-client scrapes distributions once they are measured, and names of loops', (t) =>
+  withLoop(async (loop) => {
+    const other = new IOLoop({ makeCurrent: false });
+    const register = new Registry();
+    collectLoopMetrics({ first: loop, second: other }, { register, prefix: 'app_' });
+    loop.enableHistograms();
+    await runTurns(loop);
+    const text = await register.metrics();
+    t.true(valueOf(text, 'app_turn_length_seconds{loop="first",quantile="0.99"}') > 0);
+    t.true(valueOf(text, 'app_busy_seconds_total{loop="first"}') > 0);
+    t.notRegex(text, /app_turn_length_seconds\{loop="second"/);
+    t.is(valueOf(text, 'app_turns_total{loop="second"}'), 0);
+    loop.disableHistograms();
+    t.notRegex(await register.metrics(), /quantile/);
+    other.close();
+  }));
+
+test('OpenTelemetry observes the same, until it is ended', (t) =>
+  withLoop(async (loop) => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+    const provider = new MeterProvider({ readers: [reader] });
+    let reads = 0;
+    const web = {
+      metrics: () => {
+        reads += 1;
+        return loop.metrics();
+      },
+    };
+    const end = observeLoops({ web }, { meter: provider.getMeter('test') });
+    loop.enableHistograms();
+    loop.addTimeout({ hours: 1 }, () => {});
+    await runTurns(loop, 4);
+    await provider.forceFlush();
+    const collected = (exporter.getMetrics().at(-1)?.scopeMetrics ?? []).flatMap((s) => s.metrics);
+    const find = (name: string) => collected.find(({ descriptor }) => descriptor.name === name);
+    t.like(find('ioloop.turns')?.dataPoints[0], { value: 4, attributes: { loop: 'web' } });
+    t.is(find('ioloop.turns')?.descriptor.description, 'Turns');
+    t.is(find('ioloop.received')?.descriptor.unit, 'By');
+    t.is(find('ioloop.timers_pending')?.dataPoints[0]?.value, 1);
+    t.is(find('ioloop.turn_length')?.dataPoints.length, 4);
+    t.is(reads, 1);
+    end();
+    await provider.forceFlush();
+    await provider.shutdown();
+    t.is(reads, 1);
+  }));
+
+test('what is not a loop is refused', (t) => {
+  for (const wrong of [null, {}, { main: 1 }, 'loop']) {
+    const loops = wrong as unknown as IOLoop;
+    t.throws(() => collectLoopMetrics(loops, { register: new Registry() }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
+    t.throws(() => observeLoops(loops), { code: 'ERR_INVALID_ARG_TYPE' });
+  }
+});
