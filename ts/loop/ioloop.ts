@@ -4,6 +4,7 @@ import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.
 import { capacities } from '../support/capacities.js';
 import { callbackError } from '../support/channels.js';
 import { checkFunction, checkSeconds, checkThreshold, isThenable } from '../support/checks.js';
+import { debug } from '../support/debug-log.js';
 import { Deferred } from '../support/deferred.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import {
@@ -262,11 +263,13 @@ export class IOLoop implements AsyncDisposable {
       throw error;
     }
     this.#finished = promise;
+    if (debug.enabled) debug('start: %o', this);
     slot.enter(this);
     try {
       await promise;
     } finally {
       this.#finished = null;
+      if (debug.enabled) debug('stop: %o', this);
       slot.leave(this);
       this.#watchdog.onStop();
     }
@@ -304,6 +307,7 @@ export class IOLoop implements AsyncDisposable {
     if (this.#turns.running) throw runningLoop('close');
     const sources = allFds === true ? this.#turns.handlers.files() : [];
     this.#closed = true;
+    if (debug.enabled) debug('close: %o', this);
     this.#watchdog.unset();
     this.#turns.close();
     for (const source of sources) {

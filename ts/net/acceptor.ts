@@ -1,6 +1,7 @@
 /** Accepting connections, in batches, with pauses when the system runs out of resources. */
 import { constants } from 'node:os';
 import { acceptPause } from '../support/channels.js';
+import { debug } from '../support/debug-log.js';
 import { checkFunction, checkInteger } from '../support/checks.js';
 import { systemError } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
@@ -162,6 +163,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
       else guardOf(this.#loop).report(null, error);
     }
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
+    if (debug.enabled) debug('accepting pauses for %d s: %s', this.#backOff, error.message);
     if (acceptPause.hasSubscribers) {
       const { socket } = this;
       acceptPause.publish({ loop: this.#loop, socket, error, seconds: this.#backOff });

@@ -4,6 +4,7 @@ import { serverState, unsupported } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import { peekSocket, type Socket } from '../sockets/socket.js';
 import { connectionClose, connectionOpen } from '../support/channels.js';
+import { debug } from '../support/debug-log.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
@@ -55,6 +56,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly #acceptors = new Map<Socket, Acceptor>();
   readonly #connections = new Connections((stream) => {
     this.#regulate();
+    if (debug.enabled) debug('connection closed: %o', stream);
     if (connectionClose.hasSubscribers) {
       connectionClose.publish({ server: this, stream, error: stream.error });
     }
@@ -189,6 +191,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     };
     if (this.#isIterated() && !this.#iterated) acceptor.onWaiting = this.#onWaiting;
     this.#acceptors.set(socket, acceptor);
+    if (debug.enabled) debug('listen: %o', this);
     this.#started ??= expectToRun(this.loop, 'A TCPServer that listens');
     this.#regulate();
   }
@@ -269,6 +272,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
     const stream = acceptedStream(connection, this.#settings.streams);
     this.#connections.add(stream);
+    if (debug.enabled) debug('connection accepted: %o', stream);
     if (connectionOpen.hasSubscribers) connectionOpen.publish({ server: this, stream, address });
     this.#regulate();
     if (this.#proxy === null || this.#proxy.passes(address)) this.#begin(stream, address);
@@ -343,6 +347,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   #stopListening(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    if (debug.enabled) debug('stop listening: %o', this);
     this.#started?.();
     for (const [socket, acceptor] of this.#acceptors) {
       acceptor.close();
