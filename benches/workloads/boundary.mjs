@@ -4,7 +4,7 @@ import { native } from '#internal';
 
 const CALLS = 1_000_000;
 const ROUNDS = 7;
-const loop = native.loopOpen('thread', 0, true, 4096, 1024, 8192);
+const loop = native.loopOpen('thread', 0, true, 4096, 1024, 8192, 65_536);
 if (typeof loop === 'number') throw new Error(`loopOpen: ${loop}`);
 const words = new Float64Array(16);
 const records = new Int32Array(16);
