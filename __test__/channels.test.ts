@@ -40,7 +40,7 @@ async function connectOnce(loop: IOLoop): Promise<TCPServer> {
     handleStream: (stream) => stream.close(new Error('enough')),
   });
   server.listen(0, '127.0.0.1');
-  const client = await new TCPClient().connect('127.0.0.1', server.port);
+  const client = await new TCPClient().connect('127.0.0.1', server.port, { loop });
   await client.readUntilClose();
   await server.stop({ drain: true });
   return server;

@@ -118,7 +118,7 @@ test('a server shows its addresses and connections', (t) =>
     t.regex(inspect(server), /^Echo \{\s+state: 'idle',\s+addresses: \[\]/);
     server.listen(0, '127.0.0.1');
     const { port } = server;
-    const client = await new TCPClient().connect('127.0.0.1', port);
+    const client = await new TCPClient().connect('127.0.0.1', port, { loop });
     while (server.connections === 0)
       await new Promise<void>((resolve) => loop.addCallback(resolve));
     const expected =

@@ -114,7 +114,7 @@ test('accepted connections are counted', (t) =>
     const server = new TCPServer({ loop, handleStream: (stream) => stream.close() });
     server.listen(0, '127.0.0.1');
     for (let count = 0; count < 3; count += 1) {
-      const client = await new TCPClient().connect('127.0.0.1', server.port);
+      const client = await new TCPClient().connect('127.0.0.1', server.port, { loop });
       await client.readUntilClose();
     }
     t.like(loop.metrics(), { connectionsAccepted: 3, acceptPauses: 0 });
