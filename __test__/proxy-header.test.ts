@@ -16,6 +16,27 @@ const headers: readonly (readonly [string, Buffer, unknown])[] = [
     Buffer.from('PROXY TCP6 2001:DB8:0:0::1 ::1 0 65535\r\n'),
     { source: { host: '2001:db8::1', port: 0 }, destination: { host: '::1', port: 65_535 } },
   ],
+  [
+    // HAProxy sends it for clients of IPv4 at a socket of IPv6 (`bind :::80 v4v6`).
+    'IPv4-mapped addresses as text',
+    Buffer.from('PROXY TCP6 ::ffff:192.0.2.1 0:0:0:0:0:FFFF:C000:0202 56324 443\r\n'),
+    {
+      source: { host: '::ffff:192.0.2.1', port: 56_324 },
+      destination: { host: '::ffff:192.0.2.2', port: 443 },
+    },
+  ],
+  [
+    'IPv4-mapped addresses',
+    binary(
+      0x21,
+      0x21,
+      Buffer.from(`${'0'.repeat(20)}ffff00000001${'0'.repeat(20)}ffffffffffffdc0401bb`, 'hex'),
+    ),
+    {
+      source: { host: '::ffff:0.0.0.1', port: 56_324 },
+      destination: { host: '::ffff:255.255.255.255', port: 443 },
+    },
+  ],
   ['UNKNOWN', Buffer.from('PROXY UNKNOWN\r\n'), { source: null, destination: null }],
   [
     'UNKNOWN with the longest line',

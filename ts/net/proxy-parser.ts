@@ -4,6 +4,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Address } from '../sockets/address.js';
+import { canonicalIPv6 } from '../sockets/ip-address.js';
 import type { ProxyHeader, ProxyTlv } from '../streams/proxy-header.js';
 import { crc32c } from '../support/crc32c.js';
 import { badProxyHeader } from '../support/errors.js';
@@ -23,7 +24,8 @@ export const LONGEST_HEADER = 4096;
 /**
  * The header at the start of `bytes`; `null` if they are the start of a header that is not complete.
  *
- * @throws `ERR_IOLOOP_PROXY_HEADER` as soon as `bytes` cannot become a header.
+ * @throws `ERR_IOLOOP_PROXY_HEADER` if `bytes` cannot become a header: at the first byte that no
+ * signature has, at the length and the command of a binary header, else at the end of the header.
  */
 export function parseProxyHeader(bytes: Buffer): ParsedHeader | null {
   if (startsAs(bytes, SIGNATURE)) {
@@ -70,11 +72,6 @@ function parseText(bytes: Buffer): ParsedHeader | null {
 /** A zone has a meaning only on the machine of the balancer. */
 function isPlainIPv6(host: string): boolean {
   return isIPv6(host) && !host.includes('%');
-}
-
-/** As RFC 5952 has it: lower case, the longest run of zeros as `::`. */
-function canonicalIPv6(host: string): string {
-  return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }
 
 function portOf(text: string): number {

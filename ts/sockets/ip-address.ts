@@ -1,4 +1,4 @@
-/** What Node's own functions lack for IP addresses with a zone. */
+/** What Node's own functions lack for IP addresses: zones, and one text for each address. */
 import { readFileSync } from 'node:fs';
 import { isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -11,6 +11,23 @@ export function ipFamily(host: string): 0 | 4 | 6 {
   const at = host.indexOf('%');
   if (at === -1) return isIP(host) as 0 | 4 | 6;
   return isIPv6(host.slice(0, at)) && /^[^/\s%]+$/.test(host.slice(at + 1)) ? 6 : 0;
+}
+
+/**
+ * An IPv6 address without a zone as the core writes it: RFC 5952 (lower case, the longest run of zeros
+ * as `::`), and an IPv4-mapped one with its last 32 bits as IPv4 (`::ffff:192.0.2.1`).
+ */
+export function canonicalIPv6(host: string): string {
+  const text = new URL(`http://[${host}]`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(text) ?? [];
+  if (high === undefined || low === undefined) return text;
+  const bytes = Buffer.from(high.padStart(4, '0') + low.padStart(4, '0'), 'hex');
+  return `${MAPPED}${bytes.join('.')}`;
+}
+
+/** The IPv4 address in an IPv4-mapped one that is {@link canonicalIPv6}; `null` for other addresses. */
+export function mappedIPv4(host: string): string | null {
+  return host.startsWith(MAPPED) && host.includes('.') ? host.slice(MAPPED.length) : null;
 }
 
 /**
@@ -40,4 +57,5 @@ function listedIndex(zone: string): number | null {
   return null;
 }
 
+const MAPPED = '::ffff:';
 const MAX_INDEX = 0xffff_ffff;
