@@ -17,6 +17,7 @@ export type { Descriptor } from './sockets/descriptor.js';
 export { descriptorOf } from './sockets/socket.js';
 export { portOf } from './net/bind.js';
 export { parseProxyHeader } from './net/proxy-parser.js';
+export { TrustedPeers } from './net/trusted-peers.js';
 export { crc32c } from './support/crc32c.js';
 export { Fifo } from './support/fifo.js';
 export { receiveBlocks } from './boundary/receive-blocks.js';

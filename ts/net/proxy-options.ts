@@ -15,8 +15,9 @@ export interface ProxyProtocolOptions {
   readonly require?: boolean | undefined;
   /**
    * The peers whose header is believed: IP addresses, prefixes such as `'10.0.0.0/8'`, `'unix:'` for
-   * the peers of Unix sockets; or a `net.BlockList`. By default all peers: any of them can then claim
-   * any address, so that only the balancer may be able to reach the port.
+   * the peers of Unix sockets; or a `net.BlockList`, which decides by its `check()`. IPv4-mapped
+   * addresses (`::ffff:10.0.0.1`) count as IPv4. By default all peers: any of them can then claim any
+   * address, so that only the balancer may be able to reach the port.
    */
   readonly trust?: TrustList | undefined;
   /**

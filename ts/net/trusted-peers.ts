@@ -1,57 +1,79 @@
 /** The peers whose headers of the PROXY protocol are believed. */
 import { BlockList, isIP } from 'node:net';
 import type { Address } from '../sockets/address.js';
-import { ipFamily } from '../sockets/ip-address.js';
+import { canonicalIPv6, mappedIPv4 } from '../sockets/ip-address.js';
 import { invalidArgType, invalidArgValue } from '../support/errors.js';
 
 /** Addresses (`'10.0.0.1'`), prefixes (`'10.0.0.0/8'`), and `'unix:'` for all Unix sockets. */
 export type TrustList = BlockList | readonly string[];
 
-/** A set of peers: all of them, or those of a list. */
+/**
+ * A set of peers: all of them, or those of a list. IPv4-mapped addresses (`::ffff:a.b.c.d`), which
+ * peers of IPv4 have at a socket of IPv6, are IPv4, in the list too. No prefix of IPv6 has them:
+ * `::/0` of a `BlockList` covers all of IPv4, so that the families have a list each.
+ */
 export class TrustedPeers {
-  /** `null`: all. */
-  readonly #list: BlockList | null;
+  readonly #ipv4: BlockList | null;
+  readonly #ipv6: BlockList | null;
   readonly #isUnixTrusted: boolean;
 
   /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`. */
   constructor(trust: TrustList | undefined) {
     this.#isUnixTrusted = trust === undefined || (Array.isArray(trust) && trust.includes(UNIX));
-    if (trust === undefined) this.#list = null;
-    else if (trust instanceof BlockList) this.#list = trust;
-    else this.#list = listOf(trust);
+    if (trust === undefined) {
+      this.#ipv4 = this.#ipv6 = null;
+    } else if (trust instanceof BlockList) {
+      this.#ipv4 = this.#ipv6 = trust;
+    } else {
+      this.#ipv4 = new BlockList();
+      this.#ipv6 = new BlockList();
+      for (const [family, host, bits] of entriesOf(trust)) {
+        const list = family === 'ipv4' ? this.#ipv4 : this.#ipv6;
+        list.addSubnet(host, bits, family);
+      }
+    }
   }
 
-  /** Whether `address` is trusted. IPv4 addresses of an IPv6 socket (`::ffff:a.b.c.d`) are IPv4. */
+  /** Whether `address` is trusted. A zone is ignored: the list has none. */
   has(address: Address): boolean {
     if ('path' in address) return this.#isUnixTrusted;
-    if (this.#list === null) return true;
     const [host = ''] = address.host.split('%');
-    return this.#list.check(host, ipFamily(host) === 6 ? 'ipv6' : 'ipv4');
+    const ipv4 = isIP(host) === 4 ? host : mappedIPv4(host);
+    if (ipv4 !== null) return this.#ipv4?.check(ipv4, 'ipv4') ?? true;
+    return this.#ipv6?.check(host, 'ipv6') ?? true;
   }
 }
 
-function listOf(trust: readonly string[]): BlockList {
+/** Family, first address, and length in bits of a prefix. */
+type Prefix = readonly ['ipv4' | 'ipv6', string, number];
+
+function entriesOf(trust: readonly string[]): Prefix[] {
   if (!Array.isArray(trust)) throw invalidArgType(NAME, trust, EXPECTED);
-  const list = new BlockList();
+  const prefixes: Prefix[] = [];
   for (const entry of trust as readonly unknown[]) {
     if (typeof entry !== 'string') throw invalidArgType(NAME, entry, EXPECTED);
-    if (entry !== UNIX) add(list, entry);
+    if (entry !== UNIX) prefixes.push(prefixOf(entry));
   }
-  return list;
+  return prefixes;
 }
 
-function add(list: BlockList, entry: string): void {
-  const [, host = entry, bits] = /^([^/]*)\/(\d{1,3})$/.exec(entry) ?? [];
+/** @throws `ERR_INVALID_ARG_VALUE`. */
+function prefixOf(entry: string): Prefix {
+  const [, host = entry, length] = /^([^/]*)\/(0|[1-9]\d{0,2})$/.exec(entry) ?? [];
   const family = isIP(host);
   const longest = family === 4 ? 32 : 128;
-  if (family === 0 || host.includes('%') || Number(bits ?? 0) > longest) {
+  const bits = length === undefined ? longest : Number(length);
+  if (family === 0 || host.includes('%') || bits > longest) {
     throw invalidArgValue(NAME, entry, "IP addresses, prefixes such as 10.0.0.0/8, or 'unix:'");
   }
-  const kind = family === 4 ? 'ipv4' : 'ipv6';
-  if (bits === undefined) list.addAddress(host, kind);
-  else list.addSubnet(host, Number(bits), kind);
+  if (family === 4) return ['ipv4', host, bits];
+  const ipv4 = mappedIPv4(canonicalIPv6(host));
+  if (ipv4 !== null && bits >= MAPPED_BITS) return ['ipv4', ipv4, bits - MAPPED_BITS];
+  return ['ipv6', host, bits];
 }
 
 const NAME = 'proxyProtocol.trust';
 const EXPECTED = 'a BlockList or a list of strings';
 const UNIX = 'unix:';
+/** Bits of `::ffff:0:0/96`, before the IPv4 address. */
+const MAPPED_BITS = 96;
