@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { BlockList, connect, type Socket as NetSocket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
+import { inspect } from 'node:util';
 import test from 'ava';
 import {
   bindUnixSocket,
@@ -438,6 +439,13 @@ test('a connection whose header is awaited counts for maxConnections', (t) =>
 const WRONG: readonly (readonly [unknown, string])[] = [
   ['yes', 'ERR_INVALID_ARG_TYPE'],
   [null, 'ERR_INVALID_ARG_TYPE'],
+  [['10.0.0.0/8'], 'ERR_INVALID_ARG_TYPE'],
+  [[], 'ERR_INVALID_ARG_TYPE'],
+  [new Set(['10.0.0.1']), 'ERR_INVALID_ARG_TYPE'],
+  [new BlockList(), 'ERR_INVALID_ARG_TYPE'],
+  [{ trusted: ['10.0.0.0/8'] }, 'ERR_INVALID_ARG_VALUE'],
+  [{ trust: true }, 'ERR_INVALID_ARG_TYPE'],
+  [{ trust: ['10.0.0.0/08'] }, 'ERR_INVALID_ARG_VALUE'],
   [{ require: 1 }, 'ERR_INVALID_ARG_TYPE'],
   [{ trust: '10.0.0.0/8' }, 'ERR_INVALID_ARG_TYPE'],
   [{ trust: [10] }, 'ERR_INVALID_ARG_TYPE'],
@@ -450,7 +458,7 @@ const WRONG: readonly (readonly [unknown, string])[] = [
 ];
 
 for (const [option, code] of WRONG) {
-  test(`proxyProtocol: ${JSON.stringify(option)} throws`, (t) => {
+  test(`proxyProtocol: ${inspect(option)} throws ${code}`, (t) => {
     const proxyProtocol = option as ProxyProtocolOptions;
     t.throws(() => new TCPServer({ proxyProtocol }), { code });
   });

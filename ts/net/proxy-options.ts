@@ -1,7 +1,8 @@
 /** The option `proxyProtocol` of a `TCPServer`, and its check. */
+import { BlockList } from 'node:net';
 import { checkBoolean } from '../support/checks.js';
 import { secondsOf, type Duration } from '../support/duration.js';
-import { invalidArgType, outOfRange } from '../support/errors.js';
+import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
 import { TrustedPeers, type TrustList } from './trusted-peers.js';
 
 /** Options of `proxyProtocol` of {@link TCPServerOptions}. */
@@ -44,9 +45,7 @@ export function proxySettings(
   option: boolean | ProxyProtocolOptions | undefined,
 ): ProxySettings | null {
   if (option === undefined || option === false) return null;
-  if (option !== true && (typeof option !== 'object' || option === null)) {
-    throw invalidArgType('proxyProtocol', option, 'a boolean or an object');
-  }
+  if (option !== true) checkNames(option);
   const { require, trust, timeout = DEFAULT_TIMEOUT } = option === true ? DEFAULTS : option;
   const seconds = secondsOf(timeout, 'proxyProtocol.timeout');
   if (!(seconds > 0)) throw outOfRange('proxyProtocol.timeout', timeout, 'more than 0');
@@ -57,6 +56,27 @@ export function proxySettings(
   };
 }
 
+/**
+ * Unlike elsewhere, unknown options are refused: with a list of peers under a wrong name, or in the
+ * place of the options, every peer would be trusted.
+ */
+function checkNames(option: unknown): void {
+  if (typeof option !== 'object' || option === null) throw invalidArgType(NAME, option, EXPECTED);
+  if (option instanceof BlockList || Symbol.iterator in option) {
+    throw invalidArgType(NAME, option, EXPECTED);
+  }
+  const unknown = Object.keys(option).find((name) => !NAMES.has(name));
+  if (unknown === undefined) return;
+  throw invalidArgValue(
+    NAME,
+    option,
+    `without "${unknown}". Its options are ${[...NAMES].join(', ')}`,
+  );
+}
+
+const NAME = 'proxyProtocol';
+const EXPECTED = 'a boolean or an object such as { trust: [] }';
+const NAMES: ReadonlySet<string> = new Set(['require', 'trust', 'timeout']);
 const DEFAULTS: ProxyProtocolOptions = {};
 
 /** Seconds. */
