@@ -2,7 +2,7 @@
 import type { SecureContextOptions, Server } from 'node:tls';
 import { serverState, unsupported } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
-import { peekSocket, type Socket } from '../sockets/socket.js';
+import type { Socket } from '../sockets/socket.js';
 import { connectionClose, connectionOpen } from '../support/channels.js';
 import { debug } from '../support/debug-log.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
@@ -12,11 +12,11 @@ import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
 import { acceptedStream, type IOStream } from '../streams/iostream.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
-import { Acceptor } from './acceptor.js';
 import { bindSockets, type BindOptions } from './bind.js';
 import { Connections } from './connections.js';
 import { GuardedHandler } from './guarded-handler.js';
-import { ProxyReceiver } from './proxy-receiver.js';
+import { Listeners } from './listeners.js';
+import { Openings } from './openings.js';
 import {
   serverSettings,
   type ServerSettings,
@@ -53,7 +53,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   readonly tlsServer: Server | null;
   readonly #settings: ServerSettings;
-  readonly #acceptors = new Map<Socket, Acceptor>();
+  readonly #listeners: Listeners;
+  readonly #openings: Openings;
   readonly #connections = new Connections((stream) => {
     this.#regulate();
     if (debug.enabled) debug('connection closed: %o', stream);
@@ -62,13 +63,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     }
   });
   readonly #handler: GuardedHandler;
-  /** `null` without the option `proxyProtocol`. */
-  readonly #proxy: ProxyReceiver | null;
-  /** Listening sockets of {@link bind}, until {@link start}. */
-  #bound: Socket[] = [];
   #stopped = false;
-  /** Aborts when the server is stopped: it ends the handshakes, and the waits for PROXY headers. */
-  readonly #stopping = new AbortController();
   /** Cancels the expectation that the loop runs. */
   #started: (() => void) | null = null;
   /** Streams that the iterator has not taken yet. */
@@ -83,18 +78,19 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   constructor(options: TCPServerOptions | StreamHandler = {}) {
     const settings = serverSettings(options);
-    const { loop, handleStream, tls, proxyProtocol } = settings;
+    const { loop, handleStream, tls, acceptBatch } = settings;
     this.loop = loop;
     this.#settings = settings;
     this.#handler = new GuardedHandler(this, handleStream ?? null);
-    this.#proxy = proxyProtocol === null ? null : new ProxyReceiver(loop, proxyProtocol);
     this.#accepted = new StreamQueue(loop);
     this.tlsServer = tls === undefined ? null : createTlsServer(tls);
+    this.#listeners = new Listeners(loop, this.#onAccept, acceptBatch);
+    this.#openings = new Openings(loop, settings, this.tlsServer, this.#onOpen);
   }
 
   /** The addresses on which the server listens. */
   get addresses(): Address[] {
-    return Array.from(this.#acceptors.keys(), (socket) => socket.localAddress);
+    return this.#listeners.addresses;
   }
 
   /** The port of the first TCP address on which the server listens; 0 if there is none. */
@@ -113,12 +109,12 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    * protocol, or their peer is not trusted; 0 without the option `proxyProtocol`.
    */
   get proxyRefusals(): number {
-    return this.#proxy?.refusals ?? 0;
+    return this.#openings.proxy?.refusals ?? 0;
   }
 
   /** Whether accepting is paused because descriptors or memory have run out. */
   get acceptPaused(): boolean {
-    return [...this.#acceptors.values()].some(({ paused }) => paused);
+    return this.#listeners.paused;
   }
 
   /**
@@ -154,7 +150,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** As {@link listen}, but accepts only after {@link start}. */
   bind(port: number | string, address: string | null = null, options: BindOptions = {}): void {
     this.#assertNotStopped();
-    this.#bound.push(...bindSockets(port, address, options));
+    this.#listeners.bind(bindSockets(port, address, options));
   }
 
   /**
@@ -171,9 +167,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
         'Use node:cluster, or workers that each listen with reusePort',
       );
     }
-    const bound = this.#bound;
-    this.#bound = [];
-    this.addSockets(bound);
+    this.addSockets(this.#listeners.takeBound());
   }
 
   /** Accepts on listening sockets, which the server owns from now on. */
@@ -184,13 +178,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** Accepts on a listening socket, which the server owns from now on. */
   addSocket(socket: Socket): void {
     this.#assertNotStopped();
-    const acceptor = new Acceptor(this.loop, socket, this.#onAccept, this.#settings.acceptBatch);
-    acceptor.onLost = (error) => {
-      this.#acceptors.delete(socket);
-      guardOf(this.loop).report(null, error);
-    };
-    if (this.#isIterated() && !this.#iterated) acceptor.onWaiting = this.#onWaiting;
-    this.#acceptors.set(socket, acceptor);
+    const isEarly = this.#isIterated() && !this.#iterated;
+    this.#listeners.add(socket, isEarly ? this.#onWaiting : null);
     if (debug.enabled) debug('listen: %o', this);
     this.#started ??= expectToRun(this.loop, 'A TCPServer that listens');
     this.#regulate();
@@ -232,7 +221,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   async *streams(options?: WaitOptions): AsyncGenerator<IOStream, undefined, undefined> {
     this.#iterated = true;
-    for (const acceptor of this.#acceptors.values()) acceptor.onWaiting = null;
+    this.#listeners.acceptWaiting();
     try {
       for (;;) {
         this.#regulate();
@@ -252,19 +241,19 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
 
   /** @internal For `util.inspect`. */
   [INSPECT](): object {
-    return viewOf(this, #acceptors in this ? this.#view() : {}, { hidden: ['loop', 'tlsServer'] });
+    return viewOf(this, #openings in this ? this.#view() : {}, { hidden: ['loop', 'tlsServer'] });
   }
 
   #view(): object {
     const { maxConnections } = this.#settings;
     return {
-      state: this.#stopped ? 'stopped' : this.#acceptors.size > 0 ? 'listening' : 'idle',
-      addresses: Array.from(this.#acceptors.keys(), (socket) => peekSocket(socket).local),
+      state: this.#stopped ? 'stopped' : this.#listeners.listening ? 'listening' : 'idle',
+      addresses: this.#listeners.addressTexts,
       connections: this.connections,
       ...(maxConnections === Infinity ? {} : { maxConnections }),
       acceptPaused: this.acceptPaused,
       ...(this.tlsServer === null ? {} : { tls: true }),
-      ...(this.#proxy === null ? {} : { proxyRefusals: this.proxyRefusals }),
+      ...(this.#openings.proxy === null ? {} : { proxyRefusals: this.proxyRefusals }),
     };
   }
 
@@ -275,45 +264,13 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     if (debug.enabled) debug('connection accepted: %o', stream);
     if (connectionOpen.hasSubscribers) connectionOpen.publish({ server: this, stream, address });
     this.#regulate();
-    if (this.#proxy === null || this.#proxy.passes(address)) this.#begin(stream, address);
-    else void this.#receiveHeader(stream, address, this.#proxy);
+    this.#openings.begin(stream, address);
   };
 
-  /** Never rejects. */
-  async #receiveHeader(stream: IOStream, peer: Address, proxy: ProxyReceiver): Promise<void> {
-    const client = await proxy.receive(stream, peer, this.#stopping.signal);
-    if (client === null) return;
-    // The server may have been stopped in the tick in which the header was complete.
-    if (this.#stopped) stream.close();
-    else this.#begin(stream, client);
-  }
-
-  #begin(stream: IOStream, address: Address): void {
-    if (this.tlsServer !== null) void this.#handshake(stream, address, this.tlsServer);
-    else this.#handle(stream, address);
-  }
-
-  /** Never rejects. */
-  async #handshake(stream: IOStream, address: Address, server: Server): Promise<void> {
-    const { handshakeTimeout: timeout } = this.#settings;
-    const { signal } = this.#stopping;
-    let secure: IOStream;
-    try {
-      secure = await stream.startTls({ serverSide: true, server, timeout, signal });
-    } catch {
-      // `tlsServer` has emitted 'tlsClientError'.
-      stream.close();
-      return;
-    }
-    // The server may have been stopped in the tick in which the handshake was completed.
-    if (this.#stopped) secure.close();
-    else this.#handle(secure, address);
-  }
-
-  #handle(stream: IOStream, address: Address): void {
+  readonly #onOpen = (stream: IOStream, address: Address): void => {
     if (this.#isIterated()) this.#accepted.offer(stream);
     else guardOf(this.loop).enter(this.#handler, stream, address);
-  }
+  };
 
   /** Whether streams go to the iterator: there is no handler. */
   #isIterated(): boolean {
@@ -339,9 +296,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     const isFull = this.#connections.size >= this.#settings.maxConnections;
     const isUntaken =
       this.#isIterated() && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
-    for (const acceptor of this.#acceptors.values()) {
-      acceptor.held = isFull || (isUntaken && acceptor.onWaiting === null);
-    }
+    this.#listeners.regulate(isFull, isUntaken);
   }
 
   #stopListening(): void {
@@ -349,15 +304,9 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#stopped = true;
     if (debug.enabled) debug('stop listening: %o', this);
     this.#started?.();
-    for (const [socket, acceptor] of this.#acceptors) {
-      acceptor.close();
-      socket.close();
-    }
-    this.#acceptors.clear();
-    for (const socket of this.#bound) socket.close();
-    this.#bound = [];
+    this.#listeners.close();
     this.#accepted.close();
-    this.#stopping.abort(serverState('The server was stopped'));
+    this.#openings.stop();
   }
 
   #assertNotStopped(): void {
