@@ -76,7 +76,7 @@ test('a callback that fails is published, and reported', (t) =>
       loop.addCallback(fail);
       await runTurns(loop);
     });
-    t.deepEqual(messages, [{ loop, callback: fail, error }]);
+    t.deepEqual(messages, [{ loop, callback: fail, error, origin: null }]);
     t.deepEqual(takeReports(loop), [{ callback: fail, error }]);
   }));
 

@@ -25,7 +25,7 @@ test('every error is of the class that the table names', (t) => {
     errors.runningLoop('close'),
     errors.stoppedEarly(),
     errors.badYield(1),
-    errors.fdRegistered(1, () => {}),
+    errors.fdRegistered(1, () => {}, null),
     errors.fdBusy(1),
     errors.fdUnknown(1),
     errors.invalidSubclass(1),
@@ -82,7 +82,11 @@ test('a message stays short and on one line, whatever the value is', (t) => {
 
 test('fdRegistered names the number and the handler that stays', (t) => {
   function firstHandler(): void {}
-  t.regex(errors.fdRegistered(12, firstHandler).message, /12 .*firstHandler/);
+  t.regex(errors.fdRegistered(12, firstHandler, null).message, /12 .*firstHandler/);
+  t.regex(
+    errors.fdRegistered(12, firstHandler, 'a.mjs:1:2').message,
+    /, registered at a\.mjs:1:2\. /,
+  );
 });
 
 test('stoppedEarly starts as the documentation says', (t) => {

@@ -110,3 +110,19 @@ test('an override that throws for a rejection becomes an uncaught exception, too
   `);
   t.is(stdout, '2 true on purpose\n');
 });
+
+test('an override that rejects becomes an uncaught exception that carries both errors', async (t) => {
+  const { stdout, stderr } = await runChild(`
+    import { IOLoop } from 'ioloop';
+    const loop = new IOLoop();
+    loop.handleCallbackException = async () => { throw new Error('from the override'); };
+    process.on('unhandledRejection', () => console.log('UNHANDLED'));
+    process.on('uncaughtException', (error) => {
+      console.log(error.name, error.errors.map(({ message }) => message).join(', '));
+      loop.stop();
+    });
+    loop.addCallback(() => { throw new Error('from the callback'); });
+    await loop.start();
+  `);
+  t.is(stdout, 'AggregateError from the override, from the callback\n', stderr);
+});

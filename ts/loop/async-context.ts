@@ -75,6 +75,11 @@ export function turnScope(): AsyncResource {
   return state === Storages.Unused ? sharedScope : outside();
 }
 
+/** Calls `func` in a context; for `null`, outside of all storages. */
+export function within<T>(context: Context, func: () => T): T {
+  return (context ?? root).runInAsyncScope(func);
+}
+
 /** A new context outside of all storages. */
 function outside(): AsyncResource {
   return root.runInAsyncScope(create);

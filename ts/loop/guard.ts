@@ -7,12 +7,18 @@ import type { AsyncResource } from 'node:async_hooks';
 import { isAbortReason } from '../support/abort-signal.js';
 import { isThenable } from '../support/checks.js';
 import { nextTick } from '../support/host.js';
+import { nameOf } from '../support/one-line.js';
 import { callWith } from './arguments.js';
 import { scopeOf, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
+import type { CallOrigin } from './origins.js';
 
 /** The destination of failures: `handleCallbackException`. */
-export type Report = (callback: Callback | null, error: unknown) => void;
+export type Report = (
+  callback: Callback | null,
+  error: unknown,
+  origin: CallOrigin | null,
+) => unknown;
 
 /**
  * A call of user code with up to two arguments, and what follows its end. The object lives as long as
@@ -105,19 +111,24 @@ export class Guard {
   }
 
   /**
-   * Reports an error. If the report fails, both errors become one uncaught exception in the next
-   * tick: nothing is lost, and the turn goes on.
+   * Reports an error. If the report fails, or the promise that it returns, both errors become one
+   * uncaught exception in the next tick: nothing is lost, and the turn goes on.
    */
   report(callback: Callback | null, error: unknown): void {
     try {
-      this.#report(callback, error);
-    } catch (failure) {
-      const message = 'handleCallbackException failed while it handled an error';
-      const both = new AggregateError([failure, error], message, { cause: failure });
-      nextTick(() => {
-        throw both;
+      const result = this.#report(callback, error, this.origin);
+      if (!isThenable(result)) return;
+      settled(result, undefined, (failure) => {
+        throwLater(failure, error);
       });
+    } catch (failure) {
+      throwLater(failure, error);
     }
+  }
+
+  /** The origin of the call that runs; `null` outside of debug mode. */
+  protected get origin(): CallOrigin | null {
+    return null;
   }
 
   /** Reports the rejection of a promise, which would be unhandled otherwise. */
@@ -145,9 +156,24 @@ export function settled<T>(
 }
 
 /** The default report. */
-export function logException(callback: Callback | null, error: unknown): void {
-  const name = callback === null ? '(none)' : callback.name || '(anonymous)';
-  console.error('Exception in callback %s:', name, error);
+export function logException(
+  callback: Callback | null,
+  error: unknown,
+  origin: CallOrigin | null,
+): void {
+  const name = callback === null ? '(none)' : nameOf(callback);
+  const site = origin?.site ?? null;
+  if (site === null) console.error('Exception in callback %s:', name, error);
+  else console.error('Exception in callback %s, registered at %s:', name, site, error);
+}
+
+/** The report of `error` has failed. */
+function throwLater(failure: unknown, error: unknown): void {
+  const message = 'handleCallbackException failed while it handled an error';
+  const both = new AggregateError([failure, error], message, { cause: failure });
+  nextTick(() => {
+    throw both;
+  });
 }
 
 function runIn(scope: AsyncResource, callback: Callback, args: readonly unknown[]): unknown {

@@ -1,5 +1,5 @@
 /** One registered handler: the entry that `addHandler` makes in the table of sources. */
-import { capture, type Context } from './async-context.js';
+import type { Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
 import { HANDLERS, type Source, type SourcePhase, type SourceTable } from './sources.js';
@@ -20,6 +20,15 @@ export interface HandlerLoop {
   onEnd(handler: Handler): void;
 }
 
+/** The arguments of `addHandler`, checked, and the context of its call. */
+export interface RegisteredHandler {
+  /** As the user passed it. */
+  readonly file: FdLike;
+  readonly callback: Callback;
+  readonly interest: number;
+  readonly context: Context;
+}
+
 /**
  * A handler, level-triggered: it is called in each turn until its source is drained of what was
  * reported, or its interest no longer has it.
@@ -35,8 +44,9 @@ export class Handler implements Source, DescriptorWatcher {
   /** As the user passed it; the callback gets it back. */
   readonly file: FdLike;
   readonly callback: Callback;
+  /** The handler runs in it. */
+  readonly context: Context;
   readonly #loop: HandlerLoop;
-  readonly #context: Context = capture();
   /** The descriptor, if it belongs to this package. */
   readonly #descriptor: Descriptor | null;
   /** Which file the number was, if the descriptor does not belong to this package. */
@@ -48,11 +58,13 @@ export class Handler implements Source, DescriptorWatcher {
   /** The bits of the last call. */
   #reported = NONE;
 
-  constructor(loop: HandlerLoop, fd: number, file: FdLike, callback: Callback, interest: number) {
+  constructor(loop: HandlerLoop, fd: number, registered: RegisteredHandler) {
+    const { file, callback, interest, context } = registered;
     this.#loop = loop;
     this.fd = fd;
     this.file = file;
     this.callback = callback;
+    this.context = context;
     this.#interest = interest;
     this.#descriptor = descriptorBehind(file, fd);
     this.#identity = this.#descriptor === null ? identityOf(fd) : null;
@@ -124,7 +136,7 @@ export class Handler implements Source, DescriptorWatcher {
     }
     this.#reported = bits;
     this.#descriptor?.markReady(collected);
-    this.#loop.run(this.callback, this.file, bits, this.#context);
+    this.#loop.run(this.callback, this.file, bits, this.context);
     if (this.isActive && !this.submitDrained()) this.#loop.onUndrained(this);
   }
 

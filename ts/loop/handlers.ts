@@ -1,8 +1,8 @@
 /** The handlers of one loop, by descriptor number: `addHandler` and its siblings. */
 import { constants } from 'node:os';
-import type { Callback } from './callback-queue.js';
-import { Handler, type HandlerLoop } from './handler.js';
+import { Handler, type HandlerLoop, type RegisteredHandler } from './handler.js';
 import type { Guard } from './guard.js';
+import { originIn } from './origins.js';
 import type { SourceTable } from './sources.js';
 import { native } from '../boundary/native.js';
 import { ERROR_OR_HANG_UP, PRI, READ, WRITE } from '../boundary/readiness.js';
@@ -58,14 +58,17 @@ export class Handlers implements HandlerLoop {
    * @throws `ERR_IOLOOP_FD_REGISTERED`, `ERR_IOLOOP_FD_BUSY`, `EPERM` for files, `EBADF` and other
    * system errors; nothing is registered then, and what was registered stays.
    */
-  add(fd: number, file: FdLike, callback: Callback, interest: number): void {
+  add(fd: number, registered: RegisteredHandler): void {
+    const { file, interest } = registered;
     // Refused before anything is registered.
     const readAhead = (interest & READ) === 0 ? null : readAheadOf(file);
     const previous = this.#byFd.get(fd);
-    const handler = new Handler(this, fd, file, callback, interest);
+    const handler = new Handler(this, fd, registered);
     const result = handler.register();
     if (result < 0) {
-      if (previous !== undefined && result === -EEXIST) throw fdRegistered(fd, previous.callback);
+      if (previous !== undefined && result === -EEXIST) {
+        throw fdRegistered(fd, previous.callback, originIn(previous.context)?.site ?? null);
+      }
       throw cannotWatch(result, fd);
     }
     // The core has found that the number was closed and is another file now.

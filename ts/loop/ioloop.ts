@@ -3,7 +3,13 @@ import { native } from '../boundary/native.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
 import { callbackError } from '../support/channels.js';
-import { checkFunction, checkSeconds, checkThreshold, isThenable } from '../support/checks.js';
+import {
+  checkFunction,
+  checkOptions,
+  checkSeconds,
+  checkThreshold,
+  isThenable,
+} from '../support/checks.js';
 import { debug } from '../support/debug-log.js';
 import { Deferred } from '../support/deferred.js';
 import { secondsOf, type Duration } from '../support/duration.js';
@@ -23,12 +29,15 @@ import type { Callback } from './callback-queue.js';
 import { epochSeconds, guardedClock } from './clock.js';
 import { CurrentSlot } from './current.js';
 import { chooseDriver, type Driver } from './driver.js';
+import { DebugGuard } from './debug-guard.js';
+import { DebugTurns } from './debug-turns.js';
 import { Future } from './future.js';
-import { Guard, logException, settled } from './guard.js';
+import { Guard, logException, settled, type Report } from './guard.js';
 import { checkEvents } from './handlers.js';
 import type { LoopInternals } from './internals.js';
 import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
 import { metricsOf, type LoopMetrics } from './metrics.js';
+import type { CallOrigin } from './origins.js';
 import {
   RemoteLoop,
   type ExposedFunctions,
@@ -38,7 +47,7 @@ import {
 import { runSync, type Main } from './run-sync.js';
 import { Timeout } from './timeouts.js';
 import { Timings } from './timings.js';
-import { Turns } from './turns.js';
+import { Turns, type TurnsOptions } from './turns.js';
 import { logReport, Watchdog, type BlockedReport } from './watchdog.js';
 
 /** The class of a loop, for {@link IOLoop.configure}. */
@@ -97,21 +106,25 @@ export class IOLoop implements AsyncDisposable {
    * the error that `timeFunc` throws; `EMFILE`, `ENFILE` and `ENOMEM` of the system.
    */
   constructor(options: IOLoopOptions = {}) {
+    checkOptions(options);
     const configured = new.target === IOLoop ? IOLoop.#configured : null;
     const merged = { ...configured?.options, ...options };
     // As Tornado's Configurable: the base class makes an instance of the configured class.
     if (configured !== null && configured.impl !== IOLoop) return new configured.impl(merged);
-    const { makeCurrent, timeFunc } = checkLoopOptions(merged);
+    const { makeCurrent, timeFunc, debug: isDebug } = checkLoopOptions(merged);
     const current = IOLoop.#current.loop;
     if (makeCurrent === true && current !== null) throw currentExists();
     this.#driver = chooseDriver();
-    const guard = new Guard((callback, error) => {
-      if (callbackError.hasSubscribers) callbackError.publish({ loop: this, callback, error });
-      this.handleCallbackException(callback, error);
-    });
+    const report: Report = (callback, error, origin) => {
+      if (callbackError.hasSubscribers) {
+        callbackError.publish({ loop: this, callback, error, origin });
+      }
+      return this.handleCallbackException(callback, error, origin) as unknown;
+    };
+    const guard = isDebug ? new DebugGuard(report) : new Guard(report);
     const isSteady = timeFunc === epochSeconds;
     this.#time = isSteady ? timeFunc : guardedClock(timeFunc, guard);
-    this.#turns = new Turns({
+    const turns: TurnsOptions = {
       driver: this.#driver,
       guard,
       time: this.#time,
@@ -126,7 +139,8 @@ export class IOLoop implements AsyncDisposable {
       stop: () => {
         this.stop();
       },
-    });
+    };
+    this.#turns = isDebug ? new DebugTurns(turns) : new Turns(turns);
     if (makeCurrent ?? current === null) this.makeCurrent();
   }
 
@@ -170,7 +184,8 @@ export class IOLoop implements AsyncDisposable {
    * Options of the constructor override them. Constructors of subclasses ignore both. `null` resets
    * the class to `IOLoop`, without default options.
    *
-   * @throws `ERR_IOLOOP_SUBCLASS` if `impl` is neither `IOLoop` nor a subclass of it.
+   * @throws `ERR_IOLOOP_SUBCLASS` if `impl` is neither `IOLoop` nor a subclass of it;
+   * `ERR_INVALID_ARG_TYPE`.
    */
   static configure(impl: IOLoopClass | null, options: IOLoopOptions = {}): void {
     if (impl === null) {
@@ -180,6 +195,7 @@ export class IOLoop implements AsyncDisposable {
     if (impl !== IOLoop && !(typeof impl === 'function' && impl.prototype instanceof IOLoop)) {
       throw invalidSubclass(impl);
     }
+    checkOptions(options);
     IOLoop.#configured = { impl, options };
   }
 
@@ -226,6 +242,11 @@ export class IOLoop implements AsyncDisposable {
   /** Whether the loop runs: from {@link start} until the promise of `start()` is settled. */
   get running(): boolean {
     return this.#turns.running;
+  }
+
+  /** Whether the loop is in debug mode: the option `debug`, or `IOLOOP_DEBUG` in the environment. */
+  get debug(): boolean {
+    return this.#turns instanceof DebugTurns;
   }
 
   /** Whether the loop was closed. */
@@ -301,6 +322,7 @@ export class IOLoop implements AsyncDisposable {
    * first.
    */
   close(options: { readonly allFds?: boolean | undefined } = {}): void {
+    checkOptions(options);
     // Before the state is looked at: a getter may start or close the loop.
     const { allFds } = options;
     if (this.#closed) return;
@@ -347,6 +369,7 @@ export class IOLoop implements AsyncDisposable {
   ): Promise<undefined>;
   async runSync<T>(func: Main<T>, options: RunSyncOptions = {}): Promise<T | undefined> {
     checkFunction('func', func);
+    checkOptions(options);
     const { timeout } = options;
     const seconds = timeout === undefined ? null : secondsOf(timeout, 'timeout');
     this.#assertStartable();
@@ -386,7 +409,8 @@ export class IOLoop implements AsyncDisposable {
     checkFunction('handler', handler);
     const interest = checkEvents(events);
     const [number, source] = this.splitFd(fd);
-    this.#turns.handlers.add(number, source, handler as Callback, interest);
+    const callback = handler as Callback;
+    this.#turns.addHandler(number, { file: source, callback, interest, context: capture() });
   }
 
   /**
@@ -500,15 +524,17 @@ export class IOLoop implements AsyncDisposable {
     checkFunction('callback', callback);
     if (!isThenable(future)) throw invalidArgType('future', future, 'a promise');
     this.#assertOpen();
-    settled(
-      future,
-      (value: T) => {
-        this.addCallback(callback, Future.resolved(value));
-      },
-      (reason) => {
-        this.addCallback(callback, Future.rejected<T>(reason));
-      },
-    );
+    this.#turns.addFuture(callback as Callback, () => {
+      settled(
+        future,
+        (value: T) => {
+          this.addCallback(callback, Future.resolved(value));
+        },
+        (reason) => {
+          this.addCallback(callback, Future.rejected<T>(reason));
+        },
+      );
+    });
   }
 
   /**
@@ -578,16 +604,21 @@ export class IOLoop implements AsyncDisposable {
   /**
    * Called with each exception and rejection of a callback, a timeout, a handler, a periodic
    * callback, an acceptor or a server. Logs it to the console. Override it in a subclass or by
-   * assignment; an exception of the override becomes an uncaught exception.
+   * assignment; an exception or a rejection of the override becomes an uncaught exception.
    *
-   * `callback` is the function that failed, or `null` if the loop itself did.
+   * `callback` is the function that failed, or `null` if the loop itself did. In debug mode `origin`
+   * has the place where it was handed to the loop; otherwise it is `null`.
    *
    * Not called for the reason of a signal that the program has aborted, if the function fails with
    * it after one of this package's methods has rejected with it: that is a cancellation. Tornado
    * treats `CancelledError` alike.
    */
-  handleCallbackException(callback: Callback | null, error: unknown): void {
-    logException(callback, error);
+  handleCallbackException(
+    callback: Callback | null,
+    error: unknown,
+    origin: CallOrigin | null = null,
+  ): void {
+    logException(callback, error, origin);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** Options of a loop, and their check. */
+import { checkBoolean } from '../support/checks.js';
 import type { Duration } from '../support/duration.js';
 import { invalidArgType } from '../support/errors.js';
 import { epochSeconds } from './clock.js';
@@ -20,6 +21,13 @@ export interface IOLoopOptions {
    * time is used.
    */
   readonly timeFunc?: (() => number) | undefined;
+  /**
+   * Debug mode: the loop records where functions are handed to it, and reports slow callbacks,
+   * writes that fail unnoticed, and more; see `docs/debugging.md`. By default whether `IOLOOP_DEBUG`
+   * is set in the environment, and neither empty nor `0`. It costs several microseconds for each
+   * callback, timeout, handler, read and write.
+   */
+  readonly debug?: boolean | undefined;
 }
 
 /** Options of `IOLoop.runSync()`. */
@@ -29,13 +37,20 @@ export interface RunSyncOptions {
 }
 
 /** @throws `ERR_INVALID_ARG_TYPE`. */
-export function checkLoopOptions({ makeCurrent, timeFunc = epochSeconds }: IOLoopOptions): {
+export function checkLoopOptions({ makeCurrent, timeFunc = epochSeconds, debug }: IOLoopOptions): {
   readonly makeCurrent: boolean | undefined;
   readonly timeFunc: () => number;
+  readonly debug: boolean;
 } {
   if (typeof timeFunc !== 'function') throw invalidArgType('timeFunc', timeFunc, 'a function');
   if (makeCurrent !== undefined && typeof makeCurrent !== 'boolean') {
     throw invalidArgType('makeCurrent', makeCurrent, 'a boolean');
   }
-  return { makeCurrent, timeFunc };
+  return { makeCurrent, timeFunc, debug: checkBoolean('debug', debug, isDebugEnvironment()) };
+}
+
+/** Whether `IOLOOP_DEBUG` is set. Read for each loop: a worker may have an environment of its own. */
+function isDebugEnvironment(): boolean {
+  const value = process.env['IOLOOP_DEBUG'] ?? '';
+  return value !== '' && value !== '0';
 }

@@ -18,6 +18,7 @@ import * as host from '../support/host.js';
 import { turnScope, type Context } from './async-context.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
+import type { RegisteredHandler } from './handler.js';
 import { Handlers } from './handlers.js';
 import { LoopIO } from './io.js';
 import { Posts } from './posts.js';
@@ -162,6 +163,16 @@ export class Turns implements TurnParts {
   addCallback(callback: Callback, args: readonly unknown[], context: Context): void {
     this.callbacks.push(callback, args, context);
     this.#wantTurn();
+  }
+
+  /** See {@link Handlers.add}. */
+  addHandler(fd: number, registered: RegisteredHandler): void {
+    this.handlers.add(fd, registered);
+  }
+
+  /** Calls `begin`, which has `callback` called when a promise is settled. */
+  addFuture(_callback: Callback, begin: () => void): void {
+    begin();
   }
 
   /** `deadline` is in seconds of the loop's clock. */

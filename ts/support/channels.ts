@@ -13,5 +13,5 @@ export const connectionClose = diagnostics.channel('ioloop:connection:close');
 /** Accepting pauses: `{ loop, socket, error, seconds }`. */
 export const acceptPause = diagnostics.channel('ioloop:accept:pause');
 
-/** `handleCallbackException` is about to be called: `{ loop, callback, error }`. */
+/** `handleCallbackException` is about to be called: `{ loop, callback, error, origin }`. */
 export const callbackError = diagnostics.channel('ioloop:callback:error');

@@ -45,8 +45,9 @@ export const table = {
   },
   ERR_IOLOOP_FD_REGISTERED: {
     base: 'IOLoopError',
-    message: (fd: number, handler: unknown) =>
-      `File descriptor ${fd} has a handler already, ${show(handler)}. ` +
+    message: (fd: number, handler: unknown, site: string | null) =>
+      `File descriptor ${fd} has a handler already, ${show(handler)}` +
+      `${site === null ? '' : `, registered at ${site}`}. ` +
       'Change its events with updateHandler(), or call removeHandler() first',
   },
   ERR_IOLOOP_FD_UNKNOWN: {

@@ -165,9 +165,9 @@ export function fdBusy(fd: number): IOLoopError {
   return refusal('ERR_IOLOOP_FD_BUSY', fd);
 }
 
-/** A second handler for `fd`. */
-export function fdRegistered(fd: number, previousHandler: unknown): IOLoopError {
-  return refusal('ERR_IOLOOP_FD_REGISTERED', fd, previousHandler);
+/** A second handler for `fd`. The first was registered at `site`, if that is known. */
+export function fdRegistered(fd: number, previous: unknown, site: string | null): IOLoopError {
+  return refusal('ERR_IOLOOP_FD_REGISTERED', fd, previous, site);
 }
 
 /** `updateHandler` for an `fd` without handler. */
