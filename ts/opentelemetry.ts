@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import { metrics as api, type Meter, type Observable } from '@opentelemetry/api';
+import { checkOptions } from './support/checks.js';
 import { namedLoops, type Loops } from './exporters/loops.js';
 import { DISTRIBUTIONS, METRICS, QUANTILES, type MetricRow } from './exporters/metric-table.js';
 
@@ -28,6 +29,7 @@ export interface ObserveLoopsOptions {
  */
 export function observeLoops(loops: Loops, options: ObserveLoopsOptions = {}): () => void {
   const named = namedLoops(loops);
+  checkOptions(options);
   const meter = options.meter ?? api.getMeter('ioloop');
   const numbers = METRICS.map((row) => ({ instrument: instrumentFor(meter, row), read: row.read }));
   const distributions = DISTRIBUTIONS.map(({ name, help, field }) => ({

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import { Counter, Gauge, register as defaultRegistry, type Registry } from 'prom-client';
+import { checkOptions } from './support/checks.js';
 import { namedLoops, type Loops } from './exporters/loops.js';
 import { DISTRIBUTIONS, METRICS, QUANTILES } from './exporters/metric-table.js';
 
@@ -36,6 +37,7 @@ export interface LoopMetricsOptions {
  */
 export function collectLoopMetrics(loops: Loops, options: LoopMetricsOptions = {}): void {
   const named = namedLoops(loops);
+  checkOptions(options);
   const { register = defaultRegistry, prefix = 'ioloop_' } = options;
   const registers = [register];
   for (const { name, kind, unit, help, read } of METRICS) {

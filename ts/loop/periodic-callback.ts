@@ -1,4 +1,5 @@
 /** `PeriodicCallback`: calls a function periodically. */
+import { checkOptions } from '../support/checks.js';
 import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
@@ -44,6 +45,7 @@ export class PeriodicCallback {
     options: PeriodicCallbackOptions = {},
   ) {
     if (typeof callback !== 'function') throw invalidArgType('callback', callback, 'a function');
+    checkOptions(options);
     this.#callback = callback;
     this.#period = periodSeconds(callbackTime);
     this.#jitter = checkJitter(options.jitter ?? 0);

@@ -5,6 +5,7 @@ import {
   watchSignal,
   type Abortable,
 } from '../support/abort-signal.js';
+import { checkOptions } from '../support/checks.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import { invalidArgType, TimeoutError } from '../support/errors.js';
 import type { IOLoop } from './ioloop.js';
@@ -86,7 +87,13 @@ export function limited<T>(
   what: string,
   begin: () => Promise<T>,
 ): Promise<T> {
-  if (!isLimited(options)) return begin();
+  if (options === undefined) return begin();
+  try {
+    checkOptions(options);
+    if (!isLimited(options)) return begin();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
   return new Promise<T>((resolve, reject) => {
     const wait = new Wait(loop, options, what, reject);
     begin().then(
@@ -107,7 +114,9 @@ export function limited<T>(
  *
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
  */
-export function checkWait({ timeout, signal }: WaitOptions): number {
+export function checkWait(options: WaitOptions): number {
+  checkOptions(options);
+  const { timeout, signal } = options;
   const seconds = timeout === undefined ? Infinity : secondsOf(timeout, 'timeout');
   if (signal !== undefined && !isSignal(signal)) {
     throw invalidArgType('signal', signal, 'an AbortSignal');

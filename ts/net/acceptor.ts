@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { acceptPause } from '../support/channels.js';
 import { debug } from '../support/debug-log.js';
-import { checkFunction, checkInteger } from '../support/checks.js';
+import { checkFunction, checkInteger, checkOptions } from '../support/checks.js';
 import { systemError } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
@@ -45,6 +45,7 @@ export function addAcceptHandler(
   options: AcceptOptions = {},
 ): () => void {
   checkFunction('callback', callback);
+  checkOptions(options);
   const loop = options.loop ?? IOLoop.current();
   const batch = checkInteger('batch', options.batch ?? DEFAULT_BATCH, 1, MAX_BATCH);
   const acceptor = new Acceptor(loop, socket, callback, batch);

@@ -1,7 +1,7 @@
 /** Listening sockets. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { checkInteger } from '../support/checks.js';
+import { checkInteger, checkOptions } from '../support/checks.js';
 import { invalidArgType, invalidArgValue, systemError } from '../support/errors.js';
 import { portNumber } from '../sockets/address.js';
 import { ipFamily } from '../sockets/ip-address.js';
@@ -40,6 +40,7 @@ export function bindSockets(
   options: BindOptions = {},
 ): Socket[] {
   const number = portNumber('port', port);
+  checkOptions(options);
   const hosts = hostsOf(address, options.family);
   for (let attempt = 1; ; attempt += 1) {
     const sockets: Socket[] = [];
@@ -73,6 +74,7 @@ export interface BindUnixOptions {
  */
 export function bindUnixSocket(path: string, options: BindUnixOptions = {}): Socket {
   if (typeof path !== 'string') throw invalidArgType('path', path, 'a string');
+  checkOptions(options);
   const { mode = 0o600, backlog = DEFAULT_BACKLOG } = options;
   checkInteger('mode', mode, 0, 0o7777);
   const isAbstract = path.startsWith('\0');

@@ -36,8 +36,13 @@ export interface ConnectOptions extends IOStreamOptions, WaitOptions {
 export class TCPClient {
   readonly #resolver: Resolver;
 
-  /** A client with these options; it holds no connection and needs no close. */
+  /**
+   * A client with these options; it holds no connection and needs no close.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`.
+   */
   constructor(options: TCPClientOptions = {}) {
+    checkOptions(options);
     this.#resolver = options.resolver ?? resolve;
   }
 

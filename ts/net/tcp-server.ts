@@ -220,6 +220,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    * ```
    */
   async *streams(options?: WaitOptions): AsyncGenerator<IOStream, undefined, undefined> {
+    if (options !== undefined) checkWait(options);
     this.#iterated = true;
     this.#listeners.acceptWaiting();
     try {

@@ -81,6 +81,7 @@ export class Socket {
 
   /** A TCP socket, not bound and not connected, by default for IPv4. */
   static tcp(options: { readonly family?: 4 | 6 | undefined } = {}): Socket {
+    checkOptions(options);
     const family = options.family ?? 4;
     if (family !== 4 && family !== 6) throw invalidArgValue('options.family', family, '4 or 6');
     return Socket.#create(family);
