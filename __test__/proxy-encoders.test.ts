@@ -8,7 +8,8 @@ import { bindSockets, serveHttp, TCPClient, type Address, type Socket } from 'io
 import { testWith } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { portOf } from './helpers/net.js';
-import { CLIENT, serveViews, viewOf } from './helpers/proxy-headers.js';
+import { CLIENT } from './helpers/proxy-headers.js';
+import { serveViews, viewOf } from './helpers/proxy-servers.js';
 import { directory } from './helpers/sockets.js';
 import { ca, identity } from './helpers/tls.js';
 

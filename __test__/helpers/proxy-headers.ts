@@ -1,13 +1,6 @@
-/** The PROXY protocol in tests: headers as a balancer encodes them, and a server that shows them. */
-import {
-  TCPServer,
-  type Address,
-  type IOLoop,
-  type IOStream,
-  type ProxyHeader,
-  type ProxyProtocolOptions,
-  type TCPServerOptions,
-} from 'ioloop';
+/** Headers of the PROXY protocol as a balancer encodes them. */
+
+const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 
 /** A header of version 1. */
 export const TEXT_HEADER = Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n');
@@ -31,32 +24,7 @@ export function tlv(type: number, value: Buffer): Buffer {
   return Buffer.concat([Buffer.from([type, value.length >> 8, value.length & 0xff]), value]);
 }
 
-const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+const EXTENSIONS = Buffer.concat([tlv(2, Buffer.from('a.example')), tlv(5, Buffer.from('id'))]);
 
-/** What {@link serveViews} sends first: its view of the connection. */
-export interface View {
-  readonly address: Address;
-  readonly header: ProxyHeader | null;
-  readonly peer: Address;
-}
-
-/** A server that sends its {@link View} of each connection as a line, then echoes. */
-export function serveViews(
-  loop: IOLoop,
-  proxyProtocol: boolean | ProxyProtocolOptions,
-  options: TCPServerOptions = {},
-): TCPServer {
-  const handleStream = async (stream: IOStream, address: Address): Promise<void> => {
-    const { proxyHeader: header, socket } = stream;
-    await stream.write(`${JSON.stringify({ address, header, peer: socket?.remoteAddress })}\n`);
-    for await (const chunk of stream) await stream.write(chunk);
-  };
-  const server = new TCPServer({ loop, handleStream, proxyProtocol, ...options });
-  server.listen(0, '127.0.0.1');
-  return server;
-}
-
-/** Reads the line of the server. */
-export async function viewOf(client: IOStream): Promise<View> {
-  return JSON.parse(String(await client.readUntil('\n'))) as View;
-}
+/** A header of version 2, with two extensions. */
+export const BINARY_HEADER = binaryHeader(0x21, 0x11, Buffer.concat([IPV4_ADDRESSES, EXTENSIONS]));
