@@ -2,7 +2,7 @@
 import test from 'ava';
 import { onLoop } from './helpers/loop.js';
 import { addressOf, closing, connectTo } from './helpers/net.js';
-import { TEXT_HEADER } from './helpers/proxy-headers.js';
+import { BINARY_HEADER, TEXT_HEADER } from './helpers/proxy-headers.js';
 import {
   onFakeTime,
   reported,
@@ -53,3 +53,40 @@ test('without require, a silent peer is served after the timeout, and one with h
     silent.close();
     await server.stop({ drain: true });
   }));
+
+test('without require, a client that sends nothing but FIN is served if allowHalfOpen', (t) =>
+  onLoop(async (loop) => {
+    const server = serveViews(loop, { require: false }, { allowHalfOpen: true });
+    const client = await connectTo(loop, addressOf(server), { allowHalfOpen: true });
+    await client.shutdownWrite();
+    const { address, header } = await viewOf(client);
+    t.deepEqual(address, client.socket?.localAddress);
+    t.is(header, null);
+    client.close();
+    await server.stop({ drain: true, timeout: 0 });
+  }));
+
+for (const [name, length] of [
+  ['all of the signature', 12],
+  ['the first half of the signature', 6],
+] as const) {
+  test(`without require, binary data that begins with ${name} of version 2 is no header`, (t) =>
+    onLoop(async (loop) => {
+      const server = serveViews(loop, { require: false });
+      const client = await connectTo(loop, addressOf(server));
+      const data = Buffer.concat([BINARY_HEADER.subarray(0, length), Buffer.alloc(8)]);
+      const closed = closing(client);
+      await client.write(data);
+      if (length < 12) {
+        t.is((await viewOf(client)).header, null);
+        t.deepEqual(await client.readBytes(data.length), data);
+        client.close();
+      } else {
+        // Nothing else begins with these bytes: it is a header, and it is broken.
+        await closed;
+        t.deepEqual(reported(loop), [CODE]);
+      }
+      t.is(server.proxyRefusals, length < 12 ? 0 : 1);
+      await server.stop({ drain: true });
+    }));
+}

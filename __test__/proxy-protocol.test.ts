@@ -6,6 +6,7 @@ import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import test from 'ava';
 import { serveHttp, TCPServer } from 'ioloop';
+import { deferred } from './helpers/deferred.js';
 import { onLoop } from './helpers/loop.js';
 import { addressOf, connectTo, portOf } from './helpers/net.js';
 import {
@@ -153,4 +154,52 @@ test('false is the same as no option', (t) =>
     t.is((await viewOf(client)).header, null);
     t.is(server.proxyRefusals, 0);
     client.close();
+  }));
+
+for (const allowHalfOpen of [false, true]) {
+  test(`a header, data and FIN in one segment: the handler gets the data, allowHalfOpen: ${allowHalfOpen}`, (t) =>
+    onLoop(async (loop) => {
+      const seen = deferred<string>();
+      const server = serveViews(loop, true, {
+        allowHalfOpen,
+        handleStream: async (stream, address) => {
+          t.deepEqual(address, CLIENT);
+          seen.resolve(String(await stream.readUntilClose()));
+          stream.close();
+        },
+      });
+      const client = await connectTo(loop, addressOf(server));
+      void client.write([TEXT_HEADER, 'hello']);
+      void client.shutdownWrite();
+      t.is(await seen.promise, 'hello');
+      client.close();
+      await server.stop({ drain: true });
+    }));
+}
+
+test('a second header is data of the protocol', (t) =>
+  onLoop(async (loop) => {
+    await using server = serveViews(loop, true);
+    const client = await connectTo(loop, addressOf(server));
+    const second = Buffer.from('PROXY TCP4 198.51.100.7 198.51.100.8 1 2\r\n');
+    await client.write([TEXT_HEADER, second]);
+    t.deepEqual((await viewOf(client)).address, CLIENT);
+    t.deepEqual(await client.readBytes(second.length), second);
+    client.close();
+  }));
+
+test('the header stays with the stream when it is closed', (t) =>
+  onLoop(async (loop) => {
+    const seen = deferred<unknown>();
+    const server = serveViews(loop, true, {
+      handleStream: (stream) => {
+        stream.close();
+        seen.resolve(stream.proxyHeader?.source);
+      },
+    });
+    const client = await connectTo(loop, addressOf(server));
+    await client.write(BINARY_HEADER);
+    t.deepEqual(await seen.promise, CLIENT);
+    client.close();
+    await server.stop({ drain: true });
   }));

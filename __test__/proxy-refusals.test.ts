@@ -1,10 +1,23 @@
 /** Connections without a valid PROXY header: closed, counted and reported. */
 import test from 'ava';
-import { type IOStream } from 'ioloop';
+import type { IOStream } from 'ioloop';
 import { onLoop, takeReports } from './helpers/loop.js';
 import { addressOf, closing, connectTo, reset } from './helpers/net.js';
-import { BINARY_HEADER, binaryHeader, TEXT_HEADER } from './helpers/proxy-headers.js';
-import { onFakeTime, reported, serveViews, untilConnections } from './helpers/proxy-servers.js';
+import {
+  BINARY_HEADER,
+  binaryHeader,
+  CLIENT,
+  IPV4_ADDRESSES,
+  TEXT_HEADER,
+  tlv,
+} from './helpers/proxy-headers.js';
+import {
+  onFakeTime,
+  reported,
+  serveViews,
+  untilConnections,
+  viewOf,
+} from './helpers/proxy-servers.js';
 import { turns } from './helpers/streams.js';
 
 const CODE = 'ERR_IOLOOP_PROXY_HEADER';
@@ -96,5 +109,55 @@ test('many refusals are few reports', (t) =>
     const codes = reported(loop);
     // One at once, then after 1 s, 2 s and 4 s: the machine may be busy.
     t.true(codes.length >= 1 && codes.length <= 4, `${codes.length} reports`);
+    await server.stop({ drain: true });
+  }));
+
+test('a header that is longer than maxBufferSize says so', (t) =>
+  onLoop(async (loop) => {
+    const server = serveViews(loop, true, {
+      maxBufferSize: 64,
+      readChunkSize: 32,
+      handleStream: () => t.fail(),
+    });
+    const client = await connectTo(loop, addressOf(server));
+    const closed = closing(client);
+    const padded = Buffer.concat([IPV4_ADDRESSES, tlv(4, Buffer.alloc(200))]);
+    await client.write(binaryHeader(0x21, 0x11, padded));
+    await closed;
+    t.is(server.proxyRefusals, 1);
+    const [report] = takeReports(loop);
+    t.like(report?.error, { code: CODE });
+    t.regex(String(report?.error), /cannot be read: .*64/);
+    await server.stop({ drain: true });
+  }));
+
+for (const isRequired of [true, false]) {
+  test(`a header that is complete when its timeout is late is used, require: ${isRequired}`, (t) =>
+    onFakeTime(async (loop, clock) => {
+      const server = serveViews(loop, { require: isRequired });
+      const client = await connectTo(loop, addressOf(server));
+      await untilConnections(server, 1);
+      await client.write([TEXT_HEADER, 'hello']);
+      // As after a turn of 6 s: the timeout is due, and the bytes wait in the kernel.
+      clock.advance(6);
+      t.deepEqual((await viewOf(client)).address, CLIENT);
+      t.is(String(await client.readBytes(5)), 'hello');
+      t.is(server.proxyRefusals, 0);
+      client.close();
+      await server.stop({ drain: true });
+    }));
+}
+
+test('half a header when its timeout is late is refused', (t) =>
+  onFakeTime(async (loop, clock) => {
+    const server = serveViews(loop, { require: false }, { handleStream: () => t.fail() });
+    const client = await connectTo(loop, addressOf(server));
+    await untilConnections(server, 1);
+    const closed = closing(client);
+    await client.write(TEXT_HEADER.subarray(0, 20));
+    clock.advance(6);
+    await closed;
+    t.is(server.proxyRefusals, 1);
+    t.regex(String(takeReports(loop)[0]?.error), /not come within 5 s/);
     await server.stop({ drain: true });
   }));
