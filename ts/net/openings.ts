@@ -13,7 +13,8 @@ export type OpenCallback = (stream: IOStream, address: Address) => void;
 /**
  * | State           | Event                                    | Next                               |
  * | --------------- | ---------------------------------------- | ---------------------------------- |
- * | accepted        | with `proxyProtocol`, of a peer to await | awaiting header                    |
+ * | accepted        | the server was stopped meanwhile         | closed                             |
+ * |                 | with `proxyProtocol`, of a peer to await | awaiting header                    |
  * |                 | else, with `tls`                         | in handshake                       |
  * |                 | else                                     | open                               |
  * | awaiting header | the header; or none, if none is required | in handshake with `tls`, else open |
@@ -22,7 +23,7 @@ export type OpenCallback = (stream: IOStream, address: Address) => void;
  * |                 | it has failed; the server is stopped     | closed                             |
  * | open            | none: the callback has the stream        |                                    |
  *
- * No connection opens after {@link stop}, except one that is accepted without header and handshake.
+ * No connection opens after {@link stop}.
  */
 export class Openings {
   /** `null` without the option `proxyProtocol`. */
@@ -49,7 +50,8 @@ export class Openings {
 
   /** Begins with a connection that was accepted from `peer`. */
   begin(stream: IOStream, peer: Address): void {
-    if (this.proxy === null || this.proxy.passes(peer)) this.#secure(stream, peer);
+    if (this.#stopping.signal.aborted) stream.close();
+    else if (this.proxy === null || this.proxy.passes(peer)) this.#secure(stream, peer);
     else void this.#receiveHeader(stream, peer, this.proxy);
   }
 

@@ -265,7 +265,8 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     if (debug.enabled) debug('connection accepted: %o', stream);
     if (connectionOpen.hasSubscribers) connectionOpen.publish({ server: this, stream, address });
     this.#regulate();
-    this.#openings.begin(stream, address);
+    // A subscriber may have closed it.
+    if (!stream.closed) this.#openings.begin(stream, address);
   };
 
   readonly #onOpen = (stream: IOStream, address: Address): void => {
