@@ -27,11 +27,36 @@ export declare const ADDRESS_BYTES: number
 /** Where the text of an address begins. */
 export declare const ADDRESS_TEXT: number
 
+/**
+ * Moves a descriptor from the table to this thread: exactly one call gets it. Otherwise one of the
+ * `ATTACH_` constants.
+ */
+export declare function attach(id: number, kind: number, key: number): Attached | number
+
+/** Result of `attach`: the thread that detached the descriptor has ended, which has closed it. */
+export declare const ATTACH_CLOSED: number
+
+/** Result of `attach`: the descriptor was attached before. */
+export declare const ATTACH_TAKEN: number
+
+/** Result of `attach`: `detach` has not given this id with this key for this kind. */
+export declare const ATTACH_UNKNOWN: number
+
+/** A descriptor that was attached. */
+export interface Attached {
+  /** The descriptor, which belongs to the thread now. */
+  fd: number
+  /** As it was passed to `detach`. */
+  state: Buffer
+  /** As it was passed to `detach`. */
+  unread: Buffer
+}
+
 /** The system call that readiness comes from: `epoll`, `kqueue` or `poll`. */
 export declare function backend(): string
 
 /**
- * Closes the descriptors of this environment when it ends. For workers.
+ * Closes the descriptors of this environment when it ends, and what it has detached. For workers.
  *
  * # Errors
  *
@@ -68,6 +93,22 @@ export declare const CONNECTED: number
 
 /** Result of `socketConnect`: the connection is in progress. */
 export declare const CONNECTING: number
+
+/**
+ * Moves a descriptor from this thread to the table, with `state` and `unread`. `duplicate`: a
+ * duplicate of it instead, so that it can be closed. Its id and its key, or a negative errno;
+ * nothing has changed then. `kind` is any number; it has to be the same in `attach`.
+ */
+export declare function detach(fd: number, duplicate: boolean, kind: number, state: Uint8Array, unread: Uint8Array): Array<number> | number
+
+/**
+ * Returns a descriptor to the table, under the id by which this thread has attached it. 0, or a
+ * negative errno; nothing has changed then.
+ */
+export declare function detachAgain(id: number, kind: number, key: number, fd: number, state: Uint8Array, unread: Uint8Array): number
+
+/** The number of descriptors in the table, of all threads of the process. */
+export declare function detachedCount(): number
 
 /** Family of an address, and of a socket: TCP over IPv4. */
 export declare const FAMILY_IPV4: number

@@ -45,6 +45,7 @@ export {
   type UnknownFunctions,
 } from './loop/remote-loop.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './loop/periodic-callback.js';
+export type { DetachedKind, DetachedToken } from './sockets/detached.js';
 export { Socket, type RecvOptions } from './sockets/socket.js';
 export type { SocketOption, SocketOptions } from './sockets/socket-options.js';
 export type { Timeout } from './loop/timeouts.js';

@@ -8,14 +8,16 @@
  *
  * | State | Number | Next |
  * | --- | --- | --- |
- * | private | used as it is | exposed: {@link Descriptor.expose}; gone |
- * | exposed | verified by each {@link Descriptor.use} | gone: closed here, or found to be another file's |
+ * | private | used as it is | exposed: {@link Descriptor.expose}; gone; detached |
+ * | exposed | verified by each {@link Descriptor.use} | gone: closed here, or found to be another file's; detached |
  * | gone | {@link Descriptor.NONE} | |
+ * | detached | {@link Descriptor.NONE} | its file belongs to the table of `detached.ts` |
  *
  * The descriptor also keeps what its operations have proven: whether it is drained of what handlers
  * were called for. That is a fact about the file, and the same for every loop that watches it.
  */
-import { invalidArgType, outOfRange } from '../support/errors.js';
+import { constants } from 'node:os';
+import { detachedError, invalidArgType, outOfRange, systemError } from '../support/errors.js';
 import { queueMicrotask } from '../support/host.js';
 import { native } from '../boundary/native.js';
 import { PRI, READ, READ_CLOSED, WRITE } from '../boundary/readiness.js';
@@ -45,6 +47,7 @@ export class Descriptor {
   #watcher: DescriptorWatcher | null = null;
   /** Further watchers: a socket with handlers in several loops. */
   #watchers: Set<DescriptorWatcher> | null = null;
+  #isDetached = false;
 
   /** Owns `number`, which was just opened, or is `adopted` from other code and thereby exposed. */
   constructor(number: number, adopted: boolean) {
@@ -64,6 +67,17 @@ export class Descriptor {
 
   get isExposed(): boolean {
     return this.#identity !== null;
+  }
+
+  /** The error of `syscall` on a descriptor that is gone. */
+  goneError(syscall: string): Error {
+    return this.#isDetached ? detachedError('socket') : systemError(-EBADF, syscall);
+  }
+
+  /** Whether a loop watches it, for another watcher than `besides`. */
+  isWatched(besides: DescriptorWatcher | null): boolean {
+    const isOther = this.#watcher !== null && this.#watcher !== besides;
+    return isOther || (this.#watchers?.size ?? 0) > 0;
   }
 
   /** The number for one system call, now; {@link NONE} when it is closed or another file's. */
@@ -152,6 +166,16 @@ export class Descriptor {
     return number;
   }
 
+  /**
+   * The file belongs to the table of detached files, as this number, or if that is exposed as a
+   * duplicate: this number is closed then. Its registrations end before.
+   */
+  endDetached(): void {
+    this.#isDetached = true;
+    if (this.isExposed) this.close();
+    else this.#end();
+  }
+
   /** The number is another file's. The registrations end in a microtask. */
   lose(): void {
     this.#forget();
@@ -221,6 +245,7 @@ let serials = new Uint32Array(1024);
 /** Larger numbers are not counted: their descriptors are exposed from the start. */
 const MAX_COUNTED = 2 ** 20;
 const UNKNOWN = -1;
+const { EBADF } = constants.errno;
 const TRACKED = READ | WRITE | READ_CLOSED | PRI;
 const MAX_FD = 0x7fff_ffff;
 

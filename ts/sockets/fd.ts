@@ -47,7 +47,9 @@ export interface NodeStreamLike {
 export function fdOf(fd: FdLike): number {
   if (typeof fd !== 'object' || fd === null) return checkNumber(fd, fd);
   const number = fdInside(fd);
-  if (number === -1) throw systemError(-EBADF, 'fileno', { fd: -1 });
+  if (number === -1) {
+    throw descriptorOf(fd)?.goneError('fileno') ?? systemError(-EBADF, 'fileno', { fd: -1 });
+  }
   return checkNumber(number, fd);
 }
 

@@ -13,8 +13,16 @@ import {
 import { bytesOfView } from '../support/bytes.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { checkNumber, Descriptor } from './descriptor.js';
-import { invalidArgType, invalidArgValue, outOfRange, systemError } from '../support/errors.js';
+import { store, take, type DetachedToken } from './detached.js';
+import {
+  invalidArgType,
+  invalidArgValue,
+  outOfRange,
+  socketBusy,
+  systemError,
+} from '../support/errors.js';
 import * as descriptorKinds from './descriptor-kinds.js';
+import { countDetached } from '../boundary/detached.js';
 import { native } from '../boundary/native.js';
 import { READ, WRITE } from '../boundary/readiness.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
@@ -28,6 +36,9 @@ import {
   type SocketOption,
   type SocketOptions,
 } from './socket-options.js';
+
+/** What a socket has besides its file: family, kind, the target of a connection in progress. */
+export type SocketState = readonly [Family, number, Address | null];
 
 /** See {@link peekSocket}. */
 interface SocketView {
@@ -130,7 +141,10 @@ export class Socket {
     return this.#descriptor.expose();
   }
 
-  /** True if the socket is closed; every other operation then throws `EBADF`. */
+  /**
+   * True if the socket is closed or detached; every other operation then throws `EBADF`, or
+   * `ERR_IOLOOP_DETACHED`.
+   */
   get closed(): boolean {
     return this.#descriptor.isGone;
   }
@@ -303,6 +317,64 @@ export class Socket {
   }
 
   /**
+   * Ends the use of the socket in this thread. Returns a token, with which one call of {@link attach}
+   * or {@link IOStream.attach}, in any thread, continues with it: connected, listening, or neither.
+   * Send the token by `postMessage()`, `workerData` or a call to a remote loop. Data stay in the
+   * kernel until then.
+   *
+   * Afterwards the socket is {@link closed}, and its methods throw `ERR_IOLOOP_DETACHED`. If its number
+   * was read ({@link fd}), the file gets another number, and the one that was read is closed.
+   *
+   * The descriptor is open until the token is attached, at the most as long as the thread that
+   * detached it: when a worker ends, its tokens fail with `ERR_IOLOOP_SENDER_ENDED`. A thread that
+   * detaches waits until its tokens are attached. A token that is not needed any more, or was sent to
+   * a thread that has ended, can be attached by its sender, and closed.
+   *
+   * @throws `ERR_IOLOOP_SOCKET_BUSY` while it has a handler or a stream; `ERR_IOLOOP_DETACHED`; `EBADF`
+   * if it is closed; `EMFILE` if the number was read and there is no other. The socket is unchanged
+   * then.
+   */
+  detach(): DetachedToken<'socket'> {
+    const descriptor = this.#descriptor;
+    this.#open('detach');
+    if (descriptor.isWatched(null)) throw socketBusy();
+    const token = store(descriptor, 'socket', this.toState());
+    descriptor.endDetached();
+    return token;
+  }
+
+  /**
+   * The socket that {@link detach} has given this token for; see there.
+   *
+   * @throws `ERR_IOLOOP_ATTACHED` if it was attached before, by any thread; `ERR_IOLOOP_SENDER_ENDED`;
+   * `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` if it is not the token of a socket of this
+   * process.
+   */
+  static attach(token: DetachedToken<'socket'>): Socket {
+    return take(token, ONLY_SOCKETS, ({ fd, state }) => Socket.fromState(fd, state as SocketState));
+  }
+
+  /**
+   * The number of sockets and streams of this process that are detached and not attached, by all
+   * threads. It grows if tokens are lost.
+   */
+  static get detachedCount(): number {
+    return countDetached();
+  }
+
+  /** @internal A socket on a descriptor of this thread that was attached. */
+  static fromState(fd: number, [family, kind, connecting]: SocketState): Socket {
+    const socket = new Socket(fd, family, kind);
+    socket.#connecting = connecting;
+    return socket;
+  }
+
+  /** @internal For {@link fromState}. */
+  toState(): SocketState {
+    return [this.#family, this.kind, this.#connecting];
+  }
+
+  /**
    * Closes the socket. Idempotent. Its handlers are removed, and a stream on it is closed with
    * `EBADF`. A descriptor that other code has closed by its number is not closed again.
    */
@@ -333,7 +405,7 @@ export class Socket {
 
   #open(syscall: string): number {
     const fd = this.#descriptor.use();
-    if (fd < 0) throw systemError(-EBADF, syscall);
+    if (fd < 0) throw this.#descriptor.goneError(syscall);
     return fd;
   }
 
@@ -372,9 +444,10 @@ export function peekSocket(socket: Socket): SocketView {
   return { fd, local: localText, remote: remoteText };
 }
 
-const { EAGAIN, EBADF, EINVAL, ENOTCONN, EPIPE } = constants.errno;
+const { EAGAIN, EINVAL, ENOTCONN, EPIPE } = constants.errno;
 const { KIND_TCP, KIND_STREAM, KIND_MESSAGES, SHORT_IS_ALL } = descriptorKinds;
 const { CONNECTED } = native;
+const ONLY_SOCKETS = ['socket'] as const;
 const UNIX = 1;
 const SHUTDOWN: ReadonlyMap<string, number> = new Map([
   ['read', native.SHUTDOWN_READ],

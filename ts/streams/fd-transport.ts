@@ -38,8 +38,9 @@ import {
   SHORT_IS_ALL,
 } from '../sockets/descriptor-kinds.js';
 import { cannotWatch, closeFd, fdOf, readAheadOf, type FdLike } from '../sockets/fd.js';
-import { descriptorOf, Socket } from '../sockets/socket.js';
-import { closedLoop, invalidArgType, systemError } from '../support/errors.js';
+import { store, type DetachedToken } from '../sockets/detached.js';
+import { descriptorOf, Socket, type SocketState } from '../sockets/socket.js';
+import { closedLoop, invalidArgType, streamBusy, systemError } from '../support/errors.js';
 import {
   RECEIVE,
   type Demand,
@@ -51,6 +52,14 @@ import {
   type WriterOwner,
 } from './transport.js';
 import { FdWriter } from './writer.js';
+
+/** What another thread needs to know of the file of a transport. */
+export interface TransportState {
+  /** One of the `KIND_` constants of the binding. */
+  readonly kind: number;
+  /** `null` if it is not a socket. */
+  readonly socket: SocketState | null;
+}
 
 const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
 
@@ -66,6 +75,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   readonly #io: LoopIO;
   readonly #file: FdLike;
+  readonly #kind: number;
   readonly #descriptor: Descriptor;
   /** The stream. Definite: {@link open} sets it before there are events. */
   #events!: TransportEvents;
@@ -84,12 +94,13 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
    *
    * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages.
    */
-  private constructor(io: LoopIO, file: FdLike, kind: number) {
+  private constructor(io: LoopIO, file: FdLike, kind: number, descriptor = descriptorFor(file)) {
     assertStreamKind(kind);
     const socket = file instanceof Socket ? file : null;
     this.#io = io;
     this.#file = file;
-    this.#descriptor = descriptorOf(file) ?? new Descriptor(fdOf(file), true);
+    this.#kind = kind;
+    this.#descriptor = descriptor;
     this.#shortIsAll = kind === SHORT_IS_ALL;
     this.socket = socket;
     this.mode = socket === null ? MODE_STREAM | MODE_FILE : MODE_STREAM;
@@ -106,8 +117,19 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if (!(socket instanceof Socket)) {
       throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
     }
-    if (socket.closed) throw systemError(-EBADF, 'getsockname');
+    if (socket.closed) throw descriptorFor(socket).goneError('getsockname');
     return new FdTransport(io, socket, socket.kind);
+  }
+
+  /** The transport on a descriptor that was attached, with the state that {@link detach} has stored. */
+  static attached(io: LoopIO, fd: number, { kind, socket }: TransportState): FdTransport {
+    const transport =
+      socket === null
+        ? new FdTransport(io, fd, kind, new Descriptor(fd, false))
+        : new FdTransport(io, Socket.fromState(fd, socket), kind);
+    // The kernel does not say so of a socket whose peer has closed.
+    transport.connected = true;
+    return transport;
   }
 
   /**
@@ -252,9 +274,30 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     }
   }
 
+  /**
+   * Moves the descriptor to the table of detached ones, for {@link attached}.
+   *
+   * @throws `ERR_IOLOOP_STREAM_BUSY` if it has a handler in another loop; as {@link store}. It is
+   * unchanged then.
+   */
+  detach(state: object, unread: Uint8Array): DetachedToken<'stream'> {
+    const descriptor = this.#descriptor;
+    if (descriptor.isWatched(this)) {
+      throw streamBusy('detach()', 'its socket has a handler, call removeHandler() first');
+    }
+    const socket = this.socket?.toState() ?? null;
+    const transport: TransportState = { kind: this.#kind, socket };
+    const token = store(descriptor, 'stream', { ...state, transport }, unread);
+    this.#unwatch();
+    if (this.#ownsNumber()) descriptor.endDetached();
+    // The table has a duplicate.
+    else this.close();
+    return token;
+  }
+
   close(): void {
     this.#unwatch();
-    if (typeof this.#file === 'number' || this.socket !== null) this.#descriptor.close();
+    if (this.#ownsNumber()) this.#descriptor.close();
     // An object closes its own descriptor, unless that was closed elsewhere.
     else if (this.#descriptor.release() >= 0) closeFd(this.#file);
   }
@@ -331,6 +374,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if (this.#receiving) sources.setReceiving(index, true);
   }
 
+  #ownsNumber(): boolean {
+    return typeof this.#file === 'number' || this.socket !== null;
+  }
+
   #unwatch(): void {
     if (this.#index === UNWATCHED) return;
     this.#io.sources.remove(this.#index);
@@ -352,6 +399,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 const { EAGAIN, EBADF, ECONNREFUSED, EIO } = constants.errno;
 const UNWATCHED = -1;
 const CLOSED = READ_CLOSED | ERROR | HANG_UP;
+
+function descriptorFor(file: FdLike): Descriptor {
+  return descriptorOf(file) ?? new Descriptor(fdOf(file), true);
+}
 
 /** Makes a descriptor non-blocking. The number of a socket becomes a {@link Socket}. */
 function nonBlocking(file: FdLike, fd: number): FdLike {

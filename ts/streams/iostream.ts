@@ -10,6 +10,8 @@ import { expectToRun } from '../loop/not-running.js';
 import type { Socket } from '../sockets/socket.js';
 import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
 import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
+import { attachStream, detachStream } from './detach.js';
+import type { DetachedToken } from '../sockets/detached.js';
 import { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { checkBoolean, checkOptions } from '../support/checks.js';
@@ -88,6 +90,19 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return FdTransport.adopt(ioOf(settings.loop), fd, open);
   }
 
+  /**
+   * The stream of a token of {@link detach}, or of {@link Socket.detach}, in a loop of this thread.
+   * It continues with the unread bytes. The options that are left out are those of the detached stream.
+   *
+   * @throws `ERR_IOLOOP_ATTACHED` if the token was attached before, by any thread;
+   * `ERR_IOLOOP_SENDER_ENDED` if the thread that detached it has ended; `ERR_INVALID_ARG_TYPE` and
+   * `ERR_INVALID_ARG_VALUE` if it is not a token of this process. As the constructor; the token can
+   * then be attached later, but the descriptor is closed with this thread.
+   */
+  static attach(token: DetachedToken, options: IOStreamOptions = NO_OPTIONS): IOStream {
+    return new IOStream(attachStream(token, options));
+  }
+
   /** The loop that moves the stream's bytes. */
   get loop(): IOLoop {
     return this.#core.loop;
@@ -111,7 +126,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     return this.#core.closed ? -1 : this.#core.transport.fileno();
   }
 
-  /** True if the stream is closed. Bytes that were received before can still be read. */
+  /** True if the stream is closed or detached. Bytes that were received before can still be read. */
   get closed(): boolean {
     return this.#core.closed;
   }
@@ -342,6 +357,27 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     this.#core.adapter?.destroy(reason ?? undefined);
   }
 
+  /**
+   * Ends the use of the connection in this thread. Returns a token, with which one call of {@link
+   * attach}, in any thread, continues with it: with the unread bytes, the options, the header of the
+   * PROXY protocol, and what has ended (EOF, {@link shutdownWrite}). See {@link Socket.detach}.
+   *
+   * Afterwards the stream is {@link closed}, and its methods fail with `ERR_IOLOOP_DETACHED`, except
+   * {@link close} and {@link end}, which do nothing. The close callback is not called, as the
+   * connection is open. A server counts the connection no longer.
+   *
+   * If the number of the descriptor was read, or was passed to {@link fromFd}, the file gets another
+   * number, and the object that had it is closed.
+   *
+   * @throws `ERR_IOLOOP_STREAM_BUSY` if it is not connected yet, while a read waits, while bytes are
+   * unsent (await {@link write}), and after {@link toDuplex} or {@link toWeb};
+   * `ERR_IOLOOP_UNSUPPORTED` for a stream with TLS; `EMFILE`, `ENOMEM`. The stream is unchanged then.
+   * `ERR_IOLOOP_STREAM_CLOSED` if it is closed, also by EOF; its unread bytes can still be read.
+   */
+  detach(): DetachedToken<'stream'> {
+    return detachStream(this.#core);
+  }
+
   /** Calls {@link end}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
@@ -355,6 +391,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     if (callback !== null && typeof callback !== 'function') {
       throw invalidArgType('callback', callback, 'a function or null');
     }
+    this.#core.assertAttached();
     const context = capture();
     this.#core.setCloseCallback(
       callback === null || context === null
@@ -374,6 +411,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   toDuplex(options?: DuplexOptions): IOStreamDuplex {
     checkOptions(options);
+    this.#core.assertAttached();
     return new IOStreamDuplex(this, this.#core, options);
   }
 
@@ -382,6 +420,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * separately; the stream is closed when both have ended.
    */
   toWeb(): WebStreamPair {
+    this.#core.assertAttached();
     return toWeb(this, this.#core);
   }
 
@@ -456,6 +495,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   #setOption(name: 'noDelay' | 'keepAlive' | 'keepAliveIdle', value: boolean | number): void {
     const { socket } = this;
+    this.#core.assertAttached();
     if (socket === null || this.closed || 'path' in socket.localAddress) return;
     socket.setOption(name, value);
   }

@@ -126,7 +126,8 @@ export function refusesBuffered({ buffered = 'handshake' }: StartTlsOptions): bo
   throw invalidArgValue('buffered', buffered, "'handshake' or 'refuse'");
 }
 
-function streamLimits(options: IOStreamOptions): StreamLimits {
+/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+export function streamLimits(options: IOStreamOptions): StreamLimits {
   // Most streams of a program have the defaults.
   if (options === NO_OPTIONS) return DEFAULT_LIMITS;
   const maxBufferSize = size('maxBufferSize', options.maxBufferSize, MAX_BUFFER);

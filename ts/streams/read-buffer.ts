@@ -72,6 +72,16 @@ export class ReadBuffer {
     this.#end += end - start;
   }
 
+  /** Continues with `bytes`, which are this buffer's, in an empty buffer. */
+  own(bytes: Buffer): void {
+    this.#adopt(bytes, bytes.length);
+  }
+
+  /** All bytes, which stay. */
+  view(): Buffer {
+    return this.#block.view(this.#start, this.#end);
+  }
+
   /** Puts a copy of `bytes` in front. */
   prepend(bytes: Uint8Array): void {
     const block = Buffer.alloc(bytes.length + this.length);

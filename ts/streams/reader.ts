@@ -153,6 +153,30 @@ export class Reader {
     return this.#buffer.take(this.#buffer.length);
   }
 
+  /** What was received and not read, until something is read or received. */
+  get unread(): Buffer {
+    return this.#buffer.view();
+  }
+
+  /** Closes the stream if received bytes could not be stored: they are missing after the unread ones. */
+  checkLoss(): void {
+    if (this.#input === Input.Lost) this.#owner.onFailure(this.#loss as Error);
+  }
+
+  /** Continues, before the first read, where another reader has left. Owns `unread`. */
+  resume(unread: Buffer, ended: boolean): void {
+    if (unread.length > 0) this.#filled().own(unread);
+    // The owner was notified there.
+    if (ended) this.#input = Input.EofReported;
+  }
+
+  /** Another reader has got the unread bytes, and continues. No read waits. */
+  leave(): void {
+    this.takeUnread();
+    this.#input = Input.Closed;
+    this.#release();
+  }
+
   /** The stream is closed. */
   close(): void {
     if (this.#input < Input.Eof) this.#input = Input.Closed;

@@ -7,11 +7,12 @@ import { addressText, type Address } from '../sockets/address.js';
 import { peekSocket } from '../sockets/socket.js';
 import { checkOptions } from '../support/checks.js';
 import {
+  detachedError,
   streamBusy,
   streamClosed,
   streamEnded,
   systemError,
-  type StreamClosedError,
+  type IOLoopError,
 } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
 import { ConnectionAttempt, connectWait } from './connection-attempt.js';
@@ -22,7 +23,7 @@ import type { Transport, TransportEvents, Writer, WriterOwner } from './transpor
 
 /**
  * The life of a stream. A failure of the transport, of the reader or of the writer, and `close()`,
- * close it from every state; `moveOut()` moves it out.
+ * close it from every state; `moveOut()` moves it out, `endDetached()` ends in detached.
  *
  * | State       | Event                        | Next |
  * | ----------- | ---------------------------- | ---- |
@@ -39,6 +40,7 @@ import type { Transport, TransportEvents, Writer, WriterOwner } from './transpor
  * | ended       | none: closed, after EOF      | |
  * | closed      | none                         | |
  * | moved out   | none: closed, and its transport belongs to another stream | |
+ * | detached    | none: closed, and its file belongs to the table of `sockets/detached.ts` | |
  */
 const enum State {
   Unconnected,
@@ -50,6 +52,7 @@ const enum State {
   Ended,
   Closed,
   MovedOut,
+  Detached,
 }
 
 /** By {@link State}, for display. */
@@ -62,6 +65,7 @@ const STATE_NAMES = [
   'ended',
   'closed',
   'moved out',
+  'detached',
 ] as const;
 
 /**
@@ -106,6 +110,16 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   get closed(): boolean {
     return this.#state >= State.Ended;
+  }
+
+  /** Whether FIN was sent, and EOF was not found. */
+  get isWriteEnded(): boolean {
+    return this.#state === State.WriteEnded;
+  }
+
+  /** Whether the writing side is about to end: FIN is not sent yet. */
+  get isEnding(): boolean {
+    return this.#writer !== null && this.#writer.isEnding;
   }
 
   /** The state, for display. */
@@ -251,6 +265,34 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return { transport, limits, callback, watch, allowHalfOpen, unread: reader.takeUnread() };
   }
 
+  /**
+   * Ends a stream whose file was detached. Everything fails from now on; the close callback is not
+   * called, as the connection is open.
+   */
+  endDetached(): void {
+    const watch = this.#takeWatch();
+    this.#closeCallback = null;
+    this.#state = State.Detached;
+    this.reader.leave();
+    this.#writer?.close();
+    watch?.watcher.onClosed(watch.watched);
+  }
+
+  /** Continues where a detached stream has ended. Before anything is read or written. */
+  resume(unread: Buffer, ended: boolean, writeEnded: boolean): void {
+    // Otherwise the EOF of the kernel ends the stream, as it would have ended the other one.
+    const staysEnded = ended && this.allowHalfOpen;
+    this.reader.resume(unread, staysEnded);
+    if (staysEnded) this.#state = State.ReadEnded;
+    // Once more, without effect on the connection: its end leads to the state.
+    if (writeEnded) this.writer.shutdown().catch(() => {});
+  }
+
+  /** @throws `ERR_IOLOOP_DETACHED`. */
+  assertAttached(): void {
+    if (this.#state === State.Detached) throw detachedError('stream');
+  }
+
   /** Replaces the close callback. If the stream is closed, it is called in the next turn. */
   setCloseCallback(callback: CloseCallback | null): void {
     this.#closeCallback = callback;
@@ -276,11 +318,12 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     this.adapter = adapter;
   }
 
-  closedError(partial?: Buffer): StreamClosedError {
+  closedError(partial?: Buffer): IOLoopError {
+    if (this.#state === State.Detached) return detachedError('stream');
     return streamClosed(this.error, partial);
   }
 
-  endedError(partial?: Buffer): StreamClosedError {
+  endedError(partial?: Buffer): IOLoopError {
     if (!this.closed) return streamEnded(this.#staysOpen());
     const byProgram = this.allowHalfOpen && this.#state !== State.Ended;
     return this.error !== null || byProgram ? this.closedError(partial) : streamEnded(false);

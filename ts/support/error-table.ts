@@ -9,6 +9,11 @@ export const table = {
   ERR_INVALID_ARG_TYPE: { base: 'TypeError', message: argumentMessage },
   ERR_INVALID_ARG_VALUE: { base: 'TypeError', message: argumentMessage },
   ERR_OUT_OF_RANGE: { base: 'RangeError', message: argumentMessage },
+  ERR_IOLOOP_ATTACHED: {
+    base: 'IOLoopError',
+    message: (token: unknown) =>
+      `${show(token)} was attached already. A token can be attached once: call detach() again to move the connection on`,
+  },
   ERR_IOLOOP_BAD_YIELD: {
     base: 'IOLoopError',
     message: (value: unknown) =>
@@ -35,6 +40,11 @@ export const table = {
     base: 'IOLoopError',
     message: () =>
       'There is a current event loop already. Use IOLoop.current(), or leave makeCurrent: true out',
+  },
+  ERR_IOLOOP_DETACHED: {
+    base: 'IOLoopError',
+    message: (what: 'socket' | 'stream') =>
+      `The ${what} was detached. Use the one that attach() has returned for its token`,
   },
   ERR_IOLOOP_FD_BUSY: {
     base: 'IOLoopError',
@@ -89,7 +99,17 @@ export const table = {
         ? 'The event loop is running already. Call start() once, or wait for its promise first'
         : 'The event loop is running. Call stop() and wait for the promise of start() first',
   },
+  ERR_IOLOOP_SENDER_ENDED: {
+    base: 'IOLoopError',
+    message: (token: unknown) =>
+      `The thread that detached ${show(token)} has ended, and has closed it. Let a thread that detaches wait until its tokens are attached`,
+  },
   ERR_IOLOOP_SERVER: { base: 'IOLoopError', message: (message: string) => message },
+  ERR_IOLOOP_SOCKET_BUSY: {
+    base: 'IOLoopError',
+    message: () =>
+      'detach() needs a socket that no handler and no stream is using. Call removeHandler() first; of a stream, call its own detach()',
+  },
   ERR_IOLOOP_STOPPED: {
     base: 'IOLoopError',
     message: () =>

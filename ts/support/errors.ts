@@ -221,6 +221,26 @@ export function badProxyHeader(why: string): IOLoopError {
   return refusal('ERR_IOLOOP_PROXY_HEADER', why);
 }
 
+/** The use of a socket or a stream after its `detach()`. */
+export function detachedError(what: 'socket' | 'stream'): IOLoopError {
+  return refusal('ERR_IOLOOP_DETACHED', what);
+}
+
+/** `attach()` of a token that was attached before. */
+export function attachedBefore(token: unknown): IOLoopError {
+  return refusal('ERR_IOLOOP_ATTACHED', token);
+}
+
+/** `attach()` of a token whose thread has ended. */
+export function senderEnded(token: unknown): IOLoopError {
+  return refusal('ERR_IOLOOP_SENDER_ENDED', token);
+}
+
+/** `detach()` of a socket that is registered in a loop. */
+export function socketBusy(): IOLoopError {
+  return refusal('ERR_IOLOOP_SOCKET_BUSY');
+}
+
 /** An operation that the state of a server refuses. `message` has the state, and what to do. */
 export function serverState(message: string): IOLoopError {
   return refusal('ERR_IOLOOP_SERVER', message);

@@ -29,6 +29,7 @@
 
 mod glue;
 
+mod detached;
 mod driver;
 mod errno;
 mod fd;

@@ -18,6 +18,7 @@ use ioloop::reactor::Identity;
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use crate::detached;
 use crate::fd::JsFd;
 
 thread_local! {
@@ -29,7 +30,7 @@ thread_local! {
 static ADOPTED: LazyLock<Mutex<HashMap<RawFd, (Identity, ThreadId)>>> =
     LazyLock::new(Mutex::default);
 
-/// Closes the descriptors of this environment when it ends. For workers.
+/// Closes the descriptors of this environment when it ends, and what it has detached. For workers.
 ///
 /// # Errors
 ///
@@ -46,6 +47,7 @@ pub fn close_at_end(env: Env) -> Result<()> {
                 close(fd);
             }
         }
+        detached::close_of_thread();
     })?;
     Ok(())
 }
@@ -78,9 +80,14 @@ fn remember(fd: JsFd) {
 
 /// Closes a descriptor that JavaScript has given up.
 pub(crate) fn close(fd: JsFd) {
+    drop(take(fd));
+}
+
+/// Takes a descriptor over from JavaScript, which has given it up.
+pub(crate) fn take(fd: JsFd) -> OwnedFd {
     OPEN.with_borrow_mut(|open| open.as_mut().map(|open| open.remove(&fd.number())));
     adopted(|adopted| adopted.remove(&fd.number()));
-    drop(fd.into_owned());
+    fd.into_owned()
 }
 
 fn is_adopted_elsewhere(fd: JsFd, identity: Identity) -> bool {

@@ -18,5 +18,6 @@ pub use socket::{
     take_error,
 };
 pub use stream::{
-    How, read, recv, send, send_vectored, set_nonblocking, shutdown, write, write_vectored,
+    How, duplicate, read, recv, send, send_vectored, set_nonblocking, shutdown, write,
+    write_vectored,
 };

@@ -1,7 +1,7 @@
 //! Receiving and sending. `EAGAIN`: would block.
 
 use std::io::IoSlice;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use rustix::io::{self, retry_on_intr};
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, Shutdown};
@@ -91,6 +91,18 @@ pub fn write_vectored(fd: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize> {
 pub fn set_nonblocking(fd: impl AsFd) -> Result<()> {
     Ok(io::ioctl_fionbio(fd, true)?)
 }
+
+/// Another descriptor of the same file. Its flags, such as non-blocking, are those of the file.
+///
+/// # Errors
+///
+/// Of `fcntl(2)`: `EMFILE`.
+pub fn duplicate(fd: impl AsFd) -> Result<OwnedFd> {
+    Ok(io::fcntl_dupfd_cloexec(fd, FIRST_AFTER_STDERR)?)
+}
+
+/// A program that has closed its standard input does not get a socket for it.
+const FIRST_AFTER_STDERR: RawFd = 3;
 
 /// Ends one direction of a connection, or both.
 ///
