@@ -1,6 +1,7 @@
 /** Writes that fail or are refused. */
 import test from 'ava';
 import { StreamClosedError } from 'ioloop';
+import { runChild } from './helpers/child.js';
 import { reset } from './helpers/net.js';
 import { closedBy, failureOf, turns, withPair, withTcpPair } from './helpers/streams.js';
 
@@ -57,6 +58,57 @@ test('a write need not be awaited: its failure is not an unhandled rejection', a
     t.deepEqual(unhandled, []);
   } finally {
     process.off('unhandledRejection', note);
+  }
+});
+
+test('writes to a connection that its peer has closed need not be awaited either', async (t) => {
+  const { stdout, stderr, code } = await runChild(`
+    import { IOLoop, IOStream, Socket } from 'ioloop';
+    await new IOLoop().runSync(async () => {
+      const [near, far] = Socket.pair();
+      const stream = new IOStream(near);
+      far.close();
+      const ending = new IOStream(Socket.pair()[0]);
+      void ending.write(Buffer.alloc(8e6));
+      void ending.end();
+      ending.close(new Error('meanwhile'));
+      await stream.readUntilClose();
+      stream.close();
+      void stream.write('x');
+      void stream.write('x', { timeout: 60 });
+      for (const attempt of ['drain', 'shutdownWrite', 'end']) {
+        void stream[attempt]();
+        void stream[attempt]({ timeout: 60 });
+      }
+      await new Promise(setImmediate);
+      console.log('lives');
+    });
+  `);
+  t.is(stdout, 'lives\n', stderr);
+  t.is(code, 0);
+});
+
+test('a write that is refused is an unhandled rejection if it is not awaited', async (t) => {
+  for (const [refused, expected] of [
+    ['stream.write(5)', 'ERR_INVALID_ARG_TYPE'],
+    ['stream.end({ timeout: "1" })', 'ERR_INVALID_ARG_TYPE'],
+    [
+      'stream.drain({ signal: AbortSignal.abort(Object.assign(new Error(), { code: "ABORTED" })) })',
+      'ABORTED',
+    ],
+    ['void stream.shutdownWrite(); stream.write("x")', 'ERR_IOLOOP_STREAM_CLOSED'],
+    ['stream.write(Buffer.alloc(20))', 'ERR_IOLOOP_BUFFER_FULL'],
+  ]) {
+    const { stdout, stderr } = await runChild(`
+      import { IOLoop, IOStream, Socket } from 'ioloop';
+      process.on('unhandledRejection', ({ code }) => console.log(code));
+      await new IOLoop().runSync(async () => {
+        const stream = new IOStream(Socket.pair()[0], { maxWriteBufferSize: 10 });
+        ${refused};
+        await new Promise(setImmediate);
+      });
+    `);
+    t.is(stdout, `${expected}\n`, stderr);
   }
 });
 

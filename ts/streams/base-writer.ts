@@ -1,5 +1,5 @@
 /** The writing side of a stream, wherever its bytes go: half-close, and backpressure. */
-import { Deferred } from '../support/deferred.js';
+import { Deferred, quiet } from '../support/deferred.js';
 import type { Data } from './data.js';
 import type { Writer, WriterLimits, WriterOwner } from './transport.js';
 
@@ -12,6 +12,8 @@ import type { Writer, WriterLimits, WriterOwner } from './transport.js';
  * | ending | rejects  | the same promise  | ended: everything and FIN are sent; closed: `close`, which rejects |
  * | ended  | rejects  | a resolved promise | closed: `close` |
  * | closed | rejects  | rejects           | |
+ *
+ * Rejections of a closed side are quiet: its peer closes it at any time, and a program need not await.
  */
 export const enum WriteState {
   Open,
@@ -55,22 +57,22 @@ export abstract class BaseWriter implements Writer {
 
   /** Rejects, and never throws: a caller may not be within a `try`. */
   write(data: Data | readonly Data[]): Promise<void> {
+    if (this.#state !== WriteState.Open) return this.#rejection(this.owner.closedError());
     try {
-      if (this.#state !== WriteState.Open) throw this.owner.closedError();
       return this.take(data);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return this.#rejection(error);
     }
   }
 
   drain(): Promise<void> {
-    if (this.isClosed) return Promise.reject(this.owner.closedError());
+    if (this.isClosed) return this.#rejection(this.owner.closedError());
     if (!this.#congested) return Promise.resolve();
     return (this.#drained ??= new Deferred()).promise;
   }
 
   shutdown(): Promise<void> {
-    if (this.isClosed) return Promise.reject(this.owner.closedError());
+    if (this.isClosed) return this.#rejection(this.owner.closedError());
     const { promise } = (this.#ended ??= new Deferred());
     if (this.#state === WriteState.Open) {
       this.#state = WriteState.Ending;
@@ -115,6 +117,11 @@ export abstract class BaseWriter implements Writer {
     this.#state = WriteState.Ended;
     this.#ended?.resolve();
     this.owner.onWriteEnd();
+  }
+
+  #rejection(error: unknown): Promise<void> {
+    const rejection = Promise.reject(error as Error);
+    return this.isClosed ? quiet(rejection) : rejection;
   }
 
   /** After bytes were added. */

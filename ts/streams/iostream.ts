@@ -15,6 +15,7 @@ import type { DetachedToken } from '../sockets/detached.js';
 import { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { checkBoolean, checkOptions } from '../support/checks.js';
+import { quietFor } from '../support/deferred.js';
 import {
   NO_OPTIONS,
   refusesBuffered,
@@ -303,16 +304,17 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    *
    * Rejects with `ERR_IOLOOP_BUFFER_FULL` if `maxWriteBufferSize` would be exceeded, and the stream
    * is unchanged; with a {@link StreamClosedError} if the stream is closed before the bytes are
-   * sent. A promise that is not awaited does not cause an unhandled rejection.
+   * sent, or was closed before. The latter is not an unhandled rejection if it is not awaited: a peer
+   * closes the connection at any time.
    */
   write(data: Data | readonly Data[], options?: WaitOptions): Promise<void> {
     if (options === undefined) return this.#core.writer.write(data);
-    return limited(this.loop, options, 'write', () => this.#core.writer.write(data));
+    return this.#limited(options, 'write', () => this.#core.writer.write(data));
   }
 
   /** Resolves at or below the low watermark of unsent bytes; at once if not {@link congested}. */
   drain(options?: WaitOptions): Promise<void> {
-    return limited(this.loop, options, 'drain', () => this.#core.writer.drain());
+    return this.#limited(options, 'drain', () => this.#core.writer.drain());
   }
 
   /**
@@ -320,14 +322,19 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * continues until EOF. Idempotent.
    */
   shutdownWrite(options?: WaitOptions): Promise<void> {
-    return limited(this.loop, options, 'shutdownWrite', () => this.#core.writer.shutdown());
+    return this.#limited(options, 'shutdownWrite', () => this.#core.writer.shutdown());
   }
 
   /**
    * Sends all written bytes, then closes the stream. Resolves when it is closed. If the wait is
-   * cancelled or sending fails, the stream is closed and the promise rejects.
+   * cancelled or sending fails, the stream is closed and the promise rejects; that is not an unhandled
+   * rejection if it is not awaited.
    */
-  async end(options?: WaitOptions): Promise<void> {
+  end(options?: WaitOptions): Promise<void> {
+    return quietFor(this.#end(options), isStreamClosed);
+  }
+
+  async #end(options: WaitOptions | undefined): Promise<void> {
     if (this.#core.closed) {
       this.close();
       return;
@@ -468,6 +475,16 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     if (value && idleSeconds !== undefined) this.#setOption('keepAliveIdle', idleSeconds);
   }
 
+  /** Quiet as the writer's promise, if the stream is closed. */
+  #limited(
+    options: WaitOptions | undefined,
+    what: string,
+    begin: () => Promise<void>,
+  ): Promise<void> {
+    if (options === undefined) return begin();
+    return quietFor(limited(this.loop, options, what, begin), isStreamClosed);
+  }
+
   /** Checks the options inside, so that errors reject. */
   #read<T>(make: () => Read<T>, options: ReadOptions | undefined): Promise<T> {
     const core = this.#core;
@@ -585,6 +602,10 @@ function stateOf(core: Stream): object {
     buffered: reader.buffered,
     unsent: core.unsent,
   };
+}
+
+function isStreamClosed(error: unknown): boolean {
+  return error instanceof StreamClosedError;
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {

@@ -16,9 +16,25 @@ export class Deferred<T = void> {
 
   /** Rejects. The rejection is not unhandled if the promise is not awaited. */
   rejectQuietly(error: unknown): void {
-    this.promise.catch(ignore);
+    quiet(this.promise);
     this.reject(error);
   }
+}
+
+/** Returns `promise`, whose rejection is not unhandled from now on if it is not awaited. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
+
+/** Settles as `promise`; a rejection with one of these errors is quiet. */
+export function quietFor<T>(promise: Promise<T>, isQuiet: (error: unknown) => boolean): Promise<T> {
+  const result = new Deferred<T>();
+  promise.then(result.resolve, (error: unknown) => {
+    if (isQuiet(error)) result.rejectQuietly(error);
+    else result.reject(error);
+  });
+  return result.promise;
 }
 
 function ignore(): void {}
