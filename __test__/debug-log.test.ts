@@ -6,7 +6,7 @@ const PROGRAM = `
   import { IOLoop, TCPClient, TCPServer } from 'ioloop';
   const loop = new IOLoop();
   await loop.runSync(async () => {
-    const server = new TCPServer((stream) => stream.end('bye'));
+    const server = new TCPServer((stream) => stream.end());
     server.listen(0, '127.0.0.1');
     const client = await new TCPClient().connect('127.0.0.1', server.port);
     await client.readUntilClose();

@@ -11,7 +11,7 @@ import { nameOf } from '../support/one-line.js';
 import { callWith } from './arguments.js';
 import { scopeOf, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
-import type { CallOrigin } from './origins.js';
+import type { CallKind, CallOrigin } from './origins.js';
 
 /** The destination of failures: `handleCallbackException`. */
 export type Report = (
@@ -25,6 +25,8 @@ export type Report = (
  * its owner, so that a call makes no closure.
  */
 export interface GuardedCall<A, B> {
+  /** The function of the user, for reports of debug mode; not called in other modes. */
+  subject?(first: A, second: B): { readonly kind: CallKind; readonly func: Callback };
   /** Calls the function of the user. It may throw, and may return a promise. */
   call(first: A, second: B): unknown;
   /** The call has returned; if it returned a promise, that has resolved. */

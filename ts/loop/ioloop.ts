@@ -45,6 +45,7 @@ import {
   type UnknownFunctions,
 } from './remote-loop.js';
 import { runSync, type Main } from './run-sync.js';
+import { SlowCallbacks } from './slow-callbacks.js';
 import { Timeout } from './timeouts.js';
 import { Timings } from './timings.js';
 import { Turns, type TurnsOptions } from './turns.js';
@@ -97,6 +98,7 @@ export class IOLoop implements AsyncDisposable {
   /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
   #stopRequested = false;
+  #slowCallbackDuration = SLOW_CALLBACK;
 
   /**
    * A loop needs two descriptors. If the constructor throws, none is left open.
@@ -121,7 +123,7 @@ export class IOLoop implements AsyncDisposable {
       }
       return this.handleCallbackException(callback, error, origin) as unknown;
     };
-    const guard = isDebug ? new DebugGuard(report) : new Guard(report);
+    const guard = isDebug ? new DebugGuard(report, new SlowCallbacks(this)) : new Guard(report);
     const isSteady = timeFunc === epochSeconds;
     this.#time = isSteady ? timeFunc : guardedClock(timeFunc, guard);
     const turns: TurnsOptions = {
@@ -140,7 +142,7 @@ export class IOLoop implements AsyncDisposable {
         this.stop();
       },
     };
-    this.#turns = isDebug ? new DebugTurns(turns) : new Turns(turns);
+    this.#turns = guard instanceof DebugGuard ? new DebugTurns(turns, guard) : new Turns(turns);
     if (makeCurrent ?? current === null) this.makeCurrent();
   }
 
@@ -247,6 +249,23 @@ export class IOLoop implements AsyncDisposable {
   /** Whether the loop is in debug mode: the option `debug`, or `IOLOOP_DEBUG` in the environment. */
   get debug(): boolean {
     return this.#turns instanceof DebugTurns;
+  }
+
+  /**
+   * In debug mode, the seconds from which on code of the program is reported as slow: a callback, a
+   * handler, or the code between two `await` in it. By default 0.1; `Infinity` reports none. The
+   * report is a warning (`IOLOOP_SLOW_CALLBACK`) with the origin of the call; for each site the first
+   * is emitted, and again after 1 s, 2 s, 4 s … up to a minute while it is slow.
+   *
+   * To set it throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` unless it is above 0.
+   */
+  get slowCallbackDuration(): number {
+    return this.#slowCallbackDuration;
+  }
+
+  set slowCallbackDuration(seconds: number) {
+    if (seconds !== Number.POSITIVE_INFINITY) checkThreshold('slowCallbackDuration', seconds);
+    this.#slowCallbackDuration = seconds;
   }
 
   /** Whether the loop was closed. */
@@ -499,7 +518,7 @@ export class IOLoop implements AsyncDisposable {
     const entries = Object.entries(functions);
     for (const [name, callback] of entries) checkFunction(name, callback);
     this.#assertOpen();
-    for (const [name, callback] of entries) this.#turns.posts.expose(name, callback);
+    for (const [name, callback] of entries) this.#turns.expose(name, callback);
     return functions;
   }
 
@@ -773,3 +792,6 @@ export class IOLoop implements AsyncDisposable {
     if (this.#turns.running) throw runningLoop('start');
   }
 }
+
+/** Seconds, as in asyncio. */
+const SLOW_CALLBACK = 0.1;

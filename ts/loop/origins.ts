@@ -11,17 +11,18 @@ import { callSite } from '../support/call-site.js';
 import { nameOf } from '../support/one-line.js';
 import { within, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
+import { Steps } from './stopwatch.js';
 
 /** What a function was handed to a loop as. */
 export type CallKind =
   | 'callback'
   | 'timeout'
   | 'handler'
-  | 'future'
   | 'periodic callback'
   | 'accept handler'
   | 'connection handler'
-  | 'exposed function';
+  | 'exposed function'
+  | 'function of runSync';
 
 /** The origin of a call of the program's code by a loop, in debug mode. */
 export interface CallOrigin {
@@ -36,8 +37,20 @@ export interface CallOrigin {
   readonly site: string | null;
 }
 
+/** The loop of an origin, which measures its steps. */
+export interface OriginOwner {
+  /** A step after an `await` has taken so long. Must not throw. */
+  onStep(origin: CallOrigin, milliseconds: number): void;
+}
+
+/** The call that runs. */
+interface Call {
+  readonly origin: CallOrigin;
+  readonly owner: OriginOwner;
+}
+
 /** An async context with the origin of the call that runs in it. */
-class OriginContext extends AsyncResource {
+export class OriginContext extends AsyncResource {
   readonly origin: CallOrigin;
 
   constructor(origin: CallOrigin) {
@@ -47,7 +60,7 @@ class OriginContext extends AsyncResource {
 }
 
 /** Made with the first loop in debug mode: a storage costs the whole process on Node 20 and 22. */
-let storage: AsyncLocalStorage<CallOrigin> | null = null;
+let storage: AsyncLocalStorage<Call> | null = null;
 
 /** By function: the latest origin. */
 const byFunction = new WeakMap<Callback, CallOrigin>();
@@ -56,29 +69,53 @@ const byFunction = new WeakMap<Callback, CallOrigin>();
  * A context like `context` for the call of `func`, with its origin: here. What the program has not
  * called directly has the site of the call that runs.
  */
-export function contextOf(context: Context, kind: CallKind, func: Callback): Context {
-  const site = callSite() ?? runningOrigin()?.site ?? null;
-  const origin: CallOrigin = Object.freeze({ kind, name: nameOf(func), site });
+export function contextOf(
+  context: Context,
+  kind: CallKind,
+  func: Callback,
+  owner: OriginOwner,
+): OriginContext {
+  return contextWith(context, originHere(kind, func), owner);
+}
+
+/** The origin of `func`: this call of the package. */
+export function originHere(kind: CallKind, func: Callback): CallOrigin {
+  const origin = originAt(callSite() ?? runningOrigin()?.site ?? null, kind, func);
   byFunction.set(func, origin);
-  return contextWith(context, origin);
+  return origin;
+}
+
+/** The origin of `func` at a site that is known. */
+export function originAt(site: string | null, kind: CallKind, func: Callback): CallOrigin {
+  return Object.freeze({ kind, name: nameOf(func), site });
 }
 
 /** A context like `context`, with this origin. */
-export function contextWith(context: Context, origin: CallOrigin): Context {
-  storage ??= publish(new AsyncLocalStorage<CallOrigin>());
-  const origins = storage;
-  return within(context, () => origins.run(origin, () => new OriginContext(origin)));
+export function contextWith(
+  context: Context,
+  origin: CallOrigin,
+  owner: OriginOwner,
+): OriginContext {
+  storage ??= publish(new AsyncLocalStorage<Call>());
+  const calls = storage;
+  return within(context, () => calls.run({ origin, owner }, () => new OriginContext(origin)));
 }
 
 /** The origin of the call whose code runs now, or whose `await` it follows. `null` outside of debug mode. */
 export function runningOrigin(): CallOrigin | null {
-  return storage?.getStore() ?? null;
+  return storage?.getStore()?.origin ?? null;
 }
 
 /** The origin that {@link contextOf} has put into a context. */
 export function originIn(context: Context): CallOrigin | null {
   return context instanceof OriginContext ? context.origin : null;
 }
+
+/** Steps of all loops in debug mode on this thread. */
+export const steps = new Steps((milliseconds) => {
+  const call = storage?.getStore();
+  call?.owner.onStep(call.origin, milliseconds);
+});
 
 /** Where `func` was last handed to a loop in debug mode; `null` if it was not. */
 export function siteOf(func: Callback): string | null {
@@ -94,13 +131,13 @@ export function originText({ kind, name, site }: CallOrigin): string {
  * Lets a debugger that has paused the thread ask for the running origin:
  * `globalThis[Symbol.for('ioloop.origin')]()`.
  */
-function publish(origins: AsyncLocalStorage<CallOrigin>): AsyncLocalStorage<CallOrigin> {
+function publish(calls: AsyncLocalStorage<Call>): AsyncLocalStorage<Call> {
   Object.defineProperty(globalThis, Symbol.for('ioloop.origin'), {
     value: (): string | null => {
-      const origin = origins.getStore();
-      return origin === undefined ? null : originText(origin);
+      const call = calls.getStore();
+      return call === undefined ? null : originText(call.origin);
     },
     configurable: true,
   });
-  return origins;
+  return calls;
 }

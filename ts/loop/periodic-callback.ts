@@ -3,9 +3,11 @@ import { checkOptions } from '../support/checks.js';
 import { durationSeconds, isDurationLike, type Duration } from '../support/duration.js';
 import { invalidArgType, outOfRange } from '../support/errors.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
+import type { Callback } from './callback-queue.js';
 import type { GuardedCall } from './guard.js';
 import { guardOf } from './internals.js';
 import { IOLoop } from './ioloop.js';
+import type { CallKind } from './origins.js';
 import type { Timeout } from './timeouts.js';
 
 /** Options of {@link PeriodicCallback}. */
@@ -109,6 +111,10 @@ class Run implements GuardedCall<undefined, undefined> {
   readonly #fire = (): void => {
     guardOf(this.#loop).enter(this, undefined, undefined);
   };
+
+  subject(): { kind: CallKind; func: Callback } {
+    return { kind: 'periodic callback', func: this.#callback };
+  }
 
   call(): unknown {
     // Without a receiver: the callback is not a method of this object.

@@ -123,6 +123,7 @@ export class Posts {
   };
 
   readonly #guarded: GuardedCall<Call, undefined> = {
+    subject: ({ callback }) => ({ kind: 'exposed function', func: callback }),
     call: ({ callback, args }) => callWith(callback, args),
     onReturn: (value, { reply }) => {
       this.#return(reply, value);

@@ -2,8 +2,10 @@
 import { isThenable } from '../support/checks.js';
 import { badYield, stoppedEarly, TimeoutError } from '../support/errors.js';
 import type { INTERNALS } from '../support/internals.js';
+import type { Callback } from './callback-queue.js';
 import type { GuardedCall } from './guard.js';
 import { guardOf, type LoopInternals } from './internals.js';
+import type { CallKind } from './origins.js';
 import type { Timeout } from './timeouts.js';
 
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };
@@ -65,6 +67,10 @@ class Run<T> implements GuardedCall<AbortSignal, undefined> {
   readonly begin = (): void => {
     if (!this.over) guardOf(this.#loop).enter(this, this.#controller.signal, undefined);
   };
+
+  subject(): { kind: CallKind; func: Callback } {
+    return { kind: 'function of runSync', func: this.#main };
+  }
 
   call(signal: AbortSignal): unknown {
     const main = this.#main;

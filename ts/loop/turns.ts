@@ -175,6 +175,11 @@ export class Turns implements TurnParts {
     begin();
   }
 
+  /** See {@link Posts.expose}. */
+  expose(name: string, func: Callback): void {
+    this.posts.expose(name, func);
+  }
+
   /** `deadline` is in seconds of the loop's clock. */
   addTimeout(
     deadline: number,

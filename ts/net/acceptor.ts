@@ -7,9 +7,11 @@ import { systemError } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
+import type { Callback } from '../loop/callback-queue.js';
 import type { GuardedCall } from '../loop/guard.js';
 import { countersOf, guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
+import type { CallKind } from '../loop/origins.js';
 
 /** Called with each connection, a non-blocking socket, and the address of its peer. */
 export type AcceptCallback = (connection: Socket, address: Address) => unknown;
@@ -143,6 +145,10 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
     // Accepting works: the next failure is a new one, with its own warning.
     this.#backOff = 0;
   };
+
+  subject(): { kind: CallKind; func: Callback } {
+    return { kind: 'accept handler', func: this.#callback };
+  }
 
   call(connection: Socket, address: Address): unknown {
     const callback = this.#callback;

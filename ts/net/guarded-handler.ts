@@ -3,9 +3,11 @@ import { isAbortReason } from '../support/abort-signal.js';
 import { StreamClosedError } from '../support/errors.js';
 import { ReportGate } from '../support/report-gate.js';
 import type { Address } from '../sockets/address.js';
+import type { Callback } from '../loop/callback-queue.js';
 import type { GuardedCall } from '../loop/guard.js';
 import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
+import type { CallKind } from '../loop/origins.js';
 import { IOStream } from '../streams/iostream.js';
 import { coreOf } from '../streams/stream.js';
 import { isHandshakeFailure } from '../streams/tls/handshake-failures.js';
@@ -39,6 +41,13 @@ export class GuardedHandler implements GuardedCall<IOStream, Address> {
   constructor(server: Server, handleStream: StreamHandler | null) {
     this.#server = server;
     this.#handleStream = handleStream;
+  }
+
+  subject(): { kind: CallKind; func: Callback } {
+    return {
+      kind: 'connection handler',
+      func: this.#handleStream ?? (this.#server.handleStream as Callback),
+    };
   }
 
   call(stream: IOStream, address: Address): unknown {

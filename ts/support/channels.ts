@@ -15,3 +15,6 @@ export const acceptPause = diagnostics.channel('ioloop:accept:pause');
 
 /** `handleCallbackException` is about to be called: `{ loop, callback, error, origin }`. */
 export const callbackError = diagnostics.channel('ioloop:callback:error');
+
+/** In debug mode, code of the program has taken long: `{ loop, origin, isStep, seconds }`. */
+export const slowCallback = diagnostics.channel('ioloop:callback:slow');
