@@ -35,6 +35,7 @@ export class Descriptor {
   /** The number of a descriptor that is gone: a system call fails with `EBADF`. */
   static readonly NONE = -1;
 
+  /** Negative if it is gone: {@link NONE}, {@link DETACHED}. */
   #number: number;
   readonly #serial: number;
   /**
@@ -47,7 +48,6 @@ export class Descriptor {
   #watcher: DescriptorWatcher | null = null;
   /** Further watchers: a socket with handlers in several loops. */
   #watchers: Set<DescriptorWatcher> | null = null;
-  #isDetached = false;
 
   /** Owns `number`, which was just opened, or is `adopted` from other code and thereby exposed. */
   constructor(number: number, adopted: boolean) {
@@ -71,7 +71,7 @@ export class Descriptor {
 
   /** The error of `syscall` on a descriptor that is gone. */
   goneError(syscall: string): Error {
-    return this.#isDetached ? detachedError('socket') : systemError(-EBADF, syscall);
+    return this.#number === DETACHED ? detachedError('socket') : systemError(-EBADF, syscall);
   }
 
   /** Whether a loop watches it, for another watcher than `besides`. */
@@ -171,9 +171,9 @@ export class Descriptor {
    * duplicate: this number is closed then. Its registrations end before.
    */
   endDetached(): void {
-    this.#isDetached = true;
     if (this.isExposed) this.close();
     else this.#end();
+    this.#number = DETACHED;
   }
 
   /** The number is another file's. The registrations end in a microtask. */
@@ -206,7 +206,7 @@ export class Descriptor {
   #forget(): void {
     const number = this.#number;
     if (this.#identity !== null && exposed.get(number)?.deref() === this) exposed.delete(number);
-    this.#number = Descriptor.NONE;
+    if (number >= 0) this.#number = Descriptor.NONE;
   }
 
   /** The number, unless the kernel has given it to a later descriptor of this package. */
@@ -245,6 +245,8 @@ let serials = new Uint32Array(1024);
 /** Larger numbers are not counted: their descriptors are exposed from the start. */
 const MAX_COUNTED = 2 ** 20;
 const UNKNOWN = -1;
+/** The number of a descriptor whose file was detached; {@link Descriptor.use} gives `NONE`. */
+const DETACHED = -2;
 const { EBADF } = constants.errno;
 const TRACKED = READ | WRITE | READ_CLOSED | PRI;
 const MAX_FD = 0x7fff_ffff;

@@ -55,8 +55,6 @@ import { FdWriter } from './writer.js';
 
 /** What another thread needs to know of the file of a transport. */
 export interface TransportState {
-  /** One of the `KIND_` constants of the binding. */
-  readonly kind: number;
   /** `null` if it is not a socket. */
   readonly socket: SocketState | null;
 }
@@ -75,7 +73,6 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   readonly #io: LoopIO;
   readonly #file: FdLike;
-  readonly #kind: number;
   readonly #descriptor: Descriptor;
   /** The stream. Definite: {@link open} sets it before there are events. */
   #events!: TransportEvents;
@@ -99,7 +96,6 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     const socket = file instanceof Socket ? file : null;
     this.#io = io;
     this.#file = file;
-    this.#kind = kind;
     this.#descriptor = descriptor;
     this.#shortIsAll = kind === SHORT_IS_ALL;
     this.socket = socket;
@@ -122,11 +118,11 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   /** The transport on a descriptor that was attached, with the state that {@link detach} has stored. */
-  static attached(io: LoopIO, fd: number, { kind, socket }: TransportState): FdTransport {
+  static attached(io: LoopIO, fd: number, { socket }: TransportState): FdTransport {
     const transport =
       socket === null
-        ? new FdTransport(io, fd, kind, new Descriptor(fd, false))
-        : new FdTransport(io, Socket.fromState(fd, socket), kind);
+        ? new FdTransport(io, fd, native.fdKind(fd), new Descriptor(fd, false))
+        : FdTransport.on(io, Socket.fromState(fd, socket));
     // The kernel does not say so of a socket whose peer has closed.
     transport.connected = true;
     return transport;
@@ -285,8 +281,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if (descriptor.isWatched(this)) {
       throw streamBusy('detach()', 'its socket has a handler, call removeHandler() first');
     }
-    const socket = this.socket?.toState() ?? null;
-    const transport: TransportState = { kind: this.#kind, socket };
+    const transport: TransportState = { socket: this.socket?.toState() ?? null };
     const token = store(descriptor, 'stream', { ...state, transport }, unread);
     this.#unwatch();
     if (this.#ownsNumber()) descriptor.endDetached();

@@ -7,7 +7,7 @@ import diagnostics from 'node:diagnostics_channel';
 /** A `TCPServer` has accepted a connection: `{ server, stream, address }`. */
 export const connectionOpen = diagnostics.channel('ioloop:connection:open');
 
-/** A connection of a `TCPServer` is closed: `{ server, stream, error }`. */
+/** A connection of a `TCPServer` is closed or detached: `{ server, stream, error }`. */
 export const connectionClose = diagnostics.channel('ioloop:connection:close');
 
 /** Accepting pauses: `{ loop, socket, error, seconds }`. */
