@@ -2,6 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test, { type ExecutionContext } from 'ava';
 import { TCPServer, type IOStream, type TCPServerOptions } from 'ioloop';
+import { runChild } from './helpers/child.js';
+import { testWith } from './helpers/fds.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, closing, connectTo } from './helpers/net.js';
 import { TEXT_HEADER } from './helpers/proxy-headers.js';
@@ -106,3 +108,31 @@ test('a message of close has the number of refusals, the header and the error', 
     t.is(loop.reports.splice(0).length, 1);
     await server.stop({ drain: true });
   }));
+
+const STOPPED_IN_PAUSE = `
+  import { subscribe } from 'node:diagnostics_channel';
+  import { IOLoop, TCPServer, Socket } from 'ioloop';
+  const loop = IOLoop.current();
+  await loop.runSync(async () => {
+    const server = new TCPServer({ handleStream: () => {} });
+    server.listen(0, '127.0.0.1');
+    const client = Socket.tcp();
+    const paused = new Promise((resolve) => {
+      subscribe('ioloop:accept:pause', () => {
+        const { acceptPaused } = server;
+        server.stop();
+        resolve(acceptPaused);
+      });
+    });
+    const before = loop.metrics().timersPending;
+    const hoard = [];
+    try { for (;;) hoard.push(Socket.tcp()); } catch {}
+    client.connect(server.addresses[0]);
+    console.log(await paused, server.acceptPaused, loop.metrics().timersPending - before);
+  }, { timeout: 30 });
+`;
+
+testWith('prlimit')('a subscriber of a pause that stops the server ends the pause', async (t) => {
+  const result = await runChild(STOPPED_IN_PAUSE, { through: ['prlimit', '--nofile=256:256'] });
+  t.is(result.stdout.trim(), 'true false 0', result.stderr);
+});

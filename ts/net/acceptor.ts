@@ -170,16 +170,17 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
       else guardOf(this.#loop).report(null, error);
     }
     this.#backOff = Math.min(Math.max(2 * this.#backOff, FIRST_PAUSE), LONGEST_PAUSE);
-    if (debug.enabled) debug('accepting pauses for %d s: %s', this.#backOff, error.message);
-    if (acceptPause.hasSubscribers) {
-      const { socket } = this;
-      acceptPause.publish({ loop: this.#loop, socket, error, seconds: this.#backOff });
-    }
     this.#resume = this.#loop.callLater(this.#backOff, () => {
       this.#resume = null;
       this.#listen();
     });
     this.#listen();
+    if (debug.enabled) debug('accepting pauses for %d s: %s', this.#backOff, error.message);
+    // Last: a subscriber may stop the server, which ends the pause.
+    if (acceptPause.hasSubscribers) {
+      const { socket } = this;
+      acceptPause.publish({ loop: this.#loop, socket, error, seconds: this.#backOff });
+    }
   }
 
   /** Never throws: it is called while connections or the loop are closed. */
