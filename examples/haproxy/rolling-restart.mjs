@@ -3,6 +3,10 @@
 //
 //   apt-get install haproxy
 //   node examples/haproxy/rolling-restart.mjs
+//   node examples/haproxy/rolling-restart.mjs --crash
+//
+// With --crash, one server is killed (SIGKILL) and started again. Only the requests that it had may
+// fail: at most one for each client.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,6 +19,8 @@ import { fileURLToPath } from 'node:url';
 
 const CLIENTS = 16;
 const LONGEST = 60_000;
+/** Characters. */
+const LONGEST_LOG = 10_000;
 
 /** On Linux all of 127.0.0.0/8 is loopback: an address of its own has its ports to itself. */
 const host = process.platform === 'linux' ? `127.${byte()}.${byte()}.${byte()}` : '127.0.0.1';
@@ -23,6 +29,11 @@ const stats = join(folder, 'stats');
 const ports = { one: 8081, two: 8082 };
 const servers = {};
 const children = new Set();
+let onFailure;
+/** Rejects when a program cannot be started, or ends although it was not stopped. */
+const failure = new Promise((_, reject) => {
+  onFailure = reject;
+});
 const load = { requests: 0, failures: 0, processes: new Set(), isOver: false };
 
 function byte() {
@@ -36,33 +47,62 @@ function file(name) {
 function start(command, args, options) {
   const child = spawn(command, args, options);
   children.add(child);
-  child.once('exit', () => children.delete(child));
+  child.once('error', (error) => {
+    const hint = error.code === 'ENOENT' ? 'it is not installed' : error.message;
+    onFailure(new Error(`${command} cannot be started: ${hint}`));
+  });
+  let log = '';
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
+    log += text.slice(0, LONGEST_LOG - log.length);
+  });
+  child.once('close', (code, signal) => {
+    if (!children.delete(child)) return;
+    const alerts = log.split('\n').filter((line) => line.includes('ALERT'));
+    const end = `${command} has ended: ${signal ?? `code ${code}`}`;
+    onFailure(new Error([end, ...alerts].join('\n')));
+  });
   return child;
+}
+
+/** The exit of a child that is meant to end. */
+function ending(child, signal) {
+  children.delete(child);
+  const exit = once(child, 'close');
+  child.kill(signal);
+  return exit;
 }
 
 /** Starts a server, and waits until HAProxy sends requests to it. */
 async function startServer(name) {
   const args = [file('server.mjs'), String(ports[name]), host];
   servers[name] = start(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  while (!(await states()).get(name)?.startsWith('UP')) await sleep(20);
+  await until(name, 'UP', 'L7OK');
 }
 
 /** Ends a server by SIGTERM, in the manner of systemd and Kubernetes. */
 async function stopServer(name) {
-  const exit = once(servers[name], 'exit');
-  servers[name].kill('SIGTERM');
-  const [code] = await exit;
+  const [code] = await ending(servers[name], 'SIGTERM');
   if (code !== 0) throw new Error(`server ${name} has ended with code ${code}`);
 }
 
-/** The states of the servers, by name: `UP`, `DOWN`, `UP 1/2` … */
-async function states() {
-  const lines = (await ask('show stat')).trim().split('\n');
-  const columns = lines[0].replace('# ', '').split(',');
-  const rows = lines.slice(1).map((line) => line.split(','));
-  return new Map(
-    rows.map((row) => [row[columns.indexOf('svname')], row[columns.indexOf('status')]]),
-  );
+/** Waits for a state of a server, and for the result of its last check: HAProxy begins with UP. */
+async function until(name, state, check = '') {
+  for (;;) {
+    const { status = '', check_status: result = '' } = (await rows()).get(name) ?? {};
+    if (status.startsWith(state) && result.includes(check)) return;
+    await sleep(20);
+  }
+}
+
+/** The statistics of HAProxy, by the name of the server. */
+async function rows() {
+  const [head, ...lines] = (await ask('show stat')).trim().split('\n');
+  const columns = head.replace('# ', '').split(',');
+  const named = lines.map((line) => {
+    const values = line.split(',');
+    return Object.fromEntries(columns.map((column, at) => [column, values[at]]));
+  });
+  return new Map(named.map((row) => [row.svname, row]));
 }
 
 /** Asks HAProxy by its socket; an empty answer while it starts. */
@@ -86,7 +126,8 @@ async function runClient() {
     try {
       const [status, body] = await request(agent);
       const [address, pid] = body.split(' ');
-      if (status !== 200 || !address?.startsWith('127.')) throw new Error(`${status} ${body}`);
+      if (status !== 200 || !address?.startsWith('127.'))
+        throw new Error(`${status} ${body.split('\n')[0]}`);
       load.processes.add(pid);
     } catch (error) {
       load.failures += 1;
@@ -112,32 +153,60 @@ function request(agent) {
   });
 }
 
-async function main() {
+async function restart(name) {
+  const begin = performance.now();
+  await stopServer(name);
+  const stopped = performance.now();
+  await startServer(name);
+  const [down, up] = [stopped - begin, performance.now() - stopped].map((ms) => ms.toFixed(0));
+  console.log(`restarted ${name}: out of service in ${down} ms, in service again in ${up} ms`);
+}
+
+/** HAProxy finds out by failing connections and checks, and sends requests to the other server. */
+async function crash(name) {
+  await answeredBy(2);
+  const { requests } = load;
+  await ending(servers[name], 'SIGKILL');
+  await until(name, 'DOWN');
+  await startServer(name);
+  console.log(
+    `crashed ${name}: ${load.requests - requests} requests until it was in service again`,
+  );
+  await answeredBy(3);
+}
+
+/** Waits until as many processes have answered. */
+async function answeredBy(count) {
+  while (load.processes.size < count) await sleep(20);
+}
+
+async function main(isCrash) {
   const env = { ...process.env, HOST: host, STATS: stats };
-  start('haproxy', ['-db', '-q', '-f', file('haproxy.cfg')], { env, stdio: 'inherit' });
+  const stdio = ['ignore', 'ignore', 'pipe'];
+  start('haproxy', ['-db', '-f', file('haproxy.cfg')], { env, stdio });
   await Promise.all(Object.keys(ports).map(startServer));
   const clients = Array.from({ length: CLIENTS }, runClient);
-  for (const name of Object.keys(ports)) {
-    const begin = performance.now();
-    await stopServer(name);
-    const stopped = performance.now();
-    await startServer(name);
-    const [down, up] = [stopped - begin, performance.now() - stopped].map((ms) => ms.toFixed(0));
-    console.log(`restarted ${name}: out of service in ${down} ms, in service again in ${up} ms`);
-  }
+  if (isCrash) await crash('one');
+  else for (const name of Object.keys(ports)) await restart(name);
   load.isOver = true;
   await Promise.all(clients);
   const { requests, failures, processes } = load;
   console.log(`requests: ${requests}, failures: ${failures}, processes: ${processes.size}`);
+  if (isCrash) return failures <= CLIENTS && processes.size === 3 ? 0 : 1;
   return failures === 0 && processes.size === 4 ? 0 : 1;
 }
 
-const deadline = sleep(LONGEST, 1, { ref: false });
-try {
-  process.exitCode = await Promise.race([main(), deadline]);
-} finally {
-  load.isOver = true;
+process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL');
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+const deadline = sleep(LONGEST, undefined, { ref: false }).then(() => {
+  throw new Error(`it is not over after ${LONGEST / 1000} s`);
+});
+try {
+  process.exit(await Promise.race([main(process.argv.includes('--crash')), failure, deadline]));
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
 }
-process.exit();

@@ -53,6 +53,11 @@ process.once('SIGTERM', async () => {
   IOLoop.current().stop();
 });
 
-server.listen(port, host, { backlog: 1024 });
+try {
+  server.listen(port, host, { backlog: 1024 });
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
 console.log(`http://${host}:${server.port}/`);
 await IOLoop.current().start();
