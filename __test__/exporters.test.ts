@@ -9,7 +9,7 @@ import test from 'ava';
 import { IOLoop } from 'ioloop';
 import { observeLoops } from 'ioloop/opentelemetry';
 import { collectLoopMetrics } from 'ioloop/prometheus';
-import { Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 import { runTurns, withLoop } from './helpers/loop.js';
 
 /** The value of one line of the text format. */
@@ -51,6 +51,48 @@ test('prom-client scrapes distributions once they are measured, and names of loo
     loop.disableHistograms();
     t.notRegex(await register.metrics(), /quantile/);
     other.close();
+  }));
+
+test('the metrics of prom-client can be removed, and registered for other loops', async (t) => {
+  const [first, second] = [1, 2].map(() => new IOLoop({ makeCurrent: false })) as [IOLoop, IOLoop];
+  const register = new Registry();
+  const other = new Gauge({ name: 'other', help: 'Another', registers: [register] });
+  const end = collectLoopMetrics({ first }, { register });
+  end();
+  end();
+  t.deepEqual(register.getMetricsAsArray(), [other]);
+  collectLoopMetrics({ second }, { register });
+  t.regex(await register.metrics(), /ioloop_turns_total\{loop="second"\} 0/);
+  first.close();
+  second.close();
+});
+
+test('a name of prom-client that is taken: nothing is registered', (t) =>
+  withLoop((loop) => {
+    const register = new Registry();
+    const taken = new Gauge({ name: 'ioloop_streams', help: 'Mine', registers: [register] });
+    t.throws(() => collectLoopMetrics(loop, { register }), { message: /ioloop_streams/ });
+    t.deepEqual(register.getMetricsAsArray(), [taken]);
+    t.throws(() => collectLoopMetrics(loop, { register, prefix: 'not a name' }));
+    t.deepEqual(register.getMetricsAsArray(), [taken]);
+  }));
+
+test('a scrape of a closed loop has its last values', async (t) => {
+  const loop = new IOLoop({ makeCurrent: false });
+  const register = new Registry();
+  collectLoopMetrics(loop, { register });
+  await runTurns(loop, 2);
+  loop.close();
+  t.is(valueOf(await register.metrics(), 'ioloop_turns_total{loop="main"}'), 2);
+});
+
+test('exporters refuse what is no registry and no meter', (t) =>
+  withLoop((loop) => {
+    const code = 'ERR_INVALID_ARG_TYPE';
+    for (const options of [{ register: 5 }, { register: null }, { prefix: 5 }]) {
+      t.throws(() => collectLoopMetrics(loop, options as never), { code });
+    }
+    t.throws(() => observeLoops(loop, { meter: 5 as never }), { code });
   }));
 
 test('OpenTelemetry observes the same, until it is ended', (t) =>

@@ -6,6 +6,7 @@
  */
 import { metrics as api, type Meter, type Observable } from '@opentelemetry/api';
 import { checkOptions } from './support/checks.js';
+import { invalidArgType } from './support/errors.js';
 import { namedLoops, type Loops } from './exporters/loops.js';
 import { DISTRIBUTIONS, METRICS, QUANTILES, type MetricRow } from './exporters/metric-table.js';
 
@@ -31,6 +32,9 @@ export function observeLoops(loops: Loops, options: ObserveLoopsOptions = {}): (
   const named = namedLoops(loops);
   checkOptions(options);
   const meter = options.meter ?? api.getMeter('ioloop');
+  if (typeof (meter as Partial<Meter>).addBatchObservableCallback !== 'function') {
+    throw invalidArgType('meter', meter, 'a Meter of @opentelemetry/api');
+  }
   const numbers = METRICS.map((row) => ({ instrument: instrumentFor(meter, row), read: row.read }));
   const distributions = DISTRIBUTIONS.map(({ name, help, field }) => ({
     instrument: meter.createObservableGauge(`ioloop.${name}`, { description: help, unit: 's' }),
