@@ -176,15 +176,77 @@ export declare const KIND_STREAM: number
 /** A TCP socket. */
 export declare const KIND_TCP: number
 
+/** Index of the word that is 1 while the next post has to call `laneWake`. */
+export declare const LANE_ARMED: number
+
+/** Index of the word that counts the posts that the loop has taken. */
+export declare const LANE_DRAINED: number
+
+/** In the state, one record. */
+export declare const LANE_ONE_RECORD: number
+
+/** Index of the first word of the records. */
+export declare const LANE_RECORDS: number
+
+/** Index of the word that counts refused posts. */
+export declare const LANE_REFUSED: number
+
+/** Index of the word of a lane's memory that has its state. */
+export declare const LANE_STATE: number
+
+/** In the state, the mask of the units in use, which are of eight bytes. */
+export declare const LANE_UNITS: number
+
+/**
+ * `laneAppend(lane, function, call, values, length)`: posts a record that comes after those in the
+ * memory, and empties the memory. Errors are as of `laneFlush`.
+ */
+export declare const laneAppend: (arg0: ExternalObject<Sender>, arg1: number, arg2: number, arg3: Uint8Array, arg4: number) => number
+
+/**
+ * `laneFlush(lane)`: empties the memory. `-EBADF` if the loop is closed, `-EAGAIN` if too much waits
+ * for it.
+ */
+export declare const laneFlush: (arg0: ExternalObject<Sender>) => number
+
+/** Most posts of the lane that wait for a turn of the loop. */
+export declare function laneLimit(sender: ExternalObject<Sender>): number
+
+/** The memory of the lane (`ioloop::lane`); `null` where the host allows no memory from outside. */
+export declare function laneMemory(sender: ExternalObject<Sender>): ArrayBuffer | null
+
+/**
+ * Opens a lane of this thread to the loop of an id of `loopRemote`; `-EBADF` if it is closed.
+ *
+ * The memory of the lane has room for `bytes` bytes of records. `number` names the lane in the
+ * reply that ends it.
+ */
+export declare function laneOpen(id: number, bytes: number, replies: ExternalObject<Replies>, number: number): ExternalObject<Sender> | number
+
+/**
+ * The index of the function of this name; `-EBADF` if the loop is closed, `-ENOENT` if it exposes no
+ * such function.
+ */
+export declare function laneResolve(sender: ExternalObject<Sender>, name: string): number
+
+/** `laneWake(lane)`: wakes the loop for a post to the memory, unless another one has. */
+export declare const laneWake: (arg0: ExternalObject<Sender>) => number
+
 /** The buffer size that a read of `KIND_RECORDS` needs. */
 export declare const LARGEST_RECORD: number
+
+/**
+ * `loopAwaitPosts(loop, micros)`: waits for posts of the lanes that the loop has, for so many
+ * microseconds at most. 1 if there are some, which the next turn collects; else 0.
+ */
+export declare const loopAwaitPosts: (arg0: ExternalObject<NativeLoop>, arg1: number) => number
 
 /** Frees everything. Later calls do nothing and return `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
 
 /**
- * Refuses posts from now on. Returns the commands without a reply that were accepted before; calls
- * get [`REPLY_CLOSED`](super::replies::REPLY_CLOSED).
+ * Refuses posts from now on, and ends the lanes. Returns the posts that were accepted before, calls
+ * among them, whose callers get [`REPLY_CLOSED`].
  */
 export declare function loopClosePosts(handle: ExternalObject<NativeLoop>): Buffer
 
@@ -207,11 +269,11 @@ export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, ind
  * Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
  * is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
  * timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
- * At most `posts` commands of other threads wait for a turn.
+ * At most `posts` calls of each other thread wait for a turn.
  */
 export declare function loopOpen(driver: string, now: number, steady: boolean, timers: number, events: number, receiveBytes: number, posts: number): ExternalObject<NativeLoop> | number
 
-/** The posts that a loop has accepted, and the wake-ups that they have caused. */
+/** Posts that were accepted, those that were refused for lack of room, and the wake-ups of the loop. */
 export declare function loopPosted(handle: ExternalObject<NativeLoop>): Array<number>
 
 /** How often the selector was replaced because of stale registrations; 0 if the loop is closed. */
@@ -230,10 +292,10 @@ export declare function loopRegister(handle: ExternalObject<NativeLoop>, fd: num
 export declare function loopRemote(handle: ExternalObject<NativeLoop>): number
 
 /**
- * `loopReply(loop, reply, status, bytes, length)`: answers a command that `loopTakePosts` has
- * given this number. `-EBADF` if the loop is closed, which has answered it.
+ * `loopReply(loop, replies, length)`: sends replies, of which each is the number of its lane and
+ * a record of which the bytes are padded alone (`remote/mod.rs`). `-EBADF` if the loop is closed: its callers have been answered.
  */
-export declare const loopReply: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: number, arg3: Uint8Array, arg4: number) => number
+export declare const loopReply: (arg0: ExternalObject<NativeLoop>, arg1: Uint8Array, arg2: number) => number
 
 /** Changes the interest of a registration. 0, or a negative errno: `-ENOENT` if it has ended. */
 export declare function loopReregister(handle: ExternalObject<NativeLoop>, index: number, interest: number): number
@@ -260,8 +322,17 @@ export declare function loopStop(handle: ExternalObject<NativeLoop>): void
 /** Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm. */
 export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissions: Float64Array, length: number): void
 
-/** The commands that turns have collected, as records (`remote/mod.rs`). Empty if the loop is closed. */
-export declare function loopTakePosts(handle: ExternalObject<NativeLoop>): Buffer
+/**
+ * The posts that turns have collected, in groups (`remote/mod.rs`), if `loopTakePosts` has no room
+ * for them. Empty if the loop is closed.
+ */
+export declare function loopTakeManyPosts(handle: ExternalObject<NativeLoop>): Buffer
+
+/**
+ * `loopTakePosts(loop, room)`: copies the posts that turns have collected to `room`, in groups
+ * (`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them.
+ */
+export declare const loopTakePosts: (arg0: ExternalObject<NativeLoop>, arg1: Uint8Array) => number
 
 /**
  * `loopTurn(loop, now, submissions, length, completions, modes, block, used)`: one turn
@@ -344,25 +415,10 @@ export declare const RECORD_RESULT: number
 export declare const RECORD_WORDS: number
 
 /**
- * `remoteCall(remote, function, arguments, length, replies, call)`: posts a call whose reply has
- * the number `call`. Errors are as of `remotePost`; no reply comes then.
+ * `repliesAwait(replies, micros)`: waits for replies, for so many microseconds at most. 1 if there
+ * are some, which `wake` is not called for; else 0.
  */
-export declare const remoteCall: (arg0: ExternalObject<RemoteLoop>, arg1: number, arg2: Uint8Array, arg3: number, arg4: ExternalObject<Replies>, arg5: number) => number
-
-/** The loop of an id of `loopRemote`; `-EBADF` if it is closed. */
-export declare function remoteOpen(id: number): ExternalObject<RemoteLoop> | number
-
-/**
- * `remotePost(remote, function, arguments, length)`: posts a call without a reply. `-EBADF` if
- * the loop is closed, `-EAGAIN` if its inbox is full.
- */
-export declare const remotePost: (arg0: ExternalObject<RemoteLoop>, arg1: number, arg2: Uint8Array, arg3: number) => number
-
-/**
- * The index of the function of this name; `-EBADF` if the loop is closed, `-ENOENT` if it exposes no
- * such function.
- */
-export declare function remoteResolve(remote: ExternalObject<RemoteLoop>, name: string): number
+export declare const repliesAwait: (arg0: ExternalObject<Replies>, arg1: number) => number
 
 /**
  * Makes the replies of this thread. `wake` is called when there are some to take. Does not keep the
@@ -370,10 +426,19 @@ export declare function remoteResolve(remote: ExternalObject<RemoteLoop>, name: 
  */
 export declare function repliesOpen(wake: () => void): ExternalObject<Replies>
 
-/** The replies since the last call, as records (`remote/mod.rs`). */
-export declare function repliesTake(replies: ExternalObject<Replies>): Buffer
+/**
+ * `repliesTake(replies, room)`: copies the replies since the last call to `room`, as records
+ * (`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them.
+ */
+export declare const repliesTake: (arg0: ExternalObject<Replies>, arg1: Uint8Array) => number
 
-/** Status of a reply: the loop was closed first. No bytes. */
+/**
+ * The replies since the last call, as records (`remote/mod.rs`), if `repliesTake` has no room for
+ * them.
+ */
+export declare function repliesTakeMany(replies: ExternalObject<Replies>): Buffer
+
+/** Status of a reply: the loop was closed, which ends a lane and its calls. No bytes. */
 export declare const REPLY_CLOSED: number
 
 /** Status of a reply: no function has this index any more. No bytes. */

@@ -1,10 +1,22 @@
 /**
- * The crossings of calls between threads. Faces `crates/ioloop-napi/src/remote`.
+ * The crossings of calls between threads. Faces `crates/ioloop-napi/src/remote`; `lane.ts` has those
+ * of posts.
  */
-import { closedLoop, inboxFull, systemError } from '../support/errors.js';
+import { systemError } from '../support/errors.js';
 import { native, type NativeHandle } from './native.js';
-import { Records } from './records.js';
-import type { ValueWriter } from './values.js';
+import { HEADER, padded, Records } from './records.js';
+import { COMPACT_BYTES, newRoom, roomOf } from './value-layout.js';
+import { FAILED, ValueWriter } from './value-writer.js';
+
+/** What a loop counts of its posts. */
+export interface PostCounts {
+  /** Posts that were accepted. */
+  readonly accepted: number;
+  /** Posts that were refused, as too many were waiting. */
+  readonly refused: number;
+  /** Wake-ups of the loop. */
+  readonly wakes: number;
+}
 
 /** A loop that other threads may call: its own side. Every method is one crossing. */
 export class NativePosts {
@@ -36,61 +48,86 @@ export class NativePosts {
     checked(native.loopUnexpose(this.#handle, name));
   }
 
-  /** The calls that turns have collected. */
+  /** The posts that turns have collected, in groups. Valid until the next list is taken. */
   take(): Records {
-    return new Records(native.loopTakePosts(this.#handle));
+    const handle = this.#handle;
+    return takeFrom(
+      (room) => native.loopTakePosts(handle, room),
+      () => native.loopTakeManyPosts(handle),
+    );
   }
 
-  /** Refuses posts from now on, and rejects the calls that wait. The posts that were accepted. */
+  /** Waits for posts, for so many microseconds at most. True if the next turn has some. */
+  await(micros: number): boolean {
+    return native.loopAwaitPosts(this.#handle, micros) > 0;
+  }
+
+  /** Refuses posts from now on, and ends the calls. What was accepted and not taken, in groups. */
   close(): Records {
-    return new Records(native.loopClosePosts(this.#handle));
+    return recordsOf(native.loopClosePosts(this.#handle));
   }
 
-  /** The calls that were accepted, and the wake-ups that they have caused. */
-  counts(): { readonly posts: number; readonly wakes: number } {
-    const [posts, wakes] = native.loopPosted(this.#handle) as [number, number];
-    return { posts, wakes };
-  }
-
-  /** Answers a call. If the loop is closed, it has been rejected. */
-  reply(reply: number, status: number, { bytes, length }: ValueWriter): void {
-    native.loopReply(this.#handle, reply, status, bytes, length);
+  counts(): PostCounts {
+    const [accepted, refused, wakes] = native.loopPosted(this.#handle) as [number, number, number];
+    return { accepted, refused, wakes };
   }
 }
 
-/** A loop of any thread: the side of its callers. Every method is one crossing. */
-export class NativeRemote {
-  readonly #handle: ReturnType<typeof open>;
+/** Replies of a loop, until they are sent by one crossing. */
+export class ReplyBatch {
+  readonly #handle: NativeHandle;
+  readonly #room = newRoom(REPLY_BYTES);
+  readonly #writer = new ValueWriter();
+  #used = 0;
 
-  /** @throws `ERR_IOLOOP_CLOSED` if no open loop has this id. */
-  constructor(id: number) {
-    this.#handle = open(id);
+  constructor(handle: NativeHandle) {
+    this.#handle = handle;
   }
 
-  /**
-   * The index of a function; `null` if the loop does not expose it.
-   *
-   * @throws `ERR_IOLOOP_CLOSED`.
-   */
-  resolve(name: string): number | null {
-    const index = native.remoteResolve(this.#handle, name);
-    if (index >= 0) return index;
-    if (index === CLOSED) throw closedLoop();
-    return null;
+  get isEmpty(): boolean {
+    return this.#used === 0;
   }
 
-  /** @throws `ERR_IOLOOP_CLOSED`, `ERR_IOLOOP_INBOX_FULL`. */
-  post(index: number, { bytes, length }: ValueWriter): void {
-    accepted(native.remotePost(this.#handle, index, bytes, length));
+  /** @throws `ERR_IOLOOP_NOT_CLONEABLE`: nothing is added. */
+  add(lane: number, call: number, status: number, values: readonly unknown[]): void {
+    if (this.#used + COMPACT_BYTES > REPLY_BYTES) this.flush();
+    const start = this.#used + REPLY_HEADER;
+    const end = this.#writer.write(values, this.#room, start, start + COMPACT_BYTES - REPLY_HEADER);
+    if (end === FAILED) {
+      this.#addLarge(lane, call, status, this.#writer.clone(values));
+      return;
+    }
+    this.#setHeader(this.#room.view, this.#used, lane, call, status, end - start);
+    this.#used = start + padded(end - start);
   }
 
-  /**
-   * Posts a call whose reply comes to `replies`, with this number.
-   *
-   * @throws `ERR_IOLOOP_CLOSED`, `ERR_IOLOOP_INBOX_FULL`; no reply comes then.
-   */
-  call(index: number, { bytes, length }: ValueWriter, replies: NativeReplies, call: number): void {
-    accepted(native.remoteCall(this.#handle, index, bytes, length, replies.handle, call));
+  /** Sends what was added. */
+  flush(): void {
+    const length = this.#used;
+    this.#used = 0;
+    if (length > 0) native.loopReply(this.#handle, this.#room.bytes, length);
+  }
+
+  #addLarge(lane: number, call: number, status: number, values: Buffer): void {
+    this.flush();
+    const { bytes, view } = newRoom(REPLY_HEADER + padded(values.length));
+    bytes.set(values, REPLY_HEADER);
+    this.#setHeader(view, 0, lane, call, status, values.length);
+    native.loopReply(this.#handle, bytes, bytes.length);
+  }
+
+  #setHeader(
+    view: DataView,
+    at: number,
+    lane: number,
+    call: number,
+    status: number,
+    length: number,
+  ): void {
+    view.setUint32(at, lane, true);
+    view.setUint32(at + 4, call, true);
+    view.setUint32(at + 8, status, true);
+    view.setUint32(at + 12, length, true);
   }
 }
 
@@ -103,24 +140,44 @@ export class NativeReplies {
     this.handle = native.repliesOpen(wake);
   }
 
-  /** The replies since the last call. */
+  /** Waits for replies, for so many microseconds at most. True if there are some to take. */
+  await(micros: number): boolean {
+    return native.repliesAwait(this.handle, micros) > 0;
+  }
+
+  /** The replies since the last call. Valid until the next list is taken. */
   take(): Records {
-    return new Records(native.repliesTake(this.handle));
+    const { handle } = this;
+    return takeFrom(
+      (room) => native.repliesTake(handle, room),
+      () => native.repliesTakeMany(handle),
+    );
   }
 }
 
-/** `-EBADF`, in all systems. */
-const CLOSED = -9;
+/** Bytes of replies that are sent together, at most. */
+const REPLY_BYTES = 64 * 1024;
+/** Bytes before the values of a reply: the number of the lane, the header. */
+const REPLY_HEADER = 4 + HEADER;
 
-function open(id: number): Exclude<ReturnType<typeof native.remoteOpen>, number> {
-  const opened = native.remoteOpen(id);
-  if (typeof opened === 'number') throw closedLoop();
-  return opened;
+/** Of this thread: a list is read before the next one is taken. Grows to {@link LARGEST_ROOM}. */
+let taken = newRoom(16 * 1024);
+/** Bytes. A larger list comes in memory of its own. */
+const LARGEST_ROOM = 1024 * 1024;
+
+/** `take` returns a number of bytes, or a negative one if the room is too small. */
+function takeFrom(take: (room: Buffer) => number, takeMany: () => Buffer): Records {
+  for (;;) {
+    const length = take(taken.bytes);
+    if (length >= 0) return new Records(taken, length);
+    const size = 4 * taken.bytes.length;
+    if (size > LARGEST_ROOM) return recordsOf(takeMany());
+    taken = newRoom(size);
+  }
 }
 
-function accepted(result: number): void {
-  if (result >= 0) return;
-  throw result === CLOSED ? closedLoop() : inboxFull();
+function recordsOf(bytes: Buffer): Records {
+  return new Records(roomOf(bytes), bytes.length);
 }
 
 function checked(result: number): number {

@@ -9,15 +9,17 @@
  * | running | its promise is pending; closing the loop rejects it |
  * | replied | once, with what it has returned or thrown |
  */
-import { NativePosts } from '../boundary/posts.js';
+import { NativePosts, ReplyBatch, type PostCounts } from '../boundary/posts.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import type { Records } from '../boundary/records.js';
-import { readValues, ValueWriter } from '../boundary/values.js';
+import { readValues } from '../boundary/value-reader.js';
 import { notExposed } from '../support/errors.js';
 import { callWith } from './arguments.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard, GuardedCall } from './guard.js';
+import type { DeferredWork, LoopIO } from './io.js';
 import { valuesOfFailure } from './remote-failure.js';
+import { ShortWait } from './short-wait.js';
 
 const { REPLY_NOT_EXPOSED, REPLY_RETURNED, REPLY_THROWN } = native;
 
@@ -28,23 +30,46 @@ export const STOP = 0;
 interface Call {
   readonly callback: Callback;
   readonly args: readonly unknown[];
-  readonly reply: number;
+  readonly lane: number;
+  readonly number: number;
+}
+
+/** The dependencies of posts on their loop. */
+export interface PostsOptions {
+  /** Stops the loop. */
+  readonly stop: () => void;
+  /** A short wait has found posts: the next turn comes now, and collects them. */
+  readonly onAwaited: () => void;
 }
 
 /** The calls of other threads to one loop. */
-export class Posts {
+export class Posts implements DeferredWork {
   readonly #native: NativePosts;
+  readonly #replies: ReplyBatch;
+  readonly #io: LoopIO;
+  readonly #onAwaited: () => void;
+  /** After replies: a caller often has the next call at hand. */
+  readonly #wait = new ShortWait((micros) => this.#native.await(micros));
   readonly #guard: Guard;
   /** The loop's; one of its own once it is closed, so that no callback of the loop runs. */
   #queue: CallbackQueue;
-  readonly #writer = new ValueWriter();
+  #counts: PostCounts | null = null;
   /** By index; `null` once it is not exposed any more. */
   readonly #functions: (Callback | null)[] = [];
   /** By index. A name that is exposed again has the same index. */
   readonly #names: string[] = [];
 
-  constructor(handle: NativeHandle, guard: Guard, queue: CallbackQueue, stop: () => void) {
+  constructor(
+    handle: NativeHandle,
+    guard: Guard,
+    queue: CallbackQueue,
+    io: LoopIO,
+    { stop, onAwaited }: PostsOptions,
+  ) {
     this.#native = new NativePosts(handle);
+    this.#replies = new ReplyBatch(handle);
+    this.#io = io;
+    this.#onAwaited = onAwaited;
     this.#guard = guard;
     this.#queue = queue;
     this.#functions[STOP] = stop;
@@ -61,9 +86,9 @@ export class Posts {
     return this.#native.id();
   }
 
-  /** The calls that were accepted, and the wake-ups that they have caused. */
-  get counts(): { readonly posts: number; readonly wakes: number } {
-    return this.#native.counts();
+  /** Since the loop was made. */
+  get counts(): PostCounts {
+    return this.#counts ?? this.#native.counts();
   }
 
   /**
@@ -89,34 +114,46 @@ export class Posts {
   /** Queues what a turn has collected, for the same turn. */
   collect(): void {
     const records = this.#native.take();
-    while (records.next()) this.#guard.attempt(this.#enqueue, records);
+    while (records.nextGroup()) {
+      while (records.next()) this.#guard.attempt(this.#enqueue, records);
+    }
   }
 
-  /** Runs the posts that were accepted and not collected. */
+  /** Runs the posts that were accepted and not collected. Their calls are rejected. */
   close(): void {
+    this.#replies.flush();
     const records = this.#native.close();
+    this.#counts = this.#native.counts();
     this.#queue = new CallbackQueue();
-    while (records.next()) this.#guard.attempt(this.#enqueue, records);
+    while (records.nextGroup()) {
+      while (records.next()) {
+        if (records.second === 0) this.#guard.attempt(this.#enqueue, records);
+      }
+    }
     this.#queue.runBatch(this.#guard.run);
   }
 
+  /** @internal */
+  onTickEnd(): void {
+    this.#replies.flush();
+    if (this.#counts === null && this.#wait.isDue && this.#wait.run()) this.#onAwaited();
+  }
+
+  /** @internal */
+  onContinue(): void {}
+
   readonly #enqueue = (record: Records): void => {
-    const { first: index, second: reply } = record;
+    const { first: index, second: number, lane } = record;
     const callback = this.#functions[index] ?? null;
     if (callback === null) {
-      this.#refuse(index, reply);
+      if (number === 0) throw notExposed(this.#names[index] ?? '');
+      this.#reply(lane, number, REPLY_NOT_EXPOSED, []);
       return;
     }
     const args = readValues(record);
-    if (reply === 0) this.#queue.push(callback, args, null);
-    else this.#queue.push(this.#run, [{ callback, args, reply } satisfies Call], null);
+    if (number === 0) this.#queue.push(callback, args, null);
+    else this.#queue.push(this.#run, [{ callback, args, lane, number } satisfies Call], null);
   };
-
-  #refuse(index: number, reply: number): void {
-    if (reply === 0) throw notExposed(this.#names[index] ?? '');
-    this.#writer.write([]);
-    this.#native.reply(reply, REPLY_NOT_EXPOSED, this.#writer);
-  }
 
   readonly #run = (call: Call): void => {
     this.#guard.enter(this.#guarded, call, undefined);
@@ -125,30 +162,30 @@ export class Posts {
   readonly #guarded: GuardedCall<Call, undefined> = {
     subject: ({ callback }) => ({ kind: 'exposed function', func: callback }),
     call: ({ callback, args }) => callWith(callback, args),
-    onReturn: (value, { reply }) => {
-      this.#return(reply, value);
+    onReturn: (value, { lane, number }) => {
+      try {
+        this.#reply(lane, number, REPLY_RETURNED, [value]);
+      } catch (error) {
+        this.#fail(lane, number, error);
+      }
     },
-    onFailure: (error, { reply }) => {
-      this.#fail(reply, error);
+    onFailure: (error, { lane, number }) => {
+      this.#fail(lane, number, error);
     },
   };
 
-  #return(reply: number, value: unknown): void {
+  #fail(lane: number, number: number, error: unknown): void {
     try {
-      this.#writer.write([value]);
-    } catch (error) {
-      this.#fail(reply, error);
-      return;
+      this.#reply(lane, number, REPLY_THROWN, valuesOfFailure(error));
+    } catch (failure) {
+      this.#reply(lane, number, REPLY_THROWN, valuesOfFailure(failure));
     }
-    this.#native.reply(reply, REPLY_RETURNED, this.#writer);
   }
 
-  #fail(reply: number, error: unknown): void {
-    try {
-      this.#writer.write(valuesOfFailure(error));
-    } catch (failure) {
-      this.#writer.write(valuesOfFailure(failure));
-    }
-    this.#native.reply(reply, REPLY_THROWN, this.#writer);
+  /** The replies of a tick are sent when it ends. Those of a closed loop have been sent. */
+  #reply(lane: number, number: number, status: number, values: readonly unknown[]): void {
+    if (this.#counts !== null) return;
+    if (this.#replies.isEmpty) this.#io.atTickEnd(this);
+    this.#replies.add(lane, number, status, values);
   }
 }

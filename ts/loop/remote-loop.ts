@@ -1,6 +1,5 @@
 /** `RemoteLoop`: a loop of any thread of this process, by its handle. */
-import { NativeRemote } from '../boundary/posts.js';
-import { ValueWriter } from '../boundary/values.js';
+import type { Lane } from '../boundary/lane.js';
 import { invalidArgType, invalidArgValue, notExposed } from '../support/errors.js';
 import type { Callback } from './callback-queue.js';
 import { STOP } from './posts.js';
@@ -30,9 +29,10 @@ export interface RemoteHandle {
  * A loop of any thread of this process, made by {@link IOLoop.fromRemote}. `T` are the functions that
  * the loop has exposed.
  *
- * Arguments and results are copied, as by structured clone: numbers, strings, booleans, `null`,
- * `undefined`, `Buffer`s and `Uint8Array`s without being serialised, if the arguments of a call are
- * below 8 KiB; all else by `v8.serialize()`. Functions, `SharedArrayBuffer`s and `MessagePort`s are
+ * Arguments and results are copied, as by structured clone, but a `Buffer` stays one. If those of a
+ * call are below 8 KiB, and are numbers, strings, booleans, `null`, `undefined`, `Buffer`s,
+ * `Uint8Array`s, dates, or plain objects, arrays, maps and sets of them, they are written to memory
+ * that both threads share; all else is serialised by `v8.serialize()`. Functions, `SharedArrayBuffer`s and `MessagePort`s are
  * refused with `ERR_IOLOOP_NOT_CLONEABLE`; nothing is transferred.
  *
  * Calls of one thread arrive in the order in which they were made.
@@ -40,12 +40,12 @@ export interface RemoteHandle {
  * Does not keep the process alive. A {@link call} that waits does.
  */
 export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
-  readonly #native: NativeRemote;
+  readonly #lane: Lane;
   readonly #indices = new Map<string, number>();
 
   /** @internal */
   constructor(handle: RemoteHandle) {
-    this.#native = new NativeRemote(checkHandle(handle));
+    this.#lane = repliesOfThread().laneTo(checkHandle(handle));
   }
 
   /**
@@ -56,13 +56,12 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    * A call that was accepted runs exactly once, unless the thread of the loop ends without closing
    * it. After a `throw` of this method it does not run.
    *
-   * @throws `ERR_IOLOOP_CLOSED`; `ERR_IOLOOP_INBOX_FULL` if 65,536 calls wait for the next turn;
+   * @throws `ERR_IOLOOP_CLOSED`; `ERR_IOLOOP_INBOX_FULL` if 65,536 calls of this thread, or
+   * calls with 64 MiB of large arguments, wait for the next turn;
    * `ERR_IOLOOP_NOT_EXPOSED`; `ERR_IOLOOP_NOT_CLONEABLE`; `ERR_INVALID_ARG_TYPE`.
    */
   addCallback<N extends keyof T & string>(name: N, ...args: Parameters<T[N]>): void {
-    const index = this.#resolve(name);
-    writer.write(args);
-    this.#native.post(index, writer);
+    this.#lane.post(this.#resolve(name), NO_REPLY, args);
   }
 
   /**
@@ -75,10 +74,7 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    */
   async call<N extends keyof T & string>(name: N, ...args: Parameters<T[N]>): RemoteResult<T[N]> {
     const index = this.#resolve(name);
-    writer.write(args);
-    const result = await repliesOfThread().expect(name, (replies, call) => {
-      this.#native.call(index, writer, replies, call);
-    });
+    const result = await repliesOfThread().call(this.#lane, index, name, args);
     return result as Awaited<ReturnType<T[N]>>;
   }
 
@@ -88,23 +84,22 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    * @throws `ERR_IOLOOP_CLOSED`, `ERR_IOLOOP_INBOX_FULL`.
    */
   stop(): void {
-    writer.write([]);
-    this.#native.post(STOP, writer);
+    this.#lane.post(STOP, NO_REPLY, []);
   }
 
   #resolve(name: string): number {
     const known = this.#indices.get(name);
     if (known !== undefined) return known;
     if (typeof name !== 'string') throw invalidArgType('name', name, 'a string');
-    const index = this.#native.resolve(name);
+    const index = this.#lane.resolve(name);
     if (index === null) throw notExposed(name);
     this.#indices.set(name, index);
     return index;
   }
 }
 
-/** Of this thread: a list of values is posted before the next one is written. */
-const writer = new ValueWriter();
+/** The number of a call that waits for no reply. */
+const NO_REPLY = 0;
 
 function checkHandle(handle: RemoteHandle): number {
   const { ioloop, pid } = (handle as Partial<RemoteHandle> | null | undefined) ?? {};

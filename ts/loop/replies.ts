@@ -4,64 +4,108 @@
  *
  * A call that waits keeps its thread alive, as a request of `fs` does. Nothing else here does.
  */
+import { Lane } from '../boundary/lane.js';
 import { native } from '../boundary/native.js';
 import { NativeReplies } from '../boundary/posts.js';
 import type { Records } from '../boundary/records.js';
-import { readValues } from '../boundary/values.js';
+import { readValues } from '../boundary/value-reader.js';
 import { Deferred } from '../support/deferred.js';
 import { closedLoop, notExposed } from '../support/errors.js';
-import { setTimeout } from '../support/host.js';
+import { setImmediate, setTimeout } from '../support/host.js';
 import { failureOf } from './remote-failure.js';
+import { ShortWait } from './short-wait.js';
 
 const { REPLY_CLOSED, REPLY_NOT_EXPOSED, REPLY_RETURNED } = native;
 
 /** A call that waits. */
 interface Pending {
   readonly name: string;
+  readonly lane: Lane;
   readonly result: Deferred<unknown>;
 }
 
 /** The limit of the host's `setTimeout()`, about 25 days. */
 const LONGEST_DELAY = 0x7fff_ffff;
 
-/** The replies to one thread. */
+/** The lanes of one thread, and the replies to it. */
 class Replies {
+  /** By the id of the loop. One lane for each keeps the order of the calls of this thread. */
+  readonly #lanes = new Map<number, WeakRef<Lane>>();
+  readonly #ended = new FinalizationRegistry<number>((loop) => {
+    if (this.#lanes.get(loop)?.deref() === undefined) this.#lanes.delete(loop);
+  });
   readonly #pending = new Map<number, Pending>();
   readonly #native = new NativeReplies(() => {
     this.#take();
   });
   /** Referenced while calls wait. */
   readonly #keepAlive = setTimeout(() => this.#keepAlive.refresh(), LONGEST_DELAY).unref();
-  #last = 0;
+  readonly #wait = new ShortWait((micros) => this.#native.await(micros));
+  /** The short wait comes when Node has had its share of the thread. */
+  #isWaiting = false;
+  #lastCall = 0;
+  #lastLane = 0;
 
-  /**
-   * Makes a call by `post`, which passes on the replies and the number of the call.
-   *
-   * @throws what `post` throws.
-   */
-  expect(name: string, post: (replies: NativeReplies, call: number) => void): Promise<unknown> {
-    const call = (this.#last = (this.#last + 1) >>> 0);
-    post(this.#native, call);
+  /** @throws `ERR_IOLOOP_CLOSED` if no open loop has this id. */
+  laneTo(loop: number): Lane {
+    const known = this.#lanes.get(loop)?.deref();
+    if (known?.isClosed === true) throw closedLoop();
+    if (known !== undefined) return known;
+    this.#lastLane += 1;
+    const lane = new Lane(loop, this.#native, this.#lastLane);
+    this.#lanes.set(loop, new WeakRef(lane));
+    this.#ended.register(lane, loop);
+    return lane;
+  }
+
+  /** @throws what `Lane.post` throws. */
+  call(lane: Lane, index: number, name: string, args: readonly unknown[]): Promise<unknown> {
+    // Not 0, which waits for no reply.
+    const call = (this.#lastCall = (this.#lastCall + 1) >>> 0 || 1);
+    lane.post(index, call, args);
     const result = new Deferred<unknown>();
     if (this.#pending.size === 0) this.#keepAlive.ref();
-    this.#pending.set(call, { name, result });
+    this.#pending.set(call, { name, lane, result });
+    if (!this.#isWaiting && this.#wait.isDue) {
+      setImmediate(this.#waitShortly);
+      this.#isWaiting = true;
+    }
     return result.promise;
   }
+
+  readonly #waitShortly = (): void => {
+    this.#isWaiting = false;
+    if (this.#pending.size > 0 && this.#wait.run()) this.#take();
+  };
 
   #take(): void {
     const records = this.#native.take();
     while (records.next()) {
-      const pending = this.#pending.get(records.first);
-      this.#pending.delete(records.first);
+      const { first, second: status } = records;
+      if (status === REPLY_CLOSED) {
+        this.#rejectAll(first);
+        continue;
+      }
+      const pending = this.#pending.get(first);
+      this.#pending.delete(first);
       if (pending !== undefined) settle(pending, records);
     }
     if (this.#pending.size === 0) this.#keepAlive.unref();
+  }
+
+  /** The lane with this number has ended. */
+  #rejectAll(number: number): void {
+    for (const [call, { lane, result }] of this.#pending) {
+      if (lane.number !== number) continue;
+      this.#pending.delete(call);
+      result.reject(closedLoop());
+    }
   }
 }
 
 let replies: Replies | null = null;
 
-/** The replies to this thread, made with its first call. */
+/** The replies to this thread, made when it first calls a loop. */
 export function repliesOfThread(): Replies {
   replies ??= new Replies();
   return replies;
@@ -70,8 +114,7 @@ export function repliesOfThread(): Replies {
 function settle({ name, result }: Pending, record: Records): void {
   const status = record.second;
   try {
-    if (status === REPLY_CLOSED) result.reject(closedLoop());
-    else if (status === REPLY_NOT_EXPOSED) result.reject(notExposed(name));
+    if (status === REPLY_NOT_EXPOSED) result.reject(notExposed(name));
     else if (status === REPLY_RETURNED) result.resolve(readValues(record)[0]);
     else result.reject(failureOf(readValues(record)));
   } catch (error) {

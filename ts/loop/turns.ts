@@ -107,8 +107,14 @@ export class Turns implements TurnParts {
 
   /** The calls of other threads. Made when the loop is first exposed to them. */
   get posts(): Posts {
-    const { guard, callbacks } = this;
-    this.#posts ??= new Posts(this.#core.handle, guard, callbacks, this.#options.stop);
+    const { guard, callbacks, io } = this;
+    this.#posts ??= new Posts(this.#core.handle, guard, callbacks, io, {
+      stop: this.#options.stop,
+      onAwaited: () => {
+        this.#turn.wake();
+        this.#wantTurn();
+      },
+    });
     return this.#posts;
   }
 

@@ -66,7 +66,7 @@ impl NativeLoop {
 /// Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
 /// is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
 /// timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
-/// At most `posts` commands of other threads wait for a turn.
+/// At most `posts` calls of each other thread wait for a turn.
 #[napi(catch_unwind)]
 pub fn loop_open(
     driver: String,
@@ -79,11 +79,7 @@ pub fn loop_open(
 ) -> napi::Result<Either<External<NativeLoop>, i32>> {
     let kind = Kind::parse(&driver)?;
     let timeline = Timeline::new(now);
-    let budgets = Budgets {
-        commands: posts.max(1) as usize,
-        ..budgets(timers, events)
-    };
-    let opened = open_core(budgets, timeline.tick(now), steady);
+    let opened = open_core(budgets(timers, events), timeline.tick(now), steady);
     Ok(match opened {
         Ok((core, turn)) => Either::A(External::new(NativeLoop {
             open: RefCell::new(Some(Open {
@@ -93,7 +89,7 @@ pub fn loop_open(
                 timeline,
                 receive_bytes: receive_bytes as usize,
                 turn,
-                owner: Owner::default(),
+                owner: Owner::new(posts),
             })),
         })),
         Err(error) => Either::B(-error.errno()),

@@ -44,6 +44,9 @@ pub struct EventLoop<S, C> {
 pub struct Turn<C> {
     /// Commands from other threads. Those of one thread are in the order of its posts.
     pub commands: Vec<C>,
+    /// A handle has posted, or has [woken](LoopHandle::wake) the loop without a command, since the
+    /// last turn.
+    pub woken: bool,
     /// Timers that were due when the turn began, by (deadline, insertion). At most
     /// [`Budgets::timers`].
     pub due: Vec<TimerId>,
@@ -60,6 +63,7 @@ impl<C> Default for Turn<C> {
     fn default() -> Self {
         Self {
             commands: Vec::new(),
+            woken: false,
             due: Vec::new(),
             ready: Vec::new(),
             more: false,
@@ -230,12 +234,13 @@ impl<S: AsFd, C> EventLoop<S, C> {
 
     fn collect_commands(&self, turn: &mut Turn<C>) {
         turn.commands.clear();
+        turn.woken = false;
         self.append_commands(turn);
     }
 
     fn append_commands(&self, turn: &mut Turn<C>) {
         if let Some(inbox) = &self.inbox {
-            inbox.drain(&mut turn.commands);
+            turn.woken |= inbox.drain(&mut turn.commands);
         }
     }
 
@@ -253,7 +258,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
         max_wait: Option<Duration>,
         turn: &mut Turn<C>,
     ) -> Result<()> {
-        let has_work = !turn.commands.is_empty() || !turn.due.is_empty();
+        let has_work = turn.woken || !turn.commands.is_empty() || !turn.due.is_empty();
         let wait = if has_work {
             Some(Duration::ZERO)
         } else {

@@ -16,6 +16,7 @@
 pub mod clock;
 mod error;
 pub mod event_loop;
+pub mod lane;
 pub mod net;
 pub mod reactor;
 pub mod remote;
@@ -24,4 +25,5 @@ pub mod watchdog;
 
 pub use error::{Error, Result};
 pub use event_loop::{EventLoop, Turn};
+pub use lane::Lane;
 pub use remote::LoopHandle;

@@ -167,11 +167,12 @@ impl<C, W: Wake> Inbox<C, W> {
         }
     }
 
-    /// Appends the queued commands to `commands`. The next post calls the waker again.
-    pub fn drain(&self, commands: &mut Vec<C>) {
+    /// Appends the queued commands to `commands`. The next post calls the waker again. Whether a
+    /// handle has posted or woken since the last drain.
+    pub fn drain(&self, commands: &mut Vec<C>) -> bool {
         let mut shared = lock(&self.shared);
-        shared.woken = false;
         commands.append(&mut shared.commands);
+        std::mem::take(&mut shared.woken)
     }
 
     /// Closes the handles. Returns the commands that were accepted and not drained.

@@ -1,28 +1,44 @@
-//! The loop's side: it exposes names, takes the commands that its turns have collected, and replies.
+//! The loop's side: it exposes names, takes the posts that its turns have collected, and replies.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ioloop::Result;
 use napi::bindgen_prelude::{Buffer, External};
 use napi_derive::napi;
 use rustix::io::Errno;
 
-use super::registry::Registration;
-use super::replies::Reply;
-use super::{Command, write};
+use super::padded;
+use super::registry::{Link, Registration};
+use super::replies::REPLY_CLOSED;
+use super::wait::wait;
 use crate::glue::glue;
 use crate::native_loop::{NativeLoop, Open};
 
 /// What a loop has for its callers.
-#[derive(Default)]
 pub(crate) struct Owner {
+    /// Most posts of one lane that wait for a turn.
+    posts: u32,
     /// Made when the loop is first asked for its id.
     registration: Option<Registration>,
-    /// Collected by turns, and not taken.
-    collected: Vec<Command>,
-    /// Calls that run, by number.
-    replies: HashMap<u32, Reply>,
-    last_reply: u32,
+    /// By number. A lane that was opened earlier has a smaller one: the calls of a thread that has
+    /// opened a second lane, after the first was garbage, stay in order.
+    lanes: BTreeMap<u32, Arc<Link>>,
+    last_lane: u32,
+    /// A wait has found posts, for which no wake-up comes.
+    is_awaited: bool,
+    /// Collected by turns, and not taken: groups.
+    collected: Vec<u8>,
+    /// Of lanes that have ended.
+    ended: Counts,
+}
+
+/// Of posts.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    accepted: u64,
+    refused: u64,
 }
 
 /// The id of a loop, by which other threads open it; a negative errno: `-EBADF` if it is closed,
@@ -51,88 +67,214 @@ pub fn loop_unexpose(handle: &External<NativeLoop>, name: String) -> i32 {
     })
 }
 
-/// The commands that turns have collected, as records (`remote/mod.rs`). Empty if the loop is closed.
+/// The posts that turns have collected, in groups (`remote/mod.rs`), if `loopTakePosts` has no room
+/// for them. Empty if the loop is closed.
 #[napi(catch_unwind)]
-pub fn loop_take_posts(handle: &External<NativeLoop>) -> Buffer {
-    let taken = handle.with(|open| Ok(open.owner.take()));
+pub fn loop_take_many_posts(handle: &External<NativeLoop>) -> Buffer {
+    let taken = handle.with(|open| Ok(std::mem::take(&mut open.owner.collected)));
     taken.unwrap_or_default().into()
 }
 
-/// Refuses posts from now on. Returns the commands without a reply that were accepted before; calls
-/// get [`REPLY_CLOSED`](super::replies::REPLY_CLOSED).
+/// Refuses posts from now on, and ends the lanes. Returns the posts that were accepted before, calls
+/// among them, whose callers get [`REPLY_CLOSED`].
 #[napi(catch_unwind)]
 pub fn loop_close_posts(handle: &External<NativeLoop>) -> Buffer {
     let taken = handle.with(|open| {
-        let left = open.core.close_handles();
-        let Owner {
-            registration,
-            collected,
-            replies,
-            ..
-        } = &mut open.owner;
-        *registration = None;
-        replies.clear();
-        collected.extend(left);
-        collected.retain(|command| command.reply.is_none());
-        Ok(open.owner.take())
+        open.owner.close();
+        Ok(std::mem::take(&mut open.owner.collected))
     });
     taken.unwrap_or_default().into()
 }
 
-/// The posts that a loop has accepted, and the wake-ups that they have caused.
+/// Posts that were accepted, those that were refused for lack of room, and the wake-ups of the loop.
 #[napi(catch_unwind)]
 pub fn loop_posted(handle: &External<NativeLoop>) -> Vec<i64> {
-    let counts = handle.with(|open| Ok(open.core.posted()));
-    let counts = counts.unwrap_or_default();
-    vec![counts.posts.cast_signed(), counts.wakes.cast_signed()]
+    let counted = handle.with(|open| {
+        let Counts { accepted, refused } = open.owner.counts();
+        Ok([accepted, refused, open.core.posted().wakes])
+    });
+    counted.unwrap_or_default().map(u64::cast_signed).to_vec()
 }
 
 glue! {
-    "`loopReply(loop, reply, status, bytes, length)`: answers a command that `loopTakePosts` has"
-    "given this number. `-EBADF` if the loop is closed, which has answered it."
-    loopReply(
-        handle: &External<NativeLoop>,
-        reply: u32,
-        status: u32,
-        bytes: &[u8],
-        length: u32,
-    ) {
-        let bytes = bytes.get(..length as usize).ok_or(Errno::INVAL)?;
+    "`loopTakePosts(loop, room)`: copies the posts that turns have collected to `room`, in groups"
+    "(`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them."
+    loopTakePosts(handle: &External<NativeLoop>, room: &mut [u8]) {
         handle.with(|open| {
-            if let Some(reply) = open.owner.replies.remove(&reply) {
-                reply.answer(status, bytes);
-            }
-            Ok(())
+            let collected = &mut open.owner.collected;
+            let length = collected.len();
+            room.get_mut(..length).ok_or(Errno::NOSPC)?.copy_from_slice(collected);
+            collected.clear();
+            Ok(length)
         })
     }
 }
 
+glue! {
+    "`loopAwaitPosts(loop, micros)`: waits for posts of the lanes that the loop has, for so many"
+    "microseconds at most. 1 if there are some, which the next turn collects; else 0."
+    loopAwaitPosts(handle: &External<NativeLoop>, micros: u32) {
+        handle.with(|open| Ok(open.owner.wait(Duration::from_micros(micros.into()))))
+    }
+}
+
+glue! {
+    "`loopReply(loop, replies, length)`: sends replies, of which each is the number of its lane and"
+    "a record of which the bytes are padded alone (`remote/mod.rs`). `-EBADF` if the loop is closed: its callers have been answered."
+    loopReply(handle: &External<NativeLoop>, replies: &[u8], length: u32) {
+        let replies = replies.get(..length as usize).ok_or(Errno::INVAL)?;
+        handle.with(|open| open.owner.reply(replies))
+    }
+}
+
 impl Owner {
-    /// Keeps what a turn has collected. Whether there is something to take.
-    pub(crate) fn collect(&mut self, commands: &mut Vec<Command>) -> bool {
-        self.collected.append(commands);
-        !self.collected.is_empty()
+    pub(crate) fn new(posts: u32) -> Self {
+        Self {
+            posts,
+            registration: None,
+            lanes: BTreeMap::new(),
+            last_lane: 0,
+            is_awaited: false,
+            collected: Vec::new(),
+            ended: Counts::default(),
+        }
     }
 
-    fn take(&mut self) -> Vec<u8> {
-        let mut records = Vec::new();
-        for command in self.collected.drain(..) {
-            let reply = command.reply.map_or(0, |reply| {
-                self.last_reply = self.last_reply.checked_add(1).unwrap_or(1);
-                self.replies.insert(self.last_reply, reply);
-                self.last_reply
-            });
-            write(&mut records, command.function, reply, &command.arguments);
+    /// Collects what was posted since the last turn, if the loop was woken for it. Whether there is
+    /// something to take.
+    pub(crate) fn collect(&mut self, is_woken: bool) -> bool {
+        if !is_woken && !std::mem::take(&mut self.is_awaited) {
+            return !self.collected.is_empty();
         }
-        records
+        let Some(registration) = &self.registration else {
+            return false;
+        };
+        for link in registration.exposed.take_opened() {
+            self.last_lane += 1;
+            self.lanes.insert(self.last_lane, link);
+        }
+        let Self {
+            lanes,
+            collected,
+            ended,
+            ..
+        } = self;
+        lanes.retain(|number, link| {
+            // Asked before the drain: what it has posted by then is found.
+            let has_ended = link.has_ended();
+            group(collected, *number, |records| link.lane.drain(records));
+            if has_ended {
+                ended.add(link);
+            }
+            !has_ended
+        });
+        !collected.is_empty()
     }
+
+    /// Waits for posts. Whether there are some.
+    fn wait(&mut self, budget: Duration) -> bool {
+        let lanes = || self.lanes.values();
+        let mut are_quiet = true;
+        for link in lanes() {
+            // If a wake-up is outstanding, a turn comes, and it arms all.
+            are_quiet &= link.lane.disarm();
+        }
+        let mut has_posts =
+            !are_quiet || wait(budget, || lanes().any(|link| !link.lane.is_empty()));
+        if !has_posts {
+            for link in lanes() {
+                link.lane.arm();
+            }
+            has_posts = lanes().any(|link| !link.lane.is_empty());
+        }
+        self.is_awaited = has_posts;
+        has_posts
+    }
+
+    /// Refuses posts from now on, collects what was accepted, and ends the calls.
+    fn close(&mut self) {
+        let Some(registration) = self.registration.take() else {
+            return;
+        };
+        for link in registration.exposed.close() {
+            self.last_lane += 1;
+            self.lanes.insert(self.last_lane, link);
+        }
+        for (number, link) in std::mem::take(&mut self.lanes) {
+            group(&mut self.collected, number, |records| {
+                link.lane.close(records);
+            });
+            self.ended.add(&link);
+            link.caller.send(link.number, REPLY_CLOSED, &[]);
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = self.ended;
+        for link in self.lanes.values() {
+            counts.add(link);
+        }
+        counts
+    }
+
+    fn reply(&self, mut replies: &[u8]) -> Result<()> {
+        while let Some(([lane, first, second, length], rest)) = words(replies) {
+            let length = length as usize;
+            let bytes = rest.get(..length).ok_or(Errno::INVAL)?;
+            if let Some(link) = self.lanes.get(&lane) {
+                link.caller.send(first, second, bytes);
+            }
+            replies = rest.get(padded(length)..).ok_or(Errno::INVAL)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Owner {
+    /// The thread of the loop has ended.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Counts {
+    fn add(&mut self, link: &Link) {
+        self.accepted += link.lane.accepted();
+        self.refused += u64::from(link.lane.refused());
+    }
+}
+
+/// Appends the records of a lane, after their header; nothing if there are none.
+fn group(groups: &mut Vec<u8>, number: u32, fill: impl FnOnce(&mut Vec<u8>)) {
+    let start = groups.len();
+    groups.extend_from_slice(&number.to_le_bytes());
+    groups.extend_from_slice(&[0; 4]);
+    let first = groups.len();
+    fill(groups);
+    if groups.len() == first {
+        groups.truncate(start);
+        return;
+    }
+    let length = u32::try_from(groups.len() - first).unwrap_or(u32::MAX);
+    groups[start + 4..first].copy_from_slice(&length.to_le_bytes());
+}
+
+/// The first four words, and the bytes after them.
+fn words(bytes: &[u8]) -> Option<([u32; 4], &[u8])> {
+    let (first, rest) = bytes.split_first_chunk::<16>()?;
+    let (words, _) = first.as_chunks();
+    let mut result = [0; 4];
+    for (word, bytes) in result.iter_mut().zip(words) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    Some((result, rest))
 }
 
 /// The registration of a loop, made at the first call.
 fn register(open: &mut Open) -> Result<&Registration> {
     let Open { core, owner, .. } = open;
     if owner.registration.is_none() {
-        owner.registration = Some(Registration::new(core.handle()?));
+        owner.registration = Some(Registration::new(core.handle()?, owner.posts));
     }
     owner.registration.as_ref().ok_or(Errno::BADF.into())
 }

@@ -1,18 +1,33 @@
 //! The loops of this process that other threads may call, by id. Ids are not reused.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use ioloop::LoopHandle;
+use ioloop::{Lane, LoopHandle};
 
 use super::Command;
+use super::replies::Caller;
 
 /// The side of a loop that other threads reach.
 pub(crate) struct Exposed {
     pub(super) handle: LoopHandle<Command>,
+    /// Most posts of one lane that wait for a turn.
+    pub(super) posts: u32,
     /// The index of each function that is exposed.
     names: Mutex<HashMap<String, u32>>,
+    /// Lanes that the loop has not seen; `None` once it is closed.
+    opened: Mutex<Option<Vec<Arc<Link>>>>,
+}
+
+/// A lane, and who posts to it.
+pub(crate) struct Link {
+    pub(super) lane: Lane,
+    pub(super) caller: Arc<Caller>,
+    /// The number of the lane among those of the caller.
+    pub(super) number: u32,
+    /// The sender has ended, and posts nothing more.
+    pub(super) ended: AtomicBool,
 }
 
 /// The registration of a loop. Dropping it removes the loop.
@@ -25,10 +40,12 @@ static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 static LOOPS: LazyLock<Mutex<HashMap<u32, Arc<Exposed>>>> = LazyLock::new(Mutex::default);
 
 impl Registration {
-    pub(super) fn new(handle: LoopHandle<Command>) -> Self {
+    pub(super) fn new(handle: LoopHandle<Command>, posts: u32) -> Self {
         let exposed = Arc::new(Exposed {
             handle,
+            posts,
             names: Mutex::default(),
+            opened: Mutex::new(Some(Vec::new())),
         });
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         lock(&LOOPS).insert(id, Arc::clone(&exposed));
@@ -58,6 +75,41 @@ impl Exposed {
 
     pub(super) fn function(&self, name: &str) -> Option<u32> {
         lock(&self.names).get(name).copied()
+    }
+
+    /// Hands a lane to the loop; false if it is closed. The loop takes it in the turn that the first
+    /// post causes.
+    pub(super) fn open(&self, link: Arc<Link>) -> bool {
+        match &mut *lock(&self.opened) {
+            Some(opened) => {
+                opened.push(link);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.opened).is_none()
+    }
+
+    /// The lanes that were opened since the last call.
+    pub(super) fn take_opened(&self) -> Vec<Arc<Link>> {
+        lock(&self.opened)
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// [`take_opened`](Self::take_opened) for the last time: no lane is opened from now on.
+    pub(super) fn close(&self) -> Vec<Arc<Link>> {
+        lock(&self.opened).take().unwrap_or_default()
+    }
+}
+
+impl Link {
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 }
 

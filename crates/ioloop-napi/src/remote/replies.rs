@@ -1,41 +1,45 @@
-//! What the calls of a thread have returned. Any thread answers; the caller's thread takes.
+//! What the calls of a thread have returned. Any thread replies; the caller's thread takes.
 //!
 //! A threadsafe function wakes the caller's thread: a call needs no loop there. It is weak, so it
 //! keeps no process alive, and it is called once between two takes.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use napi::Status;
 use napi::bindgen_prelude::{Buffer, Env, External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
+use rustix::io::Errno;
 
 use super::registry::lock;
-use super::write;
+use super::wait::wait;
+use super::{header, padded};
+use crate::glue::glue;
 
 /// The replies to one thread. JavaScript holds it as an external value.
 pub struct Replies {
-    caller: Arc<Mutex<Caller>>,
+    caller: Arc<Caller>,
 }
 
 /// The side of a caller that other threads reach.
-struct Caller {
+pub(crate) struct Caller {
+    inbox: Mutex<Inbox>,
+    /// `inbox` has records: for a wait without the lock.
+    is_ready: AtomicBool,
+}
+
+struct Inbox {
     /// Records that were not taken.
     records: Vec<u8>,
     /// `None` once the environment ends.
     wake: Option<Wake>,
-    /// `wake` was called since the last take.
+    /// `wake` was called since the last take, or the caller waits for the next one.
     woken: bool,
 }
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
-
-/// Answers a call once. Dropped without an answer, it answers [`REPLY_CLOSED`].
-pub(crate) struct Reply {
-    /// `None` once answered.
-    caller: Option<Arc<Mutex<Caller>>>,
-    call: u32,
-}
 
 /// Status of a reply: the bytes are the result.
 #[napi]
@@ -45,7 +49,7 @@ pub const REPLY_RETURNED: u32 = 0;
 #[napi]
 pub const REPLY_THROWN: u32 = 1;
 
-/// Status of a reply: the loop was closed first. No bytes.
+/// Status of a reply: the loop was closed, which ends a lane and its calls. No bytes.
 #[napi]
 pub const REPLY_CLOSED: u32 = 2;
 
@@ -58,71 +62,92 @@ pub const REPLY_NOT_EXPOSED: u32 = 3;
 #[napi(catch_unwind)]
 pub fn replies_open(env: Env, wake: Function<'_, (), ()>) -> napi::Result<External<Replies>> {
     let wake = wake.build_threadsafe_function().weak::<true>().build()?;
-    let caller = Arc::new(Mutex::new(Caller {
-        records: Vec::new(),
-        wake: Some(wake),
-        woken: false,
-    }));
+    let caller = Arc::new(Caller {
+        inbox: Mutex::new(Inbox {
+            records: Vec::new(),
+            wake: Some(wake),
+            woken: false,
+        }),
+        is_ready: AtomicBool::new(false),
+    });
     // Hooks run last in, first out: this one before that of the threadsafe function.
     env.add_env_cleanup_hook(Arc::clone(&caller), |caller| {
-        let mut caller = lock(&caller);
-        let ended = caller.wake.take();
-        caller.records = Vec::new();
-        drop(caller);
+        let mut inbox = lock(&caller.inbox);
+        let ended = inbox.wake.take();
+        inbox.records = Vec::new();
+        drop(inbox);
         drop(ended);
     })?;
     Ok(External::new(Replies { caller }))
 }
 
-/// The replies since the last call, as records (`remote/mod.rs`).
+/// The replies since the last call, as records (`remote/mod.rs`), if `repliesTake` has no room for
+/// them.
 #[napi(catch_unwind)]
 #[must_use]
-pub fn replies_take(replies: &External<Replies>) -> Buffer {
-    let mut caller = lock(&replies.caller);
-    caller.woken = false;
-    std::mem::take(&mut caller.records).into()
+pub fn replies_take_many(replies: &External<Replies>) -> Buffer {
+    let mut inbox = replies.caller.open();
+    std::mem::take(&mut inbox.records).into()
+}
+
+glue! {
+    "`repliesTake(replies, room)`: copies the replies since the last call to `room`, as records"
+    "(`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them."
+    repliesTake(replies: &External<Replies>, room: &mut [u8]) {
+        let mut inbox = replies.caller.open();
+        let length = inbox.records.len();
+        room.get_mut(..length).ok_or(Errno::NOSPC)?.copy_from_slice(&inbox.records);
+        inbox.records.clear();
+        Ok(length)
+    }
+}
+
+glue! {
+    "`repliesAwait(replies, micros)`: waits for replies, for so many microseconds at most. 1 if there"
+    "are some, which `wake` is not called for; else 0."
+    repliesAwait(replies: &External<Replies>, micros: u32) {
+        let caller = &*replies.caller;
+        lock(&caller.inbox).woken = true;
+        let budget = Duration::from_micros(micros.into());
+        if wait(budget, || caller.is_ready.load(Ordering::Acquire)) {
+            return Ok(true);
+        }
+        let mut inbox = lock(&caller.inbox);
+        inbox.woken = !inbox.records.is_empty();
+        Ok(inbox.woken)
+    }
 }
 
 impl Replies {
-    /// The reply to one call of this thread.
-    pub(super) fn expect(&self, call: u32) -> Reply {
-        Reply {
-            caller: Some(Arc::clone(&self.caller)),
-            call,
-        }
+    pub(super) fn caller(&self) -> Arc<Caller> {
+        Arc::clone(&self.caller)
     }
 }
 
-impl Reply {
-    pub(super) fn answer(mut self, status: u32, bytes: &[u8]) {
-        self.send(status, bytes);
+impl Caller {
+    /// For a take of all records: the next reply wakes.
+    fn open(&self) -> MutexGuard<'_, Inbox> {
+        let mut inbox = lock(&self.inbox);
+        inbox.woken = false;
+        self.is_ready.store(false, Ordering::Relaxed);
+        inbox
     }
 
-    /// The call has failed at its caller: nothing is answered.
-    pub(super) fn forget(mut self) {
-        self.caller = None;
-    }
-
-    fn send(&mut self, status: u32, bytes: &[u8]) {
-        let Some(caller) = self.caller.take() else {
-            return;
-        };
-        let mut caller = lock(&caller);
-        let Caller {
+    /// Sends a reply, and wakes the caller if it has not been since it took the last ones.
+    pub(super) fn send(&self, first: u32, status: u32, bytes: &[u8]) {
+        let mut inbox = lock(&self.inbox);
+        let Inbox {
             records,
             wake: Some(wake),
             woken,
-        } = &mut *caller
+        } = &mut *inbox
         else {
             return;
         };
-        write(records, self.call, status, bytes);
+        records.extend_from_slice(&header(first, status, bytes.len()));
+        records.extend_from_slice(bytes);
+        records.resize(padded(records.len()), 0);
+        self.is_ready.store(true, Ordering::Release);
         *woken = *woken || wake.call((), ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok;
-    }
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        self.send(REPLY_CLOSED, &[]);
     }
 }

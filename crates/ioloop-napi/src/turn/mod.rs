@@ -108,7 +108,7 @@ fn turn(
     } = open;
     let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
     let errno = collected.map_or_else(|error| error.errno(), |()| 0);
-    let has_posts = owner.collect(&mut turn.commands);
+    let has_posts = owner.collect(turn.woken);
     complete(core, turn, errno, room.at_most(*receive_bytes), completions)?;
     if core.reactor().needs_rebuild()
         && let Some(driver) = driver

@@ -1,0 +1,224 @@
+/** Writes values for another thread; `value-layout.ts` has the layout. */
+import { types } from 'node:util';
+import { serialize } from 'node:v8';
+import { notCloneable } from '../support/errors.js';
+import { CLONED, COMPACT, NUMBER, PREFIX, Tag, type Room } from './value-layout.js';
+import { WrittenShapes } from './value-shapes.js';
+
+/** Result of a list that is not compact, or has no room. */
+export const FAILED = -1;
+
+/** Bytes of a list, at most. */
+const LONGEST = 1 << 30;
+/** Objects of a compact list, at most: each is compared with those before. */
+const MOST_OBJECTS = 24;
+
+const { getPrototypeOf, prototype: plain } = Object;
+
+/** Writes lists of values. One for each thread. */
+export class ValueWriter {
+  readonly #shapes = new WrittenShapes(Tag.Object);
+  /** The objects of the list. One that is twice in it is for structured clone, which keeps that. */
+  readonly #seen: (object | null)[] = Array<null>(MOST_OBJECTS).fill(null);
+  #seenCount = 0;
+  /** A getter of a value, which this runs, has called for another list. */
+  #isWriting = false;
+  #bytes: Buffer = Buffer.alloc(0);
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  #limit = 0;
+
+  /**
+   * Writes a compact list to a room, from `at` on and not to `limit`. The position after it, or
+   * {@link FAILED}.
+   */
+  write(values: readonly unknown[], room: Room, at: number, limit: number): number {
+    if (this.#isWriting || at >= limit) return FAILED;
+    this.#bytes = room.bytes;
+    this.#view = room.view;
+    this.#limit = limit;
+    room.bytes[at] = COMPACT;
+    let end = at + 1;
+    for (let index = 0; index < values.length; index += 1) {
+      const value = values[index];
+      end =
+        typeof value === 'object' && value !== null
+          ? this.#putGuarded(value, end)
+          : this.#putPrimitive(value, end);
+      if (end === FAILED) return FAILED;
+    }
+    return end;
+  }
+
+  /**
+   * A list that is not compact, by structured clone.
+   *
+   * @throws `ERR_IOLOOP_NOT_CLONEABLE`.
+   */
+  clone(values: readonly unknown[]): Buffer {
+    let cloned: Buffer;
+    try {
+      cloned = serialize(values);
+    } catch (error) {
+      throw notCloneable(error);
+    }
+    if (cloned.length > LONGEST) throw notCloneable(new RangeError('it has more than a GiB'));
+    const bytes = Buffer.allocUnsafeSlow(1 + cloned.length);
+    bytes[0] = CLONED;
+    bytes.set(cloned, 1);
+    return bytes;
+  }
+
+  /** User code may run in it: getters of the value. What they throw is thrown by {@link clone} again. */
+  #putGuarded(value: object, at: number): number {
+    this.#isWriting = true;
+    try {
+      return this.#putObject(value, at);
+    } catch {
+      return FAILED;
+    } finally {
+      this.#isWriting = false;
+      this.#forget();
+    }
+  }
+
+  #put(value: unknown, at: number): number {
+    return typeof value === 'object' && value !== null
+      ? this.#putObject(value, at)
+      : this.#putPrimitive(value, at);
+  }
+
+  #putPrimitive(value: unknown, at: number): number {
+    if (at > this.#limit - NUMBER) return FAILED;
+    switch (typeof value) {
+      case 'number':
+        this.#bytes[at] = Tag.Number;
+        this.#view.setFloat64(at + 1, value, true);
+        return at + NUMBER;
+      case 'string':
+        return this.#putText(value, at);
+      case 'boolean':
+        this.#bytes[at] = value ? Tag.True : Tag.False;
+        return at + 1;
+      case 'undefined':
+        this.#bytes[at] = Tag.Undefined;
+        return at + 1;
+      case 'object':
+        this.#bytes[at] = Tag.Null;
+        return at + 1;
+      default:
+        return FAILED;
+    }
+  }
+
+  #putText(text: string, at: number): number {
+    const { length } = text;
+    const start = at + PREFIX;
+    if (start + 2 * length > this.#limit) return FAILED;
+    const bytes = this.#bytes;
+    for (let index = 0; index < length; index += 1) {
+      const unit = text.charCodeAt(index);
+      // Not as UTF-8, which has no lone surrogates.
+      if (unit > 0xff) {
+        return this.#prefix(Tag.Utf16, at, bytes.write(text, start, 'utf16le'));
+      }
+      bytes[start + index] = unit;
+    }
+    return this.#prefix(Tag.Latin1, at, length);
+  }
+
+  #putObject(value: object, at: number): number {
+    if (at > this.#limit - NUMBER || !this.#isFirst(value)) return FAILED;
+    const prototype: unknown = getPrototypeOf(value);
+    if (prototype === plain) return this.#putPlain(value as Record<string, unknown>, at);
+    if (prototype === Array.prototype) return this.#putArray(value as unknown[], at);
+    if (value instanceof Uint8Array) return this.#putBytes(value, at);
+    if (prototype === Date.prototype && types.isDate(value)) {
+      this.#bytes[at] = Tag.Date;
+      this.#view.setFloat64(at + 1, value.getTime(), true);
+      return at + NUMBER;
+    }
+    if (prototype === Map.prototype && types.isMap(value)) return this.#putMap(value, at);
+    if (prototype === Set.prototype && types.isSet(value)) return this.#putSet(value, at);
+    return FAILED;
+  }
+
+  /** False if the object is in the list already, or too many are. */
+  #isFirst(value: object): boolean {
+    const seen = this.#seen;
+    const count = this.#seenCount;
+    if (count === MOST_OBJECTS) return false;
+    for (let index = 0; index < count; index += 1) if (seen[index] === value) return false;
+    seen[count] = value;
+    this.#seenCount = count + 1;
+    return true;
+  }
+
+  #forget(): void {
+    const seen = this.#seen;
+    while (this.#seenCount > 0) seen[(this.#seenCount -= 1)] = null;
+  }
+
+  #putPlain(value: Record<string, unknown>, at: number): number {
+    const shape = this.#shapes.find(value);
+    if (shape === null) return FAILED;
+    const { keys, encoded } = shape;
+    let end = at + encoded.length;
+    if (end > this.#limit) return FAILED;
+    const bytes = this.#bytes;
+    for (let index = 0; index < encoded.length; index += 1) {
+      bytes[at + index] = encoded[index] as number;
+    }
+    for (let index = 0; index < keys.length && end !== FAILED; index += 1) {
+      end = this.#put(value[keys[index] as string], end);
+    }
+    return end;
+  }
+
+  /** Holes and further properties are for structured clone. */
+  #putArray(value: readonly unknown[], at: number): number {
+    const { length } = value;
+    if (!Array.isArray(value) || Object.keys(value).length !== length) return FAILED;
+    let end = this.#prefix(Tag.Array, at, length) - length;
+    for (let index = 0; index < length && end !== FAILED; index += 1) {
+      end = this.#put(value[index], end);
+    }
+    return end;
+  }
+
+  #putSet(value: ReadonlySet<unknown>, at: number): number {
+    let end = this.#prefix(Tag.Set, at, value.size) - value.size;
+    for (const element of value) {
+      end = this.#put(element, end);
+      if (end === FAILED) break;
+    }
+    return end;
+  }
+
+  #putMap(value: ReadonlyMap<unknown, unknown>, at: number): number {
+    let end = this.#prefix(Tag.Map, at, value.size) - value.size;
+    for (const [key, element] of value) {
+      end = this.#put(key, end);
+      if (end !== FAILED) end = this.#put(element, end);
+      if (end === FAILED) break;
+    }
+    return end;
+  }
+
+  #putBytes(value: Uint8Array, at: number): number {
+    const isBuffer = value.constructor === Buffer;
+    // An object of a subclass, and shared memory, are for structured clone.
+    if (!isBuffer && value.constructor !== Uint8Array) return FAILED;
+    if (value.buffer instanceof SharedArrayBuffer) return FAILED;
+    const { length } = value;
+    if (at + PREFIX + length > this.#limit) return FAILED;
+    this.#bytes.set(value, at + PREFIX);
+    return this.#prefix(isBuffer ? Tag.Buffer : Tag.Bytes, at, length);
+  }
+
+  /** The position after a text or buffer of this length, of which the bytes are written. */
+  #prefix(tag: Tag, at: number, length: number): number {
+    this.#bytes[at] = tag;
+    this.#view.setUint32(at + 1, length, true);
+    return at + PREFIX + length;
+  }
+}
