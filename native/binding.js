@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, ADDRESS_TEXT, attach, ATTACH_CLOSED, ATTACH_TAKEN, ATTACH_UNKNOWN, backend, closeAtEnd, COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_LATENESS, COMPLETED_READY, COMPLETED_RECEIVED, completionCapacity, CONNECTED, CONNECTING, detach, detachAgain, detachedCount, FAMILY_IPV4, FAMILY_IPV6, FAMILY_UNIX, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LARGEST_RECORD, loopClose, loopClosePosts, loopDeregister, loopExpose, loopIsRegistered, loopOpen, loopPosted, loopRebuilds, loopRegister, loopRemote, loopReply, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTakePosts, loopTurn, loopUnexpose, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, READY_ERROR, READY_HANG_UP, READY_PRI, READY_READ, READY_READ_CLOSED, READY_STALE, READY_WORDS, READY_WRITE, RECORD_FD, RECORD_LENGTH, RECORD_MODE, RECORD_NEXT, RECORD_OFFSET, RECORD_RESULT, RECORD_WORDS, remoteCall, remoteOpen, remotePost, remoteResolve, repliesOpen, repliesTake, REPLY_CLOSED, REPLY_NOT_EXPOSED, REPLY_RETURNED, REPLY_THROWN, SEND_ALL_BUFFERS, sendAll, sendBatch, SHUTDOWN_BOTH, SHUTDOWN_READ, SHUTDOWN_WRITE, socketAccept, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketLocalAddress, socketOpen, socketOptionNames, socketPair, socketPeerAddress, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMISSION_WORDS, SUBMIT_ARM, SUBMIT_CANCEL, SUBMIT_DRAINED, SUBMIT_OPERATIONS, TURN_ALARMED, TURN_MORE, TURN_POSTS, watchdogAnswer, watchdogBlocked, watchdogSample, watchdogStart, watchdogStop } = nativeBinding
+const { ADDRESS_BYTES, ADDRESS_TEXT, attach, ATTACH_CLOSED, ATTACH_TAKEN, ATTACH_UNKNOWN, backend, closeAtEnd, COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_LATENESS, COMPLETED_READY, COMPLETED_RECEIVED, completionCapacity, CONNECTED, CONNECTING, detach, detachAgain, detachedCount, FAMILY_IPV4, FAMILY_IPV6, FAMILY_UNIX, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LANE_ARMED, LANE_DRAINED, LANE_ONE_RECORD, LANE_RECORDS, LANE_REFUSED, LANE_STATE, LANE_UNITS, laneAppend, laneFlush, laneLimit, laneMemory, laneOpen, laneResolve, laneWake, LARGEST_RECORD, loopAwaitPosts, loopClose, loopClosePosts, loopDeregister, loopExpose, loopIsRegistered, loopOpen, loopPosted, loopRebuilds, loopRegister, loopRemote, loopReply, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTakeManyPosts, loopTakePosts, loopTurn, loopUnexpose, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, READY_ERROR, READY_HANG_UP, READY_PRI, READY_READ, READY_READ_CLOSED, READY_STALE, READY_WORDS, READY_WRITE, RECORD_FD, RECORD_LENGTH, RECORD_MODE, RECORD_NEXT, RECORD_OFFSET, RECORD_RESULT, RECORD_WORDS, repliesAwait, repliesOpen, repliesTake, repliesTakeMany, REPLY_CLOSED, REPLY_NOT_EXPOSED, REPLY_RETURNED, REPLY_THROWN, SEND_ALL_BUFFERS, sendAll, sendBatch, SHUTDOWN_BOTH, SHUTDOWN_READ, SHUTDOWN_WRITE, socketAccept, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketLocalAddress, socketOpen, socketOptionNames, socketPair, socketPeerAddress, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMISSION_WORDS, SUBMIT_ARM, SUBMIT_CANCEL, SUBMIT_DRAINED, SUBMIT_OPERATIONS, TURN_ALARMED, TURN_MORE, TURN_POSTS, watchdogAnswer, watchdogBlocked, watchdogSample, watchdogStart, watchdogStop } = nativeBinding
 export { ADDRESS_BYTES }
 export { ADDRESS_TEXT }
 export { attach }
@@ -812,7 +812,22 @@ export { KIND_MESSAGES }
 export { KIND_RECORDS }
 export { KIND_STREAM }
 export { KIND_TCP }
+export { LANE_ARMED }
+export { LANE_DRAINED }
+export { LANE_ONE_RECORD }
+export { LANE_RECORDS }
+export { LANE_REFUSED }
+export { LANE_STATE }
+export { LANE_UNITS }
+export { laneAppend }
+export { laneFlush }
+export { laneLimit }
+export { laneMemory }
+export { laneOpen }
+export { laneResolve }
+export { laneWake }
 export { LARGEST_RECORD }
+export { loopAwaitPosts }
 export { loopClose }
 export { loopClosePosts }
 export { loopDeregister }
@@ -829,6 +844,7 @@ export { loopSleep }
 export { loopStart }
 export { loopStop }
 export { loopSubmit }
+export { loopTakeManyPosts }
 export { loopTakePosts }
 export { loopTurn }
 export { loopUnexpose }
@@ -852,12 +868,10 @@ export { RECORD_NEXT }
 export { RECORD_OFFSET }
 export { RECORD_RESULT }
 export { RECORD_WORDS }
-export { remoteCall }
-export { remoteOpen }
-export { remotePost }
-export { remoteResolve }
+export { repliesAwait }
 export { repliesOpen }
 export { repliesTake }
+export { repliesTakeMany }
 export { REPLY_CLOSED }
 export { REPLY_NOT_EXPOSED }
 export { REPLY_RETURNED }

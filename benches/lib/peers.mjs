@@ -58,7 +58,7 @@ const programs = {
 
 /**
  * Programs of single questions: a minimal implementation, or a package.
- * @type {Record<string, () => Start>}
+ * @type {Record<string, (args: readonly string[]) => Start>}
  */
 const single = {
   'plain array': () => node('benches/workloads/callbacks.mjs', 'array'),
@@ -71,6 +71,8 @@ const single = {
   // Without flags: with any, V8 rejects Node's code cache and compiles its modules again.
   import: () => ({ command: [process.execPath, join(root, 'benches/workloads/import.mjs')] }),
   boundary: () => node('benches/workloads/boundary.mjs'),
+  RemoteLoop: (args) => node('benches/workloads/threads.mjs', 'ioloop', ...args),
+  MessagePort: (args) => node('benches/workloads/threads.mjs', 'port', ...args),
 };
 
 /** The names of all echo servers. */
@@ -101,7 +103,7 @@ export function programOf(name, work = '', args = []) {
   if (start !== undefined) return start(work, args);
   const other = single[name];
   if (other === undefined) throw new Hint(`There is no peer ${name}.`);
-  return other();
+  return other(args);
 }
 
 /**

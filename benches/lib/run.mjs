@@ -10,6 +10,8 @@ const start = promisify(execFile);
 /** The core of the measured process, and those of the load: two out of four, so that it does not limit. */
 export const SERVER_CORE = '0';
 export const LOAD_CORES = availableParallelism() >= 4 ? '1,2' : '1';
+/** The cores of a program of two threads. */
+export const THREAD_CORES = '0,1';
 
 const canPin = hasTaskset() && availableParallelism() > 1;
 
@@ -39,20 +41,20 @@ export function pinned(cores, command) {
 /**
  * Runs a program once. It measures itself and prints a line of JSON.
  * @param {string} name @param {string} [work] @param {readonly (string | number)[]} [args]
- * @returns {Promise<Sample>}
+ * @param {string} [cores] @returns {Promise<Sample>}
  */
-export function runProgram(name, work = '', args = []) {
+export function runProgram(name, work = '', args = [], cores = SERVER_CORE) {
   const { command, env } = programOf(name, work, args.map(String));
-  return sampleOf(command, env);
+  return sampleOf(command, env, cores);
 }
 
 /**
  * The last line of a command's output, as JSON.
- * @param {readonly string[]} command @param {Record<string, string>} [env]
+ * @param {readonly string[]} command @param {Record<string, string>} [env] @param {string} [cores]
  * @returns {Promise<Sample>}
  */
-export async function sampleOf(command, env = {}) {
-  const [file = '', ...rest] = pinned(SERVER_CORE, command);
+export async function sampleOf(command, env = {}, cores = SERVER_CORE) {
+  const [file = '', ...rest] = pinned(cores, command);
   const options = { maxBuffer: 16 << 20, env: { ...process.env, ...env } };
   const running = start(file, rest, options);
   tracked(running.child);

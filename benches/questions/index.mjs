@@ -8,6 +8,7 @@ import { latency } from './latency.mjs';
 import { size } from './package.mjs';
 import { http, lines, redis } from './protocols.mjs';
 import { readiness } from './readiness.mjs';
+import { threads } from './threads.mjs';
 import { fire, timers } from './timers.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
@@ -29,6 +30,7 @@ const questions = {
   callbacks,
   turns,
   readiness,
+  threads,
   idle,
   package: size,
 };

@@ -3,6 +3,7 @@
 // microseconds of CPU (of both threads) for each.
 //
 //   threads.mjs ioloop|port [divisor]
+/* oxlint-disable unicorn/require-post-message-target-origin -- ports have no origin */
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
@@ -111,12 +112,12 @@ async function posts({ post, counted }, count, payload) {
 
 async function remote() {
   const { IOLoop } = await import('ioloop');
-  const remote = IOLoop.fromRemote(workerData);
+  const loop = IOLoop.fromRemote(workerData);
   return {
-    call: (value) => remote.call('echo', value),
+    call: (value) => loop.call('echo', value),
     post(value) {
       try {
-        remote.addCallback('post', value);
+        loop.addCallback('post', value);
         return true;
       } catch (error) {
         if (error.code !== 'ERR_IOLOOP_INBOX_FULL') throw error;
@@ -126,7 +127,7 @@ async function remote() {
     async counted() {
       for (;;) {
         try {
-          return await remote.call('count');
+          return await loop.call('count');
         } catch (error) {
           if (error.code !== 'ERR_IOLOOP_INBOX_FULL') throw error;
           await new Promise((resolve) => setTimeout(resolve, 1));
@@ -134,7 +135,7 @@ async function remote() {
       }
     },
     end(result) {
-      remote.stop();
+      loop.stop();
       parentPort.postMessage(result);
     },
   };

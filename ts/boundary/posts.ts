@@ -8,8 +8,8 @@ import { HEADER, padded, Records } from './records.js';
 import { COMPACT_BYTES, newRoom, roomOf } from './value-layout.js';
 import { FAILED, ValueWriter } from './value-writer.js';
 
-/** What a loop counts of its posts. */
-export interface PostCounts {
+/** What a loop counts of its posts, since it was made. */
+export interface NativePostCounts {
   /** Posts that were accepted. */
   readonly accepted: number;
   /** Posts that were refused, as too many were waiting. */
@@ -67,7 +67,7 @@ export class NativePosts {
     return recordsOf(native.loopClosePosts(this.#handle));
   }
 
-  counts(): PostCounts {
+  counts(): NativePostCounts {
     const [accepted, refused, wakes] = native.loopPosted(this.#handle) as [number, number, number];
     return { accepted, refused, wakes };
   }

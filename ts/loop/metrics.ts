@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Handlers } from './handlers.js';
 import type { CallbackQueue } from './callback-queue.js';
 import type { LoopIO } from './io.js';
+import type { PostCounts } from './posts.js';
 import type { SourceTable } from './sources.js';
 import type { TimeoutTable } from './timeouts.js';
 import type { HistogramSummary, Timings } from './timings.js';
@@ -36,6 +37,14 @@ export interface LoopMetrics {
   readonly acceptPauses: number;
   /** Times that the epoll set was replaced, because descriptors were closed while registered. */
   readonly rebuilds: number;
+  /** Calls of other threads that were accepted: `addCallback()`, `call()` and `stop()` of a remote. */
+  readonly postsAccepted: number;
+  /** Calls of other threads that turns have collected, and those that `close()` has run. */
+  readonly postsRun: number;
+  /** Calls of other threads that failed with `ERR_IOLOOP_INBOX_FULL`. */
+  readonly postsRefused: number;
+  /** Wake-ups by calls of other threads. At most one between two turns. */
+  readonly postWakeups: number;
   /** Seconds in which Node's loop on this thread was active: `eventLoopUtilization()` of Node. */
   readonly activeSeconds: number;
   /** Seconds in which Node's loop on this thread was waiting. */
@@ -74,6 +83,7 @@ export interface CountingParts {
   readonly turnCount: number;
   readonly wakeups: number;
   readonly rebuilds: number;
+  readonly postCounts: PostCounts;
   readonly callbacks: CallbackQueue;
   readonly timeouts: TimeoutTable;
   readonly sources: SourceTable;
@@ -84,7 +94,7 @@ export interface CountingParts {
 
 /** The metrics of a loop with these parts. */
 export function metricsOf(parts: CountingParts): LoopMetrics {
-  const { callbacks, timeouts, sources, io } = parts;
+  const { callbacks, timeouts, sources, io, postCounts } = parts;
   const { active, idle } = performance.eventLoopUtilization();
   return Object.freeze({
     turns: parts.turnCount,
@@ -99,6 +109,10 @@ export function metricsOf(parts: CountingParts): LoopMetrics {
     connectionsAccepted: io.counters.accepted,
     acceptPauses: io.counters.acceptPauses,
     rebuilds: parts.rebuilds,
+    postsAccepted: postCounts.accepted,
+    postsRun: postCounts.run,
+    postsRefused: postCounts.refused,
+    postWakeups: postCounts.wakes,
     activeSeconds: active / 1e3,
     idleSeconds: idle / 1e3,
     callbacksQueued: callbacks.size,

@@ -9,7 +9,7 @@
  * | running | its promise is pending; closing the loop rejects it |
  * | replied | once, with what it has returned or thrown |
  */
-import { NativePosts, ReplyBatch, type PostCounts } from '../boundary/posts.js';
+import { NativePosts, ReplyBatch, type NativePostCounts } from '../boundary/posts.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import type { Records } from '../boundary/records.js';
 import { readValues } from '../boundary/value-reader.js';
@@ -34,6 +34,15 @@ interface Call {
   readonly number: number;
 }
 
+/** The calls of other threads to a loop, since it was made. */
+export interface PostCounts extends NativePostCounts {
+  /** Those that turns have collected, and that `close()` has run. */
+  readonly run: number;
+}
+
+/** The counts of a loop that no other thread knows. */
+export const NO_POSTS: PostCounts = { accepted: 0, run: 0, refused: 0, wakes: 0 };
+
 /** The dependencies of posts on their loop. */
 export interface PostsOptions {
   /** Stops the loop. */
@@ -53,7 +62,9 @@ export class Posts implements DeferredWork {
   readonly #guard: Guard;
   /** The loop's; one of its own once it is closed, so that no callback of the loop runs. */
   #queue: CallbackQueue;
-  #counts: PostCounts | null = null;
+  /** Of a loop that is closed. */
+  #counts: NativePostCounts | null = null;
+  #taken = 0;
   /** By index; `null` once it is not exposed any more. */
   readonly #functions: (Callback | null)[] = [];
   /** By index. A name that is exposed again has the same index. */
@@ -88,7 +99,8 @@ export class Posts implements DeferredWork {
 
   /** Since the loop was made. */
   get counts(): PostCounts {
-    return this.#counts ?? this.#native.counts();
+    const { accepted, refused, wakes } = this.#counts ?? this.#native.counts();
+    return { accepted, run: this.#taken, refused, wakes };
   }
 
   /**
@@ -151,6 +163,7 @@ export class Posts implements DeferredWork {
       return;
     }
     const args = readValues(record);
+    this.#taken += 1;
     if (number === 0) this.#queue.push(callback, args, null);
     else this.#queue.push(this.#run, [{ callback, args, lane, number } satisfies Call], null);
   };

@@ -21,7 +21,7 @@ import type { Guard } from './guard.js';
 import type { RegisteredHandler } from './handler.js';
 import { Handlers } from './handlers.js';
 import { LoopIO } from './io.js';
-import { Posts } from './posts.js';
+import { NO_POSTS, Posts, type PostCounts } from './posts.js';
 import { Sleep } from './sleep.js';
 import { SourceTable } from './sources.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
@@ -116,6 +116,11 @@ export class Turns implements TurnParts {
       },
     });
     return this.#posts;
+  }
+
+  /** The calls of other threads since the loop was made. */
+  get postCounts(): PostCounts {
+    return this.#posts?.counts ?? NO_POSTS;
   }
 
   get running(): boolean {
