@@ -143,6 +143,14 @@ for (const [name, bytes] of bad) {
   });
 }
 
+test('extensions keep no more memory than they take in the header', (t) => {
+  const extensions = Buffer.concat([tlv(2, Buffer.from('a.example')), tlv(5, Buffer.from('id'))]);
+  const parsed = parseProxyHeader(binary(0x21, 0x11, Buffer.concat([V4, extensions])));
+  for (const { value } of parsed?.header.tlvs ?? []) {
+    t.is(value.buffer.byteLength, extensions.length);
+  }
+});
+
 test('what cannot become a header is refused with its first wrong byte', (t) => {
   t.throws(() => parseProxyHeader(Buffer.from('G')), { code: 'ERR_IOLOOP_PROXY_HEADER' });
   t.throws(() => parseProxyHeader(Buffer.from('PROXX')), { code: 'ERR_IOLOOP_PROXY_HEADER' });

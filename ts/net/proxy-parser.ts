@@ -150,14 +150,17 @@ function pathOf(bytes: Buffer): string {
 /** The TLVs of a complete header, from `start` on. */
 function parseTlvs(header: Buffer, start: number): ProxyTlv[] {
   const tlvs: ProxyTlv[] = [];
-  for (let at = start; at < header.length;) {
+  // Not of Node's pool: the extensions live as long as the connection, and would keep 8 KiB each.
+  const own = Buffer.allocUnsafeSlow(header.length - start);
+  header.copy(own, 0, start);
+  for (let at = 0; at < own.length;) {
     const valueAt = at + TLV_HEAD;
-    const end = valueAt > header.length ? Infinity : valueAt + header.readUInt16BE(at + 1);
-    if (end > header.length) throw badProxyHeader('a TLV is longer than the header');
-    const type = header[at] as number;
-    const value = header.subarray(valueAt, end);
-    if (type === CRC32C) verifyChecksum(header, valueAt, value);
-    if (type !== NOOP) tlvs.push({ type, value: Buffer.from(value) });
+    const end = valueAt > own.length ? Infinity : valueAt + own.readUInt16BE(at + 1);
+    if (end > own.length) throw badProxyHeader('a TLV is longer than the header');
+    const type = own[at] as number;
+    const value = own.subarray(valueAt, end);
+    if (type === CRC32C) verifyChecksum(header, start + valueAt, value);
+    if (type !== NOOP) tlvs.push({ type, value });
     at = end;
   }
   return tlvs;

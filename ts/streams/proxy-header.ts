@@ -6,7 +6,7 @@ import type { Socket } from '../sockets/socket.js';
 export interface ProxyTlv {
   /** A `PP2_TYPE_` number: 0x01 is ALPN, 0x02 the server name, 0x05 a unique id, 0x20 TLS. */
   readonly type: number;
-  /** The bytes of the extension, in memory of their own. */
+  /** The bytes of the extension, in memory of this header alone. */
   readonly value: Buffer;
 }
 
