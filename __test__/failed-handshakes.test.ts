@@ -1,8 +1,9 @@
 /** TLS handshakes that fail on a server: its peers cause them at will, and do not fill its log. */
 import test from 'ava';
-import { TCPServer, TimeoutError, type IOLoop, type TCPServerOptions } from 'ioloop';
+import { TCPServer, TimeoutError, type IOLoop, type Socket, type TCPServerOptions } from 'ioloop';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, connectTo, fixture } from './helpers/net.js';
+import { CLIENT, TEXT_HEADER } from './helpers/proxy-headers.js';
 
 const tls = { cert: fixture('server.pem'), key: fixture('server.key') };
 const PEERS = 20;
@@ -40,6 +41,25 @@ test('a server with TLS reports none; its tlsServer emits an event for each', (t
     t.is(events, PEERS);
     t.deepEqual(reported(loop), []);
   }));
+
+for (const isProxied of [false, true]) {
+  test(`'tlsClientError' has the address of the client, with a PROXY header: ${isProxied}`, (t) =>
+    onLoop(async (loop) => {
+      const server = serve(loop, { tls, proxyProtocol: isProxied, handleStream: () => t.fail() });
+      const seen: unknown[] = [];
+      server.tlsServer?.on('tlsClientError', (_, { remoteAddress, remotePort, localPort }) => {
+        seen.push(remoteAddress, remotePort, localPort);
+      });
+      const client = await connectTo(loop, addressOf(server));
+      const local = Object.values((client.socket as Socket).localAddress);
+      if (isProxied) await client.write(TEXT_HEADER);
+      await client.write('GET / HTTP/1.0\r\n\r\n');
+      await client.readUntilClose().catch(() => {});
+      const expected = isProxied ? Object.values(CLIENT) : local;
+      t.deepEqual(seen, [...expected, server.port]);
+      await server.stop({ drain: true });
+    }));
+}
 
 test('many that fail in a handler which does not catch them are few reports', (t) =>
   onLoop(async (loop) => {

@@ -25,7 +25,8 @@ export interface TCPServerOptions extends IOStreamOptions {
    * Options of `tls.createServer()` (`cert`, `key`, `ca`, `requestCert`, `SNICallback` …). Each
    * connection begins with a TLS handshake. `handleStream` is called after it, and not at all for a
    * peer whose certificate is refused. A handshake that fails closes its connection and is not
-   * reported: scanners cause many. `'tlsClientError'` of {@link TCPServer.tlsServer} has each.
+   * reported: scanners cause many. `'tlsClientError'` of {@link TCPServer.tlsServer} has each, with the
+   * addresses of its socket.
    */
   readonly tls?: TlsOptions | undefined;
   /**

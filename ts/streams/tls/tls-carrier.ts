@@ -1,5 +1,6 @@
 /** The stream below TLS as a `Duplex`, which `node:tls` encrypts onto. EOF and errors stay apart. */
 import { Duplex } from 'node:stream';
+import type { Socket } from '../../sockets/socket.js';
 import { StreamClosedError } from '../../support/errors.js';
 import { readBytes } from '../reads.js';
 import type { Watcher } from '../ownership.js';
@@ -28,6 +29,11 @@ export class TlsCarrier extends Duplex {
     this.on('error', () => {});
     if (unread.length > 0) this.push(unread);
     below.watch(CLOSING, this);
+  }
+
+  /** The socket of the connection. */
+  get socket(): Socket | null {
+    return this.#below.transport.socket;
   }
 
   /** Offers all unsent bytes to the kernel. */

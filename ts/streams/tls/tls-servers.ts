@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { SecureContext, Server, TlsOptions, TLSSocket } from 'node:tls';
 import { unsupported } from '../../support/errors.js';
+import { addressProperties, lendAddresses, type AddressProperties } from './lent-addresses.js';
 import type { TlsCarrier } from './tls-carrier.js';
 
 /** The handshake of one connection, which ends in one of two ways. */
@@ -47,13 +48,21 @@ export function serveTls(server: Server, carrier: TlsCarrier, handshake: ServerH
   if (server.listenerCount('connection') === 0) {
     throw unsupported('TLS of a server', 'This runtime has no tls.Server that takes connections');
   }
+  // `own` lives as long as the connection, but needs them only until the end of the handshake.
+  let addresses: AddressProperties | null = addressProperties(carrier.socket);
   // A server for this connection: it emits the events of this handshake only.
   const own = Object.create(server, {
     emit: {
       value: (event: string, ...args: [unknown, unknown]): boolean => {
-        if (event !== 'secureConnection') server.emit(event, ...args);
-        if (event === 'secureConnection') handshake.stand(args[0] as TLSSocket);
-        else if (event === 'tlsClientError') handshake.fail(refusalOf(...args));
+        if (event === 'secureConnection') {
+          addresses = null;
+          handshake.stand(args[0] as TLSSocket);
+          return true;
+        }
+        const isFailure = event === 'tlsClientError';
+        if (isFailure && addresses !== null) lendAddresses(args[1] as TLSSocket, addresses);
+        server.emit(event, ...args);
+        if (isFailure) handshake.fail(refusalOf(...args));
         return true;
       },
     },
