@@ -35,6 +35,23 @@ test("the documentation's example prints what a client has sent", async (t) => {
   t.is(await nextLine(), 'message from client: hello from a client');
 });
 
+test('debug mode finds the faults of its example, and does without them otherwise', async (t) => {
+  const path = fileURLToPath(new URL('debug-mode.mjs', EXAMPLES));
+  const faults = [
+    /^Exception in callback parse, registered at \S*debug-mode\.mjs:\d+:8: SyntaxError/m,
+    /IOLOOP_SLOW_CALLBACK\] Warning: Executing callback search, registered at \S+mjs:\d+:8, took 0\./,
+    /IOLOOP_UNAWAITED\] Warning: The promise of readUntil\(\) .* 9 bytes .* at \S+mjs:\d+:10/,
+    /IOLOOP_UNAWAITED\] Warning: The promise of write\(\) .* it has failed: .* at \S+mjs:\d+:10/,
+  ];
+  const found = async (value: string): Promise<boolean[]> => {
+    const env = { ...process.env, IOLOOP_DEBUG: value };
+    const { stderr } = await run(process.execPath, [path], { env });
+    return faults.map((fault) => fault.test(stderr));
+  };
+  t.deepEqual(await found('1'), [true, true, true, true]);
+  t.deepEqual(await found('0'), [false, false, false, false]);
+});
+
 test('the echo server echoes', async (t) => {
   const { port } = await start(t, 'echo-server.mjs');
   const client = connect({ port, host: '127.0.0.1' });

@@ -22,6 +22,8 @@ const PATTERNS: readonly {
       'sockets/fd.ts': 'close() of an object: its failure is not reported',
       'support/deferred.ts': 'a promise of our own',
       'streams/stream.ts': 'the promise of a writer, which closes the stream by itself',
+      'streams/stream-promises.ts': 'promises of streams, in debug mode',
+      'streams/watched-promise.ts': 'the promise of a stream itself, in debug mode',
     },
   },
   {

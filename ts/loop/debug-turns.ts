@@ -3,18 +3,31 @@ import { capture, within, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import type { DebugGuard } from './debug-guard.js';
 import type { RegisteredHandler } from './handler.js';
-import { contextOf, originHere, steps } from './origins.js';
+import { LoopWatch } from './debug-loops.js';
+import { contextOf, originHere, originIn, steps } from './origins.js';
+import { warnFrom } from '../support/debug-warnings.js';
+import { nameOf } from '../support/one-line.js';
 import type { Timeout } from './timeouts.js';
 import { Turns, type TurnsOptions } from './turns.js';
 
 /** A class of its own, so that a loop without debug mode has no branch for it. */
 export class DebugTurns extends Turns {
   readonly #owner: DebugGuard;
+  readonly #watch: LoopWatch;
 
-  constructor(options: TurnsOptions, guard: DebugGuard) {
+  /** `loop` has these turns. */
+  constructor(options: TurnsOptions, guard: DebugGuard, loop: { readonly closed: boolean }) {
     super(options);
     this.#owner = guard;
     steps.use();
+    this.#watch = new LoopWatch(loop, this, () => {
+      steps.unuse();
+    });
+  }
+
+  /** Where the loop was made. */
+  override get site(): string | null {
+    return this.#watch.site;
   }
 
   override addCallback(callback: Callback, args: readonly unknown[], context: Context): void {
@@ -47,8 +60,29 @@ export class DebugTurns extends Turns {
     super.expose(name, func);
   }
 
+  /** As Python's ResourceWarning for a transport that is not closed. */
+  override leaveHandlers(): void {
+    const left = this.handlers.registered();
+    if (left.length === 0) return;
+    const shown = left.slice(0, MOST_SHOWN).map(({ fd, context, callback }) => {
+      const { name, site } = originIn(context) ?? { name: nameOf(callback), site: null };
+      return `${name} of fd ${fd}${site === null ? '' : `, registered at ${site}`}`;
+    });
+    const more = left.length > shown.length ? ` and ${left.length - shown.length} more` : '';
+    const message =
+      `The event loop was closed with handlers, whose descriptors stay open: ${shown.join('; ')}` +
+      `${more}. Stop servers and call removeHandler() before, or close({ allFds: true })`;
+    this.guard.attempt(() => {
+      warnFrom(shown.join(), 'IOLOOP_HANDLERS_LEFT', message);
+    });
+  }
+
   override close(): void {
+    this.#watch.end();
     steps.unuse();
     super.close();
   }
 }
+
+/** Handlers that a warning names. */
+const MOST_SHOWN = 3;

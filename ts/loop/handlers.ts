@@ -47,11 +47,14 @@ export class Handlers implements HandlerLoop {
     return this.#byFd.size;
   }
 
-  /** The registered files, as they were passed, without numbers that are other files now. */
+  /** The handlers, without those whose numbers are other files now. */
+  registered(): Handler[] {
+    return Array.from(this.#byFd.values()).filter(({ isRegistered }) => isRegistered);
+  }
+
+  /** The registered files, as they were passed. */
   files(): FdLike[] {
-    return Array.from(this.#byFd.values())
-      .filter(({ isRegistered }) => isRegistered)
-      .map(({ file }) => file);
+    return this.registered().map(({ file }) => file);
   }
 
   /**

@@ -142,7 +142,8 @@ export class IOLoop implements AsyncDisposable {
         this.stop();
       },
     };
-    this.#turns = guard instanceof DebugGuard ? new DebugTurns(turns, guard) : new Turns(turns);
+    this.#turns =
+      guard instanceof DebugGuard ? new DebugTurns(turns, guard, this) : new Turns(turns);
     if (makeCurrent ?? current === null) this.makeCurrent();
   }
 
@@ -348,6 +349,7 @@ export class IOLoop implements AsyncDisposable {
     if (this.#turns.running) throw runningLoop('close');
     const sources = allFds === true ? this.#turns.handlers.files() : [];
     this.#closed = true;
+    if (allFds !== true) this.#turns.leaveHandlers();
     if (debug.enabled) debug('close: %o', this);
     this.#watchdog.unset();
     this.#turns.close();
@@ -746,7 +748,7 @@ export class IOLoop implements AsyncDisposable {
   }
 
   #view(): object {
-    const { phase, handlers, sources, timeouts, callbacks } = this.#turns;
+    const { phase, handlers, sources, timeouts, callbacks, site } = this.#turns;
     return {
       state: this.#closed ? 'closed' : phase,
       driver: this.#driver,
@@ -754,6 +756,7 @@ export class IOLoop implements AsyncDisposable {
       streams: sources.streams,
       timeouts: timeouts.size,
       callbacks: callbacks.size,
+      ...(site === null ? {} : { made: site }),
     };
   }
 

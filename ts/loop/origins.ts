@@ -78,9 +78,14 @@ export function contextOf(
   return contextWith(context, originHere(kind, func), owner);
 }
 
+/** The site of this call of the package; that of the call that runs, if the host has called. */
+export function siteHere(): string | null {
+  return callSite() ?? runningOrigin()?.site ?? null;
+}
+
 /** The origin of `func`: this call of the package. */
 export function originHere(kind: CallKind, func: Callback): CallOrigin {
-  const origin = originAt(callSite() ?? runningOrigin()?.site ?? null, kind, func);
+  const origin = originAt(siteHere(), kind, func);
   byFunction.set(func, origin);
   return origin;
 }

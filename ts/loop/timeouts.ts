@@ -16,6 +16,7 @@ import type { Submissions } from '../boundary/submissions.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import type { Context } from './async-context.js';
 import type { Callback, Run } from './callback-queue.js';
+import { originIn } from './origins.js';
 
 const NEVER = -1;
 const DONE = -2;
@@ -43,7 +44,12 @@ export class Timeout {
     const { id, callback } = this;
     const isReleased = callback === null;
     const state = isReleased ? 'done' : id >= 0 ? 'pending' : id === NEVER ? 'never due' : 'due';
-    const view = isReleased ? { state } : { state, callback };
+    const registered = this instanceof BoundTimeout ? originIn(this.context)?.site : null;
+    const view = {
+      state,
+      ...(isReleased ? {} : { callback }),
+      ...(typeof registered === 'string' ? { registered } : {}),
+    };
     return viewOf(this, view, { name: 'Timeout', hidden: ['id', 'callback', 'args', 'context'] });
   }
 

@@ -100,6 +100,11 @@ export class Turns implements TurnParts {
     });
   }
 
+  /** Where the loop was made, in debug mode. */
+  get site(): string | null {
+    return null;
+  }
+
   /** For display. */
   get phase(): (typeof PHASE_NAMES)[number] {
     return PHASE_NAMES[this.#phase] as (typeof PHASE_NAMES)[number];
@@ -185,6 +190,9 @@ export class Turns implements TurnParts {
   addFuture(_callback: Callback, begin: () => void): void {
     begin();
   }
+
+  /** The loop is about to be closed, and the files of its handlers are not. Debug mode warns. */
+  leaveHandlers(): void {}
 
   /** See {@link Posts.expose}. */
   expose(name: string, func: Callback): void {

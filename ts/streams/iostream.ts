@@ -12,6 +12,7 @@ import { IOStreamDuplex, type DuplexOptions } from './adapters/duplex.js';
 import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
 import { attachStream, detachStream } from './detach.js';
 import type { DetachedToken } from '../sockets/detached.js';
+import { createStream } from './debug-stream.js';
 import { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { checkBoolean, checkOptions } from '../support/checks.js';
@@ -67,6 +68,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   constructor(stream: Stream);
   constructor(from: Socket | Stream, options: IOStreamOptions = NO_OPTIONS) {
     this.#core = from instanceof Stream ? from : streamOn(from, streamSettings(options));
+    this.#core.onFace(this);
   }
 
   /**
@@ -87,7 +89,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     // Before the descriptor is touched.
     const settings = streamSettings(options);
     const open = (transport: FdTransport): IOStream =>
-      new IOStream(new Stream(settings, transport));
+      new IOStream(createStream(settings, transport));
     return FdTransport.adopt(ioOf(settings.loop), fd, open);
   }
 
@@ -592,7 +594,7 @@ export class SSLIOStream extends IOStream {
 
 /** The state of a stream that `util.inspect` shows. */
 function stateOf(core: Stream): object {
-  const { transport, reader, stateName, error, remoteText } = core;
+  const { transport, reader, stateName, error, remoteText, site } = core;
   return {
     fd: core.closed ? -1 : transport.peekFd(),
     ...(stateName === 'open' ? {} : { state: stateName }),
@@ -601,6 +603,7 @@ function stateOf(core: Stream): object {
     reading: reader.readName,
     buffered: reader.buffered,
     unsent: core.unsent,
+    ...(site === null ? {} : { made: site }),
   };
 }
 
@@ -609,7 +612,7 @@ function isStreamClosed(error: unknown): boolean {
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {
-  return new Stream(settings, FdTransport.on(ioOf(settings.loop), socket));
+  return createStream(settings, FdTransport.on(ioOf(settings.loop), socket));
 }
 
 /**

@@ -112,6 +112,14 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#state >= State.Ended;
   }
 
+  /** Where the stream was made, in debug mode. */
+  get site(): string | null {
+    return null;
+  }
+
+  /** The object that the program has. Debug mode watches it. */
+  onFace(_face: object): void {}
+
   /** Whether FIN was sent, and EOF was not found. */
   get isWriteEnded(): boolean {
     return this.#state === State.WriteEnded;
@@ -447,8 +455,12 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return connecting;
   }
 
+  protected createWriter(): Writer {
+    return this.transport.createWriter(this, this.limits.writer);
+  }
+
   #makeWriter(): Writer {
-    const writer = this.transport.createWriter(this, this.limits.writer);
+    const writer = this.createWriter();
     this.#writer = writer;
     if (this.closed) writer.close();
     return writer;

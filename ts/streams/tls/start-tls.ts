@@ -10,6 +10,7 @@ import { Deferred } from '../../support/deferred.js';
 import { isLimited, Wait } from '../../loop/wait.js';
 import { DEFAULT_LIMITS, type StartTlsOptions } from '../options.js';
 import type { Move, Moved } from '../ownership.js';
+import { createStream } from '../debug-stream.js';
 import { Stream } from '../stream.js';
 import { noteHandshakeFailure } from './handshake-failures.js';
 import { TlsCarrier, type CarrierOwner } from './tls-carrier.js';
@@ -108,7 +109,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
     const { callback, watch, limits, allowHalfOpen } = this.#moved;
     const { loop } = this.#replaced;
     const transport = new TlsTransport(socket, this.carrier, this.#below);
-    const stream = new Stream({ loop, limits, allowHalfOpen }, transport);
+    const stream = createStream({ loop, limits, allowHalfOpen }, transport);
     const secure = this.#makeSecure(stream, socket);
     // Before the promise resolves: the connection may end in this tick, too.
     stream.setCloseCallback(callback);

@@ -1,0 +1,240 @@
+/** In debug mode promises of streams that the program drops are reported, and no others. */
+import test from 'ava';
+import { runChild, type ChildResult } from './helpers/child.js';
+
+/** `collect(done)` runs the collector until `done()`, or often; `pair()` is two streams in debug mode. */
+const PRELUDE = `
+  import { IOLoop, IOStream, Socket } from 'ioloop';
+  const loop = new IOLoop({ debug: true });
+  loop.slowCallbackDuration = Infinity;
+  const warnings = [];
+  process.on('warning', ({ code, message }) => warnings.push(code + ': ' + message));
+  const turn = () => new Promise((resolve) => loop.callLater(0, resolve));
+  async function collect(done = () => false) {
+    for (let round = 0; round < 30 && !done(); round += 1) {
+      gc();
+      await new Promise(setImmediate);
+      await turn();
+    }
+  }
+  function pair(options) {
+    return Socket.pair().map((socket) => new IOStream(socket, { loop, ...options }));
+  }
+`;
+
+function run(body: string): Promise<ChildResult> {
+  return runChild(
+    `${PRELUDE}
+    await loop.runSync(async function main() {
+      ${body}
+    }, { timeout: 50 });
+    await new Promise(setImmediate);
+    console.log(JSON.stringify(warnings));`,
+    { nodeOptions: ['--no-warnings'] },
+  );
+}
+
+async function warningsOf(body: string): Promise<string[]> {
+  const { stdout, stderr, code } = await run(body);
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as string[];
+}
+
+test('a write that fails, and is not awaited, is reported with its site', async (t) => {
+  const warnings = await warningsOf(`
+    const [near, far] = pair();
+    (function sends() { near.write(Buffer.alloc(8e6)); })();
+    await turn();
+    near.close(new Error('closed on purpose'));
+    await collect(() => warnings.length > 0);
+    far.close();
+  `);
+  t.is(warnings.length, 1);
+  t.regex(
+    warnings[0] ?? '',
+    /^IOLOOP_UNAWAITED: The promise of write\(\) was not awaited, and it has failed: Stream is closed: closed on purpose\. Called at sends \(file:\S+\)$/,
+  );
+});
+
+test('a write to a stream that is closed already is reported, too', async (t) => {
+  const warnings = await warningsOf(`
+    const [near, far] = pair();
+    far.close();
+    near.close();
+    near.write('x');
+    await collect(() => warnings.length > 0);
+  `);
+  t.is(warnings.length, 1);
+  t.regex(
+    warnings[0] ?? '',
+    /write\(\) was not awaited, and it has failed: Stream is closed\. Called/,
+  );
+});
+
+test('a program that ends reports what the collector has not found', async (t) => {
+  const { stderr } = await runChild(`
+    ${PRELUDE}
+    const held = [];
+    await loop.runSync(async () => {
+      const [near, far] = pair();
+      for (let call = 0; call < 3; call += 1) held.push(near.write('x'.repeat(1e6)));
+      near.close();
+      far.close();
+    });
+    process.on('exit', () => console.log(held.length));
+  `);
+  // Once for the site.
+  t.is(stderr.match(/\[IOLOOP_UNAWAITED\] Warning: The promise of write/g)?.length, 1, stderr);
+});
+
+test('bytes of a read that is not awaited are reported as lost', async (t) => {
+  for (const [call, count] of [
+    ['readBytes(4)', 4],
+    ["readUntil('b')", 6],
+    ['readUntilRegex(/b/)', 6],
+    ['readBytes(100, { partial: true })', 7],
+    ['readBytes(4, { timeout: 60 })', 4],
+  ] as const) {
+    const warnings = await warningsOf(`
+      const [near, far] = pair();
+      await far.write('aaaaabb');
+      (function forgets() { near.${call}; })();
+      await collect(() => warnings.length > 0);
+      near.close();
+      far.close();
+    `);
+    t.is(warnings.length, 1, call);
+    const name = call.slice(0, call.indexOf('('));
+    t.regex(
+      warnings[0] ?? '',
+      RegExp(
+        `promise of ${name}\\(\\) was not awaited, and the ${count} bytes that it has read are lost. Called at forgets`,
+      ),
+    );
+  }
+});
+
+/** Programs that use their promises, or need not. */
+const USES: readonly [string, string][] = [
+  ['await', `await near.write('x'); await far.readBytes(1);`],
+  ['then', `near.write('x').then(() => {}); far.readBytes(1).then(() => {});`],
+  ['catch', `near.write('x').catch(() => {}); far.readBytes(1).catch(() => {});`],
+  ['finally', `near.write('x').finally(() => {}); far.readBytes(1).finally(() => {});`],
+  ['Promise.all', `await Promise.all([near.write('x'), far.readBytes(1)]);`],
+  ['Promise.allSettled', `await Promise.allSettled([near.write('x'), far.readBytes(1)]);`],
+  ['Promise.race', `near.write('x'); await Promise.race([far.readBytes(1), turn()]);`],
+  ['Promise.any', `near.write('x'); await Promise.any([far.readBytes(1), turn()]);`],
+  ['Promise.resolve', `near.write('x'); await Promise.resolve(far.readBytes(1));`],
+  ['return of an async function', `near.write('x'); await (async () => far.readBytes(1))();`],
+  ['a later await', `const late = far.readBytes(1); near.write('x'); await collect(); await late;`],
+  ['for await', `near.write('x'); near.end(); for await (const chunk of far) chunk.length;`],
+  ['a callback that returns it', `near.write('x'); loop.addCallback(() => far.readBytes(1));`],
+  ['addFuture', `near.write('x'); loop.addFuture(far.readBytes(1), () => {});`],
+  ['void of a write', `void near.write('x'); await far.readBytes(1);`],
+  ['void of an end', `void near.write('x'); void near.end(); await far.readUntilClose();`],
+  ['peek', `near.write('x'); far.peek(1);`],
+  ['readInto', `near.write('x'); far.readInto(Buffer.alloc(1));`],
+  ['a discarded rest', `near.write('x'); far.readUntilClose(); near.end();`],
+  ['web streams', `near.write('x'); await far.toWeb().readable.getReader().read();`],
+  ['a duplex', `near.toDuplex().end('x'); for await (const chunk of far.toDuplex()) chunk.length;`],
+  ['a cancelled read', `await far.readBytes(1, { signal: AbortSignal.abort(1) }).catch(() => {});`],
+];
+
+for (const [how, body] of USES) {
+  test(`nothing is reported after ${how}`, async (t) => {
+    const warnings = await warningsOf(`
+      const [near, far] = pair();
+      await (async () => { ${body} })();
+      await collect();
+      near.close();
+      far.close();
+      await collect();
+    `);
+    t.deepEqual(warnings, []);
+  });
+}
+
+test('writes that a slow peer does not read, and nobody awaits, are reported', async (t) => {
+  const warnings = await warningsOf(`
+    const [near, far] = pair();
+    for (let call = 0; call < 50; call += 1) {
+      (function floods() { near.write(Buffer.alloc(100_000)); })();
+      await turn();
+    }
+    near.close();
+    far.close();
+    await new Promise(setImmediate);
+  `);
+  const unbounded = warnings.filter((text) => text.startsWith('IOLOOP_UNBOUNDED_WRITES'));
+  t.is(unbounded.length, 1, warnings.join('\n'));
+  t.regex(
+    unbounded[0] ?? '',
+    /: \d+ bytes are unsent, and no write\(\) of the stream was awaited: .*\. Written at floods \(/,
+  );
+});
+
+for (const [how, body] of [
+  [
+    'the last write is awaited',
+    `for (let at = 0; at < 9; at += 1) near.write(part); const last = near.write(part); far.readUntilClose().catch(() => {}); await last;`,
+  ],
+  [
+    'drain() is awaited',
+    `for (let at = 0; at < 9; at += 1) near.write(part); far.readUntilClose().catch(() => {}); await near.drain();`,
+  ],
+  [
+    'all are awaited together',
+    `const all = []; for (let at = 0; at < 9; at += 1) all.push(near.write(part)); far.readUntilClose().catch(() => {}); await Promise.all(all);`,
+  ],
+  [
+    'end() follows',
+    `for (let at = 0; at < 9; at += 1) near.write(part); near.end(); await far.readUntilClose();`,
+  ],
+] as const) {
+  test(`a burst of writes is not reported if ${how}`, async (t) => {
+    const warnings = await warningsOf(`
+      const part = Buffer.alloc(100_000);
+      const [near, far] = pair();
+      ${body}
+      near.close();
+      far.close();
+      await collect();
+    `);
+    t.deepEqual(warnings, []);
+  });
+}
+
+test('streams in debug mode move the same bytes in the same order, also over TLS', async (t) => {
+  const { stdout, stderr } = await runChild(
+    `
+    import { readFileSync } from 'node:fs';
+    import { IOLoop, TCPClient, TCPServer } from 'ioloop';
+    const [key, cert] = ['key', 'pem'].map((end) => readFileSync('__test__/fixtures/server.' + end));
+    const loop = IOLoop.current();
+    loop.slowCallbackDuration = Infinity;
+    await loop.runSync(async () => {
+      for (const tls of [undefined, { key, cert }]) {
+        const server = new TCPServer({ tls, async handleStream(stream) {
+          for await (const chunk of stream) stream.write(chunk);
+          await stream.end();
+        } });
+        server.listen(0, '127.0.0.1');
+        const options = tls && { tls: { tls: { rejectUnauthorized: false } } };
+        const client = await new TCPClient().connect('127.0.0.1', server.port, options);
+        const order = [];
+        for (let at = 0; at < 500; at += 1) client.write(at + ';').then(() => order.push(at));
+        const echo = client.readUntilClose();
+        await client.shutdownWrite();
+        const expected = Array.from({ length: 500 }, (_, at) => at + ';').join('');
+        console.log((await echo).toString() === expected, order.every((value, at) => value === at));
+        client.close();
+        await server.stop({ drain: true });
+      }
+    }, { timeout: 50 });
+    loop.close();
+    `,
+    { env: { IOLOOP_DEBUG: '1' } },
+  );
+  t.is(stdout, 'true true\ntrue true\n', stderr);
+  t.is(stderr, '');
+});
