@@ -128,6 +128,9 @@ export declare function fdAdopt(fd: number): number
 /** Closes a descriptor that was opened here or adopted. */
 export declare function fdClose(fd: number): void
 
+/** Opens a second descriptor of the same file, which JavaScript owns. Its number, or a negative errno. */
+export declare function fdDuplicate(fd: number): number
+
 /**
  * `fdIdentify(fd, identity)`: writes the identity of the file that has a number now:
  * `IDENTITY_WORDS` words. 0, or a negative errno.
@@ -521,6 +524,12 @@ export declare const socketPeerAddress: (arg0: number, arg1: Uint8Array) => numb
  * `offset` on. 0 at EOF.
  */
 export declare const socketRecv: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
+
+/**
+ * Lets no further connection into the backlog of a TCP listener. 0, or a negative errno: `-EIO` where
+ * this is unsupported.
+ */
+export declare function socketRefuseNew(fd: number): number
 
 /**
  * `socketSend(fd, bytes, offset, length)`: sends at most `length` of `bytes`, from `offset` on,

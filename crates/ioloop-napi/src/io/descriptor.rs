@@ -57,6 +57,12 @@ pub fn fd_adopt(fd: i32) -> i32 {
     })
 }
 
+/// Opens a second descriptor of the same file, which JavaScript owns. Its number, or a negative errno.
+#[napi(catch_unwind)]
+pub fn fd_duplicate(fd: i32) -> i32 {
+    or_errno(|| Ok(owned::give(net::duplicate(JsFd::new(fd)?)?)))
+}
+
 /// Closes a descriptor that was opened here or adopted.
 #[napi(catch_unwind)]
 pub fn fd_close(fd: i32) {

@@ -53,6 +53,13 @@ pub fn socket_listen(fd: i32, backlog: i32) -> i32 {
     or_errno(|| net::listen(JsFd::new(fd)?, backlog))
 }
 
+/// Lets no further connection into the backlog of a TCP listener. 0, or a negative errno: `-EIO` where
+/// this is unsupported.
+#[napi(catch_unwind)]
+pub fn socket_refuse_new(fd: i32) -> i32 {
+    or_errno(|| net::refuse_new(JsFd::new(fd)?))
+}
+
 /// Starts a connection: `CONNECTED`, `CONNECTING`, or a negative errno.
 #[napi(catch_unwind)]
 pub fn socket_connect(fd: i32, address: &[u8]) -> i32 {

@@ -15,7 +15,7 @@ pub use kind::{Kind, LARGEST_RECORD, is_connected, kind, socket_kind};
 pub use options::{SocketOption, get_option, set_option};
 pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
-    take_error,
+    refuse_new, take_error,
 };
 pub use stream::{
     How, duplicate, read, recv, send, send_vectored, set_nonblocking, shutdown, write,

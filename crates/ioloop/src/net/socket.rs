@@ -89,6 +89,17 @@ pub fn accept(listener: impl AsFd) -> Result<(OwnedFd, Address)> {
     Ok((socket, Address::from_any(address)))
 }
 
+/// Lets no further connection into the backlog of a TCP listener, before it is closed: what closing
+/// resets are the connections in the backlog. New attempts are dropped, and so repeated by the peer;
+/// those whose handshake has begun complete it. Linux.
+///
+/// # Errors
+///
+/// Of `setsockopt(2)`; `EIO` where this is unsupported.
+pub fn refuse_new(listener: impl AsFd) -> Result<()> {
+    Ok(system::refuse_new(listener)?)
+}
+
 /// Starts a connection attempt.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //!
 //! Linux sets the flags in the call that opens; Apple's systems need further calls.
 
+pub(super) use filter::refuse_new;
 pub(super) use imp::{SEND_FLAGS, accept, pair, pipe, socket};
 
 #[cfg(not(target_vendor = "apple"))]
@@ -94,5 +95,45 @@ mod imp {
     fn prepare(fd: &OwnedFd) -> Result<()> {
         fcntl_setfd(fd, FdFlags::CLOEXEC)?;
         ioctl_fionbio(fd, true)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod filter {
+    use std::io;
+    use std::os::fd::AsFd;
+
+    use socket2::{SockFilter, SockRef};
+
+    /// A packet filter of the listening socket. It sees each segment from its TCP header on.
+    pub(in super::super) fn refuse_new(listener: impl AsFd) -> io::Result<()> {
+        SockRef::from(&listener.as_fd()).attach_filter(&[
+            SockFilter::new(LOAD_BYTE, 0, 0, TCP_FLAGS),
+            SockFilter::new(JUMP_IF_SET, 0, 1, TCP_SYN),
+            SockFilter::new(RETURN, 0, 0, DROP),
+            SockFilter::new(RETURN, 0, 0, PASS),
+        ])
+    }
+
+    /// `BPF_LD | BPF_B | BPF_ABS`.
+    const LOAD_BYTE: u16 = 0x30;
+    /// `BPF_JMP | BPF_JSET | BPF_K`.
+    const JUMP_IF_SET: u16 = 0x45;
+    /// `BPF_RET | BPF_K`.
+    const RETURN: u16 = 0x06;
+    /// The byte of a TCP header with the flags.
+    const TCP_FLAGS: u32 = 13;
+    const TCP_SYN: u32 = 0x02;
+    const DROP: u32 = 0;
+    const PASS: u32 = u32::MAX;
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod filter {
+    use std::io;
+    use std::os::fd::AsFd;
+
+    pub(in super::super) fn refuse_new(_listener: impl AsFd) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
