@@ -9,7 +9,7 @@ import { turns } from './helpers/streams.js';
 
 for (const [name, stop] of Object.entries({
   stop: (server: TCPServer) => server.stop(),
-  drain: (server: TCPServer) => server.stop({ drain: true }),
+  'a drain that is over': (server: TCPServer) => server.stop({ drain: true, timeout: 0 }),
   dispose: (server: TCPServer) => server[Symbol.asyncDispose](),
 })) {
   test(`${name} closes connections that wait for their header, and does not count them`, (t) =>
@@ -42,12 +42,32 @@ test('nothing reaches the handler of a server that is stopped while headers arri
       const [pacer, peer] = Socket.pair();
       const idle = new IOStream(pacer, { loop });
       await turns(idle, delay);
-      const stopping = server.stop({ drain: true });
+      const closed = closing(client);
+      void server.stop();
       isStopped = true;
-      await stopping;
+      await closed;
       t.is(server.connections, 0);
-      for (const end of [client, idle, peer]) end.close();
+      for (const end of [idle, peer]) end.close();
     }
+  }));
+
+test('a server that drains serves connections whose header comes later', (t) =>
+  onLoop(async (loop) => {
+    const served: unknown[] = [];
+    const server = serveViews(loop, true, {
+      handleStream: (stream, address) => {
+        served.push(address);
+        stream.close();
+      },
+    });
+    const client = await connectTo(loop, addressOf(server));
+    await untilConnections(server, 1);
+    const stopping = server.stop({ drain: true });
+    await client.write(TEXT_HEADER);
+    await stopping;
+    t.deepEqual(served, [CLIENT]);
+    t.is(server.connections, 0);
+    client.close();
   }));
 
 test('a connection whose header is awaited counts for maxConnections', (t) =>

@@ -96,6 +96,14 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
     this.#listen();
   }
 
+  /**
+   * Accepts what is in the backlog, unless it is held: closing the socket resets it. Before
+   * {@link close}.
+   */
+  acceptAll(): void {
+    this.#acceptSome(MAX_BATCH);
+  }
+
   /** Stops accepting; the socket stays open. */
   close(): void {
     if (this.#closed) return;
@@ -124,7 +132,11 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
       onWaiting();
       return;
     }
-    for (let count = 0; count < this.#batch && !this.#closed && !this.#held; count += 1) {
+    this.#acceptSome(this.#batch);
+  };
+
+  #acceptSome(most: number): void {
+    for (let count = 0; count < most && !this.#closed && !this.#held; count += 1) {
       let accepted: [Socket, Address] | null;
       try {
         accepted = this.socket.accept();
@@ -144,7 +156,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
     }
     // Accepting works: the next failure is a new one, with its own warning.
     this.#backOff = 0;
-  };
+  }
 
   subject(): { kind: CallKind; func: Callback } {
     return { kind: 'accept handler', func: this.#callback };

@@ -45,6 +45,11 @@ export class Listeners {
     this.#bound.push(...sockets);
   }
 
+  /** The sockets of {@link bind}. */
+  get bound(): readonly Socket[] {
+    return this.#bound;
+  }
+
   takeBound(): Socket[] {
     return this.#bound.splice(0);
   }
@@ -72,6 +77,11 @@ export class Listeners {
     for (const acceptor of this.#acceptors.values()) {
       acceptor.held = isFull || (isUntaken && acceptor.onWaiting === null);
     }
+  }
+
+  /** Accepts what is in the backlogs, unless they are held. Before {@link close}. */
+  acceptAll(): void {
+    for (const acceptor of this.#acceptors.values()) acceptor.acceptAll();
   }
 
   /** Closes all sockets. */

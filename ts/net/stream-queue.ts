@@ -9,7 +9,7 @@ export class StreamQueue {
   readonly #loop: IOLoop;
   readonly #streams: IOStream[] = [];
   #taker: Deferred<IOStream | null> | null = null;
-  #closed = false;
+  #ended = false;
 
   constructor(loop: IOLoop) {
     this.#loop = loop;
@@ -19,9 +19,9 @@ export class StreamQueue {
     return this.#streams.length;
   }
 
-  /** Resolves the waiting take with a stream, or queues it. If the queue is closed, closes it. */
+  /** Resolves the waiting take with a stream, or queues it. If the queue has ended, closes it. */
   offer(stream: IOStream): void {
-    if (this.#closed) {
+    if (this.#ended) {
       stream.close();
       return;
     }
@@ -31,14 +31,14 @@ export class StreamQueue {
   }
 
   /**
-   * The next stream; `null` if the queue is closed.
+   * The next stream; `null` after the last one of a queue that has ended.
    *
    * @throws `TimeoutError`, or the reason of the signal.
    */
   async take(options: WaitOptions | undefined): Promise<IOStream | null> {
     const stream = this.#streams.shift();
     if (stream !== undefined) return stream;
-    if (this.#closed) return null;
+    if (this.#ended) return null;
     const taker = new Deferred<IOStream | null>();
     try {
       return await limited(this.#loop, options, 'streams', () => {
@@ -52,11 +52,17 @@ export class StreamQueue {
     }
   }
 
-  /** Closes the queued streams, and resolves the waiting take with `null`. */
-  close(): void {
-    this.#closed = true;
-    for (const stream of this.#streams.splice(0)) stream.close();
+  /** Takes no more streams. Those that are queued can be taken. */
+  end(): void {
+    this.#ended = true;
+    // A take waits only while nothing is queued.
     this.#taker?.resolve(null);
     this.#taker = null;
+  }
+
+  /** Ends, and closes the queued streams. */
+  close(): void {
+    this.end();
+    for (const stream of this.#streams.splice(0)) stream.close();
   }
 }
