@@ -84,3 +84,20 @@ test('a cluster: the primary and its workers run loops of their own', async (t) 
   t.is(output, 'hello,hello\n');
   t.is(code, 0);
 });
+
+test('the handle of a loop is refused in another process', (t) =>
+  withLoop(async (loop) => {
+    loop.expose('never', () => t.fail());
+    const handle = JSON.stringify(loop.remote());
+    const { stdout, stderr } = await runChild(
+      `import { IOLoop } from 'ioloop';
+       new IOLoop().expose('never', () => console.log('called'));
+       try {
+         IOLoop.fromRemote(JSON.parse(process.argv.at(-1))).addCallback('never');
+       } catch (error) {
+         console.log(error.code, error.message.includes(String(process.ppid)));
+       }`,
+      { args: [handle] },
+    );
+    t.is(stdout, 'ERR_IOLOOP_OTHER_PROCESS true\n', stderr);
+  }));

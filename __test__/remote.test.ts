@@ -233,7 +233,7 @@ test('wrong arguments are refused', async (t) => {
     }
     const handle = loop.remote();
     t.throws(() => IOLoop.fromRemote({ ...handle, pid: handle.pid + 1 }), {
-      code: 'ERR_INVALID_ARG_VALUE',
+      code: 'ERR_IOLOOP_OTHER_PROCESS',
     });
     t.throws(() => IOLoop.fromRemote({ ...handle, ioloop: 0xffff_fff0 }), {
       code: 'ERR_IOLOOP_CLOSED',

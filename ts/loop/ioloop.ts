@@ -209,7 +209,7 @@ export class IOLoop implements AsyncDisposable {
    *
    * @typeParam T - The functions that the loop has exposed.
    * @throws `ERR_IOLOOP_CLOSED` if the loop is closed; `ERR_INVALID_ARG_TYPE`;
-   * `ERR_INVALID_ARG_VALUE` for a handle of another process.
+   * `ERR_IOLOOP_OTHER_PROCESS` for a handle of another process.
    */
   static fromRemote<T extends ExposedFunctions = UnknownFunctions>(
     handle: RemoteHandle,

@@ -1,6 +1,6 @@
 /** `RemoteLoop`: a loop of any thread of this process, by its handle. */
 import type { Lane } from '../boundary/lane.js';
-import { invalidArgType, invalidArgValue, notExposed } from '../support/errors.js';
+import { invalidArgType, notExposed, otherProcess } from '../support/errors.js';
 import type { Callback } from './callback-queue.js';
 import { STOP } from './posts.js';
 import { repliesOfThread } from './replies.js';
@@ -106,8 +106,6 @@ function checkHandle(handle: RemoteHandle): number {
   if (typeof ioloop !== 'number' || typeof pid !== 'number') {
     throw invalidArgType('handle', handle, 'a handle of loop.remote()');
   }
-  if (pid !== process.pid) {
-    throw invalidArgValue('handle', handle, 'a handle of a loop of this process');
-  }
+  if (pid !== process.pid) throw otherProcess(pid);
   return ioloop;
 }

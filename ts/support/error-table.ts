@@ -81,6 +81,12 @@ export const table = {
     message: (name: string) =>
       `The event loop exposes no function ${show(name)}. Call expose() on it first, and pass its handle on afterwards`,
   },
+  ERR_IOLOOP_OTHER_PROCESS: {
+    base: 'IOLoopError',
+    message: (pid: number) =>
+      `The event loop belongs to process ${pid}: a loop cannot be used by other processes. ` +
+      'Make one in this process with new IOLoop(), and send it messages',
+  },
   ERR_IOLOOP_PROXY_HEADER: {
     base: 'IOLoopError',
     message: (why: string) =>
@@ -148,6 +154,12 @@ export const table = {
   ERR_IOLOOP_UNSUPPORTED: {
     base: 'IOLoopError',
     message: (what: string, instead: string) => `${what} is not supported here. ${instead}`,
+  },
+  ERR_IOLOOP_WORKERS: { base: 'IOLoopError', message: (message: string) => message },
+  ERR_IOLOOP_WORKERS_FAILED: {
+    base: 'IOLoopError',
+    message: (why: string) =>
+      `The workers have failed: ${why}. The cause of this error, or the output of the worker, says why`,
   },
 } as const satisfies Readonly<Record<string, Entry>>;
 

@@ -272,6 +272,22 @@ export function unsupported(what: string, instead: string): IOLoopError {
   return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);
 }
 
+/** A loop of another process, `pid`. */
+export function otherProcess(pid: number): IOLoopError {
+  return refusal('ERR_IOLOOP_OTHER_PROCESS', pid);
+}
+
+/** An operation that the state of a group of workers refuses. `message` has the state, and what to do. */
+export function workersState(message: string): IOLoopError {
+  return refusal('ERR_IOLOOP_WORKERS', message);
+}
+
+/** Workers that cannot begin, or have crashed too often. `why` is the end of a sentence. */
+export function workersFailed(why: string, cause: Error | null): IOLoopError {
+  const code = 'ERR_IOLOOP_WORKERS_FAILED';
+  return new IOLoopError(code, table[code].message(why), cause === null ? undefined : { cause });
+}
+
 /**
  * The failure of `syscall` with the negative `errno` of a native function. `hint` is appended to the
  * message.
