@@ -203,7 +203,8 @@ test('bind() and start(): nothing is accepted before', (t) =>
     other.bind(0, '127.0.0.1');
     t.deepEqual(other.addresses, []);
     other.start();
-    t.throws(() => other.start(2), { code: 'ERR_IOLOOP_UNSUPPORTED' });
+    t.throws(() => void other.start(2), { code: 'ERR_IOLOOP_SERVER' });
+    t.throws(() => void other.start(-1), { code: 'ERR_IOLOOP_SERVER' });
     const client = await connectTo(loop, addressOf(other));
     t.is((await client.readUntilClose()).length, 0);
     t.not(portOf(other), port);

@@ -12,13 +12,14 @@ const typings = compile('tsconfig.json');
 if (typings === null) process.exit(1);
 const { metafile } = await build({
   absWorkingDir: root,
-  // The sampler is the program of a worker, which finds it beside the bundle.
+  // The sampler and the program of a worker are found beside the bundle.
   entryPoints: {
     index: 'ts/index.ts',
     internal: 'ts/internal.ts',
     prometheus: 'ts/prometheus.ts',
     opentelemetry: 'ts/opentelemetry.ts',
     'stack-sampler': 'ts/loop/stack-sampler.ts',
+    'worker-program': 'ts/net/workers/worker-program.ts',
   },
   // Optional peers, which the program installs.
   external: ['prom-client', '@opentelemetry/api'],

@@ -35,6 +35,21 @@ export {
   type Resolver,
   type TCPClientOptions,
 } from './net/tcp-client.js';
+export { forkProcesses, type ForkProcessesOptions } from './net/workers/fork-processes.js';
+export type { Balance, ListenAddress, ServeWorkersOptions } from './net/workers/group-options.js';
+export type { RestartOptions } from './net/workers/restart-policy.js';
+export type { WorkerExit } from './net/workers/spawned.js';
+export { taskId } from './net/workers/task.js';
+export {
+  serveWorkers,
+  WorkerGroup,
+  type TaskState,
+  type WorkerGroupEvents,
+  type WorkerInfo,
+  type WorkerMetrics,
+} from './net/workers/worker-group.js';
+export type { WorkerFigures } from './net/workers/messages.js';
+export { defineWorker, type WorkerMain, type WorkerTask } from './net/workers/worker-task.js';
 export type { StopOptions, StreamHandler, TCPServerOptions } from './net/server-options.js';
 export { TCPServer } from './net/tcp-server.js';
 export {

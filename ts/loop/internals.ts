@@ -11,6 +11,7 @@ export interface LoopInternals {
   readonly guard: Guard;
   readonly io: LoopIO;
   readonly posts: Posts;
+  start(onStopped: () => void): void;
 }
 
 /** An `IOLoop`, without an import of it: `ioloop.ts` stands on files that need this one. */
@@ -40,4 +41,14 @@ export function ioOf(loop: Loop): LoopIO {
   if (internals === undefined) throw invalidArgType('loop', loop, 'an IOLoop');
   if (loop.closed) throw closedLoop();
   return internals.io;
+}
+
+/**
+ * Runs a loop of the package's own, which is not the current one between its turns: code of the program
+ * does not see it. `onStopped` is called after the last turn. To be ended by `loop.stop()`.
+ *
+ * @throws `EMFILE` and the like.
+ */
+export function runAside(loop: Loop, onStopped: () => void): void {
+  loop[INTERNALS].start(onStopped);
 }

@@ -6,6 +6,7 @@ import { invalidArgType, invalidArgValue, systemError } from '../support/errors.
 import { portNumber } from '../sockets/address.js';
 import { ipFamily } from '../sockets/ip-address.js';
 import { Socket } from '../sockets/socket.js';
+import { keyOf, rememberCall, takeInherited } from './workers/inherited.js';
 
 /** Options of {@link bindSockets}. */
 export interface BindOptions {
@@ -28,6 +29,9 @@ export interface BindOptions {
  *
  * The sockets have `SO_REUSEADDR`, those for IPv6 `IPV6_V6ONLY`.
  *
+ * In a process of {@link forkProcesses} or `TCPServer.start(n)`, the same call returns the sockets
+ * that the process has inherited, once.
+ *
  * Differs from Tornado: `address` is not resolved.
  *
  * @throws `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL` and other errors of the system;
@@ -42,11 +46,14 @@ export function bindSockets(
   const number = portNumber('port', port);
   checkOptions(options);
   const hosts = hostsOf(address, options.family);
+  const key = keyOf('tcp', number, address, options.family);
+  const inherited = takeInherited(key);
+  if (inherited !== null) return inherited;
   for (let attempt = 1; ; attempt += 1) {
     const sockets: Socket[] = [];
     try {
       for (const host of hosts) bindHost(sockets, host, number, options);
-      if (sockets.length > 0) return sockets;
+      if (sockets.length > 0) return rememberCall(key, sockets);
       throw systemError(-EADDRNOTAVAIL, 'bind', { address: String(address), port: number });
     } catch (error) {
       for (const socket of sockets) socket.close();
@@ -77,6 +84,9 @@ export function bindUnixSocket(path: string, options: BindUnixOptions = {}): Soc
   checkOptions(options);
   const { mode = 0o600, backlog = DEFAULT_BACKLOG } = options;
   checkInteger('mode', mode, 0, 0o7777);
+  const key = keyOf('unix', path);
+  const inherited = takeInherited(key)?.[0];
+  if (inherited !== undefined) return inherited;
   const isAbstract = path.startsWith('\0');
   if (!isAbstract) removeSocket(path);
   const socket = Socket.unix();
@@ -85,6 +95,7 @@ export function bindUnixSocket(path: string, options: BindUnixOptions = {}): Soc
     // Between bind and listen: no connection is possible before the mode is set.
     if (!isAbstract) chmodSync(path, mode);
     socket.listen(backlog);
+    rememberCall(key, [socket]);
     return socket;
   } catch (error) {
     socket.close();

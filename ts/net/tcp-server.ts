@@ -1,12 +1,13 @@
 /** `TCPServer`: a stream for each connection. */
 import type { SecureContextOptions, Server } from 'node:tls';
-import { serverState, unsupported } from '../support/errors.js';
+import { serverState } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { Socket } from '../sockets/socket.js';
 import { connectionClose, connectionOpen } from '../support/channels.js';
 import { debug } from '../support/debug-log.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
-import { guardOf } from '../loop/internals.js';
+import { INTERNALS } from '../support/internals.js';
+import { countersOf, guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
@@ -16,6 +17,7 @@ import { bindSockets, type BindOptions } from './bind.js';
 import { Connections } from './connections.js';
 import { GuardedHandler } from './guarded-handler.js';
 import { Listeners } from './listeners.js';
+import { addListening, removeListening } from './listening.js';
 import { Openings } from './openings.js';
 import {
   serverSettings,
@@ -25,6 +27,8 @@ import {
   type TCPServerOptions,
 } from './server-options.js';
 import { StreamQueue } from './stream-queue.js';
+import { forkProcesses, type ForkProcessesOptions } from './workers/fork-processes.js';
+import { taskId } from './workers/task.js';
 
 /**
  * A TCP server. Pass a `handleStream`, override that method, or iterate over the streams:
@@ -41,7 +45,7 @@ import { StreamQueue } from './stream-queue.js';
  * them at will. If `handleStream` returns, the stream stays as it is.
  *
  * Differs from Tornado: `handleStream` may be an option, the number of connections may be limited, and
- * {@link stop} can wait for them. There is one process.
+ * {@link stop} can wait for them.
  */
 export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** The loop of the server and its connections. */
@@ -57,12 +61,14 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly #openings: Openings;
   readonly #connections = new Connections((stream) => {
     this.#regulate();
+    this.#internals.onConnectionClosed?.();
     if (debug.enabled) debug('connection closed: %o', stream);
     if (connectionClose.hasSubscribers) {
       connectionClose.publish({ server: this, stream, error: stream.error });
     }
   });
   readonly #handler: GuardedHandler;
+  readonly #internals: ServerInternals = { onConnectionClosed: null };
   #stopped = false;
   /** Cancels the expectation that the loop runs. */
   #started: (() => void) | null = null;
@@ -102,6 +108,16 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** The number of open connections. */
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** The option of this name; Infinity without it. */
+  get maxConnections(): number {
+    return this.#settings.maxConnections;
+  }
+
+  /** Whether the server was stopped. */
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /**
@@ -154,20 +170,41 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   }
 
   /**
-   * Begins to accept on the sockets of {@link bind}.
+   * Begins to accept on the sockets of {@link bind}. With another number of `processes` than 1, as many
+   * processes accept on them, by {@link forkProcesses}; 0 or `null` stands for one per CPU. Each of them
+   * runs the program from its beginning, and the promise is resolved there. In the parent it never is:
    *
-   * @throws `ERR_IOLOOP_UNSUPPORTED` for more than one process: use `node:cluster`, or workers
-   * with `reusePort`; `ERR_IOLOOP_SERVER` after {@link stop}.
+   * ```js
+   * const server = new TCPServer(handleStream);
+   * server.bind(8888);
+   * await server.start(0);
+   * await IOLoop.current().start(); // in each of the processes
+   * ```
+   *
+   * Differs from Tornado: see {@link forkProcesses}.
+   *
+   * @throws `ERR_IOLOOP_SERVER` after {@link stop}, and with processes if {@link listen} was called; with
+   * processes further as {@link forkProcesses}.
    */
-  start(processes = 1): void {
+  start(): void;
+  start(processes: number | null, options?: ForkProcessesOptions): Promise<void>;
+  start(processes: number | null = 1, options: ForkProcessesOptions = {}): Promise<void> {
     this.#assertNotStopped();
-    if (processes !== 1) {
-      throw unsupported(
-        'start() with several processes',
-        'Use node:cluster, or workers that each listen with reusePort',
+    if (processes === 1) {
+      this.addSockets(this.#listeners.takeBound());
+      return Promise.resolve();
+    }
+    if (this.#listeners.listening) {
+      throw serverState(
+        'The server listens already. Call bind() instead of listen() before start(n)',
       );
     }
-    this.addSockets(this.#listeners.takeBound());
+    const sockets = this.#listeners.bound;
+    const started = forkProcesses(processes, { ...options, sockets });
+    const bound = this.#listeners.takeBound();
+    // In the parent the sockets are those of the processes.
+    if (taskId() !== null) this.addSockets(bound);
+    return started.then(nothing);
   }
 
   /** Accepts on listening sockets, which the server owns from now on. */
@@ -180,32 +217,58 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#assertNotStopped();
     const isEarly = this.#isIterated() && !this.#iterated;
     this.#listeners.add(socket, isEarly ? this.#onWaiting : null);
+    addListening(this);
     if (debug.enabled) debug('listen: %o', this);
     this.#started ??= expectToRun(this.loop, 'A TCPServer that listens');
     this.#regulate();
   }
 
   /**
-   * Stops listening at once. Connections stay open. With `drain`, resolves when all of them are
-   * closed; when `timeout` expires or `signal` aborts, closes the others and resolves as well. May
-   * be called again.
+   * Serves a connected socket, which the server owns from now on, as one that it has accepted: one that
+   * was attached from another thread, or inherited. Also beyond `maxConnections`, and without
+   * listening. A socket that is not connected (any more) is closed.
+   *
+   * @throws `ERR_IOLOOP_SERVER` after {@link stop}, and the errors of {@link IOStream}. The socket is
+   * still the caller's then.
+   */
+  addConnection(socket: Socket): void {
+    this.#assertNotStopped();
+    const address = socket.remoteAddress;
+    if (address === null) {
+      socket.close();
+      return;
+    }
+    addListening(this);
+    countersOf(this.loop).accepted += 1;
+    this.#onAccept(socket, address);
+  }
+
+  /**
+   * Stops listening at once. Connections stay open. With `drain`, accepts those in the backlog before,
+   * and resolves when all of them are closed; when `timeout` expires or `signal` aborts, closes the
+   * others and resolves as well. May be called again.
    *
    * Rejects with `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` for its options.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkWait(options);
+    if (options.drain !== true) {
+      this.#stopNow();
+      return;
+    }
+    this.#acceptRest();
     this.#stopListening();
-    if (options.drain !== true) return;
     try {
       await limited(this.loop, options, 'stop', () => this.#connections.drained());
     } catch {
       this.#connections.close();
     }
+    this.#openings.stop();
   }
 
   /** Stops, and closes each connection after its bytes are sent, or after 1 s. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopListening();
+    this.#stopNow();
     await this.#connections.end(DISPOSE_TIMEOUT);
   }
 
@@ -231,7 +294,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
         yield stream;
       }
     } finally {
-      this.#stopListening();
+      this.#stopNow();
     }
   }
 
@@ -243,6 +306,11 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   /** @internal For `util.inspect`. */
   [INSPECT](): object {
     return viewOf(this, #openings in this ? this.#view() : {}, { hidden: ['loop', 'tlsServer'] });
+  }
+
+  /** @internal For the workers of a group. */
+  get [INTERNALS](): ServerInternals {
+    return this.#internals;
   }
 
   #view(): object {
@@ -301,19 +369,41 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     this.#listeners.regulate(isFull, isUntaken);
   }
 
+  /** Accepts what is in the backlogs, up to `maxConnections`, before the server stops. */
+  #acceptRest(): void {
+    if (this.#isIterated() && !this.#iterated) {
+      this.#accepted.close();
+      return;
+    }
+    this.#listeners.acceptAll();
+    this.#accepted.end();
+  }
+
+  /** Stops, and closes the connections that are not open, or not taken. */
+  #stopNow(): void {
+    this.#stopListening();
+    this.#accepted.close();
+    this.#openings.stop();
+  }
+
   #stopListening(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    removeListening(this);
     if (debug.enabled) debug('stop listening: %o', this);
     this.#started?.();
     this.#listeners.close();
-    this.#accepted.close();
-    this.#openings.stop();
   }
 
   #assertNotStopped(): void {
     if (this.#stopped) throw serverState('The server was stopped. Make another one');
   }
+}
+
+/** What the rest of the package sets. */
+interface ServerInternals {
+  /** Called after each close of a connection. */
+  onConnectionClosed: (() => void) | null;
 }
 
 /** Streams that wait for the iterator; further connections wait in the backlog. */
@@ -333,3 +423,5 @@ function setNodelay(connection: Socket): void {
     if (!('syscall' in (error as Error))) throw error;
   }
 }
+
+function nothing(): void {}

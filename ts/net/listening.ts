@@ -1,0 +1,36 @@
+/** The servers of this thread that accept connections: those that a drain has to stop. */
+import type { StopOptions } from './server-options.js';
+
+/** A `TCPServer`, without an import of it. */
+export interface ListeningServer {
+  readonly connections: number;
+  stop(options: StopOptions): Promise<void>;
+}
+
+const servers = new Set<ListeningServer>();
+
+/** `server` accepts connections from now on. */
+export function addListening(server: ListeningServer): void {
+  servers.add(server);
+}
+
+/** `server` was stopped. */
+export function removeListening(server: ListeningServer): void {
+  servers.delete(server);
+}
+
+/** Their open connections. */
+export function countConnections(): number {
+  let count = 0;
+  for (const server of servers) count += server.connections;
+  return count;
+}
+
+/**
+ * Stops all servers of this thread, which accept what is in their backlogs before this returns.
+ * Resolves when their connections are closed, after `timeout` seconds at the latest.
+ */
+export async function drainServers(timeout: number): Promise<void> {
+  const stopped = Array.from(servers, (server) => server.stop({ drain: true, timeout }));
+  await Promise.all(stopped);
+}
