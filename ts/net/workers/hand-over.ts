@@ -29,7 +29,7 @@ export class HandOver {
   readonly #loop = new IOLoop({ makeCurrent: false });
   readonly #acceptors: readonly Acceptor[];
   readonly #choose: Balancer<Share>;
-  /** The workers that take connections. */
+  /** The workers that take connections, in the order of their tasks. */
   readonly #shares: Share[] = [];
   /** By worker, until it has ended. */
   readonly #byRun = new Map<WorkerRun, Share>();
@@ -63,6 +63,7 @@ export class HandOver {
     const share = new Share(run, capacity);
     this.#byRun.set(run, share);
     this.#shares.push(share);
+    this.#shares.sort((one, other) => one.run.taskId - other.run.taskId);
     this.#distribute();
   }
 
