@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { ADDRESS_BYTES, ADDRESS_TEXT, attach, ATTACH_CLOSED, ATTACH_TAKEN, ATTACH_UNKNOWN, backend, closeAtEnd, COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_LATENESS, COMPLETED_READY, COMPLETED_RECEIVED, completionCapacity, CONNECTED, CONNECTING, detach, detachAgain, detachedCount, FAMILY_IPV4, FAMILY_IPV6, FAMILY_UNIX, fdAdopt, fdClose, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LANE_ARMED, LANE_DRAINED, LANE_ONE_RECORD, LANE_RECORDS, LANE_REFUSED, LANE_STATE, LANE_UNITS, laneAppend, laneFlush, laneLimit, laneMemory, laneOpen, laneResolve, laneWake, LARGEST_RECORD, loopAwaitPosts, loopClose, loopClosePosts, loopDeregister, loopExpose, loopIsRegistered, loopOpen, loopPosted, loopRebuilds, loopRegister, loopRemote, loopReply, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTakeManyPosts, loopTakePosts, loopTurn, loopUnexpose, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, READY_ERROR, READY_HANG_UP, READY_PRI, READY_READ, READY_READ_CLOSED, READY_STALE, READY_WORDS, READY_WRITE, RECORD_FD, RECORD_LENGTH, RECORD_MODE, RECORD_NEXT, RECORD_OFFSET, RECORD_RESULT, RECORD_WORDS, repliesAwait, repliesOpen, repliesTake, repliesTakeMany, REPLY_CLOSED, REPLY_NOT_EXPOSED, REPLY_RETURNED, REPLY_THROWN, SEND_ALL_BUFFERS, sendAll, sendBatch, SHUTDOWN_BOTH, SHUTDOWN_READ, SHUTDOWN_WRITE, socketAccept, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketLocalAddress, socketOpen, socketOptionNames, socketPair, socketPeerAddress, socketRecv, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMISSION_WORDS, SUBMIT_ARM, SUBMIT_CANCEL, SUBMIT_DRAINED, SUBMIT_OPERATIONS, TURN_ALARMED, TURN_MORE, TURN_POSTS, watchdogAnswer, watchdogBlocked, watchdogSample, watchdogStart, watchdogStop } = nativeBinding
+const { ADDRESS_BYTES, ADDRESS_TEXT, attach, ATTACH_CLOSED, ATTACH_TAKEN, ATTACH_UNKNOWN, backend, closeAtEnd, COMPLETED_DUE, COMPLETED_ERRNO, COMPLETED_HEADER, COMPLETED_LATENESS, COMPLETED_READY, COMPLETED_RECEIVED, completionCapacity, CONNECTED, CONNECTING, detach, detachAgain, detachedCount, FAMILY_IPV4, FAMILY_IPV6, FAMILY_UNIX, fdAdopt, fdClose, fdDuplicate, fdIdentify, fdIs, fdKind, fdRead, fdWrite, HAS_PRIORITY, IDENTITY_WORDS, INTEREST_EDGE, INTEREST_VERIFY, KIND_MESSAGES, KIND_RECORDS, KIND_STREAM, KIND_TCP, LANE_ARMED, LANE_DRAINED, LANE_ONE_RECORD, LANE_RECORDS, LANE_REFUSED, LANE_STATE, LANE_UNITS, laneAppend, laneFlush, laneLimit, laneMemory, laneOpen, laneResolve, laneWake, LARGEST_RECORD, loopAwaitPosts, loopClose, loopClosePosts, loopDeregister, loopExpose, loopIsRegistered, loopOpen, loopPosted, loopRebuilds, loopRegister, loopRemote, loopReply, loopReregister, loopSleep, loopStart, loopStop, loopSubmit, loopTakeManyPosts, loopTakePosts, loopTurn, loopUnexpose, loopVerify, MODE_FILE, MODE_RECEIVE, MODE_STREAM, NOT_RECEIVED, READY_ERROR, READY_HANG_UP, READY_PRI, READY_READ, READY_READ_CLOSED, READY_STALE, READY_WORDS, READY_WRITE, RECORD_FD, RECORD_LENGTH, RECORD_MODE, RECORD_NEXT, RECORD_OFFSET, RECORD_RESULT, RECORD_WORDS, repliesAwait, repliesOpen, repliesTake, repliesTakeMany, REPLY_CLOSED, REPLY_NOT_EXPOSED, REPLY_RETURNED, REPLY_THROWN, SEND_ALL_BUFFERS, sendAll, sendBatch, SHUTDOWN_BOTH, SHUTDOWN_READ, SHUTDOWN_WRITE, socketAccept, socketBind, socketConnect, socketConnected, socketGetOption, socketListen, socketLocalAddress, socketOpen, socketOptionNames, socketPair, socketPeerAddress, socketRecv, socketRefuseNew, socketSend, socketSetOption, socketShutdown, socketTakeError, SUBMISSION_WORDS, SUBMIT_ARM, SUBMIT_CANCEL, SUBMIT_DRAINED, SUBMIT_OPERATIONS, TURN_ALARMED, TURN_MORE, TURN_POSTS, watchdogAnswer, watchdogBlocked, watchdogSample, watchdogStart, watchdogStop } = nativeBinding
 export { ADDRESS_BYTES }
 export { ADDRESS_TEXT }
 export { attach }
@@ -799,6 +799,7 @@ export { FAMILY_IPV6 }
 export { FAMILY_UNIX }
 export { fdAdopt }
 export { fdClose }
+export { fdDuplicate }
 export { fdIdentify }
 export { fdIs }
 export { fdKind }
@@ -894,6 +895,7 @@ export { socketOptionNames }
 export { socketPair }
 export { socketPeerAddress }
 export { socketRecv }
+export { socketRefuseNew }
 export { socketSend }
 export { socketSetOption }
 export { socketShutdown }
