@@ -574,7 +574,7 @@ export declare const TURN_POSTS: number
  * Answers a question: the function that blocks and the stack, or the reason why there is none. A
  * thread that a debugger has paused is not blocked: `held` drops the report.
  */
-export declare function watchdogAnswer(question: number, place: string | undefined | null, stack: string | undefined | null, reason: string | undefined | null, held: boolean): void
+export declare function watchdogAnswer(question: number, place: string | undefined | null, stack: string | undefined | null, origin: string | undefined | null, reason: string | undefined | null, held: boolean): void
 
 /** Whether the block of this question goes on. The thread that asks may have paused it. */
 export declare function watchdogBlocked(question: number): boolean
@@ -591,14 +591,15 @@ export declare function watchdogSample(ask: (arg0: number) => void): void
 
 /**
  * Watches the loop of this thread from now on, with a threshold in seconds. `action` is `log`,
- * `kill` or `report`; only `report` calls `report(seconds, place, stack, reason)`, on this thread.
- * `hasStack` means that the sampler can pause this thread.
+ * `kill` or `report`; each calls `report(seconds, place, stack, origin, reason, systemCall,
+ * isExact)`, on this thread. `isMainThread` means that the sampler can pause this thread. `own` is the folder of this
+ * package.
  *
  * # Errors
  *
  * Thrown: the process has no libuv; the thread cannot start.
  */
-export declare function watchdogStart(seconds: number, action: string, hasStack: boolean, report: (arg0: number, arg1?: string | undefined | null, arg2?: string | undefined | null, arg3?: string | undefined | null) => void): ExternalObject<Watched>
+export declare function watchdogStart(seconds: number, action: string, isMainThread: boolean, own: string, report: (arg0: number, arg1: string | undefined | null, arg2: string | undefined | null, arg3: string | undefined | null, arg4: string | undefined | null, arg5: string | undefined | null, arg6: boolean) => void): ExternalObject<Watched>
 
 /** Ends the watch. A report that is under way may still come. */
 export declare function watchdogStop(watched: ExternalObject<Watched>): void

@@ -36,6 +36,7 @@ export const METRICS: readonly MetricRow[] = [
     (m) => m.postsRefused,
   ),
   counter('post_wakeups', 'Wake-ups by calls of other threads', (m) => m.postWakeups),
+  counter('blocks', 'Blocks that the watchdog has reported', (m) => m.blocks),
   counter('active', 'Time in which the thread was active', (m) => m.activeSeconds, 'seconds'),
   counter('idle', 'Time in which the thread was waiting', (m) => m.idleSeconds, 'seconds'),
   counter('busy', 'Time in turns', (m) => m.timings?.busySeconds, 'seconds'),

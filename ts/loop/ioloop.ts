@@ -2,7 +2,7 @@
 import { native } from '../boundary/native.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
-import { callbackError } from '../support/channels.js';
+import { callbackError, loopBlocked } from '../support/channels.js';
 import {
   checkFunction,
   checkOptions,
@@ -93,7 +93,9 @@ export class IOLoop implements AsyncDisposable {
   readonly #time!: () => number;
   readonly #driver!: Driver;
   readonly #turns!: Turns;
-  readonly #watchdog = new Watchdog();
+  readonly #watchdog = new Watchdog((report) => {
+    if (loopBlocked.hasSubscribers) loopBlocked.publish({ loop: this, report });
+  });
   #closed = false;
   /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
@@ -647,7 +649,7 @@ export class IOLoop implements AsyncDisposable {
    * addition per batch or per system call. Works on a closed loop as well.
    */
   metrics(): LoopMetrics {
-    return metricsOf(this.#turns);
+    return metricsOf(this.#turns, this.#watchdog.blocks);
   }
 
   /**
@@ -680,9 +682,9 @@ export class IOLoop implements AsyncDisposable {
    * - `action` a function: called once per block, as a callback of the loop, when the block is over,
    *   in the async context of this call. Its failure goes to {@link handleCallbackException}.
    *
-   * Not a block: the time in which the process is stopped (SIGSTOP) or the machine sleeps, and a
-   * debugger that has paused the program. On a machine without CPU to spare a report may be late, and
-   * a turn that waits for the CPU counts as blocked.
+   * Not a block: the time in which the process is stopped (SIGSTOP) or the machine sleeps, that in
+   * which the thread waits for a CPU (Linux), and a debugger that has paused the program. On a machine
+   * without CPU to spare a report may be late.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless `seconds` is above 0 and finite;
    * `ERR_IOLOOP_UNSUPPORTED` on Bun and Deno; `ERR_IOLOOP_CLOSED`.
@@ -701,11 +703,11 @@ export class IOLoop implements AsyncDisposable {
    * ends the watch.
    *
    * The stack is taken by the inspector, from a worker that exists while a loop of the main thread has
-   * a threshold. Without a stack the report says why:
-   *
-   * - The thread is in a native function, such as `fs.readFileSync`. A second report has the stack as
-   *   soon as JavaScript runs again.
-   * - The loop belongs to a worker.
+   * a threshold. If the thread belongs to a worker, or is in a native function such as
+   * `fs.readFileSync`, the stack is sampled, as profilers do: it has the lines where the functions
+   * begin, and the report has the system call. Samples need Linux on x86-64 or ARM64. Elsewhere the
+   * report of a native function says that there is no stack, and a second one has the stack as soon as
+   * JavaScript runs again; that of a worker has none.
    *
    * If {@link logStack} is overridden, it is called instead, when the block is over. Otherwise as
    * {@link setBlockingSignalThreshold}.

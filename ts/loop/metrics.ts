@@ -45,6 +45,8 @@ export interface LoopMetrics {
   readonly postsRefused: number;
   /** Wake-ups by calls of other threads. At most one between two turns. */
   readonly postWakeups: number;
+  /** Blocks that the watchdog has reported; see `setBlockingLogThreshold()`. Counted after the block. */
+  readonly blocks: number;
   /** Seconds in which Node's loop on this thread was active: `eventLoopUtilization()` of Node. */
   readonly activeSeconds: number;
   /** Seconds in which Node's loop on this thread was waiting. */
@@ -92,8 +94,8 @@ export interface CountingParts {
   readonly timings: Timings | null;
 }
 
-/** The metrics of a loop with these parts. */
-export function metricsOf(parts: CountingParts): LoopMetrics {
+/** The metrics of a loop with these parts, after this many blocks. */
+export function metricsOf(parts: CountingParts, blocks: number): LoopMetrics {
   const { callbacks, timeouts, sources, io, postCounts } = parts;
   const { active, idle } = performance.eventLoopUtilization();
   return Object.freeze({
@@ -113,6 +115,7 @@ export function metricsOf(parts: CountingParts): LoopMetrics {
     postsRun: postCounts.run,
     postsRefused: postCounts.refused,
     postWakeups: postCounts.wakes,
+    blocks,
     activeSeconds: active / 1e3,
     idleSeconds: idle / 1e3,
     callbacksQueued: callbacks.size,

@@ -4,7 +4,8 @@
  *
  * A session of the inspector pauses the main thread at its next check for interrupts: in a loop, in
  * a regular expression and in `Atomics.wait()` at once, in a native function when that returns. The
- * thread is paused for the time of one message.
+ * thread is paused for the time of two messages, and asked where its function was handed to the loop:
+ * `origins.ts` has that in debug mode.
  *
  * | State of a question | Next |
  * | --- | --- |
@@ -17,9 +18,14 @@ import { native } from '../boundary/native.js';
 /** Milliseconds from the answer to the pause within which the thread has to be paused. */
 const PAUSE_LIMIT = 250;
 
+/** Milliseconds. */
+const ORIGIN_LIMIT = 20;
+
 interface Answer {
   readonly place: string | null;
   readonly stack: string | null;
+  /** Where the function was handed to the loop, in debug mode. */
+  readonly origin: string | null;
   readonly reason: string | null;
   readonly isHeld: boolean;
 }
@@ -28,8 +34,8 @@ let last: Promise<void> = Promise.resolve();
 
 native.watchdogSample((question) => {
   last = last.then(async () => {
-    const { place, stack, reason, isHeld } = await take(question);
-    native.watchdogAnswer(question, place, stack, reason, isHeld);
+    const { place, stack, origin, reason, isHeld } = await take(question);
+    native.watchdogAnswer(question, place, stack, origin, reason, isHeld);
   });
 });
 
@@ -58,8 +64,25 @@ function take(question: number): Promise<Answer> {
           if (!isEnabled) end({ ...NOTHING, isHeld: true });
           if (isDone) return;
           const isBlocked = native.watchdogBlocked(question);
-          session.post('Debugger.resume');
-          end(isBlocked ? describe(params.callFrames, urls) : MISSED);
+          const top = params.callFrames[0];
+          if (!isBlocked || top === undefined) {
+            session.post('Debugger.resume');
+            end(MISSED);
+            return;
+          }
+          const { callFrameId } = top;
+          const expression = `globalThis[Symbol.for('ioloop.origin')]?.() ?? null`;
+          session.post(
+            'Debugger.evaluateOnCallFrame',
+            { callFrameId, expression, silent: true, timeout: ORIGIN_LIMIT },
+            (_error, reply) => {
+              const { result } = (reply ?? {}) as Partial<Debugger.EvaluateOnCallFrameReturnType>;
+              const value: unknown = result?.value;
+              const origin = typeof value === 'string' ? value : null;
+              session.post('Debugger.resume');
+              end({ ...describe(params.callFrames, urls), origin });
+            },
+          );
         },
       );
       // Both at once: a function that returns soon must not return between the two.
@@ -100,5 +123,5 @@ function describe(
 /** The folder of this package's modules. */
 const OWN = new URL('.', import.meta.url).href;
 
-const NOTHING: Answer = { place: null, stack: null, reason: null, isHeld: false };
+const NOTHING: Answer = { place: null, stack: null, origin: null, reason: null, isHeld: false };
 const MISSED: Answer = { ...NOTHING, reason: 'the block was over before JavaScript was reached' };

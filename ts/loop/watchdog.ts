@@ -18,17 +18,35 @@ import { hasLibuv } from './driver.js';
 
 /** A block of the loop, for the action of `IOLoop.setBlockingSignalThreshold()`. */
 export interface BlockedReport {
-  /** How long the loop was blocked, in seconds; at least the threshold. */
+  /**
+   * How long the loop was blocked, in seconds; at least the threshold. Without the time in which its
+   * thread waited for a CPU (Linux).
+   */
   readonly seconds: number;
   /**
    * The function that blocked, with its place: `name (url:line:column)`. It is the outermost function
-   * of the program in {@link stack}. `null` if there is no stack.
+   * of the program in {@link stack}. `null` if there is none.
    */
   readonly culprit: string | null;
   /** The JavaScript stack of the thread during the block, innermost function first. */
   readonly stack: string | null;
+  /**
+   * In debug mode, where the function was handed to the loop: `timeout name, registered at function
+   * (url:line:column)`. `null` otherwise, and if {@link isExact} is false.
+   */
+  readonly origin: string | null;
   /** Why there is no stack; `null` if there is one. */
   readonly reason: string | null;
+  /**
+   * The system call that the thread was in, as `read of descriptor 23`, if it was in a native
+   * function. `null` otherwise, and where it is not known (macOS).
+   */
+  readonly systemCall: string | null;
+  /**
+   * Whether the lines of the stack are those that ran. Otherwise they are those where the functions
+   * begin: the stack was sampled, because the thread is a worker or was in a native function.
+   */
+  readonly isExact: boolean;
 }
 
 /** What follows a block: see the binding. */
@@ -40,17 +58,30 @@ interface Settings {
 }
 
 /** Writes a report to the console, in the words of the binding's `report.rs`. */
-export function logReport({ seconds, culprit, stack, reason }: BlockedReport): void {
+export function logReport(report: BlockedReport): void {
+  const { seconds, culprit, stack, origin, reason, systemCall, isExact } = report;
   const place = culprit === null ? '' : ` in ${culprit}`;
-  const rest = stack === null ? `; no stack: ${reason ?? 'unknown'}` : `\n${stack}`;
-  console.error('IOLoop blocked for %s seconds%s%s', seconds.toFixed(3), place, rest);
+  const call = systemCall === null ? '' : `, in the system call ${systemCall}`;
+  const from = origin === null ? '' : `; ${origin}`;
+  const note = isExact ? '' : '; functions by their first line';
+  const rest = stack === null ? `; no stack: ${reason ?? 'unknown'}` : `${note}\n${stack}`;
+  console.error('IOLoop blocked for %s seconds%s', seconds.toFixed(3), place + call + from + rest);
 }
 
 /** Watches one loop. */
 export class Watchdog {
+  /** The blocks that were reported. */
+  blocks = 0;
+
+  readonly #onBlocked: (report: BlockedReport) => void;
   #settings: Settings | null = null;
   #watch: NativeWatch | null = null;
   #isRunning = false;
+
+  /** `onBlocked` is called after a block, before the action. */
+  constructor(onBlocked: (report: BlockedReport) => void) {
+    this.#onBlocked = onBlocked;
+  }
 
   /**
    * Watches with these settings from now on, or from the start of the loop.
@@ -88,15 +119,24 @@ export class Watchdog {
   readonly #begin = (): void => {
     if (this.#settings === null || !this.#isRunning || this.#watch !== null) return;
     const { seconds, action } = this.#settings;
-    const name = typeof action === 'string' ? action : 'report';
     this.#watch = native.watchdogStart(
       seconds,
-      name,
+      typeof action === 'string' ? action : 'report',
       isMainThread,
-      (duration, culprit = null, stack = null, reason = null) => {
-        if (typeof action === 'function') {
-          action({ seconds: duration, culprit, stack, reason });
-        }
+      OWN_FOLDER,
+      (duration, culprit, stack, origin, reason, systemCall, isExact) => {
+        this.blocks += 1;
+        const report = Object.freeze({
+          seconds: duration,
+          culprit: culprit ?? null,
+          stack: stack ?? null,
+          origin: origin ?? null,
+          reason: reason ?? null,
+          systemCall: systemCall ?? null,
+          isExact,
+        });
+        this.#onBlocked(report);
+        if (typeof action === 'function') action(report);
       },
     );
   };
@@ -106,6 +146,9 @@ export class Watchdog {
     this.#watch = null;
   }
 }
+
+/** The places of this package's functions begin with it. */
+const OWN_FOLDER = new URL('.', import.meta.url).href;
 
 /** The worker that takes stacks. Only the main thread has one: its stack is the one that can be taken. */
 const Sampler = {

@@ -18,3 +18,6 @@ export const callbackError = diagnostics.channel('ioloop:callback:error');
 
 /** In debug mode, code of the program has taken long: `{ loop, origin, isStep, seconds }`. */
 export const slowCallback = diagnostics.channel('ioloop:callback:slow');
+
+/** A block of a watched loop is over: `{ loop, report }`. */
+export const loopBlocked = diagnostics.channel('ioloop:loop:blocked');

@@ -15,7 +15,8 @@
 //! What JavaScript calls once per message, connection or turn is a `glue!` (`glue.rs`); all else is
 //! `#[napi]`. Both stand at the function itself.
 //!
-//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs` and `watchdog/pulse.rs`.
+//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs`, and in `pulse.rs`, `probe.rs`,
+//! `facts.rs` and `v8.rs` of `watchdog/`.
 #![deny(unsafe_code)]
 // `#[napi]` owns the values that JavaScript passes.
 #![expect(

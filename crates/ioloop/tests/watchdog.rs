@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ioloop::watchdog::{
-    ANSWER_LIMIT, AttentiveClock, Case, LEAD, LONGEST_STEP, Patience, Pulse, Sampler, Step,
-    Verdict, Watch,
+    ANSWER_LIMIT, AttentiveClock, Case, CodeMap, Function, LEAD, LONGEST_STEP, Patience, Pulse,
+    Sampler, Starvation, Step, Verdict, Watch,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -77,10 +77,13 @@ fn the_first_look_begins_the_threshold() {
 fn a_pause_of_the_looking_thread_counts_as_one_step() {
     let mut clock = AttentiveClock::default();
     let mut watch = Watch::new(100 * MS);
-    assert_eq!(clock.advance(1_000 * MS), Duration::ZERO);
-    assert_eq!(watch.look(clock.advance(1_001 * MS), STUCK), Verdict::Alive);
+    assert_eq!(clock.advance(1_000 * MS, Duration::ZERO), Duration::ZERO);
+    assert_eq!(
+        watch.look(clock.advance(1_001 * MS, Duration::ZERO), STUCK),
+        Verdict::Alive
+    );
     // Stopped for an hour, and continued: the loop had no chance to make progress either.
-    let after = clock.advance(3_600_000 * MS);
+    let after = clock.advance(3_600_000 * MS, Duration::ZERO);
     assert_eq!(after, MS + LONGEST_STEP);
     assert_eq!(watch.look(after, STUCK), Verdict::Quiet(LONGEST_STEP));
 }
@@ -88,10 +91,10 @@ fn a_pause_of_the_looking_thread_counts_as_one_step() {
 #[test]
 fn a_clock_that_goes_back_stands_still() {
     let mut clock = AttentiveClock::default();
-    clock.advance(10 * MS);
-    assert_eq!(clock.advance(15 * MS), 5 * MS);
-    assert_eq!(clock.advance(2 * MS), 5 * MS);
-    assert_eq!(clock.advance(4 * MS), 7 * MS);
+    clock.advance(10 * MS, Duration::ZERO);
+    assert_eq!(clock.advance(15 * MS, Duration::ZERO), 5 * MS);
+    assert_eq!(clock.advance(2 * MS, Duration::ZERO), 5 * MS);
+    assert_eq!(clock.advance(4 * MS, Duration::ZERO), 7 * MS);
 }
 
 #[test]
@@ -118,7 +121,8 @@ fn late() -> (Case<&'static str>, Duration) {
     let mut case = asked(Patience::DuringBlock);
     let late = 200 * MS + ANSWER_LIMIT;
     assert_eq!(case.look(late.saturating_sub(MS), STUCK), Step::Wait);
-    assert_eq!(case.look(late, STUCK), Step::Report(late, None));
+    assert_eq!(case.look(late, STUCK), Step::Sample);
+    assert_eq!(case.sampled(None), Step::Report(late, None));
     (case, late)
 }
 
@@ -134,7 +138,8 @@ fn without_a_sampler_a_block_is_reported_at_the_threshold() {
     let mut case: Case<()> = Case::new(200 * MS, Sampler::Absent, Patience::DuringBlock);
     assert_eq!(case.look(Duration::ZERO, STUCK), Step::Wait);
     assert_eq!(case.look(199 * MS, STUCK), Step::Wait);
-    assert_eq!(case.look(200 * MS, STUCK), Step::Report(200 * MS, None));
+    assert_eq!(case.look(200 * MS, STUCK), Step::Sample);
+    assert_eq!(case.sampled(None), Step::Report(200 * MS, None));
     assert_eq!(case.look(210 * MS, STUCK), Step::Wait);
 }
 
@@ -172,6 +177,8 @@ fn a_late_answer_supplements_the_report() {
 #[test]
 fn a_patient_report_waits_for_the_end_of_the_block() {
     let mut case = asked(Patience::AfterBlock);
+    assert_eq!(case.look(200 * MS + ANSWER_LIMIT, STUCK), Step::Sample);
+    assert_eq!(case.sampled(None), Step::Wait);
     assert_eq!(case.look(5_000 * MS, STUCK), Step::Wait);
     assert_eq!(case.look(5_010 * MS, moved(8)), Step::Wait);
     let end = 5_000 * MS + ANSWER_LIMIT;
@@ -213,4 +220,103 @@ fn a_short_threshold_is_asked_at_its_half() {
     assert_eq!(case.look(Duration::ZERO, STUCK), Step::Wait);
     assert_eq!(case.look(9 * MS, STUCK), Step::Wait);
     assert_eq!(case.look(10 * MS, STUCK), Step::Ask);
+}
+
+#[test]
+fn without_an_answer_the_report_has_the_sample() {
+    for patience in [Patience::DuringBlock, Patience::AfterBlock] {
+        let mut case = asked(patience);
+        let late = 200 * MS + ANSWER_LIMIT;
+        assert_eq!(case.look(late, STUCK), Step::Sample);
+        let reported = case.sampled(Some("sample"));
+        assert_eq!(reported, Step::Report(late, Some("sample")));
+        // The answer comes when the native function has returned: the report has a stack already.
+        case.answer("stack");
+        assert_eq!(case.look(900 * MS, STUCK), Step::Wait);
+    }
+}
+
+#[test]
+fn nothing_is_sampled_after_the_block() {
+    let mut case = asked(Patience::DuringBlock);
+    assert_eq!(case.look(205 * MS, STUCK), Step::Wait);
+    assert_eq!(case.look(206 * MS, moved(8)), Step::Wait);
+    let reported = case.look(230 * MS, moved(9));
+    assert_eq!(reported, Step::Report(205 * MS, None));
+    assert_eq!(case.sampled(Some("sample")), Step::Wait);
+}
+
+#[test]
+fn the_time_in_which_the_thread_waits_for_a_cpu_does_not_count() {
+    let mut clock = AttentiveClock::default();
+    assert_eq!(clock.advance(Duration::ZERO, 7 * MS), Duration::ZERO);
+    assert_eq!(clock.advance(10 * MS, 11 * MS), 6 * MS);
+    // The system counts a long wait when it ends.
+    assert_eq!(clock.advance(20 * MS, 11 * MS), 16 * MS);
+    assert_eq!(clock.advance(30 * MS, 36 * MS), MS);
+    // Both threads have waited: nothing is left out twice.
+    assert_eq!(clock.advance(530 * MS, 486 * MS), MS + LONGEST_STEP);
+}
+
+#[test]
+fn a_wait_for_a_cpu_is_known_before_it_ends() {
+    let mut starvation = Starvation::default();
+    let never = || unreachable!("it has used the CPU");
+    assert_eq!(starvation.at(Duration::ZERO, 5 * MS, MS, never), 5 * MS);
+    assert_eq!(starvation.at(10 * MS, 5 * MS, 9 * MS, never), 5 * MS);
+    assert_eq!(starvation.at(20 * MS, 5 * MS, 9 * MS, || true), 15 * MS);
+    assert_eq!(starvation.at(30 * MS, 5 * MS, 9 * MS, || true), 25 * MS);
+    // The system has counted the same wait.
+    assert_eq!(starvation.at(40 * MS, 27 * MS, 10 * MS, never), 27 * MS);
+    // A thread that sleeps in a system call waits for no CPU.
+    assert_eq!(starvation.at(50 * MS, 27 * MS, 10 * MS, || false), 27 * MS);
+}
+
+#[test]
+fn code_is_found_by_any_address_in_it() {
+    let mut map = CodeMap::default();
+    map.add(100, 20, "JS:~culprit file:///a b/c.mjs:5:17");
+    map.add(200, 8, "LazyCompile:*get name /srv/app.js:1:2");
+    map.add(300, 8, "Script:~ file:///main.mjs:1:1");
+    map.add(400, 8, "Builtin:ArrayMap");
+    let culprit = Function {
+        name: "culprit",
+        place: "file:///a b/c.mjs:5:17",
+    };
+    assert_eq!(map.find(99), None);
+    assert_eq!(map.find(100), Some(culprit));
+    assert_eq!(map.find(120), Some(culprit), "a return address");
+    assert_eq!(map.find(121), None);
+    assert_eq!(
+        map.find(205).map(|function| function.name),
+        Some("get name")
+    );
+    assert_eq!(map.find(300).map(|function| function.name), Some(""));
+    assert_eq!(map.find(404), None);
+    assert_eq!(map.len(), 3);
+}
+
+#[test]
+fn code_that_moves_is_found_at_its_new_address() {
+    let mut map = CodeMap::default();
+    map.add(100, 20, "JS:~first a.js:1:1");
+    map.add(200, 20, "JS:~second a.js:2:1");
+    map.relocate(100, 190);
+    assert_eq!(map.moves(), 1);
+    assert_eq!(map.find(100), None);
+    assert_eq!(map.find(195).map(|function| function.name), Some("first"));
+    assert_eq!(map.find(215), None, "its memory is in use for the first");
+    map.relocate(500, 600);
+    assert_eq!(map.len(), 1);
+}
+
+#[test]
+fn code_in_the_memory_of_other_code_replaces_it() {
+    let mut map = CodeMap::default();
+    for start in [100, 120, 140, 160] {
+        map.add(start, 20, "JS:~old a.js:1:1");
+    }
+    map.add(130, 20, "Builtin:any");
+    assert_eq!(map.len(), 2);
+    assert!(map.find(110).is_some() && map.find(165).is_some());
 }

@@ -8,16 +8,43 @@
 //!  ───────────────                  ──────────────────               ──────────────
 //!  asks for the stack        ───▶   pauses it by the inspector  ───▶ paused, if it runs JavaScript
 //!  has its answer, or not    ◀───  `watchdogAnswer`; resumes   ───▶ runs on
+//!  without one: samples the stack by a signal                  ───▶ interrupted, and runs on
 //!  logs, posts the report,
 //!  or ends the process
 //! ```
 //!
+//! The sampler's stack has the lines that run. It exists for the main thread, and while that runs
+//! JavaScript. A [sample](probe) exists for all threads and also in native functions; it has the lines
+//! where the functions begin.
+//!
 //! The lock of the registry is held neither for a write nor for a call into Node.
 
+mod facts;
 mod pulse;
 mod report;
+mod sampling;
+
+#[cfg_attr(
+    not(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    path = "no_probe.rs"
+)]
+mod probe;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod registers;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod v8;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,13 +54,21 @@ use napi::bindgen_prelude::{Env, External, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
+use facts::Facts;
+use probe::{Attached, Probe, Sample};
 use pulse::{Counter, Meter};
 use report::{Action, Answer, Report};
 
 /// A watch on one loop: an opaque value of JavaScript, on its thread. Dropping it ends the watch.
 pub struct Watched {
     id: u32,
-    meter: RefCell<Option<Meter>>,
+    parts: RefCell<Option<Parts>>,
+}
+
+/// What belongs to the thread. Dropped on it.
+struct Parts {
+    _meter: Meter,
+    _attached: Option<Rc<Attached>>,
 }
 
 type Ask = ThreadsafeFunction<FnArgs<(u32,)>, (), FnArgs<(u32,)>, Status, false>;
@@ -61,8 +96,14 @@ struct Entry {
     case: Case<Answer>,
     /// The number of the last question to the sampler.
     question: u32,
-    /// The sampler can pause this thread.
-    is_sampled: bool,
+    clock: AttentiveClock,
+    facts: Facts,
+    /// `None` where stacks cannot be sampled.
+    probe: Option<Arc<Probe>>,
+    /// The beginning of the places of this package's functions.
+    own: String,
+    /// Why there is no stack, by the sampler.
+    reason: Option<String>,
     action: Arc<Action>,
 }
 
@@ -73,8 +114,9 @@ enum Task {
 }
 
 /// Watches the loop of this thread from now on, with a threshold in seconds. `action` is `log`,
-/// `kill` or `report`; only `report` calls `report(seconds, place, stack, reason)`, on this thread.
-/// `hasStack` means that the sampler can pause this thread.
+/// `kill` or `report`; each calls `report(seconds, place, stack, origin, reason, systemCall,
+/// isExact)`, on this thread. `isMainThread` means that the sampler can pause this thread. `own` is the folder of this
+/// package.
 ///
 /// # Errors
 ///
@@ -88,16 +130,31 @@ pub fn watchdog_start(
     env: Env,
     seconds: f64,
     action: String,
-    has_stack: bool,
-    report: Function<'_, FnArgs<(f64, Option<String>, Option<String>, Option<String>)>, ()>,
+    is_main_thread: bool,
+    own: String,
+    report: Function<
+        '_,
+        FnArgs<(
+            f64,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            bool,
+        )>,
+        (),
+    >,
 ) -> napi::Result<External<Watched>> {
     let action = Action::parse(&action, &report)?;
     let meter = Meter::start(env)?;
-    let patience = match action {
-        Action::Post(_) => Patience::AfterBlock,
-        Action::Log | Action::Kill => Patience::DuringBlock,
+    let attached = Attached::here(env);
+    let patience = if action.is_urgent() {
+        Patience::DuringBlock
+    } else {
+        Patience::AfterBlock
     };
-    let sampler = if has_stack {
+    let sampler = if is_main_thread {
         Sampler::Ready
     } else {
         Sampler::Absent
@@ -111,12 +168,19 @@ pub fn watchdog_start(
         counter: Arc::clone(meter.counter()),
         case: Case::new(threshold, sampler, patience),
         question: 0,
-        is_sampled: has_stack,
+        clock: AttentiveClock::default(),
+        facts: Facts::of_this_thread(),
+        probe: attached.as_ref().map(|here| Arc::clone(here.probe())),
+        own,
+        reason: None,
         action: Arc::new(action),
     });
     let watched = Watched {
         id,
-        meter: RefCell::new(Some(meter)),
+        parts: RefCell::new(Some(Parts {
+            _meter: meter,
+            _attached: attached,
+        })),
     };
     if registry.is_running {
         CHANGED.notify_one();
@@ -183,6 +247,7 @@ pub fn watchdog_answer(
     question: u32,
     place: Option<String>,
     stack: Option<String>,
+    origin: Option<String>,
     reason: Option<String>,
     held: bool,
 ) {
@@ -190,10 +255,18 @@ pub fn watchdog_answer(
     let Some(entry) = registry.entry_of(question) else {
         return;
     };
+    if stack.is_none() && !held {
+        // A sample may have one.
+        entry.reason = reason;
+        return;
+    }
     entry.case.answer(Answer {
         place,
         stack,
+        origin,
         reason,
+        system_call: None,
+        is_exact: true,
         held,
     });
     CHANGED.notify_one();
@@ -207,7 +280,7 @@ impl Watched {
             CHANGED.notify_one();
         }
         drop(registry);
-        drop(self.meter.take());
+        drop(self.parts.take());
     }
 }
 
@@ -233,26 +306,18 @@ impl Registry {
             let Some(pulse) = entry.counter.read() else {
                 continue;
             };
-            let report = match entry.case.look(now, pulse) {
+            let time = entry.clock.advance(now, entry.facts.starved(now));
+            let report = match entry.case.look(time, pulse) {
                 Step::Wait => continue,
                 Step::Ask => {
                     self.last_id += 1;
-                    entry.question = self.last_id;
+                    entry.open(self.last_id);
                     // While the sampler starts, the question waits for it.
                     let ready = self.sampler.as_ref();
                     tasks.extend(ready.map(|ask| Task::Ask(Arc::clone(ask), entry.question)));
                     continue;
                 }
-                Step::Report(quiet, Some(answer)) => Report::first(quiet, answer),
-                Step::Report(quiet, None) => Report::first(
-                    quiet,
-                    Answer::missing(match (entry.is_sampled, &self.sampler) {
-                        (false, _) => "only the stack of the main thread can be taken",
-                        (true, None) => "the thread that takes it has not started yet",
-                        (true, Some(_)) => NATIVE,
-                    }),
-                ),
-                Step::Supplement(quiet, answer) => Report::late(quiet, answer),
+                step => entry.report(step),
             };
             tasks.extend(report.map(|report| Task::Act(Arc::clone(&entry.action), report)));
         }
@@ -270,6 +335,42 @@ impl Registry {
 }
 
 impl Entry {
+    /// A new block: its question has this number.
+    fn open(&mut self, question: u32) {
+        self.question = question;
+        self.reason = None;
+    }
+
+    /// The report of a step, if it makes one.
+    fn report(&mut self, step: Step<Answer>) -> Option<Report> {
+        match step {
+            Step::Wait | Step::Ask => None,
+            Step::Sample => {
+                let answer = sampling::sample(self.probe.as_deref(), &self.facts, &self.own);
+                if answer.stack.is_some() || answer.held {
+                    let step = self.case.sampled(Some(answer));
+                    return self.report(step);
+                }
+                let reason = self.reason.take();
+                let answer = Answer {
+                    reason: reason.or(answer.reason),
+                    ..answer
+                };
+                match self.case.sampled(None) {
+                    Step::Report(quiet, _) => Report::first(quiet, answer),
+                    _ => None,
+                }
+            }
+            Step::Report(quiet, Some(answer)) => Report::first(quiet, answer),
+            Step::Report(quiet, None) => {
+                let reason = self.reason.take();
+                let reason = reason.as_deref().unwrap_or(NATIVE);
+                Report::first(quiet, Answer::missing(reason))
+            }
+            Step::Supplement(quiet, answer) => Report::late(quiet, answer),
+        }
+    }
+
     fn is_blocked(&mut self) -> bool {
         let pulse = self.counter.read();
         pulse.is_some_and(|pulse| self.case.watch().is_at(pulse))
@@ -291,14 +392,13 @@ impl Task {
 /// The thread's function. Ends when nothing is watched.
 fn run() {
     let started = Instant::now();
-    let mut clock = AttentiveClock::default();
     loop {
         let mut registry = lock();
         if registry.entries.is_empty() {
             registry.is_running = false;
             return;
         }
-        let tasks = registry.look(clock.advance(started.elapsed()));
+        let tasks = registry.look(started.elapsed());
         drop(registry);
         for task in tasks {
             task.run();
@@ -310,8 +410,7 @@ fn run() {
     }
 }
 
-const NATIVE: &str = "no JavaScript was reached yet, as in a native function (one of node:fs that \
-                      ends in Sync); the stack follows when it is";
+const NATIVE: &str = "JavaScript was not reached";
 
 /// Ignores poisoning: a panic leaves each field whole.
 fn lock() -> MutexGuard<'static, Registry> {

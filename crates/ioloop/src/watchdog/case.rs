@@ -1,12 +1,14 @@
 //! One block of a loop, from the first suspicion to its report.
 //!
 //! Taking a stack needs time, so that the sampler is asked [`LEAD`] before the threshold. The report
-//! comes at the threshold, with what the sampler has answered by then.
+//! comes at the threshold, with what the sampler has answered by then. If it has not answered
+//! [`ANSWER_LIMIT`] later, the caller takes a sample of the stack itself.
 //!
 //! | State | Meaning | Next state |
 //! | --- | --- | --- |
-//! | closed | nothing to report | asked: blocked for the threshold less the lead, and there is a sampler. Without a sampler it stays, with [`Step::Report`] at the threshold |
-//! | asked | the sampler was asked for the stack | closed: it has answered and the threshold is reached, [`Step::Report`]; or the block has ended before. late: [`ANSWER_LIMIT`] after the threshold, [`Step::Report`] without an answer |
+//! | closed | nothing to report | asked: blocked for the threshold less the lead, and there is a sampler. Without a sampler: sampling, at the threshold |
+//! | asked | the sampler was asked for the stack | closed: it has answered and the threshold is reached, [`Step::Report`]; or the block has ended before. sampling: [`ANSWER_LIMIT`] after the threshold. late: the same, and the block has ended |
+//! | sampling | [`Step::Sample`] was returned | by [`Case::sampled`]. closed: there is a sample, [`Step::Report`]. late: there is none, [`Step::Report`] without an answer. asked: there is none, and the report can wait |
 //! | late | the report was made, and the answer is still missing | closed: it has answered, [`Step::Supplement`] |
 //!
 //! The next block opens a new case in every state; an answer that is missing then is not used.
@@ -22,6 +24,8 @@ pub enum Step<A> {
     Wait,
     /// Ask the sampler for the stack.
     Ask,
+    /// Take a sample of the stack now, and call [`Case::sampled`].
+    Sample,
     /// Report the block, which has lasted this long so far.
     Report(Duration, Option<A>),
     /// Add the answer to a report that was made without one, after this time of the block.
@@ -65,8 +69,15 @@ pub struct Case<A> {
 #[derive(Debug)]
 enum State<A> {
     Closed,
-    Asked { until: Duration, answer: Option<A> },
-    Late { answer: Option<A> },
+    Asked {
+        until: Duration,
+        answer: Option<A>,
+        is_sampled: bool,
+    },
+    Sampling,
+    Late {
+        answer: Option<A>,
+    },
 }
 
 impl<A> Case<A> {
@@ -102,23 +113,31 @@ impl<A> Case<A> {
         };
         let is_block = self.quiet >= self.threshold;
         match &mut self.state {
-            State::Closed => Step::Wait,
+            State::Closed | State::Sampling => Step::Wait,
             State::Asked { .. } if !is_block => {
                 if is_over {
                     self.state = State::Closed;
                 }
                 Step::Wait
             }
-            State::Asked { until, answer } => {
+            State::Asked {
+                until,
+                answer,
+                is_sampled,
+            } => {
                 if let Some(answer) = answer.take() {
                     self.state = State::Closed;
                     return Step::Report(self.quiet, Some(answer));
                 }
-                if self.patience == Patience::AfterBlock && !is_over {
+                if *is_sampled && !is_over {
                     *until = now + ANSWER_LIMIT;
                 }
                 if now < *until {
                     return Step::Wait;
+                }
+                if !is_over && !*is_sampled {
+                    self.state = State::Sampling;
+                    return Step::Sample;
                 }
                 self.state = State::Late { answer: None };
                 Step::Report(self.quiet, None)
@@ -133,10 +152,32 @@ impl<A> Case<A> {
         }
     }
 
+    /// The sample that [`Step::Sample`] has asked for; `None` if it could not be taken.
+    pub fn sampled(&mut self, sample: Option<A>) -> Step<A> {
+        if !matches!(self.state, State::Sampling) {
+            return Step::Wait;
+        }
+        let can_wait = (self.sampler, self.patience) == (Sampler::Ready, Patience::AfterBlock);
+        self.state = match sample {
+            None if can_wait => State::Asked {
+                until: Duration::MAX,
+                answer: None,
+                is_sampled: true,
+            },
+            None => State::Late { answer: None },
+            Some(_) => State::Closed,
+        };
+        if can_wait && sample.is_none() {
+            Step::Wait
+        } else {
+            Step::Report(self.quiet, sample)
+        }
+    }
+
     /// The answer to the last [`Step::Ask`]; a later look acts on it.
     pub fn answer(&mut self, given: A) {
         match &mut self.state {
-            State::Closed => {}
+            State::Closed | State::Sampling => {}
             State::Asked { answer, .. } | State::Late { answer } => *answer = Some(given),
         }
     }
@@ -158,12 +199,16 @@ impl<A> Case<A> {
 
     fn open(&mut self, now: Duration) -> Step<A> {
         match self.sampler {
-            Sampler::Absent => Step::Report(self.quiet, None),
+            Sampler::Absent => {
+                self.state = State::Sampling;
+                Step::Sample
+            }
             Sampler::Ready => {
                 let left = self.threshold.saturating_sub(self.quiet);
                 self.state = State::Asked {
                     until: now + left + ANSWER_LIMIT,
                     answer: None,
+                    is_sampled: false,
                 };
                 Step::Ask
             }

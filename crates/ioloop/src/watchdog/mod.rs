@@ -12,15 +12,20 @@
 //!
 //! # Time
 //!
-//! The threshold is compared with the time of an [`AttentiveClock`], which counts a pause of the
-//! looking thread itself as one step of bounded length: a process that was stopped (SIGSTOP, a
-//! debugger of the system, a suspended machine), or one that gets no CPU, is not a blocked loop.
+//! The threshold is compared with the time of an [`AttentiveClock`]. It counts a pause of the looking
+//! thread itself as one step of bounded length: a process that was stopped (SIGSTOP, a debugger of
+//! the system, a suspended machine) is not a blocked loop. Nor is a thread that waits for a CPU: the
+//! clock leaves that time out.
 
 mod case;
+mod clock;
+mod code_map;
 
 use std::time::Duration;
 
 pub use case::{ANSWER_LIMIT, Case, LEAD, Patience, Sampler, Step};
+pub use clock::{AttentiveClock, LONGEST_STEP, Starvation};
+pub use code_map::{CAPACITY, CodeMap, Function};
 
 /// What one look at a thread has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,28 +98,7 @@ impl Watch {
     }
 }
 
-/// A clock of the looking thread that counts only the time in which it could look.
-#[derive(Debug, Default)]
-pub struct AttentiveClock {
-    last: Option<Duration>,
-    time: Duration,
-}
-
-impl AttentiveClock {
-    /// The time at `now` of a monotonic clock. A step longer than [`LONGEST_STEP`] counts as that.
-    pub fn advance(&mut self, now: Duration) -> Duration {
-        let step = self
-            .last
-            .map_or(Duration::ZERO, |last| now.saturating_sub(last));
-        self.time += step.min(LONGEST_STEP);
-        self.last = Some(now);
-        self.time
-    }
-}
-
 /// A threshold of less than four of these is reported later than it could be.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 /// The longest time between two looks.
 pub const LONGEST_INTERVAL: Duration = Duration::from_millis(10);
-/// What a pause between two looks counts at most.
-pub const LONGEST_STEP: Duration = Duration::from_millis(50);

@@ -1,0 +1,110 @@
+//! The functions of V8 for sampling profilers. Node exports them under the names of C++; where one is
+//! missing, stacks cannot be sampled.
+//!
+//! The structures begin as in `v8-unwinder.h` and `v8-callbacks.h` of V8 11 to 14. That of an event
+//! ends with its isolate, which proves the layout: events of another one are not used.
+#![allow(unsafe_code, reason = "V8 is C++")]
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::OnceLock;
+
+use libloading::os::unix::Library;
+
+/// An isolate, used on its own thread only.
+pub(super) type Isolate = *mut c_void;
+
+/// `v8::RegisterState`.
+#[repr(C)]
+pub(super) struct Registers {
+    pub(super) pc: usize,
+    pub(super) sp: usize,
+    pub(super) fp: usize,
+    pub(super) lr: usize,
+    /// A null `unique_ptr`.
+    pub(super) callee_saved: usize,
+}
+
+/// `v8::SampleInfo`, with room for fields that are added.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct SampleInfo {
+    pub(super) frames: usize,
+    /// The native function that JavaScript has called, if V8 knows it.
+    pub(super) native: usize,
+    pub(super) contexts: [usize; 2],
+    /// `v8::StateTag`.
+    pub(super) state: c_int,
+    pub(super) room: [usize; 8],
+}
+
+/// `v8::JS`: the thread runs JavaScript, for all that V8 knows.
+pub(super) const STATE_JS: c_int = 0;
+/// `v8::GC`.
+pub(super) const STATE_GC: c_int = 1;
+
+/// `v8::JitCodeEvent`.
+#[repr(C)]
+pub(super) struct CodeEvent {
+    pub(super) kind: c_int,
+    pub(super) code_type: c_int,
+    pub(super) start: usize,
+    pub(super) len: usize,
+    script: usize,
+    user_data: usize,
+    wasm: usize,
+    /// A union: the name of added code, or the new start of moved code.
+    pub(super) name: *const c_char,
+    pub(super) name_len: usize,
+    position: usize,
+    pub(super) isolate: Isolate,
+}
+
+/// `CODE_ADDED`.
+pub(super) const ADDED: c_int = 0;
+/// `CODE_MOVED`.
+pub(super) const MOVED: c_int = 1;
+
+pub(super) type OnCode = unsafe extern "C" fn(*const CodeEvent);
+
+pub(super) struct V8 {
+    pub(super) isolate_of_this_thread: unsafe extern "C" fn() -> Isolate,
+    /// Safe in signal handlers. Writes at most `limit` frames.
+    pub(super) sample: unsafe extern "C" fn(
+        isolate: Isolate,
+        registers: *const Registers,
+        frames: *mut usize,
+        limit: usize,
+        info: *mut SampleInfo,
+    ),
+    /// `options`: 0, or 1 for the code that exists. `None` ends the events.
+    pub(super) set_on_code: unsafe extern "C" fn(Isolate, options: c_int, Option<OnCode>),
+}
+
+impl V8 {
+    /// The functions of this process; `None` if one is missing.
+    pub(super) fn get() -> Option<&'static Self> {
+        static V8: OnceLock<Option<V8>> = OnceLock::new();
+        V8.get_or_init(|| Self::load().ok()).as_ref()
+    }
+
+    #[expect(
+        clippy::multiple_unsafe_ops_per_block,
+        reason = "one invariant holds for all"
+    )]
+    fn load() -> Result<Self, libloading::Error> {
+        let process = Library::this();
+        // SAFETY: the mangled names hold the types of the arguments, and the process that provides
+        // the functions outlives us. References and handles are pointers in the ABI.
+        unsafe {
+            Ok(Self {
+                isolate_of_this_thread: *process.get(b"_ZN2v87Isolate13TryGetCurrentEv\0")?,
+                sample: *process.get(
+                    b"_ZN2v87Isolate14GetStackSampleERKNS_13RegisterStateEPPvmPNS_10SampleInfoE\0",
+                )?,
+                set_on_code: *process.get(
+                    b"_ZN2v87Isolate22SetJitCodeEventHandlerENS_19JitCodeEventOptionsEPFvPKNS_12JitCodeEventEE\0",
+                )?,
+            })
+        }
+    }
+}
