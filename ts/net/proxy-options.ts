@@ -10,8 +10,9 @@ export interface ProxyProtocolOptions {
   /**
    * Whether each connection has to begin with a header; by default true. If false, connections of
    * peers that are not trusted are served as they are, and those of trusted peers that begin with
-   * other bytes, or with none until `timeout`, too. The protocol forbids to guess: use false only
-   * while a balancer is being changed over.
+   * other bytes, or with none until `timeout`, too. Clients of a protocol in which the server speaks
+   * first, such as SMTP, then wait for `timeout`. The protocol forbids to guess: use false only while
+   * a balancer is being changed over.
    */
   readonly require?: boolean | undefined;
   /**
