@@ -8,6 +8,7 @@ const [near, far] = Socket.pair();
 const stream = new IOStream(near, { loop });
 const peer = new IOStream(far, { loop });
 
+/** @param {string} line */
 function parse(line) {
   // 1. A failure: where was this function handed to the loop?
   return JSON.parse(line);
@@ -29,7 +30,7 @@ await loop.runSync(async () => {
   // 4. A write that nothing awaits, to a peer that is gone.
   peer.close();
   stream.write('an answer');
-  await new Promise((resolve) => loop.callLater(0.05, resolve));
+  await new Promise((resolve) => loop.callLater(0.05, () => resolve(null)));
 });
 stream.close();
 loop.close();
