@@ -259,13 +259,12 @@ export class IOLoop implements AsyncDisposable {
    * handler, or the code between two `await` in it. By default 0.1; `Infinity` reports none. The
    * report is a warning (`IOLOOP_SLOW_CALLBACK`) with the origin of the call; for each site the first
    * is emitted, and again after 1 s, 2 s, 4 s … up to a minute while it is slow.
-   *
-   * To set it throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` unless it is above 0.
    */
   get slowCallbackDuration(): number {
     return this.#slowCallbackDuration;
   }
 
+  /** @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless it is above 0. */
   set slowCallbackDuration(seconds: number) {
     if (seconds !== Number.POSITIVE_INFINITY) checkThreshold('slowCallbackDuration', seconds);
     this.#slowCallbackDuration = seconds;
