@@ -13,7 +13,7 @@ function sent<T>(token: T): T {
   return structuredClone(token);
 }
 
-test('a connected socket moves with the data in the kernel', (t) => {
+test.serial('a connected socket moves with the data in the kernel', (t) => {
   const [near, far] = pair(t);
   far.send('hello');
   const token = near.detach();

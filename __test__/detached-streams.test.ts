@@ -1,10 +1,14 @@
 /** `IOStream.detach()` and `IOStream.attach()`: unread bytes, what has ended, options, refusals. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, writeSync } from 'node:fs';
+import { inspect } from 'node:util';
 import test from 'ava';
+import { descriptorOf } from '#internal';
 import { IOLoop, IOStream, Socket, TCPServer, type DetachedToken } from 'ioloop';
-import { pipe, tcpPair, testWith, until } from './helpers/fds.js';
+import { pairAt, pipe, tcpPair, testWith, until } from './helpers/fds.js';
 import { onLoop, withLoop } from './helpers/loop.js';
+import { BINARY_HEADER, CLIENT } from './helpers/proxy-headers.js';
 import { caught, listener, owned, pair } from './helpers/sockets.js';
 import { closedBy, failureOf, turns, withPair, withTcpPair } from './helpers/streams.js';
 import { securePair } from './helpers/tls.js';
@@ -340,6 +344,18 @@ test('a stream whose socket has a handler in another loop is a refusal', (t) =>
     moved(near).close();
   }));
 
+test('a handler that was there before the stream, and is removed, is nothing to it', (t) =>
+  withLoop(async (other) => {
+    const [socket] = pair(t);
+    other.addHandler(socket, () => {}, IOLoop.READ);
+    await withLoop((loop) => {
+      const near = new IOStream(socket, { loop });
+      other.removeHandler(socket);
+      moved(near).close();
+    });
+    t.true(socket.closed);
+  }));
+
 /**
  * Calls `act` in a callback of the turn that has received for `stream`, before that is dispatched. A
  * read waits, so that the turn receives; `act` finds it cancelled.
@@ -495,6 +511,117 @@ test('a pipe moves, with its records', (t) =>
     await end.write('more');
     end.close();
     t.is(String(await attached.readUntilClose()), 'more');
+  }));
+
+test('a stream whose number was read has another one afterwards', (t) =>
+  withTcpPair(async (near, far) => {
+    const number = near.fileno();
+    const attached = moved(near);
+    t.not(descriptorOf(attached.socket)?.use(), number);
+    t.false(descriptorOf(attached.socket)?.isExposed);
+    // The number is free: the loop does not take its next file for the stream.
+    const other = pairAt(number);
+    other.peer.send('not for the stream');
+    await far.write('for the stream');
+    t.is(String(await attached.readBytes(14)), 'for the stream');
+    await turns(attached);
+    t.is(attached.readBufferSize, 0);
+    other.close();
+    attached.close();
+  }));
+
+test('an object with a descriptor is closed, and the stream moves', (t) =>
+  onLoop(async (loop) => {
+    const [reader, writer] = pipe();
+    let closed = 0;
+    const file = {
+      fileno: () => (closed > 0 ? -1 : reader),
+      close: () => {
+        closed += 1;
+        closeSync(reader);
+      },
+    };
+    const attached = moved(IOStream.fromFd(file, { loop }));
+    t.is(closed, 1);
+    writeSync(writer, 'data');
+    closeSync(writer);
+    t.is(String(await attached.readUntilClose()), 'data');
+    t.is(closed, 1);
+  }));
+
+test('many unread bytes move', (t) =>
+  withPair(async (near, far) => {
+    const size = 5_000_000;
+    const data = Buffer.from(Array.from({ length: size }, (_, at) => (at * 31) % 253));
+    const controller = new AbortController();
+    const read = failureOf(near.readUntilClose({ signal: controller.signal }));
+    await far.write(data);
+    await until(() => near.readBufferSize === size, 'all bytes');
+    controller.abort();
+    await read;
+    const attached = moved(moved(near));
+    t.is(attached.readBufferSize, size);
+    await far.shutdownWrite();
+    t.true((await attached.readUntilClose()).equals(data));
+  }));
+
+test('the header of the PROXY protocol moves', (t) =>
+  onLoop(async (loop) => {
+    const streams: IOStream[] = [];
+    const server = new TCPServer({
+      loop,
+      proxyProtocol: { trust: ['127.0.0.0/8'] },
+      handleStream: (stream) => {
+        streams.push(stream);
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    const client = new IOStream(owned(t, Socket.tcp()), { loop });
+    await client.connect({ host: '127.0.0.1', port: server.port });
+    await client.write([BINARY_HEADER, 'first bytes']);
+    await until(() => streams.length > 0, 'the connection');
+    const [near] = streams as [IOStream];
+    const header = near.proxyHeader;
+    const attached = moved(near);
+    t.deepEqual(attached.proxyHeader, header);
+    t.deepEqual(attached.proxyHeader?.source, CLIENT);
+    t.true(Buffer.isBuffer(attached.proxyHeader?.tlvs[0]?.value));
+    t.is(String(await attached.readBytes(11)), 'first bytes');
+    attached.close();
+    client.close();
+    await server.stop();
+  }));
+
+test('the current loop is the default of attach()', (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = pair(t);
+    loop.makeCurrent();
+    const stream = IOStream.attach(near.detach());
+    IOLoop.clearCurrent();
+    t.is(stream.loop, loop);
+    far.send('x');
+    t.is(String(await stream.readBytes(1)), 'x');
+    stream.close();
+  }));
+
+test('a detached stream shows its state', (t) =>
+  withPair((near) => {
+    const attached = moved(near);
+    t.regex(inspect(near), /fd: -1,\s+state: 'detached',\s+reading: null/);
+    t.regex(inspect(attached), /fd: \d+,\s+remote/);
+    attached.close();
+    return Promise.resolve();
+  }));
+
+test('the old loop watches the connection no longer, the new one does', (t) =>
+  withPair(async (near, _, loop) => {
+    await withLoop((other) => {
+      const before = loop.metrics().streams;
+      const attached = moved(near, other);
+      t.is(loop.metrics().streams, before - 1);
+      t.is(other.metrics().streams, 1);
+      attached.close();
+    });
   }));
 
 test("a stream of Node's moves as a duplicate, and is destroyed", (t) =>

@@ -6,9 +6,11 @@ import { expectTypeOf } from 'expect-type';
 import {
   Future,
   IOLoop,
+  IOStream,
   PeriodicCallback,
   Socket,
   TimeoutError,
+  type DetachedToken,
   type Driver,
   type Duration,
   type FdLike,
@@ -171,6 +173,19 @@ function remotes(loop: IOLoop, handle: RemoteHandle): void {
   loop.expose('value', 1);
 }
 
+function detached(socket: Socket, stream: IOStream): void {
+  const [ofSocket, ofStream] = [socket.detach(), stream.detach()];
+  expectTypeOf(ofSocket).toEqualTypeOf<DetachedToken<'socket'>>();
+  expectTypeOf(ofStream).toEqualTypeOf<DetachedToken<'stream'>>();
+  expectTypeOf(Socket.attach(ofSocket)).toEqualTypeOf<Socket>();
+  expectTypeOf(IOStream.attach(ofStream)).toEqualTypeOf<IOStream>();
+  expectTypeOf(IOStream.attach(ofSocket, { maxBufferSize: 1000 })).toEqualTypeOf<IOStream>();
+  // @ts-expect-error a stream may have unread bytes, and a socket has none
+  Socket.attach(ofStream);
+  // @ts-expect-error no token
+  IOStream.attach({ detached: 1 });
+}
+
 function periodic(): void {
   expectTypeOf(new PeriodicCallback(() => 1, 10).isRunning()).toEqualTypeOf<boolean>();
   expectTypeOf(
@@ -181,6 +196,16 @@ function periodic(): void {
 }
 
 test('the types of the public names are what the documentation says', (t) => {
-  const compiled = [handlers, callbacks, timeouts, running, futures, statics, remotes, periodic];
+  const compiled = [
+    handlers,
+    callbacks,
+    timeouts,
+    running,
+    futures,
+    statics,
+    remotes,
+    detached,
+    periodic,
+  ];
   for (const facts of compiled) t.is(typeof facts, 'function');
 });

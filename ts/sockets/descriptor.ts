@@ -76,8 +76,8 @@ export class Descriptor {
 
   /** Whether a loop watches it, for another watcher than `besides`. */
   isWatched(besides: DescriptorWatcher | null): boolean {
-    const isOther = this.#watcher !== null && this.#watcher !== besides;
-    return isOther || (this.#watchers?.size ?? 0) > 0;
+    const watchers = [this.#watcher, ...(this.#watchers ?? [])];
+    return watchers.some((watcher) => watcher !== null && watcher !== besides);
   }
 
   /** The number for one system call, now; {@link NONE} when it is closed or another file's. */

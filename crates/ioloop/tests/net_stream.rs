@@ -19,6 +19,17 @@ fn an_empty_pipe_would_block() {
 }
 
 #[test]
+fn a_duplicate_is_the_same_file_non_blocking_and_close_on_exec() {
+    let (one, two) = net::pair().unwrap();
+    let duplicate = net::duplicate(&one).unwrap();
+    assert!(fcntl_getfd(&duplicate).unwrap().contains(FdFlags::CLOEXEC));
+    assert_eq!(errno(net::recv(&duplicate, &mut [0; 8])), AGAIN);
+    drop(one);
+    net::send(&two, b"still open").unwrap();
+    assert_eq!(net::recv(&duplicate, &mut [0; 16]).unwrap(), 10);
+}
+
+#[test]
 fn a_full_socket_takes_what_fits_and_then_would_block() {
     let (one, two) = net::pair().unwrap();
     let sent = fill(|bytes| net::send(&one, bytes));
