@@ -22,12 +22,13 @@ test('unread bytes move, before those in the kernel', (t) =>
   withTcpPair(async (near, far) => {
     await far.write('first second third');
     t.is(String(await near.readBytes(5)), 'first');
-    t.is(near.readBufferSize, 13);
+    const unread = near.readBufferSize;
+    t.true(unread > 0);
     const token = near.detach();
     t.is(near.readBufferSize, 0);
     await far.write(' fourth');
     const attached = IOStream.attach(token, { loop: near.loop });
-    t.is(attached.readBufferSize, 13);
+    t.is(attached.readBufferSize, unread);
     t.is(String(await attached.readBytes(20)), ' second third fourth');
     attached.close();
   }));
