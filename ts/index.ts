@@ -22,7 +22,7 @@ export { IOLoop, type IOLoopClass } from './loop/ioloop.js';
 export type { IOLoopOptions, RunSyncOptions } from './loop/loop-options.js';
 export type { LoopMetrics, LoopTimings } from './loop/metrics.js';
 export type { CallKind, CallOrigin } from './loop/origins.js';
-export type { HistogramSummary } from './loop/timings.js';
+export type { HistogramSummary } from './support/histogram.js';
 export { addAcceptHandler, type AcceptCallback, type AcceptOptions } from './net/acceptor.js';
 export { bindSockets, bindUnixSocket, type BindOptions, type BindUnixOptions } from './net/bind.js';
 export type { HostAddress } from './net/connect-attempts.js';

@@ -19,6 +19,7 @@ export { portOf } from './net/bind.js';
 export { parseProxyHeader } from './net/proxy-parser.js';
 export { TrustedPeers } from './net/trusted-peers.js';
 export { crc32c } from './support/crc32c.js';
+export { DurationHistogram } from './support/histogram.js';
 export { Fifo } from './support/fifo.js';
 export { receiveBlocks } from './boundary/receive-blocks.js';
 export { Reader } from './streams/reader.js';

@@ -6,7 +6,8 @@ import type { LoopIO } from './io.js';
 import type { PostCounts } from './posts.js';
 import type { SourceTable } from './sources.js';
 import type { TimeoutTable } from './timeouts.js';
-import type { HistogramSummary, Timings } from './timings.js';
+import type { HistogramSummary } from '../support/histogram.js';
+import type { Timings } from './timings.js';
 
 /**
  * The state of a loop, and what it has done since it was made. All but the states in the second
@@ -71,7 +72,7 @@ export interface LoopTimings {
   readonly elapsedSeconds: number;
   /** Time in turns, without the microtasks after them. */
   readonly busySeconds: number;
-  /** The lengths of turns, in steps of a nanosecond. */
+  /** The lengths of turns. */
   readonly turnLength: HistogramSummary;
   /**
    * How late timeouts were: of each turn that ran some, the first deadline against the clock of the

@@ -1,44 +1,16 @@
-/** The times of a loop, measured on request: a record per turn in histograms of Node. */
-import perfHooks, { type RecordableHistogram } from 'node:perf_hooks';
+/** The times of a loop, measured on request: a record per turn. */
+import { DurationHistogram, type HistogramSummary } from '../support/histogram.js';
 import { monotonic } from '../support/host.js';
-
-/** A distribution of times. All but `count` are in seconds; 0 while `count` is 0. */
-export interface HistogramSummary {
-  /** The number of recorded times. */
-  readonly count: number;
-  /** The sum of the recorded times. */
-  readonly sum: number;
-  /** The shortest time. */
-  readonly min: number;
-  /** The longest time. */
-  readonly max: number;
-  /** The arithmetic mean. */
-  readonly mean: number;
-  /** The standard deviation. */
-  readonly stddev: number;
-  /** The median. */
-  readonly p50: number;
-  /** The 90th percentile. */
-  readonly p90: number;
-  /** The 99th percentile. */
-  readonly p99: number;
-  /** The 99.9th percentile. */
-  readonly p999: number;
-}
 
 /** The times of the turns of one loop since this object was made. */
 export class Timings {
-  /** Nanoseconds. */
-  readonly #turnLength = perfHooks.createHistogram();
-  /** Microseconds. */
-  readonly #timerLateness = perfHooks.createHistogram();
+  readonly #turnLength = new DurationHistogram();
+  readonly #timerLateness = new DurationHistogram();
   readonly #since = monotonic();
-  /** Milliseconds. */
-  #busy = 0;
 
   /** Seconds in which turns ran. */
   get busySeconds(): number {
-    return this.#busy / 1e3;
+    return this.#turnLength.sum / 1e9;
   }
 
   /** Seconds since this object was made. */
@@ -47,11 +19,11 @@ export class Timings {
   }
 
   get turnLength(): HistogramSummary {
-    return summary(this.#turnLength, 1e-9);
+    return this.#turnLength.summary();
   }
 
   get timerLateness(): HistogramSummary {
-    return summary(this.#timerLateness, 1e-6);
+    return this.#timerLateness.summary();
   }
 
   /**
@@ -59,29 +31,7 @@ export class Timings {
    * late by `lateness` microseconds; -1 if no timer was due.
    */
   record(start: number, lateness: number): void {
-    const length = monotonic() - start;
-    this.#busy += length;
-    // A histogram begins at 1.
-    this.#turnLength.record(Math.max(Math.round(1e6 * length), 1));
-    if (lateness >= 0) this.#timerLateness.record(Math.max(lateness, 1));
+    this.#turnLength.record(1e6 * (monotonic() - start));
+    if (lateness >= 0) this.#timerLateness.record(1e3 * lateness);
   }
-}
-
-function summary(histogram: RecordableHistogram, unit: number): HistogramSummary {
-  const { count } = histogram;
-  const seconds = (value: number): number => (count === 0 ? 0 : value * unit);
-  const mean = seconds(histogram.mean);
-  const percentile = (percent: number): number => seconds(histogram.percentile(percent));
-  return Object.freeze({
-    count,
-    sum: mean * count,
-    min: seconds(histogram.min),
-    max: seconds(histogram.max),
-    mean,
-    stddev: seconds(histogram.stddev),
-    p50: percentile(50),
-    p90: percentile(90),
-    p99: percentile(99),
-    p999: percentile(99.9),
-  });
 }

@@ -49,6 +49,12 @@ export function checkThreshold(name: string, value: unknown): void {
   }
 }
 
+/** @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless it is above 0 and at most 100. */
+export function checkPercent(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw invalidArgType(name, value, 'a number');
+  if (!(value > 0 && value <= 100)) throw outOfRange(name, value, 'above 0 and at most 100');
+}
+
 /** Whether `value` can be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
