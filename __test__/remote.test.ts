@@ -252,7 +252,7 @@ test('what cannot be copied is refused, and nothing is called', async (t) => {
     const { seen, handle } = recorded(loop);
     const remote = IOLoop.fromRemote(handle);
     const { port1 } = new MessageChannel();
-    for (const value of [() => {}, Symbol('s'), new SharedArrayBuffer(8), port1, [() => {}]]) {
+    for (const value of [() => {}, Symbol('s'), port1, [() => {}]]) {
       t.throws(() => remote.addCallback('hit', value), { code: 'ERR_IOLOOP_NOT_CLONEABLE' });
       await t.throwsAsync(remote.call('hit', value), { code: 'ERR_IOLOOP_NOT_CLONEABLE' });
     }

@@ -59,6 +59,7 @@ export {
   type RemoteResult,
   type UnknownFunctions,
 } from './loop/remote-loop.js';
+export { transfer } from './loop/transfer.js';
 export { PeriodicCallback, type PeriodicCallbackOptions } from './loop/periodic-callback.js';
 export type { DetachedKind, DetachedToken } from './sockets/detached.js';
 export { Socket, type RecvOptions } from './sockets/socket.js';

@@ -7,14 +7,25 @@
  * | compact, the memory has room | is written behind the last one, and accepted by a swap of the state |
  * | compact, the memory is full | the memory is emptied by a crossing, and the post written to it |
  * | not compact, or large | a crossing, which empties the memory as well |
+ * | with ports, shared memory or a transfer | goes by the carrier of the lane, and is such a crossing |
  *
  * The first post after the loop has collected the lane wakes it, by a crossing.
  */
+import type { Transferable } from 'node:worker_threads';
 import { closedLoop, inboxFull } from '../support/errors.js';
+import { SendingCarrier } from './carrier.js';
 import { native } from './native.js';
 import type { NativeReplies } from './posts.js';
 import { HEADER, padded } from './records.js';
-import { COMPACT_BYTES, newRoom, roomOf, type Room } from './value-layout.js';
+import { transferListOf } from './transfers.js';
+import {
+  CARRIED,
+  CARRIED_BYTES,
+  COMPACT_BYTES,
+  newRoom,
+  roomOf,
+  type Room,
+} from './value-layout.js';
 import { FAILED, ValueWriter } from './value-writer.js';
 
 const { LANE_ARMED, LANE_DRAINED, LANE_ONE_RECORD, LANE_RECORDS, LANE_REFUSED, LANE_STATE } =
@@ -38,6 +49,9 @@ export class Lane {
   /** Names the lane among those of this thread. */
   readonly number: number;
   readonly #native: NativeLane;
+  readonly #thread: number;
+  /** What is left when the lane is garbage. */
+  readonly remains: { carrier: SendingCarrier | null } = { carrier: null };
   readonly #limit: number;
   /** The memory of the records; without any, each post is a crossing. */
   readonly #room: Room | null;
@@ -49,11 +63,16 @@ export class Lane {
   /** Posts that are accepted before {@link #refresh} has to look how many wait. */
   #left = 0;
 
-  /** @throws `ERR_IOLOOP_CLOSED` if no open loop has this id. */
-  constructor(loop: number, replies: NativeReplies, number: number) {
+  /**
+   * To the loop of an id, which belongs to `thread`.
+   *
+   * @throws `ERR_IOLOOP_CLOSED` if no open loop has this id.
+   */
+  constructor(loop: number, thread: number, replies: NativeReplies, number: number) {
     const opened = native.laneOpen(loop, LANE_BYTES, replies.handle, number);
     if (typeof opened === 'number') throw closedLoop();
     this.number = number;
+    this.#thread = thread;
     this.#native = opened;
     this.#limit = native.laneLimit(opened);
     const memory = native.laneMemory(opened);
@@ -86,7 +105,10 @@ export class Lane {
    */
   post(index: number, call: number, values: readonly unknown[]): void {
     if (this.#left === 0) this.#refresh();
-    if (this.#room === null || !this.#write(this.#room, index, call, values)) {
+    const list = transferListOf(values);
+    if (list !== null) {
+      this.#carry(index, call, values, list);
+    } else if (this.#room === null || !this.#write(this.#room, index, call, values)) {
       this.#append(index, call, values);
     }
     this.#posted = (this.#posted + 1) | 0;
@@ -127,7 +149,36 @@ export class Lane {
     let { bytes } = (scratch ??= newRoom(COMPACT_BYTES));
     // Without a memory, the writer has not tried yet.
     let length = this.#room === null ? writer.write(values, scratch, 0, COMPACT_BYTES) : FAILED;
-    if (length === FAILED) ({ length } = bytes = writer.clone(values));
+    if (length === FAILED) {
+      const cloned = writer.clone(values);
+      if (cloned === null) {
+        this.#carry(index, call, values, []);
+        return;
+      }
+      ({ length } = bytes = cloned);
+    }
+    this.#appendBytes(index, call, bytes, length);
+  }
+
+  /** For what `v8.serialize()` refuses, and for transfers. */
+  #carry(
+    index: number,
+    call: number,
+    values: readonly unknown[],
+    list: readonly Transferable[],
+  ): void {
+    // Asks whether the post will be accepted: what is transferred does not come back.
+    this.#check(native.laneFlush(this.#native));
+    this.#state = 0;
+    const carrier = (this.remains.carrier ??= new SendingCarrier(this.#thread, this.number));
+    const { bytes, view } = newRoom(CARRIED_BYTES);
+    bytes[0] = CARRIED;
+    view.setFloat64(1, carrier.send(values, list), true);
+    view.setFloat64(9, carrier.id, true);
+    this.#appendBytes(index, call, bytes, CARRIED_BYTES);
+  }
+
+  #appendBytes(index: number, call: number, bytes: Buffer, length: number): void {
     this.#check(native.laneAppend(this.#native, index, call, bytes, length));
     this.#state = 0;
   }

@@ -2,7 +2,7 @@
  * The crossings of calls between threads. Faces `crates/ioloop-napi/src/remote`; `lane.ts` has those
  * of posts.
  */
-import { systemError } from '../support/errors.js';
+import { notCloneable, systemError } from '../support/errors.js';
 import { native, type NativeHandle } from './native.js';
 import { HEADER, padded, Records } from './records.js';
 import { COMPACT_BYTES, newRoom, roomOf } from './value-layout.js';
@@ -94,7 +94,9 @@ export class ReplyBatch {
     const start = this.#used + REPLY_HEADER;
     const end = this.#writer.write(values, this.#room, start, start + COMPACT_BYTES - REPLY_HEADER);
     if (end === FAILED) {
-      this.#addLarge(lane, call, status, this.#writer.clone(values));
+      const cloned = this.#writer.clone(values);
+      if (cloned === null) throw notCloneable(this.#writer.cause);
+      this.#addLarge(lane, call, status, cloned);
       return;
     }
     this.#setHeader(this.#room.view, this.#used, lane, call, status, end - start);

@@ -7,6 +7,7 @@
  * | --- | --- |
  * | `COMPACT` | values: a tag and what belongs to it, to the end |
  * | `CLONED` | the output of `v8.serialize` |
+ * | `CARRIED` | the number of a message and the id of its carrier, two `f64` |
  *
  * | Tag | Followed by |
  * | --- | --- |
@@ -22,6 +23,7 @@
 
 export const COMPACT = 0;
 export const CLONED = 1;
+export const CARRIED = 2;
 
 export const enum Tag {
   Undefined,
@@ -40,6 +42,8 @@ export const enum Tag {
   Map,
 }
 
+/** Bytes of a list that is carried. */
+export const CARRIED_BYTES = 17;
 /** Bytes of a compact list, at most. */
 export const COMPACT_BYTES = 8 * 1024;
 /** Bytes before those of a text, a buffer or elements: the tag, the length. */

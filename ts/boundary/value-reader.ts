@@ -1,7 +1,7 @@
 /** Reads the values of another thread; `value-layout.ts` has the layout. */
 import { deserialize } from 'node:v8';
 import type { Records } from './records.js';
-import { CLONED, NUMBER, PREFIX, Tag } from './value-layout.js';
+import { CARRIED, CLONED, NUMBER, PREFIX, Tag } from './value-layout.js';
 import { ReadShapes, SHAPE_HEADER } from './value-shapes.js';
 
 const { fromCharCode } = String;
@@ -87,6 +87,18 @@ class ValueReader {
 }
 
 const reader = new ValueReader();
+
+/** The message that has the list of a record; `null` if the record has it. */
+export function carriedBy({ bytes, view, start }: Records): Carried | null {
+  if (bytes[start] !== CARRIED) return null;
+  return { number: view.getFloat64(start + 1, true), carrier: view.getFloat64(start + 9, true) };
+}
+
+/** A message of a carrier. */
+export interface Carried {
+  readonly number: number;
+  readonly carrier: number;
+}
 
 /** The list that a record has. */
 export function readValues(record: Records): unknown[] {

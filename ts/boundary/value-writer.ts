@@ -1,6 +1,6 @@
 /** Writes values for another thread; `value-layout.ts` has the layout. */
 import { types } from 'node:util';
-import { serialize } from 'node:v8';
+import { DefaultSerializer } from 'node:v8';
 import { notCloneable } from '../support/errors.js';
 import { CLONED, COMPACT, NUMBER, PREFIX, Tag, type Room } from './value-layout.js';
 import { WrittenShapes } from './value-shapes.js';
@@ -23,6 +23,8 @@ export class ValueWriter {
   #seenCount = 0;
   /** A getter of a value, which this runs, has called for another list. */
   #isWriting = false;
+  /** Why {@link clone} has returned `null`. */
+  cause: unknown = null;
   #bytes: Buffer = Buffer.alloc(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   #limit = 0;
@@ -50,16 +52,18 @@ export class ValueWriter {
   }
 
   /**
-   * A list that is not compact, by structured clone.
+   * A list that is not compact, by structured clone; `null` if the list has what `v8.serialize()`
+   * refuses.
    *
-   * @throws `ERR_IOLOOP_NOT_CLONEABLE`.
+   * @throws `ERR_IOLOOP_NOT_CLONEABLE`: it is too long.
    */
-  clone(values: readonly unknown[]): Buffer {
+  clone(values: readonly unknown[]): Buffer | null {
     let cloned: Buffer;
     try {
-      cloned = serialize(values);
+      cloned = serialized(values);
     } catch (error) {
-      throw notCloneable(error);
+      this.cause = error;
+      return null;
     }
     if (cloned.length > LONGEST) throw notCloneable(new RangeError('it has more than a GiB'));
     const bytes = Buffer.allocUnsafeSlow(1 + cloned.length);
@@ -221,4 +225,24 @@ export class ValueWriter {
     this.#view.setUint32(at + 1, length, true);
     return at + PREFIX + length;
   }
+}
+
+/** As `v8.serialize()`, which copies views of shared memory. */
+class Serializer extends DefaultSerializer {
+  /** @throws for a view of shared memory, which the other thread is to have itself. */
+  _writeHostObject(object: ArrayBufferView): void {
+    if (object.buffer instanceof SharedArrayBuffer) throw new TypeError('shared memory');
+    // Declared nowhere, and documented.
+    const { _writeHostObject: write } = DefaultSerializer.prototype as unknown as {
+      _writeHostObject(object: ArrayBufferView): void;
+    };
+    write.call(this, object);
+  }
+}
+
+function serialized(values: readonly unknown[]): Buffer {
+  const serializer = new Serializer();
+  serializer.writeHeader();
+  serializer.writeValue(values);
+  return serializer.releaseBuffer();
 }

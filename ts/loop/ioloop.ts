@@ -1,4 +1,5 @@
 /** `IOLoop`: checks arguments, documents promises, delegates. */
+import { threadId } from 'node:worker_threads';
 import { native } from '../boundary/native.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
@@ -498,7 +499,7 @@ export class IOLoop implements AsyncDisposable {
    */
   remote(): RemoteHandle {
     this.#assertOpen();
-    return { ioloop: this.#turns.posts.id(), pid: process.pid };
+    return { ioloop: this.#turns.posts.id(), pid: process.pid, thread: threadId };
   }
 
   /**

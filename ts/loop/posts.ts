@@ -5,6 +5,7 @@
  * | State of a call | |
  * | --- | --- |
  * | in the inbox | the loop has not had a turn since; closing it runs posts, and rejects calls |
+ * | held | the port has not come that carries an earlier argument of its thread, or one of its own |
  * | queued | a callback of the turn that has collected it |
  * | running | its promise is pending; closing the loop rejects it |
  * | replied | once, with what it has returned or thrown |
@@ -12,8 +13,10 @@
 import { NativePosts, ReplyBatch, type NativePostCounts } from '../boundary/posts.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import type { Records } from '../boundary/records.js';
-import { readValues } from '../boundary/value-reader.js';
-import { notExposed } from '../support/errors.js';
+import { acceptCarriers, carrierOf, HAND_OVER_MS, onCarrier } from '../boundary/carrier.js';
+import { carriedBy, readValues, type Carried } from '../boundary/value-reader.js';
+import { notCloneable, notExposed } from '../support/errors.js';
+import { setTimeout } from '../support/host.js';
 import { callWith } from './arguments.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard, GuardedCall } from './guard.js';
@@ -43,6 +46,14 @@ export interface PostCounts extends NativePostCounts {
 /** The counts of a loop that no other thread knows. */
 export const NO_POSTS: PostCounts = { accepted: 0, run: 0, refused: 0, wakes: 0 };
 
+/** A call that waits for the carrier of its lane: it has arguments, or the message that has them. */
+interface HeldCall {
+  readonly callback: Callback;
+  readonly args: readonly unknown[] | null;
+  readonly carried: Carried | null;
+  readonly number: number;
+}
+
 /** The dependencies of posts on their loop. */
 export interface PostsOptions {
   /** Stops the loop. */
@@ -65,6 +76,8 @@ export class Posts implements DeferredWork {
   /** Of a loop that is closed. */
   #counts: NativePostCounts | null = null;
   #taken = 0;
+  /** Calls in order, by lane. */
+  readonly #held = new Map<number, HeldCall[]>();
   /** By index; `null` once it is not exposed any more. */
   readonly #functions: (Callback | null)[] = [];
   /** By index. A name that is exposed again has the same index. */
@@ -94,6 +107,7 @@ export class Posts implements DeferredWork {
    * @throws `EMFILE` and the like.
    */
   id(): number {
+    acceptCarriers();
     return this.#native.id();
   }
 
@@ -137,6 +151,10 @@ export class Posts implements DeferredWork {
     const records = this.#native.close();
     this.#counts = this.#native.counts();
     this.#queue = new CallbackQueue();
+    for (const [lane, held] of this.#held) {
+      for (const call of held) if (call.number === 0) this.#release(lane, call);
+    }
+    this.#held.clear();
     while (records.nextGroup()) {
       while (records.next()) {
         if (records.second === 0) this.#guard.attempt(this.#enqueue, records);
@@ -162,11 +180,49 @@ export class Posts implements DeferredWork {
       this.#reply(lane, number, REPLY_NOT_EXPOSED, []);
       return;
     }
-    const args = readValues(record);
+    const carried = carriedBy(record);
+    if (carried === null && this.#held.size === 0) {
+      this.#queueCall(callback, readValues(record), lane, number);
+      return;
+    }
+    const args = carried === null ? readValues(record) : null;
+    const call: HeldCall = { callback, args, carried, number };
+    const held = this.#held.get(lane);
+    if (held !== undefined) held.push(call);
+    else if (carried === null || carrierOf(carried.carrier) !== null) this.#release(lane, call);
+    else this.#hold(lane, carried, call);
+  };
+
+  #queueCall(callback: Callback, args: readonly unknown[], lane: number, number: number): void {
     this.#taken += 1;
     if (number === 0) this.#queue.push(callback, args, null);
     else this.#queue.push(this.#run, [{ callback, args, lane, number } satisfies Call], null);
-  };
+  }
+
+  /** Calls of a lane wait for its carrier: they stay in order. */
+  #hold(lane: number, { carrier }: Carried, first: HeldCall): void {
+    const held = [first];
+    this.#held.set(lane, held);
+    const release = (): void => {
+      if (this.#held.get(lane) !== held) return;
+      this.#held.delete(lane);
+      for (const call of held) this.#release(lane, call);
+      this.#onAwaited();
+    };
+    onCarrier(carrier, release);
+    setTimeout(release, HAND_OVER_MS).unref();
+  }
+
+  /** The carrier may not have come, if the loop closes or it is lost. */
+  #release(lane: number, { callback, args, carried, number }: HeldCall): void {
+    try {
+      const values = args ?? takeCarried(carried as Carried);
+      this.#queueCall(callback, values, lane, number);
+    } catch (error) {
+      if (number === 0) this.#guard.report(callback, error);
+      else this.#fail(lane, number, error);
+    }
+  }
 
   readonly #run = (call: Call): void => {
     this.#guard.enter(this.#guarded, call, undefined);
@@ -201,4 +257,10 @@ export class Posts implements DeferredWork {
     if (this.#replies.isEmpty) this.#io.atTickEnd(this);
     this.#replies.add(lane, number, status, values);
   }
+}
+
+function takeCarried({ carrier, number }: Carried): readonly unknown[] {
+  const found = carrierOf(carrier);
+  if (found === null) throw notCloneable('its port has not come');
+  return found.take(number);
 }

@@ -23,6 +23,8 @@ export interface RemoteHandle {
   readonly ioloop: number;
   /** The process of the loop. */
   readonly pid: number;
+  /** The `threadId` of its thread. */
+  readonly thread: number;
 }
 
 /**
@@ -32,8 +34,12 @@ export interface RemoteHandle {
  * Arguments and results are copied, as by structured clone, but a `Buffer` stays one. If those of a
  * call are below 8 KiB, and are numbers, strings, booleans, `null`, `undefined`, `Buffer`s,
  * `Uint8Array`s, dates, or plain objects, arrays, maps and sets of them, they are written to memory
- * that both threads share; all else is serialised by `v8.serialize()`. Functions, `SharedArrayBuffer`s and `MessagePort`s are
- * refused with `ERR_IOLOOP_NOT_CLONEABLE`; nothing is transferred.
+ * that both threads share; all else is serialised by `v8.serialize()`. Functions are
+ * refused with `ERR_IOLOOP_NOT_CLONEABLE`.
+ *
+ * Arguments may be or contain `SharedArrayBuffer`s, which both threads then have, and {@link transfer}
+ * transfers `ArrayBuffer`s and `MessagePort`s. Such calls cost as much as a message of a `MessagePort`.
+ * Results are only copied.
  *
  * Calls of one thread arrive in the order in which they were made.
  *
@@ -45,7 +51,8 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
 
   /** @internal */
   constructor(handle: RemoteHandle) {
-    this.#lane = repliesOfThread().laneTo(checkHandle(handle));
+    const { ioloop, thread } = checked(handle);
+    this.#lane = repliesOfThread().laneTo(ioloop, thread);
   }
 
   /**
@@ -101,11 +108,11 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
 /** The number of a call that waits for no reply. */
 const NO_REPLY = 0;
 
-function checkHandle(handle: RemoteHandle): number {
-  const { ioloop, pid } = (handle as Partial<RemoteHandle> | null | undefined) ?? {};
-  if (typeof ioloop !== 'number' || typeof pid !== 'number') {
+function checked(handle: RemoteHandle): RemoteHandle {
+  const { ioloop, pid, thread } = (handle as Partial<RemoteHandle> | null | undefined) ?? {};
+  if (typeof ioloop !== 'number' || typeof pid !== 'number' || typeof thread !== 'number') {
     throw invalidArgType('handle', handle, 'a handle of loop.remote()');
   }
   if (pid !== process.pid) throw otherProcess(pid);
-  return ioloop;
+  return handle;
 }

@@ -31,9 +31,12 @@ const LONGEST_DELAY = 0x7fff_ffff;
 class Replies {
   /** By the id of the loop. One lane for each keeps the order of the calls of this thread. */
   readonly #lanes = new Map<number, WeakRef<Lane>>();
-  readonly #ended = new FinalizationRegistry<number>((loop) => {
-    if (this.#lanes.get(loop)?.deref() === undefined) this.#lanes.delete(loop);
-  });
+  readonly #garbage = new FinalizationRegistry<{ loop: number; remains: Lane['remains'] }>(
+    ({ loop, remains }) => {
+      remains.carrier?.close();
+      if (this.#lanes.get(loop)?.deref() === undefined) this.#lanes.delete(loop);
+    },
+  );
   readonly #pending = new Map<number, Pending>();
   readonly #native = new NativeReplies(() => {
     this.#take();
@@ -47,14 +50,14 @@ class Replies {
   #lastLane = 0;
 
   /** @throws `ERR_IOLOOP_CLOSED` if no open loop has this id. */
-  laneTo(loop: number): Lane {
+  laneTo(loop: number, thread: number): Lane {
     const known = this.#lanes.get(loop)?.deref();
     if (known?.isClosed === true) throw closedLoop();
     if (known !== undefined) return known;
     this.#lastLane += 1;
-    const lane = new Lane(loop, this.#native, this.#lastLane);
+    const lane = new Lane(loop, thread, this.#native, this.#lastLane);
     this.#lanes.set(loop, new WeakRef(lane));
-    this.#ended.register(lane, loop);
+    this.#garbage.register(lane, { loop, remains: lane.remains });
     return lane;
   }
 
@@ -95,6 +98,10 @@ class Replies {
 
   /** The lane with this number has ended. */
   #rejectAll(number: number): void {
+    for (const lane of this.#lanes.values()) {
+      const ended = lane.deref();
+      if (ended?.number === number) ended.remains.carrier?.close();
+    }
     for (const [call, { lane, result }] of this.#pending) {
       if (lane.number !== number) continue;
       this.#pending.delete(call);

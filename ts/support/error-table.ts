@@ -74,7 +74,7 @@ export const table = {
   ERR_IOLOOP_NOT_CLONEABLE: {
     base: 'IOLoopError',
     message: (reason: string) =>
-      `A value cannot be copied to another thread: ${reason}. Pass plain data`,
+      `A value cannot be copied to another thread: ${reason}. Pass plain data, or transfer() what can be transferred`,
   },
   ERR_IOLOOP_NOT_EXPOSED: {
     base: 'IOLoopError',
