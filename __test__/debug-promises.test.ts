@@ -138,6 +138,15 @@ const USES: readonly [string, string][] = [
   ['Promise.resolve', `near.write('x'); await Promise.resolve(far.readBytes(1));`],
   ['return of an async function', `near.write('x'); await (async () => far.readBytes(1))();`],
   ['a later await', `const late = far.readBytes(1); near.write('x'); await collect(); await late;`],
+  [
+    'many later awaits',
+    `for (let at = 0; at < 15; at += 1) {
+      near.write('x');
+      const late = far.readBytes(1);
+      await collect();
+      await late;
+    }`,
+  ],
   ['for await', `near.write('x'); near.end(); for await (const chunk of far) chunk.length;`],
   ['a callback that returns it', `near.write('x'); loop.addCallback(() => far.readBytes(1));`],
   ['addFuture', `near.write('x'); loop.addFuture(far.readBytes(1), () => {});`],

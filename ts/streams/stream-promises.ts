@@ -79,13 +79,13 @@ function watch<T>(
 function lose(handed: Handed, loss: string): void {
   if (handed.isUsed) return;
   handed.loss = loss;
-  if (losses.size === 0) process.once('beforeExit', reportAll);
+  if (!isListening) process.on('beforeExit', reportAll);
+  isListening = true;
   losses.add(handed);
 }
 
 function report(handed: Handed): void {
   if (!losses.delete(handed)) return;
-  if (losses.size === 0) process.removeListener('beforeExit', reportAll);
   const { call, site, loss } = handed;
   const place = site === null ? '' : `. Called at ${site}`;
   warnFrom(
@@ -102,6 +102,7 @@ function reportAll(): void {
 
 /** Losses that nothing has noticed yet. */
 const losses = new Set<Handed>();
+let isListening = false;
 const dropped = new FinalizationRegistry(report);
 
 /** Reads whose bytes are nowhere else. */
