@@ -684,7 +684,7 @@ export class IOLoop implements AsyncDisposable {
    *
    * Not a block: the time in which the process is stopped (SIGSTOP) or the machine sleeps, that in
    * which the thread waits for a CPU (Linux), and a debugger that has paused the program. On a machine
-   * without CPU to spare a report may be late.
+   * without CPU to spare a report may be late, and a part of that wait may count.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless `seconds` is above 0 and finite;
    * `ERR_IOLOOP_UNSUPPORTED` on Bun and Deno; `ERR_IOLOOP_CLOSED`.
