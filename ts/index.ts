@@ -36,7 +36,13 @@ export {
   type TCPClientOptions,
 } from './net/tcp-client.js';
 export { forkProcesses, type ForkProcessesOptions } from './net/workers/fork-processes.js';
-export type { Balance, ListenAddress, ServeWorkersOptions } from './net/workers/group-options.js';
+export type {
+  Balance,
+  ListenAddress,
+  ListenPath,
+  ListenPort,
+  ServeWorkersOptions,
+} from './net/workers/group-options.js';
 export type { RestartOptions } from './net/workers/restart-policy.js';
 export type { WorkerExit } from './net/workers/spawned.js';
 export { taskId } from './net/workers/task.js';

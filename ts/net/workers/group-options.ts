@@ -8,13 +8,22 @@ import { invalidArgType, invalidArgValue, outOfRange } from '../../support/error
 import type { BindOptions, BindUnixOptions } from '../bind.js';
 import { restartPolicy, type RestartOptions, type RestartPolicy } from './restart-policy.js';
 
-/** Where a group listens: a TCP port, or the path of a Unix socket. */
-export type ListenAddress =
-  | ({ readonly port: number | string; readonly address?: string | null | undefined } & Omit<
-      BindOptions,
-      'reusePort'
-    >)
-  | ({ readonly path: string } & BindUnixOptions);
+/** A TCP port on which a group listens. */
+export interface ListenPort extends Omit<BindOptions, 'reusePort'> {
+  /** A number, or a string of digits; for 0 the system chooses a port. */
+  readonly port: number | string;
+  /** As for {@link bindSockets}; by default all interfaces. */
+  readonly address?: string | null | undefined;
+}
+
+/** A Unix socket on which a group listens. */
+export interface ListenPath extends BindUnixOptions {
+  /** As for {@link bindUnixSocket}. */
+  readonly path: string;
+}
+
+/** Where a group listens. */
+export type ListenAddress = ListenPort | ListenPath;
 
 /**
  * How connections are distributed over workers.

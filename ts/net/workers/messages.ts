@@ -51,5 +51,6 @@ export type Report =
 export interface WorkerFigures {
   /** Open connections of its servers. */
   readonly connections: number;
+  /** `loop.metrics()` of its loop. */
   readonly metrics: LoopMetrics;
 }
