@@ -138,7 +138,8 @@ test('DRAINED: a source is asked again until all that was reported is drained', 
   t.deepEqual(core.turn(0).ready, both, 'another index');
   core.submissions.drained(index, WRITE);
   core.submissions.drained(index, READ);
-  t.deepEqual(core.turn(0).ready, []);
+  // Where the selector reports levels, it reports what is true.
+  t.deepEqual(core.turn(0).ready, native.HAS_EDGES ? [] : both);
   core.close();
   closeAll(first, second);
 });

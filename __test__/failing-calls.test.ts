@@ -3,9 +3,10 @@
  * served, and the failure is reported, but not by the thousand.
  */
 import test, { type ExecutionContext } from 'ava';
+import { native } from '#internal';
 import { runChild } from './helpers/child.js';
 import { failing, runFailing, served, type Fault } from './helpers/faults.js';
-import { testWith } from './helpers/fds.js';
+import { testOn, testWith } from './helpers/fds.js';
 
 /** Timeouts, a handler and a stream that echoes, beside each other; gives what was served. */
 const WORK = `
@@ -75,7 +76,7 @@ const EVERYTHING = { timeouts: 100, handled: 60, echoed: 30, callbacks: 30 };
  * Node itself calls epoll_pwait(2). libuv aborts if its own epoll_ctl(2) fails: those calls are among
  * the first twelve, and three after each report.
  */
-const PASSING: readonly [string, Fault][] = [
+const OF_EPOLL: readonly [string, Fault][] = [
   ['epoll_wait(2) fails now and then', failing('epoll_wait', 'ENOMEM', '5+3')],
   ['epoll_wait(2) is interrupted', failing('epoll_wait', 'EINTR', '3+2')],
   ['the alarm cannot be set now and then', failing('timerfd_settime', 'EINVAL', '2+2')],
@@ -84,6 +85,17 @@ const PASSING: readonly [string, Fault][] = [
   ['ppoll(2) is interrupted', failing('ppoll', 'EINTR', '1+2')],
   ['a registration cannot be verified', failing('epoll_ctl', 'ENOMEM', '20..32+12')],
 ];
+
+/** The driver's thread makes the same call. */
+const OF_POLL: readonly [string, Fault][] = [
+  ['ppoll(2) fails now and then', failing('ppoll', 'ENOMEM', '5+3')],
+  ['ppoll(2) is interrupted', failing('ppoll', 'EINTR', '3+2')],
+];
+
+const isEpoll = native.backend() === 'epoll';
+const PASSING = isEpoll ? OF_EPOLL : OF_POLL;
+/** The call by which a turn asks the kernel. */
+const ASK = isEpoll ? 'epoll_wait' : 'ppoll';
 
 for (const [title, fault] of PASSING) {
   testWith('strace')(`everything is served when ${title}`, async (t) => {
@@ -98,7 +110,7 @@ for (const [title, fault] of PASSING) {
 testWith('strace')(
   'a set that cannot be asked ever is reported a few times, without a storm of turns; timeouts and callbacks go on',
   async (t) => {
-    const fault = failing('epoll_wait', 'ENOMEM', '3+');
+    const fault = failing(ASK, 'ENOMEM', '3+');
     const { timeouts, callbacks, reports, readings = Infinity } = await run(t, fault, 'no-sources');
     t.true(readings < 1_500, `${readings} readings of the clock: the loop spins`);
     t.is(timeouts, 100);
@@ -128,7 +140,7 @@ testWith('strace')(
   'a timeout that the report of a failed turn adds is not due in it',
   async (t) => {
     // The first call is that of new IOLoop(), the second that of the first turn, in which it is due.
-    const result = await runFailing(REPLACING, failing('epoll_wait', 'ENOMEM', '2'));
+    const result = await runFailing(REPLACING, failing(ASK, 'ENOMEM', '2'));
     t.deepEqual(served(t, result), ['ENOMEM']);
   },
 );
@@ -152,7 +164,7 @@ const MAKING = `
   process.exit(0);
 `;
 
-testWith('strace')(
+testOn('epoll', 'strace')(
   'an alarm that cannot be made fails new IOLoop(), and nothing is left open',
   async (t) => {
     const result = await runFailing(MAKING, failing('timerfd_create', 'ENFILE', '2+3'));

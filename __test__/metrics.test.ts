@@ -6,7 +6,7 @@ import { runChild } from './helpers/child.js';
 import { onLoop, runTurns, takeReports, withFakeTime, withLoop } from './helpers/loop.js';
 import { securePair } from './helpers/tls.js';
 import { withPair } from './helpers/streams.js';
-import { nodeTurns, pipe, testWith } from './helpers/fds.js';
+import { nodeTurns, pipe, testOn, testWith } from './helpers/fds.js';
 import { heldByChild } from './helpers/stolen.js';
 
 test('turns and callbacks are counted, also more of them than a block has', (t) =>
@@ -141,9 +141,7 @@ testWith('prlimit')('pauses of accepting are counted', async (t) => {
   t.is(result.stdout.trim(), '1', result.stderr);
 });
 
-const isEpoll = process.platform === 'linux' ? test : test.skip;
-
-isEpoll('rebuilds of the epoll set are counted', (t) =>
+testOn('epoll')('rebuilds of the epoll set are counted', (t) =>
   onLoop(async (loop) => {
     const [reader, writer] = pipe();
     // The copy of the child keeps a registration alive that has no number any more.

@@ -98,6 +98,7 @@ class Run {
       batch: this.#batch,
       sendBudget: capacities.sendBudget,
       queueTickEnd: () => void (asked.flush = true),
+      onFull: () => {},
       atTickEnd: () => void (asked.tickEnd = true),
       continueLater: () => void (asked.continue = true),
       countSent: () => {},

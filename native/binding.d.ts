@@ -152,6 +152,15 @@ export declare const fdRead: (arg0: number, arg1: Uint8Array, arg2: number, arg3
 /** `fdWrite(fd, bytes, offset, length)`: `socketSend` for non-sockets, `write(2)`. */
 export declare const fdWrite: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
 
+/** True if the selector is a descriptor, which the libuv driver can watch. */
+export declare const HAS_DESCRIPTOR: boolean
+
+/**
+ * True if an edge-triggered source is reported with each change. If not, it is reported once, and
+ * again after `loopRearm`.
+ */
+export declare const HAS_EDGES: boolean
+
 /** True if exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
 export declare const HAS_PRIORITY: boolean
 
@@ -278,6 +287,12 @@ export declare function loopOpen(driver: string, now: number, steady: boolean, t
 
 /** Posts that were accepted, those that were refused for lack of room, and the wake-ups of the loop. */
 export declare function loopPosted(handle: ExternalObject<NativeLoop>): Array<number>
+
+/**
+ * The source has been drained of these READ and WRITE bits, outside of a submission. Selectors
+ * without `HAS_EDGES` report an edge-triggered source again only after this.
+ */
+export declare function loopRearm(handle: ExternalObject<NativeLoop>, index: number, bits: number): void
 
 /** How often the selector was replaced because of stale registrations; 0 if the loop is closed. */
 export declare function loopRebuilds(handle: ExternalObject<NativeLoop>): number

@@ -74,6 +74,8 @@ function load(): Native {
   // Compiled, this file is in `build/__test__/helpers`.
   const folder = fileURLToPath(new URL('../../../native/', import.meta.url));
   const require = createRequire(`${folder}binding.js`);
+  const chosen = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
+  if (chosen !== undefined) return require(chosen) as Native;
   const failures: unknown[] = [];
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.node'))) {
     try {

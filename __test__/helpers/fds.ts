@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { native } from '#internal';
 import { Socket } from 'ioloop';
 
 /**
@@ -186,7 +187,22 @@ export function testWith(...commands: readonly string[]): (title: string, body: 
   return runWith(test, commands);
 }
 
-/** The same for `test.serial`: for tests that change the capacities. */
+/** `test`, where the backend is this one: for what only its selector has. */
+export function testOn(
+  backend: 'epoll' | 'kqueue' | 'poll',
+  ...commands: readonly string[]
+): (title: string, body: Body) => void {
+  return runWith(test, commands, native.backend() === backend ? [] : [backend]);
+}
+
+/** The same for `test.serial`. */
+export function serialOn(
+  backend: 'epoll' | 'kqueue' | 'poll',
+): (title: string, body: Body) => void {
+  return runWith(test.serial, [], native.backend() === backend ? [] : [backend]);
+}
+
+/** `testWith` for `test.serial`: for tests that change the capacities. */
 export function serialWith(...commands: readonly string[]): (title: string, body: Body) => void {
   return runWith(test.serial, commands);
 }
@@ -194,8 +210,9 @@ export function serialWith(...commands: readonly string[]): (title: string, body
 function runWith(
   run: (title: string, body: never) => void,
   commands: readonly string[],
+  absent: readonly string[] = [],
 ): (title: string, body: Body) => void {
-  const missing = commands.filter((command) => !works(command));
+  const missing = [...absent, ...commands.filter((command) => !works(command))];
   return (title, body) => {
     if (missing.length === 0) run(title, body as never);
     else test.skip(`${title} (needs ${missing.join(', ')})`, body as never);

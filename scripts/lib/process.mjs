@@ -32,11 +32,12 @@ const LIMIT_MS = 15 * 60_000;
  * Runs a command to its end. Its output is shown only when it fails.
  * @param {string} command
  * @param {string[]} args
+ * @param {Record<string, string>} [env]
  */
-export function run(command, args) {
+export function run(command, args, env = {}) {
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
-    env: { ...process.env, ...PLAIN },
+    env: { ...process.env, ...PLAIN, ...env },
     encoding: 'utf8',
     maxBuffer: 64 << 20,
   });

@@ -67,12 +67,13 @@ function isMusl() {
 /**
  * Runs a command and reports it in one line.
  * @param {string} what @param {string} command @param {string[]} args
+ * @param {Record<string, string>} [env]
  */
-function step(what, command, args) {
+export function step(what, command, args, env) {
   const start = performance.now();
   process.stderr.write(`set-up: ${what} … `);
   try {
-    run(command, args);
+    run(command, args, env);
   } catch (error) {
     process.stderr.write('failed\n');
     throw error;

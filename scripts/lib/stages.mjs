@@ -1,5 +1,6 @@
 // The stages of `npm test`: what each runs, and how its output is counted.
 import { join } from 'node:path';
+import { overPoll } from './poll-binary.mjs';
 import { root, stream } from './process.mjs';
 import { cargoCounter, checkCounter, tapCounter } from './counters.mjs';
 
@@ -53,20 +54,25 @@ export function cargoTests() {
   ];
 }
 
+/** The tests of the core over poll(2), without those of epoll. @returns {Stage} */
+export function coreOverPoll() {
+  return cargo('cargo test, poll', ['test', '-p', 'ioloop', '--no-fail-fast'], overPoll);
+}
+
 /**
  * The tests of the package, over one driver.
  * @param {string} driver
- * @param {{ match?: string | undefined, node?: string, tiny?: boolean }} [options] `match` selects
- * tests by title; `node` is the Node that runs them, and that their child processes find; `tiny`
+ * @param {{ match?: string | undefined, node?: string, tiny?: boolean, binary?: string | undefined }} [options]
+ * `match` selects tests by title; `binary` is another one than that of `native`; `node` is the Node that runs them, and that their child processes find; `tiny`
  * makes arrays, batches and budgets hold two or three of anything, so that every test crosses their
  * boundaries.
  * @returns {Stage}
  */
-export function avaTests(driver, { match, node = process.execPath, tiny = false } = {}) {
+export function avaTests(driver, { match, node = process.execPath, tiny = false, binary } = {}) {
   const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
   const selection = match === undefined ? [] : ['--match', match];
   return {
-    name: `ava, ${driver} driver${tiny ? ', tiny capacities' : ''}`,
+    name: `ava, ${driver} driver${tiny ? ', tiny capacities' : ''}${binary === undefined ? '' : ', poll'}`,
     kind: 'ava',
     counter: tapCounter,
     command: node,
@@ -74,6 +80,8 @@ export function avaTests(driver, { match, node = process.execPath, tiny = false 
     env: {
       // libuv is the default under Node: the variable is not set.
       IOLOOP_DRIVER: driver === 'libuv' ? undefined : driver,
+      NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? process.env['NAPI_RS_NATIVE_LIBRARY_PATH'],
+      IOLOOP_TEST_BACKEND: binary === undefined ? undefined : 'poll',
       IOLOOP_TEST_CAPACITIES: tiny ? 'tiny' : undefined,
       PATH: `${join(node, '..')}:${process.env['PATH']}`,
     },

@@ -98,6 +98,11 @@ export class SourceTable {
     this.#take(index);
   }
 
+  /** The source at `index` is drained of READ or WRITE: an edge-triggered one is reported again. */
+  rearm(index: number, bits: number): void {
+    native.loopRearm(this.#native, index, bits);
+  }
+
   /** The number of a source is known outside from now on: each report is verified. */
   verify(index: number): void {
     native.loopVerify(this.#native, index);

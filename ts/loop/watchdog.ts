@@ -158,8 +158,9 @@ const Sampler = {
   use(): void {
     this.users += 1;
     if (!isMainThread || this.users > 1) return;
-    const options = { execArgv: [], env: {}, stdout: false, stderr: false };
-    // Without the options and preloaded modules of the program: it is not the program's thread.
+    // Without the options and preloaded modules of the program: it is not the program's thread. It
+    // has the same binary, whose watchdog it serves.
+    const options = { execArgv: [], env: ofBinary(), stdout: false, stderr: false };
     this.worker = new Worker(new URL('./stack-sampler.js', import.meta.url), options);
     this.worker.on('error', ignore);
     this.worker.unref();
@@ -172,6 +173,12 @@ const Sampler = {
     this.worker = null;
   },
 };
+
+/** The variable that chooses another binary. */
+function ofBinary(): NodeJS.ProcessEnv {
+  const path = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
+  return path === undefined ? {} : { NAPI_RS_NATIVE_LIBRARY_PATH: path };
+}
 
 /** Reports go without a stack then, and say so. */
 function ignore(): void {}

@@ -6,6 +6,7 @@ import { Socket, type SocketState } from '../sockets/socket.js';
 import { checkOptions } from '../support/checks.js';
 import { outOfRange, streamBusy, unsupported } from '../support/errors.js';
 import { FdTransport, type TransportState } from './fd-transport.js';
+import { DescriptorTransport } from './rearmed-transport.js';
 import {
   DEFAULT_LIMITS,
   streamLimits,
@@ -69,7 +70,7 @@ export function attachStream(token: DetachedToken, options: IOStreamOptions): St
       const settings = settingsOf(loop, given, null);
       return new Stream(
         settings,
-        FdTransport.on(io, Socket.fromState(taken.fd, taken.state as SocketState)),
+        DescriptorTransport.on(io, Socket.fromState(taken.fd, taken.state as SocketState)),
       );
     }
     const { fd, unread, state } = taken as Taken<'stream'> & { readonly state: StreamState };
@@ -79,7 +80,7 @@ export function attachStream(token: DetachedToken, options: IOStreamOptions): St
       const expected = `at least ${unread.length}, the unread bytes of the stream`;
       throw outOfRange('options.maxBufferSize', maxBufferSize, expected);
     }
-    const stream = new Stream(settings, FdTransport.attached(io, fd, state.transport));
+    const stream = new Stream(settings, DescriptorTransport.attached(io, fd, state.transport));
     resume(stream, state, unread);
     return stream;
   });

@@ -91,7 +91,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
    *
    * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages.
    */
-  private constructor(io: LoopIO, file: FdLike, kind: number, descriptor = descriptorFor(file)) {
+  protected constructor(io: LoopIO, file: FdLike, kind: number, descriptor = descriptorFor(file)) {
     assertStreamKind(kind);
     const socket = file instanceof Socket ? file : null;
     this.#io = io;
@@ -114,15 +114,15 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
       throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
     }
     if (socket.closed) throw descriptorFor(socket).goneError('getsockname');
-    return new FdTransport(io, socket, socket.kind);
+    return new this(io, socket, socket.kind);
   }
 
   /** The transport on a descriptor that was attached, with the state that {@link detach} has stored. */
   static attached(io: LoopIO, fd: number, { socket }: TransportState): FdTransport {
     const transport =
       socket === null
-        ? new FdTransport(io, fd, native.fdKind(fd), new Descriptor(fd, false))
-        : FdTransport.on(io, Socket.fromState(fd, socket));
+        ? new this(io, fd, native.fdKind(fd), new Descriptor(fd, false))
+        : this.on(io, Socket.fromState(fd, socket));
     // The kernel does not say so of a socket whose peer has closed.
     transport.connected = true;
     return transport;
@@ -143,7 +143,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     const readAhead = readAheadOf(file);
     try {
       readAhead?.stop();
-      return open(new FdTransport(io, nonBlocking(file, fd), kind));
+      return open(new this(io, nonBlocking(file, fd), kind));
     } catch (error) {
       readAhead?.resume();
       throw error;
@@ -249,6 +249,9 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     this.#atTickEnd = true;
     this.#io.atTickEnd(this);
   }
+
+  /** The kernel reports room for more without being asked. */
+  onFull(): void {}
 
   shutdownWrite(): void {
     // A pipe has one direction only: the stream closes it.
@@ -356,6 +359,11 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   onDescriptorExposed(): void {
     if (this.#index !== UNWATCHED) this.#io.sources.verify(this.#index);
+  }
+
+  /** The source is drained of these bits. For selectors that have to be asked for a change. */
+  protected rearm(bits: number): void {
+    if (this.#index !== UNWATCHED) this.#io.sources.rearm(this.#index, bits);
   }
 
   #watch(): void {

@@ -13,8 +13,9 @@ import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
 import { attachStream, detachStream } from './detach.js';
 import type { DetachedToken } from '../sockets/detached.js';
 import { createStream } from './debug-stream.js';
-import { FdTransport } from './fd-transport.js';
+import type { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
+import { DescriptorTransport } from './rearmed-transport.js';
 import { checkBoolean, checkOptions } from '../support/checks.js';
 import { quietFor } from '../support/deferred.js';
 import {
@@ -90,7 +91,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     const settings = streamSettings(options);
     const open = (transport: FdTransport): IOStream =>
       new IOStream(createStream(settings, transport));
-    return FdTransport.adopt(ioOf(settings.loop), fd, open);
+    return DescriptorTransport.adopt(ioOf(settings.loop), fd, open);
   }
 
   /**
@@ -612,7 +613,7 @@ function isStreamClosed(error: unknown): boolean {
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {
-  return createStream(settings, FdTransport.on(ioOf(settings.loop), socket));
+  return createStream(settings, DescriptorTransport.on(ioOf(settings.loop), socket));
 }
 
 /**

@@ -98,6 +98,8 @@ export interface FdSink {
   readonly sendBudget: number;
   /** Sends the batch when the running code and its microtasks are done. */
   queueTickEnd(): void;
+  /** The kernel has no room: {@link TransportEvents.onWritable} follows when it has. */
+  onFull(): void;
   continueLater(): void;
   atTickEnd(): void;
 }

@@ -290,7 +290,10 @@ export class FdWriter extends BaseWriter implements Sender {
   /** The kernel has no room. Out of memory, it reports no event: time is what is left. */
   #block(result: number): void {
     this.#sending = Sending.Blocked;
-    if (!isNoMemory(result)) return;
+    if (!isNoMemory(result)) {
+      this.#sink.onFull();
+      return;
+    }
     this.owner.retryLater(() => {
       this.onWritable();
     });

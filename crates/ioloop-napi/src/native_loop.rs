@@ -1,7 +1,6 @@
 //! One core loop for one `IOLoop`: made, started, stopped, closed.
 
 use std::cell::RefCell;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use ioloop::clock::Timeline;
@@ -54,12 +53,28 @@ impl NativeLoop {
     /// If it is borrowed: by a function that lets JavaScript run, which none does.
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         let mut open = self.open.borrow_mut();
-        operation(open.as_mut().ok_or(Errno::BADF)?)
+        let open = open.as_mut().ok_or(Errno::BADF)?;
+        let result = operation(open);
+        open.watch_changes();
+        result
     }
 
     /// [`with`](Self::with), for a result that crosses as a number.
     pub(crate) fn run<T: Value>(&self, operation: impl FnOnce(&mut Open) -> Result<T>) -> i32 {
         or_errno(|| self.with(operation))
+    }
+}
+
+impl Open {
+    /// After every operation: a driver that waits for a copy of the selector needs a new one.
+    #[inline]
+    fn watch_changes(&self) {
+        if !reactor::HAS_DESCRIPTOR
+            && self.core.reactor().wait_set_changed()
+            && let Some(driver) = &self.driver
+        {
+            driver.outdate();
+        }
     }
 }
 
@@ -126,7 +141,11 @@ pub fn loop_start(
     let Ok(kind) = handle.with(|open| Ok(open.kind)) else {
         return Ok(CLOSED);
     };
-    let selector = || handle.with(|open| Ok(open.core.as_raw_fd())).ok();
+    let selector = || {
+        handle
+            .with(|open| Ok(open.core.reactor_mut().wait_set()))
+            .ok()
+    };
     match Driver::start(kind, env, &wake, selector) {
         Ok(driver) => Ok(handle.run(|open| {
             open.driver = Some(driver);
@@ -169,3 +188,12 @@ pub fn backend() -> &'static str {
 /// True if exceptional conditions can be watched: TCP urgent data, changes in sysfs.
 #[napi]
 pub const HAS_PRIORITY: bool = reactor::HAS_PRIORITY;
+
+/// True if the selector is a descriptor, which the libuv driver can watch.
+#[napi]
+pub const HAS_DESCRIPTOR: bool = reactor::HAS_DESCRIPTOR;
+
+/// True if an edge-triggered source is reported with each change. If not, it is reported once, and
+/// again after `loopRearm`.
+#[napi]
+pub const HAS_EDGES: bool = reactor::HAS_EDGES;

@@ -1,7 +1,7 @@
 //! Registrations of descriptor numbers. JavaScript names one by its index, which is reused after the
 //! registration has ended.
 
-use ioloop::reactor::{Interest, Token};
+use ioloop::reactor::{Interest, Readiness, Token};
 use ioloop::{Error, Result};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
@@ -54,6 +54,19 @@ pub fn loop_reregister(handle: &External<NativeLoop>, index: u32, interest: u32)
         let interest = Interest::from_word(interest);
         open.core.reactor_mut().reregister(token, interest)
     })
+}
+
+/// The source has been drained of these READ and WRITE bits, outside of a submission. Selectors
+/// without `HAS_EDGES` report an edge-triggered source again only after this.
+#[napi(catch_unwind)]
+pub fn loop_rearm(handle: &External<NativeLoop>, index: u32, bits: u32) {
+    // The only failures: the loop is closed, or the registration has ended.
+    let _ended = handle.with(|open| {
+        let token = token_at(&open.core, index)?;
+        let drained = Readiness::from_bits_truncate(bits.to_le_bytes()[0]);
+        open.core.reactor_mut().drained(token, drained);
+        Ok(())
+    });
 }
 
 /// Ends a registration. Never fails.

@@ -1,11 +1,13 @@
 //! The event loop: reactor, timer wheel, alarm and inbox, driven by one function.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::AsFd;
+#[cfg(not(selector = "poll"))]
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::Result;
-use crate::reactor::{self, Alarm, Event, Reactor, WAKE};
+use crate::reactor::{self, Alarm, Event, REBUILDS, Reactor, Selector, WaitSet};
 use crate::remote::{self, Counts, Inbox, LoopHandle};
 use crate::timer::{TimerId, Wheel};
 
@@ -88,8 +90,8 @@ impl<S: AsFd, C> EventLoop<S, C> {
     ///
     /// As [`new`](Self::new).
     pub fn with_budgets(budgets: Budgets) -> Result<Self> {
-        let reactor = Reactor::new(budgets.events)?;
-        let alarm = Alarm::new(reactor.registry())?;
+        let mut reactor = Reactor::new(budgets.events)?;
+        let alarm = Alarm::new(reactor.selector())?;
         Ok(Self {
             budgets,
             inbox: None,
@@ -134,7 +136,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
         if let Some(inbox) = &self.inbox {
             return Ok(inbox.handle());
         }
-        let waker = mio::Waker::new(self.reactor.registry(), WAKE)?;
+        let waker = self.reactor.selector().waker()?;
         let (handle, inbox) = remote::channel(waker, self.budgets.commands);
         self.inbox = Some(inbox);
         Ok(handle)
@@ -176,24 +178,28 @@ impl<S: AsFd, C> EventLoop<S, C> {
     /// Replaces the selector by a new one with the same sources, alarm and waker. Call it when the
     /// reactor [needs a rebuild](Reactor::needs_rebuild).
     ///
-    /// `watch` gets the descriptor of the new selector before the old one is closed. A host that
-    /// watches the loop moves over in it.
+    /// `watch` gets the new selector before the old one is closed. A host that watches the loop moves
+    /// over in it. Selectors that keep no stale registrations need no rebuild: it does nothing then.
     ///
     /// # Errors
     ///
     /// `EMFILE`, `ENFILE` or `ENOMEM` (the new selector and waker are two descriptors), of
     /// `epoll_ctl(2)`, or of `watch`. The old selector then stays in use, and the reactor needs a
     /// rebuild again after a few more stale events.
-    pub fn rebuild(&mut self, watch: impl FnOnce(RawFd) -> io::Result<()>) -> Result<()> {
+    pub fn rebuild(&mut self, watch: impl FnOnce(WaitSet) -> io::Result<()>) -> Result<()> {
+        if !REBUILDS {
+            return Ok(());
+        }
         let Self { alarm, inbox, .. } = self;
         let mut waker = None;
-        self.reactor.rebuild(|poll| {
-            alarm.register(poll.registry())?;
+        let enter = |selector: &mut Selector| {
+            alarm.register(selector)?;
             if inbox.is_some() {
-                waker = Some(mio::Waker::new(poll.registry(), WAKE)?);
+                waker = Some(selector.waker()?);
             }
-            watch(poll.as_raw_fd())
-        })?;
+            Ok(())
+        };
+        self.reactor.rebuild(enter, watch)?;
         if let (Some(inbox), Some(waker)) = (inbox, waker) {
             inbox.replace_waker(waker);
         }
@@ -285,6 +291,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
     }
 }
 
+#[cfg(not(selector = "poll"))]
 impl<S, C> AsRawFd for EventLoop<S, C> {
     /// The selector, which is readable while it holds events: a host loop watches it. Sources on
     /// the ready list do not make it readable; see [`Turn::more`].

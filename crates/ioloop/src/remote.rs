@@ -19,7 +19,9 @@ use std::sync::{Arc, Mutex};
 
 use std::{fmt, io};
 
-/// Interrupts a wait. Implemented by mio's waker, and by a model in the loom tests.
+use crate::reactor::Waker;
+
+/// Interrupts a wait. Implemented by the selector's waker, and by a model in the loom tests.
 pub trait Wake {
     /// Ends the wait in progress, or the next one.
     ///
@@ -29,15 +31,9 @@ pub trait Wake {
     fn wake(&self) -> io::Result<()>;
 }
 
-impl Wake for mio::Waker {
-    fn wake(&self) -> io::Result<()> {
-        mio::Waker::wake(self)
-    }
-}
-
 /// Posts commands to a loop from any thread. Clones share one inbox.
 #[derive(Debug)]
-pub struct LoopHandle<C, W = mio::Waker> {
+pub struct LoopHandle<C, W = Waker> {
     shared: Arc<Mutex<Shared<C, W>>>,
 }
 
@@ -81,7 +77,7 @@ pub struct Counts {
 
 /// The receiving end of the handles. Dropping it closes them.
 #[derive(Debug)]
-pub struct Inbox<C, W = mio::Waker> {
+pub struct Inbox<C, W = Waker> {
     shared: Arc<Mutex<Shared<C, W>>>,
 }
 

@@ -1,7 +1,7 @@
 //! Turns of an event loop against a model: a sorted map for the timers, level-triggered epoll for
 //! the sources, a vector for the commands. Alarm, rebuilds, stale registrations and small budgets
 //! come together.
-#![cfg(all(target_os = "linux", not(loom)))]
+#![cfg(all(selector = "epoll", not(loom)))]
 #![allow(
     unsafe_code,
     reason = "descriptor numbers that become other files are what is tested"

@@ -1,5 +1,5 @@
 //! Turns whose system calls fail: no timer, event or command is lost.
-#![cfg(all(target_os = "linux", not(loom)))]
+#![cfg(all(selector = "epoll", not(loom)))]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -350,7 +350,7 @@ fn a_rebuild_keeps_sources_alarm_and_waker() {
     world
         .event_loop
         .rebuild(|set| {
-            watched = Some(set);
+            watched = set.descriptor();
             Ok(())
         })
         .unwrap();

@@ -1,7 +1,7 @@
 //! Handles of a loop: made at the first request, and usable from any thread.
 //!
 //! One test: it counts the eventfds of the process.
-#![cfg(all(target_os = "linux", not(loom)))]
+#![cfg(all(selector = "epoll", not(loom)))]
 
 use std::fs;
 use std::os::fd::OwnedFd;

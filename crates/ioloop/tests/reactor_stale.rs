@@ -1,5 +1,9 @@
 //! Descriptor numbers that became other files while a copy of the old one remains.
 #![cfg(all(target_os = "linux", not(loom)))]
+#![cfg_attr(
+    not(selector = "epoll"),
+    allow(unused, reason = "some of the tests are of epoll")
+)]
 #![allow(
     unsafe_code,
     reason = "descriptor numbers that become other files are what is tested"
@@ -145,6 +149,7 @@ fn a_stale_registration_whose_number_cannot_be_registered_is_reported() {
     }
 }
 
+#[cfg(selector = "epoll")]
 #[test]
 fn the_selector_tells_two_eventfds_with_one_inode_apart() {
     let flags = EventfdFlags::NONBLOCK;
@@ -165,6 +170,7 @@ fn the_selector_tells_two_eventfds_with_one_inode_apart() {
     assert_eq!(turn.ready[0].readiness, Readiness::STALE);
 }
 
+#[cfg(selector = "epoll")]
 #[test]
 fn reports_of_a_stale_registration_ask_for_a_rebuild() {
     let mut world = World::new(Interest::READABLE);
@@ -178,6 +184,7 @@ fn reports_of_a_stale_registration_ask_for_a_rebuild() {
     assert!(world.event_loop.reactor_mut().needs_rebuild());
 }
 
+#[cfg(selector = "epoll")]
 #[test]
 fn a_number_that_is_its_old_file_again_can_be_registered() {
     let mut world = World::new(Interest::READABLE);

@@ -10,16 +10,17 @@
 //!
 //! | State | Calls `wake` | Until |
 //! | --- | --- | --- |
-//! | armed | while the selector is readable | parked; the thread parks itself with each call |
+//! | armed | while the selector is readable, or outdated | parked; the thread parks itself with each call |
 //! | parked | never | rearmed |
 
 mod libuv;
 mod thread;
 
 use std::io;
-use std::os::fd::RawFd;
 
+use ioloop::reactor::{HAS_DESCRIPTOR, WaitSet};
 use napi::bindgen_prelude::{Env, Function};
+use rustix::io::Errno;
 
 /// The kinds of drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Kind {
     /// The kind of a name of JavaScript's.
     pub(crate) fn parse(name: &str) -> napi::Result<Self> {
         match name {
-            "libuv" => Ok(Self::Libuv),
+            "libuv" if HAS_DESCRIPTOR => Ok(Self::Libuv),
             "thread" => Ok(Self::Thread),
             _ => Err(napi::Error::from_reason(format!(
                 "no driver is called {name:?}"
@@ -69,19 +70,25 @@ impl Driver {
         kind: Kind,
         env: Env,
         wake: &Function<'_, (), ()>,
-        selector: impl FnOnce() -> Option<RawFd>,
+        selector: impl FnOnce() -> Option<WaitSet>,
     ) -> Result<Self, Failure> {
         Ok(match kind {
-            Kind::Libuv => Self::Libuv(libuv::Watch::start(env, wake, selector)?),
+            Kind::Libuv => {
+                let selector = || descriptor(&selector()?).ok();
+                Self::Libuv(libuv::Watch::start(env, wake, selector)?)
+            }
             Kind::Thread => Self::Thread(thread::Watch::start(wake, selector)?),
         })
     }
 
     /// Watches another selector. On an error, the old one is still watched.
-    pub(crate) fn move_to(&mut self, selector: RawFd) -> io::Result<()> {
+    pub(crate) fn move_to(&mut self, selector: WaitSet) -> io::Result<()> {
         match self {
-            Self::Libuv(watch) => watch.move_to(selector),
-            Self::Thread(watch) => watch.move_to(selector),
+            Self::Libuv(watch) => watch.move_to(descriptor(&selector)?),
+            Self::Thread(watch) => {
+                watch.move_to(selector);
+                Ok(())
+            }
         }
     }
 
@@ -94,6 +101,14 @@ impl Driver {
         }
     }
 
+    /// The wait set has changed, outside of a turn: a driver that waits for a copy of it wakes the
+    /// loop, whose turn gives it the new one.
+    pub(crate) fn outdate(&self) {
+        if let Self::Thread(watch) = self {
+            watch.outdate();
+        }
+    }
+
     /// Stops the calls until [`rearm`](Self::rearm): for a selector that is readable and cannot be
     /// collected. Does not keep Node's loop alive meanwhile. The thread driver is parked in a turn
     /// anyway.
@@ -102,6 +117,11 @@ impl Driver {
             watch.park();
         }
     }
+}
+
+/// The selector as a descriptor, which the libuv driver needs: [`Kind::parse`] refuses it otherwise.
+fn descriptor(selector: &WaitSet) -> io::Result<std::os::fd::RawFd> {
+    selector.descriptor().ok_or(Errno::BADF.into())
 }
 
 impl From<io::Error> for Failure {
@@ -116,4 +136,4 @@ impl From<napi::Error> for Failure {
     }
 }
 
-const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
+const EIO: i32 = Errno::IO.raw_os_error();

@@ -3,13 +3,21 @@
 //! For hosts without a usable libuv (Bun, Deno). [`wait`] runs on the driver's thread, all else on
 //! the JavaScript thread. The thread waits only while it is armed, and parks itself with each call:
 //! a readable selector causes one wake-up per turn.
+//!
+//! # Without a descriptor
+//!
+//! On `poll(2)` the selector is a set of descriptors, and the thread waits for a copy. When the set
+//! changes outside of a turn, the thread ends its wait and wakes the loop; the sleep after that turn
+//! gives it the new set. The wait keeps the file of a number open that is closed meanwhile, until
+//! the thread has ended it: a moment for sources that are deregistered first, until the next event
+//! for others.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ioloop::reactor::WaitSet;
 use napi::Status;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -37,27 +45,35 @@ struct Shared {
 /// The thread's orders.
 struct Post {
     state: State,
-    /// The selector to wait on. A duplicate: the loop may close its own while the thread waits.
-    selector: Arc<OwnedFd>,
+    /// The selector to wait on. The thread does not own it: an interrupt comes before it is closed.
+    selector: Arc<WaitSet>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Wait on the selector.
     Armed,
+    /// The selector has changed outside of a turn: wake the loop.
+    Outdated,
     /// A wake-up was sent: wait until the turn is over.
     Parked,
     /// End.
     Ended,
 }
 
+/// The thread's next step.
+enum Order {
+    Wait(Arc<WaitSet>),
+    Wake,
+}
+
 impl Watch {
     pub(crate) fn start(
         wake: &Function<'_, (), ()>,
-        selector: impl FnOnce() -> Option<RawFd>,
+        selector: impl FnOnce() -> Option<WaitSet>,
     ) -> Result<Self, Failure> {
         let wake: Wake = wake.build_threadsafe_function().build()?;
-        let selector = duplicate(selector())?;
+        let selector = Arc::new(selector().ok_or(io::Error::from(Errno::BADF))?);
         let (interrupted, interrupt) = io::pipe()?;
         let state = State::Armed;
         let shared = Arc::new(Shared {
@@ -76,20 +92,41 @@ impl Watch {
     }
 
     /// Waits on another selector from now on.
-    pub(crate) fn move_to(&mut self, selector: RawFd) -> io::Result<()> {
-        self.shared.lock().selector = duplicate(Some(selector))?;
-        // It fails only if the thread has ended, and with it its end of the pipe.
-        let _gone = self.interrupt.write_all(&[0]);
-        Ok(())
+    pub(crate) fn move_to(&self, selector: WaitSet) {
+        let mut post = self.shared.lock();
+        post.selector = Arc::new(selector);
+        if post.state == State::Armed {
+            self.interrupt();
+        }
+    }
+
+    /// The selector has changed outside of a turn.
+    pub(crate) fn outdate(&self) {
+        let mut post = self.shared.lock();
+        if post.state == State::Armed {
+            post.state = State::Outdated;
+            self.interrupt();
+        }
     }
 
     /// The turn is over: waits on the selector again.
     pub(crate) fn rearm(&self) {
         let mut post = self.shared.lock();
-        if post.state == State::Parked {
-            post.state = State::Armed;
-            self.shared.changed.notify_one();
+        match post.state {
+            State::Armed | State::Ended => {}
+            // It is not outdated any more.
+            State::Outdated => post.state = State::Armed,
+            State::Parked => {
+                post.state = State::Armed;
+                self.shared.changed.notify_one();
+            }
         }
+    }
+
+    /// Ends the thread's wait. At most one per turn: the pipe does not fill.
+    fn interrupt(&self) {
+        // It fails only if the thread has ended, and with it its end of the pipe.
+        let _gone = (&self.interrupt).write_all(&[0]);
     }
 }
 
@@ -97,8 +134,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.shared.lock().state = State::Ended;
         self.shared.changed.notify_one();
-        // It fails only if the thread has ended, and with it its end of the pipe.
-        let _gone = self.interrupt.write_all(&[0]);
+        self.interrupt();
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
@@ -111,19 +147,23 @@ impl Shared {
         self.post.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Blocks while parked. The selector to wait on; `None` if the thread has to end.
-    fn armed(&self) -> Option<Arc<OwnedFd>> {
+    /// Blocks while parked. The orders of the thread; `None` if it has to end.
+    fn order(&self) -> Option<Order> {
         let post = self
             .changed
             .wait_while(self.lock(), |post| post.state == State::Parked)
             .unwrap_or_else(PoisonError::into_inner);
-        (post.state == State::Armed).then(|| Arc::clone(&post.selector))
+        match post.state {
+            State::Armed => Some(Order::Wait(Arc::clone(&post.selector))),
+            State::Outdated => Some(Order::Wake),
+            State::Parked | State::Ended => None,
+        }
     }
 
     /// Called before the wake-up is sent, so that the rearm of its turn cannot come first.
     fn park(&self) {
         let mut post = self.lock();
-        if post.state == State::Armed {
+        if matches!(post.state, State::Armed | State::Outdated) {
             post.state = State::Parked;
         }
     }
@@ -137,38 +177,45 @@ impl Shared {
     }
 }
 
-/// A duplicate of the selector's descriptor.
-fn duplicate(selector: Option<RawFd>) -> io::Result<Arc<OwnedFd>> {
-    let selector = JsFd::new(selector.ok_or(Errno::BADF)?)?;
-    Ok(Arc::new(selector.as_fd().try_clone_to_owned()?))
-}
-
 /// The thread's function: wait, park, wake. If it cannot wait (`RLIMIT_NOFILE` below 2, no memory),
 /// it wakes the loop after a pause, to collect without knowing.
 fn wait(shared: &Shared, interrupted: &PipeReader, wake: &Wake) {
     let mut pause = FIRST_PAUSE;
-    while let Some(selector) = shared.armed() {
-        let mut fds = [
-            PollFd::new(&*selector, PollFlags::IN),
-            PollFd::new(interrupted, PollFlags::IN),
-        ];
-        match rustix::event::poll(&mut fds, None) {
-            Ok(_) => pause = FIRST_PAUSE,
-            // The state may have changed.
-            Err(Errno::INTR) => continue,
-            Err(_) => {
-                shared.rest(pause);
-                pause = (2 * pause).min(LONGEST_PAUSE);
+    while let Some(order) = shared.order() {
+        if let Order::Wait(selector) = order {
+            match ready(&selector, interrupted) {
+                Ok(true) => pause = FIRST_PAUSE,
+                // The state may have changed.
+                Ok(false) | Err(Errno::INTR) => continue,
+                Err(_) => {
+                    shared.rest(pause);
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
             }
-        }
-        if !fds[1].revents().is_empty() {
-            let _byte = (&mut &*interrupted).read(&mut [0]);
-            continue;
         }
         shared.park();
         // It fails only while the environment ends, which ends this thread too.
         wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
+}
+
+/// Waits for the selector. False if the wait was interrupted.
+fn ready(selector: &WaitSet, interrupted: &PipeReader) -> Result<bool, Errno> {
+    // Of numbers that may have been closed: `POLLNVAL` ends the wait, and the turn finds out.
+    let numbers: Vec<(JsFd, PollFlags)> = selector
+        .iter()
+        .map(|(fd, flags)| Ok((JsFd::new(fd)?, flags)))
+        .collect::<Result<_, Errno>>()?;
+    let interrupt = PollFd::new(interrupted, PollFlags::IN);
+    let mut fds: Vec<PollFd<'_>> = std::iter::once(interrupt)
+        .chain(numbers.iter().map(|(fd, flags)| PollFd::new(fd, *flags)))
+        .collect();
+    rustix::event::poll(&mut fds, None)?;
+    if fds[0].revents().is_empty() {
+        return Ok(true);
+    }
+    let _byte = (&mut &*interrupted).read(&mut [0]);
+    Ok(false)
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);

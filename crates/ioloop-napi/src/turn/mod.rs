@@ -126,7 +126,12 @@ fn sleep(open: &mut Open, now: f64, submitted: Submitted<'_>, paused: bool) -> f
     submitted.apply(open);
     let tick = open.timeline.tick(now);
     let alarmed = HAS_ALARM && !paused && open.core.set_alarm(tick).is_ok();
-    if let Some(driver) = &open.driver {
+    if let Some(driver) = &mut open.driver {
+        let reactor = open.core.reactor_mut();
+        if reactor.wait_set_changed() {
+            // Moving fails only for drivers of a descriptor, which does not change.
+            let _moved = driver.move_to(reactor.wait_set());
+        }
         let prepare = if paused { Driver::park } else { Driver::rearm };
         prepare(driver);
     }

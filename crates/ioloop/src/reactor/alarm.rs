@@ -4,26 +4,25 @@
 //!
 //! On Linux, a `timerfd(2)` in the epoll set. The driver that watches the set needs no timer, and
 //! wakes within tens of microseconds of the deadline, where a host timer rounds to a millisecond.
-//! Other systems have no alarm, and the host arms a timer.
+//! The other selectors have no alarm, and the host arms a timer.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), selector = "epoll"))]
 pub(crate) use timerfd::Alarm;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), selector = "epoll")))]
 pub(crate) use absent::Alarm;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), selector = "epoll"))]
 mod timerfd {
     use std::io;
-    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::fd::OwnedFd;
 
-    use mio::unix::SourceFd;
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
     };
 
-    use crate::reactor::token::ALARM;
+    use crate::reactor::Selector;
 
     pub(crate) struct Alarm {
         timer: OwnedFd,
@@ -37,20 +36,19 @@ mod timerfd {
         /// Whether this system has an alarm.
         pub(crate) const EXISTS: bool = true;
 
-        pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
+        pub(crate) fn new(selector: &Selector) -> io::Result<Self> {
             let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
             let alarm = Self {
                 timer: timerfd_create(TimerfdClockId::Monotonic, flags)?,
                 armed: None,
                 clock_steps: false,
             };
-            alarm.register(registry)?;
+            alarm.register(selector)?;
             Ok(alarm)
         }
 
-        pub(crate) fn register(&self, registry: &mio::Registry) -> io::Result<()> {
-            let fd = self.timer.as_raw_fd();
-            registry.register(&mut SourceFd(&fd), ALARM, mio::Interest::READABLE)
+        pub(crate) fn register(&self, selector: &Selector) -> io::Result<()> {
+            selector.add_alarm(&self.timer)
         }
 
         /// Declares whether the ticks given to [`set`](Self::set) may step. If so, every call sets
@@ -109,10 +107,10 @@ mod timerfd {
 
         const SECOND: u64 = NANOS;
 
-        fn alarm() -> (mio::Poll, Alarm) {
-            let poll = mio::Poll::new().unwrap();
-            let alarm = Alarm::new(poll.registry()).unwrap();
-            (poll, alarm)
+        fn alarm() -> (Selector, Alarm) {
+            let selector = Selector::new(1).unwrap();
+            let alarm = Alarm::new(&selector).unwrap();
+            (selector, alarm)
         }
 
         /// Seconds until the kernel's timer fires, rounded up.
@@ -123,7 +121,7 @@ mod timerfd {
 
         #[test]
         fn the_alarm_is_moved_to_an_earlier_time_only() {
-            let (_poll, mut alarm) = alarm();
+            let (_selector, mut alarm) = alarm();
             alarm.set(0, 100 * SECOND).unwrap();
             alarm.set(0, 200 * SECOND).unwrap();
             assert_eq!(remaining(&alarm), 100);
@@ -133,7 +131,7 @@ mod timerfd {
 
         #[test]
         fn an_alarm_that_is_past_and_has_not_fired_is_set_again() {
-            let (_poll, mut alarm) = alarm();
+            let (_selector, mut alarm) = alarm();
             alarm.set(0, 1_000 * SECOND).unwrap();
             alarm.set(2_000 * SECOND, 2_001 * SECOND).unwrap();
             assert_eq!(remaining(&alarm), 1);
@@ -141,7 +139,7 @@ mod timerfd {
 
         #[test]
         fn with_a_clock_that_steps_the_alarm_is_set_each_time() {
-            let (_poll, mut alarm) = alarm();
+            let (_selector, mut alarm) = alarm();
             alarm.expect_steps(true);
             alarm.set(0, 1_000 * SECOND).unwrap();
             alarm.set(900 * SECOND, 1_000 * SECOND).unwrap();
@@ -152,7 +150,7 @@ mod timerfd {
 
         #[test]
         fn a_wait_of_centuries_is_cut_to_a_year_and_set_again_then() {
-            let (_poll, mut alarm) = alarm();
+            let (_selector, mut alarm) = alarm();
             alarm.set(0, u64::MAX).unwrap();
             assert_eq!(remaining(&alarm), LONGEST_WAIT / SECOND);
             assert_eq!(alarm.armed, Some(LONGEST_WAIT));
@@ -163,20 +161,22 @@ mod timerfd {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), selector = "epoll")))]
 mod absent {
     use std::io;
+
+    use crate::reactor::Selector;
 
     pub(crate) struct Alarm;
 
     impl Alarm {
         pub(crate) const EXISTS: bool = false;
 
-        pub(crate) fn new(_registry: &mio::Registry) -> io::Result<Self> {
+        pub(crate) fn new(_selector: &Selector) -> io::Result<Self> {
             Ok(Self)
         }
 
-        pub(crate) fn register(&self, _registry: &mio::Registry) -> io::Result<()> {
+        pub(crate) fn register(&self, _selector: &Selector) -> io::Result<()> {
             Ok(())
         }
 

@@ -1,13 +1,11 @@
 //! One turn of the reactor: recheck the ready list, wait, and merge the events of both.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-
 use super::entry::{Entry, live, to_index};
-use super::selector::is_gone;
+use super::selector::{HAS_EDGES, is_gone};
 use super::{ALARM, Event, Reactor, Readiness, Token, WAKE};
 
 /// The result of a turn besides its events.
@@ -61,10 +59,9 @@ impl<S: AsFd> Reactor<S> {
             let Some(entry) = live(&mut self.entries, found.token) else {
                 continue;
             };
-            let registry = self.poll.registry();
             let current = !found.closed
                 && entry
-                    .is_current(registry, found.token)
+                    .is_current(&self.selector, found.token)
                     .unwrap_or_else(|error| {
                         // Not verifiable now: keep the registration and the report.
                         failure = Some(error);
@@ -89,12 +86,10 @@ impl<S: AsFd> Reactor<S> {
             let Some(entry) = live(&mut self.entries, token) else {
                 continue;
             };
-            let fd = entry.source.as_fd().as_raw_fd();
-            let Some(interest) = entry.interest.to_mio() else {
+            let Some(renewed) = self.selector.renew(entry, token) else {
                 continue;
             };
-            let registry = self.poll.registry();
-            match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
+            match renewed {
                 Ok(()) => entry.pending = Readiness::empty(),
                 Err(error) if is_gone(&error) => self.remove_stale(token),
                 Err(error) => {
@@ -113,13 +108,13 @@ impl<S: AsFd> Reactor<S> {
         events: &mut Vec<Event>,
         signals: &mut Signals,
     ) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, wait) {
+        match self.selector.poll(&mut self.entries, wait) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
         let mut stale = Vec::new();
-        for event in &self.events {
-            match event.token() {
+        for (name, readiness) in self.selector.events() {
+            match name {
                 WAKE => signals.woken = true,
                 ALARM => signals.alarm = true,
                 name => {
@@ -128,11 +123,11 @@ impl<S: AsFd> Reactor<S> {
                         self.stale_events = self.stale_events.saturating_add(1);
                         continue;
                     };
-                    if entry.is_stale(self.poll.registry(), token) {
+                    if entry.is_stale(&self.selector, token) {
                         stale.push(token);
                         continue;
                     }
-                    report(entry, events, token, Readiness::from_mio(event));
+                    report(entry, events, token, readiness);
                 }
             }
         }
@@ -150,7 +145,8 @@ impl<S: AsFd> Reactor<S> {
                 continue;
             };
             entry.collected = 0;
-            if entry.interest.is_edge() {
+            // Without edges the next wait reports it again by itself.
+            if entry.interest.is_edge() || !HAS_EDGES {
                 continue;
             }
             entry.pending = event.readiness;

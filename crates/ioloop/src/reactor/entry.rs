@@ -2,6 +2,7 @@
 
 use slab::Slab;
 
+use super::selector::Slot;
 use super::{Identity, Interest, Readiness, Token};
 
 pub(super) struct Entry<S> {
@@ -10,8 +11,8 @@ pub(super) struct Entry<S> {
     pub(super) generation: u32,
     /// The file that was registered, if reports are to be verified.
     pub(super) identity: Option<Identity>,
-    /// In the selector. False only for an empty interest on systems that have none.
-    pub(super) watched: bool,
+    /// Its place in the selector.
+    pub(super) slot: Slot,
     /// Reported and not drained since.
     pub(super) pending: Readiness,
     /// On the ready list.

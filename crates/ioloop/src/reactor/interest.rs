@@ -59,28 +59,6 @@ impl Interest {
         self.contains(Self::EDGE)
     }
 
-    /// The interest for mio, which has no empty one. On Linux `EPOLLPRI` stands for it:
-    /// [`Readiness::of_interest`] drops it again. kqueue has no substitute, so `None`: the source
-    /// stays out of the selector.
-    ///
-    /// `EPOLLPRI` accompanies `READABLE`, since a read may stop short at an urgent mark.
-    pub(super) fn to_mio(self) -> Option<mio::Interest> {
-        let readable = self
-            .contains(Self::READABLE)
-            .then_some(mio::Interest::READABLE);
-        let writable = self
-            .contains(Self::WRITABLE)
-            .then_some(mio::Interest::WRITABLE);
-        let priority = PRIORITY.filter(|_| self.watches_priority());
-        both(both(readable, writable), priority)
-    }
-
-    const fn watches_priority(self) -> bool {
-        self.contains(Self::PRIORITY)
-            || self.contains(Self::READABLE)
-            || !self.contains(Self::WRITABLE)
-    }
-
     /// The interest for `poll(2)`, which reports errors and hang-up in any case.
     pub(super) fn to_poll(self) -> PollFlags {
         let mut flags = PollFlags::empty();
@@ -112,20 +90,6 @@ impl Readiness {
         reported.union(self.intersection(Self::READ_CLOSED.union(Self::PRIORITY)))
     }
 
-    pub(super) fn from_mio(event: &mio::event::Event) -> Self {
-        let mut readiness = Self::empty();
-        readiness.set(Self::READABLE, event.is_readable());
-        readiness.set(Self::PRIORITY, event.is_priority());
-        readiness.set(Self::WRITABLE, event.is_writable());
-        readiness.set(Self::ERROR, event.is_error());
-        readiness.set(
-            Self::HANG_UP,
-            event.is_read_closed() && event.is_write_closed(),
-        );
-        readiness.set(Self::READ_CLOSED, event.is_read_closed());
-        readiness
-    }
-
     pub(super) fn from_poll(revents: PollFlags) -> Self {
         let mut readiness = Self::empty();
         readiness.set(Self::READABLE, revents.contains(PollFlags::IN));
@@ -139,17 +103,5 @@ impl Readiness {
     }
 }
 
-fn both(one: Option<mio::Interest>, other: Option<mio::Interest>) -> Option<mio::Interest> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one | other),
-        (one, other) => one.or(other),
-    }
-}
-
 /// Whether the system reports exceptional conditions ([`Interest::PRIORITY`]).
 pub const HAS_PRIORITY: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const PRIORITY: Option<mio::Interest> = Some(mio::Interest::PRIORITY);
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const PRIORITY: Option<mio::Interest> = None;

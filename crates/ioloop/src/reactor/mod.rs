@@ -37,7 +37,6 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use mio::unix::SourceFd;
 use slab::Slab;
 
 pub(crate) use alarm::Alarm;
@@ -45,8 +44,9 @@ use entry::{Entry, live};
 pub use identity::Identity;
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
 use ready_list::ReadyList;
-pub use selector::backend;
-use selector::{VERIFIES, is_gone, watch};
+pub use selector::{HAS_DESCRIPTOR, HAS_EDGES, WaitSet, Waker, backend};
+pub(crate) use selector::{REBUILDS, Selector};
+use selector::{VERIFIES, is_gone};
 pub use token::Token;
 pub(crate) use token::{ALARM, WAKE};
 
@@ -61,11 +61,10 @@ pub struct Event {
     pub readiness: Readiness,
 }
 
-/// The registrations of an [`EventLoop`](crate::EventLoop), and the selector (an epoll or kqueue
-/// instance) that watches them. Belongs to one thread.
+/// The registrations of an [`EventLoop`](crate::EventLoop), and the selector that watches them.
+/// Belongs to one thread.
 pub struct Reactor<S> {
-    poll: mio::Poll,
-    events: mio::Events,
+    selector: Selector,
     event_budget: usize,
     entries: Slab<Entry<S>>,
     /// Indices of `entries` by descriptor number: one registration per number.
@@ -90,8 +89,7 @@ impl<S: AsFd> Reactor<S> {
     /// Of `epoll_create1(2)` or `kqueue(2)`, usually `EMFILE`.
     pub(crate) fn new(event_budget: usize) -> io::Result<Self> {
         Ok(Self {
-            poll: mio::Poll::new()?,
-            events: mio::Events::with_capacity(event_budget),
+            selector: Selector::new(event_budget)?,
             event_budget,
             entries: Slab::new(),
             by_fd: HashMap::new(),
@@ -136,13 +134,13 @@ impl<S: AsFd> Reactor<S> {
         } else {
             Some(Identity::of(&source)?)
         };
-        let watched = watch(self.poll.registry(), fd, token, interest)?;
+        let added = self.selector.add(&source, token, interest)?;
         slot.insert(Entry {
             source,
             interest,
             generation: token.generation(),
             identity,
-            watched,
+            slot: added,
             pending: Readiness::empty(),
             listed: false,
             collected: 0,
@@ -166,18 +164,8 @@ impl<S: AsFd> Reactor<S> {
         let Some(entry) = live(&mut self.entries, token) else {
             return Err(Error::Unknown);
         };
-        let fd = entry.source.as_fd().as_raw_fd();
-        let registry = self.poll.registry();
-        let result = match (entry.watched, interest.to_mio()) {
-            (true, Some(wanted)) => registry
-                .reregister(&mut SourceFd(&fd), token.to_mio(), wanted)
-                .map(|()| true),
-            (true, None) => registry.deregister(&mut SourceFd(&fd)).map(|()| false),
-            (false, _) => watch(registry, fd, token, interest),
-        };
-        match result {
-            Ok(watched) => {
-                entry.watched = watched;
+        match self.selector.change(entry, token, interest) {
+            Ok(()) => {
                 entry.interest = interest;
                 Ok(())
             }
@@ -194,10 +182,7 @@ impl<S: AsFd> Reactor<S> {
     pub fn deregister(&mut self, token: Token) -> Option<S> {
         let may_hold_stale = self.may_hold_stale;
         let entry = self.remove(token)?;
-        let fd = entry.source.as_fd().as_raw_fd();
-        // Fails only with ENOENT or EBADF: the registration is gone, or it remains under a number
-        // that was closed.
-        let is_out = !entry.watched || self.poll.registry().deregister(&mut SourceFd(&fd)).is_ok();
+        let is_out = self.selector.remove(&entry);
         self.may_hold_stale = may_hold_stale || !is_out;
         Some(entry.source)
     }
@@ -205,10 +190,13 @@ impl<S: AsFd> Reactor<S> {
     /// Marks a source as drained for `readiness`: its operation would have blocked since the last
     /// report, or a short read proved as much. The next change is reported as usual. A
     /// level-triggered source that is not drained is rechecked in each turn. Ignores a stale token.
+    ///
+    /// An edge-triggered source needs this only where the selector has no edges ([`HAS_EDGES`]).
     pub fn drained(&mut self, token: Token, readiness: Readiness) {
         if let Some(entry) = live(&mut self.entries, token) {
             let drainable = Readiness::READABLE | Readiness::WRITABLE;
             entry.pending = entry.pending.difference(readiness & drainable);
+            self.selector.rearm(entry, readiness);
         }
     }
 
@@ -238,8 +226,20 @@ impl<S: AsFd> Reactor<S> {
         self.entries.is_empty()
     }
 
-    pub(crate) fn registry(&self) -> &mio::Registry {
-        self.poll.registry()
+    /// What to wait for until something is ready. Without [`HAS_DESCRIPTOR`] it is a copy: take it
+    /// again when it [has changed](Self::wait_set_changed).
+    pub fn wait_set(&mut self) -> WaitSet {
+        self.selector.wait_set(&self.entries)
+    }
+
+    /// Whether [`wait_set`](Self::wait_set) is another one than at its last call.
+    #[must_use]
+    pub fn wait_set_changed(&self) -> bool {
+        self.selector.has_changed()
+    }
+
+    pub(crate) fn selector(&mut self) -> &mut Selector {
+        &mut self.selector
     }
 
     fn entry(&self, token: Token) -> Option<&Entry<S>> {
@@ -254,15 +254,17 @@ impl<S: AsFd> Reactor<S> {
         let entry = self.entries.remove(token.index() as usize);
         self.by_fd.remove(&entry.source.as_fd().as_raw_fd());
         self.may_hold_stale = true;
+        self.selector.forget();
         Some(entry)
     }
 }
 
+#[cfg(not(selector = "poll"))]
 impl<S> AsRawFd for Reactor<S> {
     /// The selector, which is readable while it holds events. Sources on the ready list do not make
     /// it readable.
     fn as_raw_fd(&self) -> RawFd {
-        self.poll.as_raw_fd()
+        self.selector.as_raw_fd()
     }
 }
 

@@ -8,10 +8,10 @@
 //! reused while the selector may hold a stale registration, whose token would be valid again.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 
-use super::selector::{is_gone, watch};
-use super::{Entry, Reactor, Token, token};
+use super::selector::{REBUILDS, Selector, is_gone};
+use super::{Entry, Reactor, Token, WaitSet, token};
 use crate::Result;
 
 impl<S: AsFd> Reactor<S> {
@@ -19,7 +19,7 @@ impl<S: AsFd> Reactor<S> {
     /// waking the loop.
     #[must_use]
     pub fn needs_rebuild(&self) -> bool {
-        self.stale_events >= STALE_EVENT_LIMIT
+        REBUILDS && self.stale_events >= STALE_EVENT_LIMIT
     }
 
     /// How often the selector was replaced.
@@ -29,32 +29,34 @@ impl<S: AsFd> Reactor<S> {
     }
 
     /// Replaces the selector by a new one with all sources. `enter` adds what else belongs there,
-    /// last. Tokens stay valid. Registrations whose descriptor was closed are removed as stale.
+    /// and `watch` gets it, last. Tokens stay valid. Registrations whose descriptor was closed are removed as stale.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), of `epoll_ctl(2)`, or of `enter`. The old selector stays in use with
+    /// As [`new`](Self::new), of `epoll_ctl(2)`, of `enter` or of `watch`. The old selector stays in use with
     /// all its sources, and needs a rebuild after [`STALE_EVENT_LIMIT`] further stale events.
     pub(crate) fn rebuild(
         &mut self,
-        enter: impl FnOnce(&mio::Poll) -> io::Result<()>,
+        enter: impl FnOnce(&mut Selector) -> io::Result<()>,
+        watch: impl FnOnce(WaitSet) -> io::Result<()>,
     ) -> Result<()> {
         self.stale_events = 0;
-        let poll = mio::Poll::new()?;
+        let mut selector = Selector::new(self.event_budget)?;
         let mut gone = Vec::new();
         for (index, entry) in &self.entries {
             let token = entry.token(index);
-            let is_copied = entry.is_current(self.registry(), token)?
-                && entry.copy_to(poll.registry(), token)?;
+            let is_copied =
+                entry.is_current(&self.selector, token)? && entry.copy_to(&mut selector, token)?;
             if !is_copied {
                 gone.push(token);
             }
         }
-        enter(&poll)?;
+        enter(&mut selector)?;
+        watch(selector.wait_set(&self.entries))?;
         for token in gone {
             self.remove_stale(token);
         }
-        self.poll = poll;
+        self.selector = selector;
         self.may_hold_stale = false;
         self.rebuilds = self.rebuilds.saturating_add(1);
         Ok(())
@@ -71,10 +73,9 @@ impl<S: AsFd> Reactor<S> {
 
 impl<S: AsFd> Entry<S> {
     /// Adds the registration to another selector. False if its descriptor was closed.
-    fn copy_to(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
-        let fd = self.source.as_fd().as_raw_fd();
-        match watch(registry, fd, token, self.interest) {
-            Ok(_watched) => Ok(true),
+    fn copy_to(&self, selector: &mut Selector, token: Token) -> io::Result<bool> {
+        match selector.add(&self.source, token, self.interest) {
+            Ok(_slot) => Ok(true),
             Err(error) if is_gone(&error) => Ok(false),
             Err(error) => Err(error),
         }
@@ -84,7 +85,7 @@ impl<S: AsFd> Entry<S> {
 /// Stale events between rebuilds. Each costs one empty turn.
 const STALE_EVENT_LIMIT: u32 = 16;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(loom), not(selector = "poll")))]
 mod tests {
     use std::os::fd::OwnedFd;
     use std::sync::Arc;
@@ -114,7 +115,7 @@ mod tests {
         assert!(!reactor.needs_rebuild());
         churn(&mut reactor, &socket, 1);
         assert!(reactor.needs_rebuild());
-        reactor.rebuild(|_| Ok(())).unwrap();
+        reactor.rebuild(|_| Ok(()), |_| Ok(())).unwrap();
         assert_eq!(reactor.rebuilds(), 1);
         reactor.next_generation = token::BOUNDARY - 3;
         churn(&mut reactor, &socket, 6);

@@ -2,11 +2,9 @@
 //! rules are in the documentation of the [reactor](super).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, RawFd};
 
-use mio::unix::SourceFd;
-
-use super::selector::{VERIFIES, is_gone};
+use super::selector::{Selector, VERIFIES, VERIFIES_REPORTS, is_gone};
 use super::{Entry, Event, Identity, Reactor, Readiness, Token, live};
 use crate::{Error, Result};
 
@@ -33,7 +31,7 @@ impl<S: AsFd> Reactor<S> {
     /// Of `epoll_ctl(2)`, for example `ENOMEM`: unknown.
     pub fn is_registered(&self, token: Token) -> Result<bool> {
         match self.entry(token) {
-            Some(entry) => Ok(entry.is_current(self.registry(), token)?),
+            Some(entry) => Ok(entry.is_current(&self.selector, token)?),
             None => Ok(false),
         }
     }
@@ -76,7 +74,7 @@ impl<S: AsFd> Reactor<S> {
         };
         let entry = &self.entries[index as usize];
         let token = entry.token(index as usize);
-        if entry.is_current(self.registry(), token)? {
+        if entry.is_current(&self.selector, token)? {
             return Err(Error::Registered);
         }
         self.remove(token);
@@ -88,44 +86,42 @@ impl<S: AsFd> Entry<S> {
     /// Whether a report is of a file that no longer has this number. Always false without
     /// [`Reactor::verify`].
     #[inline]
-    pub(super) fn is_stale(&self, registry: &mio::Registry, token: Token) -> bool {
+    pub(super) fn is_stale(&self, selector: &Selector, token: Token) -> bool {
         // kqueue removes a number when it is closed, even if a copy remains.
         match &self.identity {
-            Some(identity) if VERIFIES => self.differs(identity, registry, token),
+            Some(identity) if VERIFIES => self.differs(identity, selector, token),
+            Some(identity) if VERIFIES_REPORTS => identity.differs(&self.source),
             _ => false,
         }
     }
 
     #[inline(never)]
-    fn differs(&self, identity: &Identity, registry: &mio::Registry, token: Token) -> bool {
+    fn differs(&self, identity: &Identity, selector: &Selector, token: Token) -> bool {
         if identity.differs(&self.source) {
             return true;
         }
         // Not for an edge-triggered source: `EPOLL_CTL_MOD` makes epoll report it again.
         let can_ask = !identity.is_unique() && !self.interest.is_edge();
-        can_ask && matches!(self.is_current(registry, token), Ok(false))
+        can_ask && matches!(self.is_current(selector, token), Ok(false))
     }
 
     /// Whether the descriptor number still is the registered file. epoll answers this: modifying a
-    /// registration that it does not have fails. kqueue would add it, so there the identities are
-    /// compared.
+    /// registration that it does not have fails. kqueue would add it, and poll(2) has none, so there
+    /// the identities are compared.
     ///
     /// # Errors
     ///
     /// Of `epoll_ctl(2)`, for example `ENOMEM`: unknown.
-    pub(super) fn is_current(&self, registry: &mio::Registry, token: Token) -> io::Result<bool> {
+    pub(super) fn is_current(&self, selector: &Selector, token: Token) -> io::Result<bool> {
         if !VERIFIES {
             let identity = self.identity.as_ref();
             return Ok(!identity.is_some_and(|identity| identity.differs(&self.source)));
         }
-        let Some(interest) = self.interest.to_mio() else {
-            return Ok(false);
-        };
-        let fd = self.source.as_fd().as_raw_fd();
-        match registry.reregister(&mut SourceFd(&fd), token.to_mio(), interest) {
-            Ok(()) => Ok(true),
-            Err(error) if is_gone(&error) => Ok(false),
-            Err(error) => Err(error),
+        match selector.renew(self, token) {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err(error)) if is_gone(&error) => Ok(false),
+            Some(Err(error)) => Err(error),
         }
     }
 }
