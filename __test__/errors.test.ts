@@ -20,6 +20,7 @@ test('every error is of the class that the table names', (t) => {
     errors.invalidArgValue('how', 'in', "'read' or 'write'"),
     errors.outOfRange('port', 70_000, 'from 0 to 65535'),
     errors.closedLoop(),
+    errors.noBinding('s390x', 'There is none', 'Build it', 'Linux', undefined),
     errors.currentExists(),
     errors.runningLoop('start'),
     errors.runningLoop('close'),

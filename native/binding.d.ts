@@ -9,14 +9,6 @@ export declare class ExternalObject<T> {
 }
 
 /**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
-
-/**
  * Size of the `Uint8Array` of an address. Byte 0 is one of the `FAMILY_` constants, or 0 for an
  * unnamed Unix socket; bytes 1 and 2 are the port, big endian; byte 3 is the length of the text,
  * which begins at `ADDRESS_TEXT`: an IP address in its canonical form, with the index of its zone
@@ -378,6 +370,16 @@ export declare const MODE_RECEIVE: number
 /** Bit of a mode: a stream's source, edge-triggered. Without it, a handler's. */
 export declare const MODE_STREAM: number
 
+/** Versions of the parts of the binary. */
+export interface NativeVersions {
+  /** The core and the binding: that of the package which it was built for. */
+  core: string
+  /** The crate mio. */
+  mio: string
+  /** The crate napi. */
+  napi: string
+}
+
 /**
  * In the place of a number of bytes: nothing was received, as the stream does not wait for data or
  * the block is full.
@@ -584,6 +586,9 @@ export declare const TURN_MORE: number
 
 /** Result of a turn: other threads have posted, and `loopTakePosts` has what. */
 export declare const TURN_POSTS: number
+
+/** The versions of the parts of the binary. */
+export declare function versions(): NativeVersions
 
 /**
  * Answers a question: the function that blocks and the stack, or the reason why there is none. A

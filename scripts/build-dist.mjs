@@ -10,6 +10,7 @@ import { root } from './lib/process.mjs';
 const dist = join(root, 'dist');
 const typings = compile('tsconfig.json');
 if (typings === null) process.exit(1);
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const { metafile } = await build({
   absWorkingDir: root,
   // The sampler and the program of a worker are found beside the bundle.
@@ -20,6 +21,7 @@ const { metafile } = await build({
     opentelemetry: 'ts/opentelemetry.ts',
     'stack-sampler': 'ts/loop/stack-sampler.ts',
     'worker-program': 'ts/net/workers/worker-program.ts',
+    cli: 'ts/cli.ts',
   },
   // Optional peers, which the program installs.
   external: ['prom-client', '@opentelemetry/api'],
@@ -31,26 +33,13 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20',
   sourcemap: true,
-  plugins: [{ name: 'binding', setup: leaveBinding }],
+  define: { IOLOOP_PACKAGE_VERSION: JSON.stringify(version) },
   metafile: true,
   logLevel: 'warning',
 });
 await Promise.all(Object.keys(metafile.outputs).map((file) => restoreClassNames(join(root, file))));
 const bundle = Object.keys(metafile.outputs).map((file) => resolve(root, file));
 removeAllBut(new Set([...typings, ...bundle]), dist);
-
-/**
- * The loader of the binary is beside `dist` in the package, as it is beside `ts` here, and is not
- * bundled.
- *
- * @param {import('esbuild').PluginBuild} plugin
- */
-function leaveBinding(plugin) {
-  plugin.onResolve({ filter: /\/native\/binding\.js$/ }, () => ({
-    path: '../native/binding.js',
-    external: true,
-  }));
-}
 
 /**
  * A class that refers to itself comes out as `var IOLoop = class _IOLoop`, and says so in traces and

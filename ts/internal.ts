@@ -8,7 +8,9 @@ export { capacities, setCapacities, type Capacities } from './support/capacities
 export { decodeAddress, encodeAddress, type Family } from './sockets/address.js';
 export * as errors from './support/errors.js';
 export { table } from './support/error-table.js';
-export { native, type NativeHandle } from './boundary/native.js';
+export { supportedSystems } from './boundary/binding-error.js';
+export { loaded, native, type NativeHandle } from './boundary/native.js';
+export { targets } from './boundary/targets.js';
 export { Completions } from './boundary/completions.js';
 export { SendBatch } from './boundary/send-batch.js';
 export { Submissions } from './boundary/submissions.js';

@@ -12,13 +12,12 @@ export function setUp() {
     gives: ['node_modules'],
     make: () => step('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund']),
   });
-  const loader = ['native/binding.js', 'native/binding.d.ts'];
+  const typings = ['native/binding.d.ts'];
   upToDate({
     name: 'binary',
-    // The loader is made by the build and written for a version of its tool: if it has changed
-    // by itself, it is made again.
-    from: ['crates', 'Cargo.toml', 'Cargo.lock', 'package.json', 'package-lock.json', ...loader],
-    gives: [`native/${binaryName()}`, ...loader],
+    // The typings are made by the build: if they have changed by themselves, they are made again.
+    from: ['crates', 'Cargo.toml', 'Cargo.lock', 'package.json', 'package-lock.json', ...typings],
+    gives: [`native/${binaryName()}`, ...typings],
     make: () => {
       checkCargo();
       step('building the native binary', 'npm', ['run', '--silent', 'build:native']);

@@ -15,6 +15,7 @@ import { native, type NativeWatch } from '../boundary/native.js';
 import { unsupported } from '../support/errors.js';
 import * as host from '../support/host.js';
 import { hasLibuv } from './driver.js';
+import { OWN_URL } from '../support/own-url.js';
 
 /** A block of the loop, for the action of `IOLoop.setBlockingSignalThreshold()`. */
 export interface BlockedReport {
@@ -148,7 +149,7 @@ export class Watchdog {
 }
 
 /** The places of this package's functions begin with it. */
-const OWN_FOLDER = new URL('.', import.meta.url).href;
+const OWN_FOLDER = new URL('.', OWN_URL).href;
 
 /** The worker that takes stacks. Only the main thread has one: its stack is the one that can be taken. */
 const Sampler = {
@@ -161,7 +162,7 @@ const Sampler = {
     // Without the options and preloaded modules of the program: it is not the program's thread. It
     // has the same binary, whose watchdog it serves.
     const options = { execArgv: [], env: ofBinary(), stdout: false, stderr: false };
-    this.worker = new Worker(new URL('./stack-sampler.js', import.meta.url), options);
+    this.worker = new Worker(new URL('./stack-sampler.js', OWN_URL), options);
     this.worker.on('error', ignore);
     this.worker.unref();
   },

@@ -1,4 +1,5 @@
 /** The place in the program from which this package was called, for debug mode. */
+import { OWN_URL } from './own-url.js';
 import module from 'node:module';
 import { oneLine } from './one-line.js';
 
@@ -86,7 +87,7 @@ function isOwn(file: string): boolean {
 }
 
 /** The modules of this package, and the sources that their maps name. */
-const OWN = ['.', '../ts/'].map((folder) => new URL(folder, import.meta.url).href);
+const OWN = ['.', '../ts/'].map((folder) => new URL(folder, OWN_URL).href);
 
 /** Within the package the stack is shallow; a frame costs about 0.1 µs. */
 const MOST_FRAMES = 24;

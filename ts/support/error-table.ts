@@ -20,6 +20,12 @@ export const table = {
       `The function of runSync() must return a promise, null or undefined, not ${show(value)}. ` +
       'Make it an async function',
   },
+  ERR_IOLOOP_BINDING: {
+    base: 'IOLoopError',
+    message: (where: string, reason: string, remedy: string, systems: string) =>
+      `The native binary of ioloop cannot be loaded (${where}). ${reason}. ${remedy}. ` +
+      `There are binaries for ${systems}`,
+  },
   ERR_IOLOOP_BUFFER_DETACHED: {
     base: 'IOLoopError',
     message: (call: string, lost: number) =>

@@ -118,6 +118,18 @@ export function outOfRange(name: string, value: unknown, expected: string): Rang
   return coded(new RangeError(message), 'ERR_OUT_OF_RANGE');
 }
 
+/** The binary cannot be loaded on the system `where`: two sentences, and the systems that have one. */
+export function noBinding(
+  where: string,
+  reason: string,
+  remedy: string,
+  systems: string,
+  cause: unknown,
+): IOLoopError {
+  const message = table.ERR_IOLOOP_BINDING.message(where, reason, remedy, systems);
+  return new IOLoopError('ERR_IOLOOP_BINDING', message, cause === undefined ? {} : { cause });
+}
+
 /** An operation on a closed loop. */
 export function closedLoop(): IOLoopError {
   return refusal('ERR_IOLOOP_CLOSED');

@@ -33,6 +33,7 @@ mod glue;
 mod detached;
 mod driver;
 mod errno;
+mod facts;
 mod fd;
 mod io;
 mod native_loop;

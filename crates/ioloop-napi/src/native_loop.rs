@@ -177,23 +177,3 @@ pub fn loop_rebuilds(handle: &External<NativeLoop>) -> u32 {
         .with(|open| Ok(open.core.reactor().rebuilds()))
         .unwrap_or_default()
 }
-
-/// The system call that readiness comes from: `epoll`, `kqueue` or `poll`.
-#[napi]
-#[must_use]
-pub fn backend() -> &'static str {
-    reactor::backend()
-}
-
-/// True if exceptional conditions can be watched: TCP urgent data, changes in sysfs.
-#[napi]
-pub const HAS_PRIORITY: bool = reactor::HAS_PRIORITY;
-
-/// True if the selector is a descriptor, which the libuv driver can watch.
-#[napi]
-pub const HAS_DESCRIPTOR: bool = reactor::HAS_DESCRIPTOR;
-
-/// True if an edge-triggered source is reported with each change. If not, it is reported once, and
-/// again after `loopRearm`.
-#[napi]
-pub const HAS_EDGES: bool = reactor::HAS_EDGES;

@@ -8,6 +8,7 @@ import type { Beginning, Order, Report } from './messages.js';
 import type { SpawnOptions } from './spawn-thread.js';
 import type { Spawned, SpawnedEvents } from './spawned.js';
 import { TASK_VARIABLE, type ForkedTask } from './task.js';
+import { OWN_URL } from '../../support/own-url.js';
 
 /** The number of the first descriptor that a child inherits. Those before are stdio and the channel. */
 export const FIRST_INHERITED = 4;
@@ -24,7 +25,7 @@ export function spawnProcess(
   { env = process.env, execArgv = process.execArgv }: SpawnOptions,
   events: SpawnedEvents,
 ): Spawned {
-  const program = fileURLToPath(new URL('./worker-program.js', import.meta.url));
+  const program = fileURLToPath(new URL('./worker-program.js', OWN_URL));
   const child = fork(program, [], {
     env,
     execArgv: withoutEval(execArgv),

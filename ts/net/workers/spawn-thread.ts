@@ -5,6 +5,7 @@ import { toError } from '../../support/errors.js';
 import { isEvaluated } from './exec-argv.js';
 import type { Beginning, Report } from './messages.js';
 import type { Spawned, SpawnedEvents } from './spawned.js';
+import { OWN_URL } from '../../support/own-url.js';
 
 /** Options of threads and processes. */
 export interface SpawnOptions {
@@ -22,7 +23,7 @@ export function spawnThread(
   const { port1: port, port2 } = new MessageChannel();
   // A thread inherits the options of the process, but refuses many of them when they are passed.
   const argv = execArgv ?? (isEvaluated(process.execArgv) ? [] : undefined);
-  const worker = new Worker(new URL('./worker-program.js', import.meta.url), {
+  const worker = new Worker(new URL('./worker-program.js', OWN_URL), {
     name: `ioloop worker ${beginning.id}`,
     workerData: { port: port2, beginning },
     transferList: [port2],

@@ -28,6 +28,7 @@ pub(in crate::reactor) struct Slot(bool);
 #[derive(Debug)]
 pub struct Waker(mio::Waker);
 
+#[expect(clippy::unused_self, reason = "the selector on poll(2) needs it")]
 impl Selector {
     /// # Errors
     ///

@@ -1,0 +1,199 @@
+/**
+ * Why no binary could be loaded, and what to do about it: the error of an import that fails.
+ *
+ * The reason is looked for in the order of the table below; the first that applies is the answer. Only
+ * if none does are the likely ones listed.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { noBinding, type IOLoopError } from '../support/errors.js';
+import { OWN_URL } from '../support/own-url.js';
+import { PACKAGE_VERSION } from '../support/package-version.js';
+import { describeHost, describeRuntime, environment, fits, type Host } from './host.js';
+import { targets } from './targets.js';
+
+/** A candidate that was not loaded. */
+export interface Attempt {
+  /** The package or the file. */
+  readonly name: string;
+  /** The absolute path of a file; `null` for a package. */
+  readonly path: string | null;
+  /** The version of the binary, if it is another one than that of this package. */
+  readonly version: string | null;
+  /** The error of loading it; `null` if it was loaded and is of another version. */
+  readonly error: unknown;
+}
+
+/** A reason, and what to do: two sentences without their full stops. */
+type Diagnosis = readonly [reason: string, remedy: string];
+
+/** The error of an import on `host`, where `failed` could not be loaded. */
+export function bindingError(host: Host, failed: readonly Attempt[]): IOLoopError {
+  const [reason, remedy] = diagnose(host, failed);
+  const where = `${describeHost(host)}, ${describeRuntime()}`;
+  const cause = failed.find(({ error }) => error !== null && !isMissing(error))?.error;
+  return noBinding(where, reason, remedy, supportedSystems(), cause);
+}
+
+/** The systems that have a binary, as the README names them: `Linux x64 (glibc, musl), macOS x64`. */
+export function supportedSystems(): string {
+  const libcs = new Map<string, string[]>();
+  for (const { platform, arch, libc } of targets) {
+    const name = `${platform === 'darwin' ? 'macOS' : 'Linux'} ${arch}`;
+    const known = libcs.get(name) ?? [];
+    libcs.set(name, libc === null ? known : [...known, libc]);
+  }
+  const names = Array.from(libcs, ([name, known]) =>
+    known.length === 0 ? name : `${name} (${known.join(', ')})`,
+  );
+  return names.join(', ');
+}
+
+function diagnose(host: Host, failed: readonly Attempt[]): Diagnosis {
+  if (failed.length === 0) {
+    return [
+      'There is no binary for this system',
+      'Use one of the systems below, or build from source',
+    ];
+  }
+  for (const attempt of failed) {
+    const found = ofFailure(attempt);
+    if (found !== null) return found;
+  }
+  return ofMissing(host);
+}
+
+/** The reason why a binary that is there could not be loaded. */
+function ofFailure({ name, version, error }: Attempt): Diagnosis | null {
+  if (version !== null) {
+    return [
+      `${name} is version ${version}, and ioloop is ${PACKAGE_VERSION}`,
+      'Install both in the same version: remove node_modules, and install again',
+    ];
+  }
+  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
+  if (code === 'ERR_DLOPEN_DISABLED') return ofDisabled();
+  const [, denied] = /Requires (\w+) access/.exec(message) ?? [];
+  if (denied !== undefined) {
+    return [
+      `Deno was not permitted ${denied} access`,
+      'Run it with --allow-ffi --allow-read --allow-env --allow-net --allow-sys',
+    ];
+  }
+  if (code === 'ERR_ACCESS_DENIED') {
+    return [
+      'The permission model does not let Node.js read the binary',
+      'Add --allow-fs-read for node_modules, and --allow-addons',
+    ];
+  }
+  const [, needed] = /GLIBC_([\d.]+)' not found/.exec(message) ?? [];
+  if (needed !== undefined) {
+    return [
+      `The binary needs glibc ${needed} or later`,
+      'Use a newer system or image, or one with musl, such as node:alpine',
+    ];
+  }
+  if (isMissing(error)) return null;
+  const [line = ''] = message.split('\n');
+  return [`${name} cannot be loaded: ${line}`, 'Remove node_modules, and install again'];
+}
+
+/** Node was not permitted to load any addon. */
+function ofDisabled(): Diagnosis {
+  const options = `${process.execArgv.join(' ')} ${environment('NODE_OPTIONS') ?? ''}`;
+  const hasPermissions = 'permission' in process && process.permission !== undefined;
+  if (hasPermissions && !options.includes('--no-addons')) {
+    return ['The permission model is on, and does not allow addons', 'Add --allow-addons'];
+  }
+  return ['Node.js was started with --no-addons', 'Leave --no-addons out'];
+}
+
+/** The reason why the package of this system is not installed. */
+function ofMissing(host: Host): Diagnosis {
+  const wanted = targets.filter((target) => fits(target, host)).map(({ name }) => `ioloop-${name}`);
+  const missing = `${wanted.join(' or ')} is not installed`;
+  const home = packageHome();
+  if (home === null) {
+    return [
+      'The code of ioloop is in a bundle, from where its binary cannot be found',
+      "Leave ioloop out of the bundle (external: ['ioloop']), and install it beside the bundle",
+    ];
+  }
+  if (existsSync(join(home, 'crates'))) {
+    return ['The binary of this source tree has not been built', 'Run npm run build:native'];
+  }
+  const others = platformPackages(dirname(home));
+  if (others.length > 0) {
+    return [
+      `${missing}, but ${others.join(', ')} is: node_modules is that of another system`,
+      'Install on the system that runs the program: do not copy node_modules',
+    ];
+  }
+  const lock = lockFileAbove(home);
+  if (lock !== null && !wanted.some((name) => lock.text.includes(name))) {
+    return [
+      `${missing}: ${lock.name} was written on another system, and does not list it`,
+      `Remove node_modules and ${lock.name}, and install again`,
+    ];
+  }
+  if (lock !== null) {
+    return [
+      `${missing}: optional dependencies were left out (--omit=optional)`,
+      'Install with optional dependencies: npm install --include=optional',
+    ];
+  }
+  return [
+    `${missing}. The likely reasons: optional dependencies were left out (--omit=optional), or ` +
+      'the lock file or node_modules is that of another system',
+    'Install on this system with optional dependencies: npm install --include=optional',
+  ];
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'MODULE_NOT_FOUND';
+}
+
+/** The folder of this package; `null` if this code was bundled and is elsewhere. */
+function packageHome(): string | null {
+  try {
+    const home = join(dirname(fileURLToPath(OWN_URL)), '..');
+    const { name } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as {
+      name?: string;
+    };
+    return name === 'ioloop' ? home : null;
+  } catch {
+    return null;
+  }
+}
+
+function platformPackages(folder: string): string[] {
+  try {
+    const known = new Set(targets.map(({ name }) => `ioloop-${name}`));
+    return readdirSync(folder).filter((name) => known.has(name));
+  } catch {
+    return [];
+  }
+}
+
+/** The lock file of the project that this package is installed in. */
+function lockFileAbove(home: string): { name: string; text: string } | null {
+  for (let folder = dirname(home); dirname(folder) !== folder; folder = dirname(folder)) {
+    for (const name of LOCK_FILES) {
+      try {
+        return { name, text: readFileSync(join(folder, name), 'utf8') };
+      } catch {
+        // Not here, or not to be read.
+      }
+    }
+  }
+  return null;
+}
+
+const LOCK_FILES = [
+  'package-lock.json',
+  'npm-shrinkwrap.json',
+  'pnpm-lock.yaml',
+  'yarn.lock',
+  'bun.lock',
+];

@@ -1,0 +1,76 @@
+/** The system and the runtime that this process has, as far as the choice of a binary needs them. */
+import { readFileSync } from 'node:fs';
+import type { Libc, Target } from './targets.js';
+
+/** The system of this process. */
+export interface Host {
+  readonly platform: string;
+  readonly arch: string;
+  /** Of Linux; `null` elsewhere, or if it cannot be determined. */
+  readonly libc: Libc | null;
+}
+
+export function thisHost(): Host {
+  const { platform, arch } = process;
+  return { platform, arch, libc: platform === 'linux' ? libcOf() : null };
+}
+
+/** Whether a binary of `target` runs on `host`. An unknown libc may be either. */
+export function fits({ platform, arch, libc }: Target, host: Host): boolean {
+  return (
+    platform === host.platform && arch === host.arch && (host.libc === null || libc === host.libc)
+  );
+}
+
+/** An environment variable; `undefined` where the runtime forbids the question. */
+export function environment(name: string): string | undefined {
+  try {
+    const value = process.env[name];
+    return value === '' ? undefined : value;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `linux x64 (glibc 2.36)`. */
+export function describeHost({ platform, arch, libc }: Host): string {
+  if (libc === null) return `${platform} ${arch}`;
+  const version = libc === 'glibc' ? glibcVersion() : null;
+  return `${platform} ${arch} (${libc}${version === null ? '' : ` ${version}`})`;
+}
+
+/** `Node.js 20.19.0`, or the name and version of another runtime. */
+export function describeRuntime(): string {
+  const { bun, deno, node } = process.versions as Partial<Record<string, string>>;
+  if (bun !== undefined) return `Bun ${bun}`;
+  if (deno !== undefined) return `Deno ${deno}`;
+  return `Node.js ${node}`;
+}
+
+/** The version of glibc; `null` on other systems. */
+export function glibcVersion(): string | null {
+  return header()?.glibcVersionRuntime ?? null;
+}
+
+function libcOf(): Libc | null {
+  try {
+    // A script that says which C library it belongs to: faster than a report.
+    return readFileSync('/usr/bin/ldd', 'utf8').includes('musl') ? 'musl' : 'glibc';
+  } catch {
+    const report = header();
+    if (report === null) return null;
+    return report.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  }
+}
+
+function header(): { glibcVersionRuntime?: string } | null {
+  const { report } = process;
+  if (typeof report?.getReport !== 'function') return null;
+  try {
+    // Without it, the report waits for a name of each network interface.
+    (report as { excludeNetwork?: boolean }).excludeNetwork = true;
+    return (report.getReport() as { header?: { glibcVersionRuntime?: string } }).header ?? null;
+  } catch {
+    return null;
+  }
+}

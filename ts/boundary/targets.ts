@@ -1,0 +1,71 @@
+/**
+ * The systems that have a prebuilt binary. `package.json` (`napi.targets`), the workflow of releases
+ * and the README have the same list: `__test__/targets.test.ts` compares them.
+ */
+import { createRequire } from 'node:module';
+import { OWN_URL } from '../support/own-url.js';
+
+/** The C library of a Linux system. */
+export type Libc = 'glibc' | 'musl';
+
+/** A system with a binary, which is in the package `ioloop-<name>`. */
+export interface Target {
+  readonly name: string;
+  /** The name of Rust. */
+  readonly triple: string;
+  /** `process.platform` and `process.arch`. */
+  readonly platform: string;
+  readonly arch: string;
+  readonly libc: Libc | null;
+  /** Loads the installed package. Each is spelled out: tools that trace files look for literals. */
+  readonly load: () => unknown;
+}
+
+const require = createRequire(OWN_URL);
+
+/** All targets, in the order of the README. */
+export const targets: readonly Target[] = [
+  target('linux', 'x64', 'glibc', 'x86_64-unknown-linux-gnu', () =>
+    require('ioloop-linux-x64-gnu'),
+  ),
+  target('linux', 'x64', 'musl', 'x86_64-unknown-linux-musl', () =>
+    require('ioloop-linux-x64-musl'),
+  ),
+  target('linux', 'arm64', 'glibc', 'aarch64-unknown-linux-gnu', () =>
+    require('ioloop-linux-arm64-gnu'),
+  ),
+  target('linux', 'arm64', 'musl', 'aarch64-unknown-linux-musl', () =>
+    require('ioloop-linux-arm64-musl'),
+  ),
+  target('linux', 'arm', 'glibc', 'armv7-unknown-linux-gnueabihf', () =>
+    require('ioloop-linux-arm-gnueabihf'),
+  ),
+  target('darwin', 'x64', null, 'x86_64-apple-darwin', () => require('ioloop-darwin-x64')),
+  target('darwin', 'arm64', null, 'aarch64-apple-darwin', () => require('ioloop-darwin-arm64')),
+];
+
+/** Loads a file beside `dist`, or at an absolute path. */
+export function loadFile(path: string): unknown {
+  return require(path);
+}
+
+/** Where a file or package would be found from here; `null` if it is not there. */
+export function resolved(specifier: string): string | null {
+  try {
+    return require.resolve(specifier);
+  } catch {
+    return null;
+  }
+}
+
+function target(
+  platform: string,
+  arch: string,
+  libc: Libc | null,
+  triple: string,
+  load: () => unknown,
+): Target {
+  const abi =
+    libc === null ? '' : libc === 'musl' ? '-musl' : arch === 'arm' ? '-gnueabihf' : '-gnu';
+  return { name: `${platform}-${arch}${abi}`, triple, platform, arch, libc, load };
+}

@@ -1,0 +1,26 @@
+/** The examination of `npx ioloop doctor`. Works if the binary cannot be loaded, and says why. */
+import { describeHost, describeRuntime, thisHost } from '../boundary/host.js';
+import { PACKAGE_VERSION } from '../support/package-version.js';
+import { finding, ok, type Finding } from './finding.js';
+import { limits } from './limits.js';
+
+/** All findings, the most important first. */
+export async function examine(): Promise<Finding[]> {
+  return [
+    ok('package', `ioloop ${PACKAGE_VERSION}`),
+    ok('system', describeHost(thisHost())),
+    ok('runtime', describeRuntime()),
+    ...(await loop()),
+    ...limits(),
+  ];
+}
+
+async function loop(): Promise<Finding[]> {
+  try {
+    // Not above: an import that fails is a finding.
+    const { ofBinary } = await import('./binary.js');
+    return await ofBinary();
+  } catch (error) {
+    return [finding('error', 'binary', 'not loaded', (error as Error).message)];
+  }
+}
