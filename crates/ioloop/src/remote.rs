@@ -90,7 +90,7 @@ struct Shared<C, W> {
     /// The waker was called since the last drain, so a post does not call it again.
     woken: bool,
     /// `None` once the loop is closed.
-    waker: Option<W>,
+    waker: Option<Arc<W>>,
 }
 
 /// An inbox that holds at most `capacity` commands, and the first handle to it.
@@ -100,7 +100,7 @@ pub fn channel<C, W: Wake>(waker: W, capacity: usize) -> (LoopHandle<C, W>, Inbo
         capacity,
         counts: Counts::default(),
         woken: false,
-        waker: Some(waker),
+        waker: Some(Arc::new(waker)),
     };
     let inbox = Inbox {
         shared: Arc::new(Mutex::new(shared)),
@@ -130,19 +130,30 @@ impl<C, W: Wake> LoopHandle<C, W> {
         }
         shared.commands.push(command);
         shared.counts.posts += 1;
-        shared.wake();
+        let waker = shared.take_wake();
+        drop(shared);
+        self.call(waker);
         Ok(())
     }
 
     /// Wakes the loop without a command. Wakes are coalesced: many before the next turn are one.
     pub fn wake(&self) {
-        lock(&self.shared).wake();
+        let waker = lock(&self.shared).take_wake();
+        self.call(waker);
     }
 
     /// Whether the loop is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         lock(&self.shared).waker.is_none()
+    }
+
+    /// Without the lock: the loop's thread may run at once, and takes the lock.
+    fn call(&self, waker: Option<Arc<W>>) {
+        if waker.is_some_and(|waker| waker.wake().is_err()) {
+            // Only on a broken descriptor; the next post tries again.
+            lock(&self.shared).woken = false;
+        }
     }
 }
 
@@ -191,9 +202,11 @@ impl<C, W: Wake> Inbox<C, W> {
         if shared.waker.is_none() {
             return;
         }
-        shared.waker = Some(waker);
-        if std::mem::take(&mut shared.woken) {
-            shared.wake();
+        let waker = Arc::new(waker);
+        shared.waker = Some(Arc::clone(&waker));
+        // A post may have taken the old one, and not called it yet.
+        if shared.woken && waker.wake().is_err() {
+            shared.woken = false;
         }
     }
 }
@@ -209,16 +222,13 @@ impl<C, W> Drop for Inbox<C, W> {
     }
 }
 
-impl<C, W: Wake> Shared<C, W> {
-    /// Calls the waker under the lock, so that it cannot be closed meanwhile. A write to an eventfd
-    /// takes about as long as the lock.
-    fn wake(&mut self) {
-        let Some(waker) = &self.waker else { return };
-        // Fails only on a broken descriptor; the next post then tries again.
-        if !self.woken && waker.wake().is_ok() {
-            self.woken = true;
-            self.counts.wakes += 1;
-        }
+impl<C, W> Shared<C, W> {
+    /// The waker, to be called; `None` if a wake-up is outstanding, or the loop is closed.
+    fn take_wake(&mut self) -> Option<Arc<W>> {
+        let waker = if self.woken { None } else { self.waker.clone() }?;
+        self.woken = true;
+        self.counts.wakes += 1;
+        Some(waker)
     }
 }
 

@@ -34,7 +34,7 @@ struct Inbox {
     /// Records that were not taken.
     records: Vec<u8>,
     /// `None` once the environment ends.
-    wake: Option<Wake>,
+    wake: Option<Arc<Wake>>,
     /// `wake` was called since the last take, or the caller waits for the next one.
     woken: bool,
 }
@@ -65,7 +65,7 @@ pub fn replies_open(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Extern
     let caller = Arc::new(Caller {
         inbox: Mutex::new(Inbox {
             records: Vec::new(),
-            wake: Some(wake),
+            wake: Some(Arc::new(wake)),
             woken: false,
         }),
         is_ready: AtomicBool::new(false),
@@ -148,6 +148,14 @@ impl Caller {
         records.extend_from_slice(bytes);
         records.resize(padded(records.len()), 0);
         self.is_ready.store(true, Ordering::Release);
-        *woken = *woken || wake.call((), ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok;
+        if *woken {
+            return;
+        }
+        *woken = true;
+        let wake = Arc::clone(wake);
+        drop(inbox);
+        // Without the lock: the caller's thread may run at once, and takes it. A call fails only while
+        // the environment ends.
+        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
