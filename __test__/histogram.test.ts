@@ -19,7 +19,7 @@ function histogramOf(values: readonly number[]): DurationHistogram {
 
 /** The value at a percentile, by sorting. */
 function sortedAt(values: readonly number[], percent: number): number {
-  const sorted = [...values].sort((one, other) => one - other);
+  const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.max(1, Math.ceil((percent * sorted.length) / 100)) - 1] as number;
 }
 
