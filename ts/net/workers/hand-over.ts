@@ -99,6 +99,9 @@ export class HandOver {
   /** Accepts what is in the backlogs, hands it over, and ends. The sockets stay open. */
   close(): void {
     if (this.#isClosed) return;
+    // What stays in the backlogs is reset.
+    for (const share of this.#shares) share.mostPending = Infinity;
+    this.#distribute();
     for (const acceptor of this.#acceptors) {
       acceptor.acceptAll();
       acceptor.close();
@@ -157,6 +160,8 @@ class Share implements Candidate {
   readonly run: WorkerRun;
   /** Those that the worker has, by its latest report. */
   open = 0;
+  /** Connections on their way to it, beyond which it is full. */
+  mostPending = MOST_PENDING;
   readonly #capacity: number;
   readonly #pending = new Map<number, Token>();
   /** Pending ones that are not sent yet: one message for those of a turn. */
@@ -172,7 +177,7 @@ class Share implements Candidate {
   }
 
   get isFull(): boolean {
-    return this.#pending.size >= MOST_PENDING || this.load >= this.#capacity;
+    return this.#pending.size >= this.mostPending || this.load >= this.#capacity;
   }
 
   hand(token: Token): void {
