@@ -10,11 +10,19 @@ export function withoutEval(execArgv: readonly string[]): string[] {
   const kept: string[] = [];
   for (let at = 0; at < execArgv.length; at += 1) {
     const option = execArgv[at] as string;
-    if (EVAL.has(option)) at += 1;
-    else if (!option.startsWith('--input-type')) kept.push(option);
+    const [name = '', value] = option.split('=', 2);
+    if (!OF_PROGRAM.has(name)) kept.push(option);
+    else if (value === undefined) at += 1;
   }
   return kept;
 }
 
-/** Each is followed by a program. */
-const EVAL: ReadonlySet<string> = new Set(['-e', '--eval', '-p', '-pe', '--print']);
+/** Each has a value, which follows it or an equals sign: the program, or its type. */
+const OF_PROGRAM: ReadonlySet<string> = new Set([
+  '-e',
+  '--eval',
+  '-p',
+  '-pe',
+  '--print',
+  '--input-type',
+]);

@@ -2,9 +2,10 @@
 import { availableParallelism, constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { serialize } from 'node:v8';
 import { checkInteger, checkOptions } from '../../support/checks.js';
 import { secondsOf, type Duration } from '../../support/duration.js';
-import { invalidArgType, invalidArgValue, outOfRange } from '../../support/errors.js';
+import { invalidArgType, invalidArgValue, notCloneable, outOfRange } from '../../support/errors.js';
 import type { BindOptions, BindUnixOptions } from '../bind.js';
 import { restartPolicy, type RestartOptions, type RestartPolicy } from './restart-policy.js';
 
@@ -57,7 +58,10 @@ export interface ServeWorkersOptions {
   readonly drain?: number | Duration | undefined;
   /** Whether and how crashed workers are replaced. By default true. */
   readonly restart?: boolean | RestartOptions | undefined;
-  /** For {@link WorkerTask.data} of each worker: a value that structured clone can copy. */
+  /**
+   * For {@link WorkerTask.data} of each worker: a value that structured clone can copy, which this call
+   * does. Processes share no `SharedArrayBuffer`.
+   */
   readonly data?: unknown;
   /**
    * Signals of this process that close the group; by default SIGTERM and SIGINT. A second one ends the
@@ -113,10 +117,10 @@ export function groupSettings(module: unknown, options: ServeWorkersOptions): Gr
     balance,
     drain: checkDrain(options.drain),
     restart: restartPolicy(options.restart),
-    data,
+    data: copyOf(data, runtime),
     signals: checkSignals(options.signals),
-    env,
-    execArgv: options.execArgv,
+    env: checkEnv(env),
+    execArgv: checkExecArgv(options.execArgv),
     startTimeout: checkSpan('startTimeout', options.startTimeout, START_TIMEOUT),
   };
 }
@@ -137,10 +141,15 @@ export function checkSignals(signals: unknown): readonly NodeJS.Signals[] {
   if (signals === undefined) return DEFAULT_SIGNALS;
   if (!Array.isArray(signals)) throw invalidArgType('signals', signals, 'an array of signal names');
   for (const signal of signals) {
-    if (typeof signal === 'string' && signal in constants.signals) continue;
-    throw invalidArgValue('signals', signal, "names of signals, such as 'SIGTERM'");
+    const isSignal = typeof signal === 'string' && Object.hasOwn(constants.signals, signal);
+    if (isSignal && !UNCATCHABLE.has(signal)) continue;
+    throw invalidArgValue(
+      'signals',
+      signal,
+      "names of signals that can be caught, such as 'SIGTERM'",
+    );
   }
-  return signals as NodeJS.Signals[];
+  return [...new Set(signals as NodeJS.Signals[])];
 }
 
 function moduleUrl(module: unknown): string {
@@ -171,6 +180,31 @@ function checkSpan(name: string, value: number | Duration | undefined, otherwise
   throw outOfRange(name, value, `from 0 to ${LONGEST_SPAN} seconds`);
 }
 
+function checkEnv(env: unknown): GroupSettings['env'] {
+  if (env === undefined || (typeof env === 'object' && env !== null)) {
+    return env as GroupSettings['env'];
+  }
+  throw invalidArgType('env', env, 'an object');
+}
+
+function checkExecArgv(execArgv: unknown): readonly string[] | undefined {
+  if (execArgv === undefined) return undefined;
+  const isList = Array.isArray(execArgv) && execArgv.every((each) => typeof each === 'string');
+  if (!isList) throw invalidArgType('execArgv', execArgv, 'an array of strings');
+  return [...(execArgv as string[])];
+}
+
+/** What all workers get, the later ones too. @throws `ERR_IOLOOP_NOT_CLONEABLE`. */
+function copyOf(data: unknown, runtime: GroupSettings['runtime']): unknown {
+  try {
+    // Processes have no shared memory.
+    if (runtime === 'child_process') serialize(data);
+    return structuredClone(data);
+  } catch (error) {
+    throw notCloneable(error);
+  }
+}
+
 function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (allowed.includes(value as string)) return;
   const list = allowed.map((each) => `'${each}'`);
@@ -181,6 +215,7 @@ const RUNTIMES = ['worker_threads', 'child_process'] as const;
 const BALANCES = ['reuse-port', 'shared', 'round-robin', 'least-connections'] as const;
 const DEFAULT_BALANCE: Balance = process.platform === 'linux' ? 'reuse-port' : 'shared';
 const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
+const UNCATCHABLE: ReadonlySet<string> = new Set(['SIGKILL', 'SIGSTOP']);
 const MOST_WORKERS = 1024;
 
 /** Seconds. */

@@ -1,9 +1,9 @@
 /** `WorkerTask`: what the program of a worker has to do with its group. */
 import { checkFunction } from '../../support/checks.js';
-import { workersState } from '../../support/errors.js';
+import { invalidArgType, serverState, workersState } from '../../support/errors.js';
 import type { IOLoop } from '../../loop/ioloop.js';
 import { Socket } from '../../sockets/socket.js';
-import type { TCPServer } from '../tcp-server.js';
+import { TCPServer } from '../tcp-server.js';
 import { duplicateSocket } from './inherited.js';
 import type { Beginning } from './messages.js';
 
@@ -71,7 +71,7 @@ export class WorkerTask<D = unknown> {
    * Gives the connections of the group that are for this worker to `server`, which is stopped with
    * `drain` when the worker is to end. So are other servers of the worker, which listen by themselves.
    *
-   * @throws `ERR_IOLOOP_WORKERS` for a second server, or if the group does not listen;
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_IOLOOP_WORKERS` for a second server, or if the group does not listen;
    * `ERR_IOLOOP_SERVER` if `server` was stopped.
    */
   listen(server: TCPServer): void {
@@ -79,6 +79,8 @@ export class WorkerTask<D = unknown> {
     if (!isListening) {
       throw workersState('The group does not listen. Pass the option "listen" to serveWorkers()');
     }
+    if (!(server instanceof TCPServer)) throw invalidArgType('server', server, 'a TCPServer');
+    if (server.stopped) throw serverState('The server was stopped. Make another one');
     if (this.#isTaken) throw workersState('Another server has the connections of this worker');
     // It came too late: the next worker gets them.
     if (this.signal.aborted) return;
