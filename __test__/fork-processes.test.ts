@@ -133,6 +133,48 @@ test.serial('processes stop when their parent is killed', async (t) => {
   t.is((await child.ended).signal, 'SIGKILL');
 });
 
+/** In a child: until its parent is gone. */
+const UNTIL_ORPHANED = {
+  'while their modules are loading': `
+    if (process.env.IOLOOP_TASK !== undefined) {
+      const parent = process.ppid;
+      const cell = new Int32Array(new SharedArrayBuffer(4));
+      console.log('loads');
+      while (process.ppid === parent) Atomics.wait(cell, 0, 0, 10);
+    }
+    server.bind(0, '127.0.0.1');
+    await server.start(2);`,
+  'while they wait before start()': `
+    if (process.env.IOLOOP_TASK !== undefined) {
+      process.channel.ref();
+      console.log('loads');
+      await new Promise((resolve) => process.once('disconnect', resolve));
+    }
+    server.bind(0, '127.0.0.1');
+    await server.start(2);`,
+  'between forkProcesses() and their loop': `
+    await forkProcesses(2);
+    process.channel.ref();
+    console.log('loads');
+    await new Promise((resolve) => process.once('disconnect', resolve));
+    await new Promise(setImmediate);
+    server.listen(0, '127.0.0.1');`,
+};
+
+for (const [name, source] of Object.entries(UNTIL_ORPHANED)) {
+  test.serial(`processes stop when their parent is killed ${name}`, async (t) => {
+    const child = startChild(`${SERVER} ${source}
+      await IOLoop.current().start();
+      console.log('ends', taskId());`);
+    await child.wrote('loads\nloads\n');
+    child.process.kill('SIGKILL');
+    // The output is complete when the last process that has inherited it has ended.
+    const { stdout } = await child.ended;
+    t.deepEqual(stdout.match(/^(loads|ends)/gm)?.length, 4, stdout);
+    t.deepEqual(stdout.match(/ends \d/g)?.toSorted(), ['ends 0', 'ends 1']);
+  });
+}
+
 test.serial('a process that a task starts is no task, and a second call is refused', async (t) => {
   const { code, stdout, stderr } = await runChild(`
     import { spawnSync } from 'node:child_process';
@@ -171,6 +213,7 @@ test('wrong arguments are refused at once', async (t) => {
     [2, { maxRestarts: -1 }, 'ERR_OUT_OF_RANGE'],
     [2, { drain: -1 }, 'ERR_OUT_OF_RANGE'],
     [2, { signals: 'SIGTERM' }, 'ERR_INVALID_ARG_TYPE'],
+    [2, { signals: ['SIGKILL'] }, 'ERR_INVALID_ARG_VALUE'],
     [2, { sockets: 3 }, 'ERR_INVALID_ARG_TYPE'],
     [2, { sockets: [3] }, 'ERR_INVALID_ARG_TYPE'],
     [2, { sockets: [socket] }, 'ERR_INVALID_ARG_VALUE'],

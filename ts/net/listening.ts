@@ -8,6 +8,8 @@ export interface ListeningServer {
 }
 
 const servers = new Set<ListeningServer>();
+/** Those that {@link drainServers} has stopped. */
+const draining = new Set<ListeningServer>();
 
 /** `server` accepts connections from now on. */
 export function addListening(server: ListeningServer): void {
@@ -28,9 +30,11 @@ export function countConnections(): number {
 
 /**
  * Stops all servers of this thread, which accept what is in their backlogs before this returns.
- * Resolves when their connections are closed, after `timeout` seconds at the latest.
+ * Resolves when their connections are closed, after `timeout` seconds at the latest. A further call may
+ * shorten the time.
  */
 export async function drainServers(timeout: number): Promise<void> {
-  const stopped = Array.from(servers, (server) => server.stop({ drain: true, timeout }));
+  for (const server of servers) draining.add(server);
+  const stopped = Array.from(draining, (server) => server.stop({ drain: true, timeout }));
   await Promise.all(stopped);
 }

@@ -7,7 +7,6 @@ import { isMainThread } from 'node:worker_threads';
 import { checkOptions } from '../../support/checks.js';
 import type { Duration } from '../../support/duration.js';
 import { invalidArgType, unsupported, workersState } from '../../support/errors.js';
-import { native } from '../../boundary/native.js';
 import { Socket } from '../../sockets/socket.js';
 import { IOLoop } from '../../loop/ioloop.js';
 import { drainServers } from '../listening.js';
@@ -15,11 +14,12 @@ import { warnOfCrash } from './crash-warning.js';
 import { checkDrain, checkSignals, workerCount } from './group-options.js';
 import { onSignals } from './group-signals.js';
 import { bequeath, checkOrigin } from './inherited.js';
+import { Refusal } from './refusal.js';
 import { checkMaxRestarts, restartPolicy } from './restart-policy.js';
 import { FIRST_INHERITED, spawnTask } from './spawn-process.js';
 import { Supervisor } from './supervisor.js';
 import { currentTask, forkedTask, type ForkedTask } from './task.js';
-import { linkOfProcess } from './worker-link.js';
+import { exitWithin, linkOfProcess } from './worker-link.js';
 
 /** Options of {@link forkProcesses} and `TCPServer.start(n)`. */
 export interface ForkProcessesOptions {
@@ -98,6 +98,7 @@ let wasCalled = false;
 /** Never resolves. */
 async function supervise(settings: ForkSettings): Promise<never> {
   const { workers, drain, sockets } = settings;
+  const refusal = new Refusal(sockets);
   const supervisor = new Supervisor(
     {
       ...settings,
@@ -110,7 +111,11 @@ async function supervise(settings: ForkSettings): Promise<never> {
     },
     {
       onRestart: warnOfCrash,
+      onEnding: () => {
+        refusal.begin();
+      },
       onStopped: () => {
+        refusal.begin();
         for (const socket of sockets) socket.close();
       },
       onEnded: () => {
@@ -121,7 +126,6 @@ async function supervise(settings: ForkSettings): Promise<never> {
   const endSignals = onSignals(
     settings.signals,
     () => {
-      for (const socket of sockets) native.socketRefuseNew(socket.fd);
       supervisor.close();
     },
     () => {
@@ -143,13 +147,13 @@ async function supervise(settings: ForkSettings): Promise<never> {
 function join(task: ForkedTask): number {
   let isDraining = false;
   const drain = async (seconds: number): Promise<void> => {
-    if (isDraining) return;
-    isDraining = true;
-    const loop = IOLoop.current(false);
     const drained = drainServers(seconds);
+    if (isDraining) return drained;
+    isDraining = true;
     link.report({ type: 'stopped' });
     await drained;
-    loop?.stop();
+    // If it does not run yet, its `start()` returns at once.
+    IOLoop.current().stop();
     link.close();
   };
   const link = linkOfProcess(
@@ -158,7 +162,10 @@ function join(task: ForkedTask): number {
       process.exitCode = 0;
       void drain(order.seconds);
     },
-    () => void drain(task.drain),
+    () => {
+      exitWithin(task.drain);
+      void drain(task.drain);
+    },
   );
   // The loop keeps the process alive while it runs, and the channel does not.
   process.channel?.unref();

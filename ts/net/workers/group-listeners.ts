@@ -3,16 +3,17 @@
  * as long as the group lives: the kernel resets the connections in the backlog of a listener that is
  * closed, so the listener of a worker outlives it, and its successor finds what waits.
  */
-import { native } from '../../boundary/native.js';
 import type { Address } from '../../sockets/address.js';
 import type { Socket } from '../../sockets/socket.js';
 import { bindSockets, bindUnixSocket, portOf } from '../bind.js';
 import type { Balance, ListenAddress } from './group-options.js';
+import { Refusal } from './refusal.js';
 
 export class GroupListeners {
   readonly addresses: readonly Address[];
   /** By task. Tasks may share sockets. */
   readonly #ofTask: readonly (readonly Socket[])[];
+  readonly #refusal: Refusal;
 
   /** @throws As `bindSockets()` and `bindUnixSocket()`. No socket is left open then. */
   constructor(listen: readonly ListenAddress[], balance: Balance, workers: number) {
@@ -21,9 +22,10 @@ export class GroupListeners {
     try {
       for (const address of listen) add(ofTask, address, balance === 'reuse-port');
     } catch (error) {
-      this.close();
+      for (const socket of this.all) socket.close();
       throw error;
     }
+    this.#refusal = new Refusal(this.all);
     this.addresses = Array.from(ofTask[0] ?? [], (socket) => socket.localAddress);
   }
 
@@ -37,19 +39,13 @@ export class GroupListeners {
     return new Set(this.#ofTask.flat());
   }
 
-  /**
-   * Before the workers accept for the last time: lets no further connection into a backlog. Clients
-   * repeat their attempts, until these are refused. Linux; elsewhere a connection may be established
-   * after that, and is reset.
-   */
+  /** Before the workers accept for the last time: see {@link Refusal.begin}. */
   refuseNew(): void {
-    for (const socket of this.all) {
-      // A Unix socket has no handshake, and fails here.
-      if ('port' in socket.localAddress) native.socketRefuseNew(socket.fd);
-    }
+    this.#refusal.begin();
   }
 
   close(): void {
+    this.#refusal.begin();
     for (const socket of this.all) socket.close();
   }
 }

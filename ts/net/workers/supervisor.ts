@@ -4,7 +4,7 @@
  *
  * | State of the group | Next |
  * | --- | --- |
- * | starting | running: every task has had a worker that was ready; ending |
+ * | starting | running: every task has begun, with a worker that was ready or has ended by itself; ending |
  * | running | ending: {@link Supervisor.close}, a failure, or all workers have ended by themselves |
  * | ending | ended: the last worker has ended |
  * | ended | |
@@ -44,6 +44,8 @@ export interface SupervisorEvents {
   onReady?(run: WorkerRun): void;
   /** Before a worker is asked to end, and when it ends without: it gets no more connections. */
   onLeave?(run: WorkerRun): void;
+  /** The group ends: before its workers are asked to. */
+  onEnding?(): void;
   /** No worker accepts connections any more, and none will. */
   onStopped?(): void;
   /** The last worker has ended. */
@@ -63,7 +65,8 @@ interface Slot {
   successor: WorkerRun | null;
   /** Until the start of a replacement. */
   timer: NodeJS.Timeout | null;
-  wasReady: boolean;
+  /** Its worker was ready, or has ended by itself before. */
+  hasBegun: boolean;
   restarts: number;
 }
 
@@ -96,7 +99,7 @@ export class Supervisor implements RunOwner {
       run: null,
       successor: null,
       timer: null,
-      wasReady: false,
+      hasBegun: false,
       restarts: 0,
     }));
   }
@@ -129,10 +132,14 @@ export class Supervisor implements RunOwner {
     return this.#rolling;
   }
 
-  /** Lets all workers finish within `drain` seconds. */
+  /** Lets all workers finish within `drain` seconds. A further call may shorten the time. */
   close(drain = this.#settings.drain): void {
-    if (this.#state >= GroupState.Ending) return;
+    if (this.#state >= GroupState.Ending) {
+      for (const run of this.#runs) run.drain(drain);
+      return;
+    }
     this.#state = GroupState.Ending;
+    this.#events.onEnding?.();
     for (const slot of this.#slots) this.#cancel(slot);
     for (const run of this.#runs) this.#drain(run, drain);
     this.#settle();
@@ -140,13 +147,13 @@ export class Supervisor implements RunOwner {
 
   /** Ends all workers at once. */
   kill(): void {
-    this.close(0);
+    if (this.#state < GroupState.Ending) this.close(0);
     for (const run of this.#runs) run.end();
   }
 
   onReady(run: WorkerRun): void {
     const slot = this.#slotOf(run);
-    slot.wasReady = true;
+    slot.hasBegun = true;
     this.#events.onReady?.(run);
     if (slot.successor === run) {
       const predecessor = slot.run;
@@ -154,11 +161,7 @@ export class Supervisor implements RunOwner {
       slot.successor = null;
       if (predecessor !== null) this.#drain(predecessor, this.#settings.drain);
     }
-    if (this.#state !== GroupState.Starting) return;
-    if (!this.#slots.every(({ wasReady }) => wasReady)) return;
-    this.#state = GroupState.Running;
-    this.#hasRun = true;
-    this.#ready.resolve();
+    this.#begin();
   }
 
   onStopped(run: WorkerRun): void {
@@ -190,8 +193,12 @@ export class Supervisor implements RunOwner {
     // A successor has started already.
     if (slot.successor !== null) return;
     // As in Tornado, a worker that ends by itself without an error has done its work.
-    if (exit.code === 0 && exit.error === null) return;
-    if (this.#state === GroupState.Starting && !slot.wasReady) {
+    if (exit.code === 0 && exit.error === null) {
+      slot.hasBegun = true;
+      if (this.#runs.size > 0) this.#begin();
+      return;
+    }
+    if (this.#state === GroupState.Starting && !slot.hasBegun) {
       this.#fail(
         workersFailed(`worker ${slot.id} cannot begin: ${describeExit(exit)}`, exit.error),
       );
@@ -213,6 +220,15 @@ export class Supervisor implements RunOwner {
     }, delay * 1e3);
   }
 
+  /** The group runs when all of its tasks have begun. */
+  #begin(): void {
+    if (this.#state !== GroupState.Starting) return;
+    if (!this.#slots.every(({ hasBegun }) => hasBegun)) return;
+    this.#state = GroupState.Running;
+    this.#hasRun = true;
+    this.#ready.resolve();
+  }
+
   async #roll(): Promise<void> {
     if (this.#state !== GroupState.Running) {
       throw workersState('The group does not run. Await its promise "ready" first');
@@ -224,9 +240,7 @@ export class Supervisor implements RunOwner {
       const successor = this.#spawn(slot);
       slot.successor = successor;
       await successor.begun;
-      if (this.#state !== GroupState.Running) {
-        throw workersState('The group was closed during restart()');
-      }
+      this.#assertNotClosed();
       if (successor.state === RunState.Ended) {
         const { exit } = successor;
         const why = exit === null ? '' : `: ${describeExit(exit)}`;
@@ -234,7 +248,14 @@ export class Supervisor implements RunOwner {
         throw workersFailed(message, exit?.error ?? null);
       }
       await run?.ended;
+      this.#assertNotClosed();
     }
+  }
+
+  /** During {@link restart}: nothing would end a successor that starts later. */
+  #assertNotClosed(): void {
+    if (this.#state === GroupState.Running) return;
+    throw workersState('The group was closed during restart()');
   }
 
   #spawn(slot: Slot): WorkerRun {

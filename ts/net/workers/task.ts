@@ -53,11 +53,25 @@ export function forkedTask(): ForkedTask | null {
   if (forked === undefined) {
     const text = isMainThread ? process.env[TASK_VARIABLE] : undefined;
     const task = text === undefined ? null : (JSON.parse(text) as ForkedTask);
-    forked = task?.parent === process.ppid ? task : null;
+    forked = task !== null && isChildOf(task.parent) ? task : null;
     // Processes that this one starts are no tasks.
     if (text !== undefined) delete process.env[TASK_VARIABLE];
   }
   return forked;
+}
+
+/**
+ * Whether `parent` has started this process, and not one of its children. It may have ended since: then
+ * this process has another parent, and is to end, and not to start processes itself.
+ */
+function isChildOf(parent: number): boolean {
+  if (process.ppid === parent || process.ppid === 1) return true;
+  try {
+    process.kill(parent, 0);
+    return false;
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'ESRCH';
+  }
 }
 
 let current: Task | null = null;

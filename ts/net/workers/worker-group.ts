@@ -1,8 +1,8 @@
 /** `serveWorkers()`: one loop per core, in threads or processes. */
 import { EventEmitter } from 'node:events';
-import { checkInteger } from '../../support/checks.js';
+import { checkInteger, checkOptions } from '../../support/checks.js';
 import { nextTick } from '../../support/host.js';
-import { notCloneable, workersState } from '../../support/errors.js';
+import { workersState } from '../../support/errors.js';
 import { INSPECT, viewOf } from '../../support/inspect.js';
 import { Deferred } from '../../support/deferred.js';
 import type { Duration } from '../../support/duration.js';
@@ -87,7 +87,6 @@ export function serveWorkers(module: string | URL, options: ServeWorkersOptions 
     );
   }
   const settings = groupSettings(module, options);
-  checkCloneable(settings.data);
   return new WorkerGroup(settings);
 }
 
@@ -98,7 +97,7 @@ export function serveWorkers(module: string | URL, options: ServeWorkersOptions 
  */
 export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements AsyncDisposable {
   /**
-   * Resolves when all workers are ready. Rejects with `ERR_IOLOOP_WORKERS_FAILED` if one of them cannot
+   * Resolves when all workers are ready, or have ended by themselves. Rejects with `ERR_IOLOOP_WORKERS_FAILED` if one of them cannot
    * begin, and with `ERR_IOLOOP_WORKERS` if the group was closed before.
    */
   readonly ready: Promise<void>;
@@ -133,7 +132,7 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
     this.#endSignals = onSignals(
       settings.signals,
       () => {
-        this.#drain(settings.drain);
+        this.#supervisor.close();
       },
       () => {
         this.#supervisor.kill();
@@ -185,14 +184,15 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
 
   /**
    * Stops accepting, and lets the workers finish their connections within `drain`, by default that of
-   * {@link serveWorkers}. Resolves when they have ended. May be called again.
+   * {@link serveWorkers}. Resolves when they have ended. A further call may shorten the time.
    *
    * Rejects as {@link closed}, and with `ERR_INVALID_ARG_TYPE` and the like for `drain`.
    */
   async close(options: { readonly drain?: number | Duration | undefined } = {}): Promise<void> {
+    checkOptions(options);
     const { drain } = options;
     const seconds = drain === undefined ? this.#settings.drain : checkDrain(drain);
-    this.#drain(seconds);
+    this.#supervisor.close(seconds);
     await this.closed;
   }
 
@@ -234,13 +234,6 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
     }
   }
 
-  #drain(seconds: number): void {
-    if (this.#supervisor.state >= GroupState.Ending) return;
-    this.#listeners.refuseNew();
-    this.#handOver?.close();
-    this.#supervisor.close(seconds);
-  }
-
   #start(id: number, events: SpawnedEvents): Spawned {
     const { module, workers, data, drain, runtime, listen } = this.#settings;
     const numbers = this.#listeners.of(id).map((socket) => socket.fd);
@@ -272,7 +265,12 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
       onLeave: (run) => {
         this.#handOver?.leave(run);
       },
+      onEnding: () => {
+        this.#listeners.refuseNew();
+        this.#handOver?.close();
+      },
       onStopped: () => {
+        // Its workers may have ended by themselves.
         this.#handOver?.close();
         this.#listeners.close();
       },
@@ -353,12 +351,4 @@ const HIDDEN = [
 
 function infoOf({ taskId: id, pid, threadId }: WorkerRun): WorkerInfo {
   return { taskId: id, pid, threadId };
-}
-
-function checkCloneable(data: unknown): void {
-  try {
-    structuredClone(data);
-  } catch (error) {
-    throw notCloneable(error);
-  }
 }

@@ -2,6 +2,7 @@
 import { workerData, type MessagePort } from 'node:worker_threads';
 import type { Beginning, Order, Report } from './messages.js';
 import type { Envelope } from './spawn-process.js';
+import { GRACE, milliseconds } from './worker-run.js';
 
 export interface WorkerLink {
   report(report: Report): void;
@@ -34,6 +35,8 @@ export function linkOfProcess(onOrder: (order: Order) => void, onOrphaned: () =>
     if (order !== undefined) onOrder(order);
   });
   process.once('disconnect', onOrphaned);
+  // It may have ended while this process was loading.
+  if (!process.connected) setImmediate(onOrphaned);
   return {
     report: (report) => {
       if (process.connected) process.send?.({ ioloop: report } satisfies Envelope<Report>, ignore);
@@ -43,6 +46,11 @@ export function linkOfProcess(onOrder: (order: Order) => void, onOrphaned: () =>
       process.channel?.unref();
     },
   };
+}
+
+/** The end of a process whose supervisor is gone: nothing else would end one that does not drain. */
+export function exitWithin(drain: number): void {
+  setTimeout(() => process.exit(1), milliseconds(drain + GRACE)).unref();
 }
 
 function ignore(): void {}

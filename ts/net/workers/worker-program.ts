@@ -23,7 +23,7 @@ import { HandedOver } from './handed-over.js';
 import type { Beginning, Order } from './messages.js';
 import { onSignals } from './group-signals.js';
 import { becomeTask } from './task.js';
-import { linkOfProcess, linkOfThread } from './worker-link.js';
+import { exitWithin, linkOfProcess, linkOfThread } from './worker-link.js';
 import { WorkerTask, type WorkerMain } from './worker-task.js';
 
 const enum State {
@@ -89,7 +89,7 @@ async function begin(beginning: Beginning): Promise<void> {
       loop.addCallback(() => run(main as WorkerMain, task));
       await loop.start();
     }
-    end();
+    if (state !== State.Over) end();
   } catch (error) {
     fail(error);
   }
@@ -106,7 +106,11 @@ async function run(main: WorkerMain, task: WorkerTask): Promise<void> {
 }
 
 async function drain(seconds: number): Promise<void> {
-  if (state >= State.Draining) return;
+  if (state === State.Over) return;
+  if (state === State.Draining) {
+    await drainServers(seconds);
+    return;
+  }
   const hasBegun = state === State.Working;
   state = State.Draining;
   try {
@@ -118,9 +122,12 @@ async function drain(seconds: number): Promise<void> {
     fail(error);
   }
   if (hasBegun) loop.stop();
+  // Its module may never be loaded.
+  else end();
 }
 
 function orphaned(): void {
+  exitWithin(longestDrain);
   void drain(longestDrain);
 }
 

@@ -45,6 +45,8 @@ export class WorkerRun implements SpawnedEvents {
   #isStopped = false;
   #exit: WorkerExit | null = null;
   #capacity: number | null = null;
+  /** When its connections are closed at the latest, while it drains. Seconds of `monotonic()`. */
+  #end = Infinity;
   /** Until it has to be ready, or to be over. */
   #limit: NodeJS.Timeout | null;
 
@@ -98,10 +100,13 @@ export class WorkerRun implements SpawnedEvents {
     if (this.#state !== RunState.Ended) this.#spawned.send(order);
   }
 
-  /** Lets it finish within `seconds`. */
+  /** Lets it finish within `seconds`. A further call may shorten the time. */
   drain(seconds: number): void {
-    if (this.#state >= RunState.Draining) return;
+    if (this.#state === RunState.Ended) return;
+    const end = monotonic() / 1e3 + seconds;
+    if (this.#state === RunState.Draining && end >= this.#end) return;
     this.#state = RunState.Draining;
+    this.#end = end;
     this.#setLimit(seconds + GRACE);
     this.#spawned.send({ type: 'drain', seconds });
   }
@@ -115,6 +120,7 @@ export class WorkerRun implements SpawnedEvents {
   end(): void {
     if (this.#state === RunState.Ended) return;
     this.#state = RunState.Draining;
+    this.#end = 0;
     this.#spawned.kill();
   }
 
@@ -167,8 +173,9 @@ export class WorkerRun implements SpawnedEvents {
 }
 
 /** Seconds that a worker has for its end, after its connections are closed. */
-const GRACE = 5;
+export const GRACE = 5;
 
-function milliseconds(seconds: number): number {
+/** Seconds as a delay of `setTimeout()`, at most the longest one. */
+export function milliseconds(seconds: number): number {
   return Math.min(seconds * 1e3, 2 ** 31 - 1);
 }
