@@ -47,7 +47,7 @@ function file(name) {
 function start(command, args, options) {
   const child = spawn(command, args, options);
   children.add(child);
-  child.once('error', (error) => {
+  child.once('error', (/** @type {NodeJS.ErrnoException} */ error) => {
     const hint = error.code === 'ENOENT' ? 'it is not installed' : error.message;
     onFailure(new Error(`${command} cannot be started: ${hint}`));
   });

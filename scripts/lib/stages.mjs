@@ -30,7 +30,6 @@ export function checks() {
     check('types of tests', 'node', ['scripts/build-tests.mjs']),
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
     check('API reference', bin('typedoc'), ['--emit', 'none']),
-    check('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
     check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
     check('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
     check('prettier', bin('prettier'), ['--check', '.']),
