@@ -28,7 +28,10 @@ class Table {
   readonly sources: SourceTable;
 
   constructor(t: ExecutionContext, changed: Partial<Capacities> = {}) {
-    this.core = new NativeLoop('libuv', 0, true, { ...USUAL, ...changed });
+    this.core = new NativeLoop(native.HAS_DESCRIPTOR ? 'libuv' : 'thread', 0, true, {
+      ...USUAL,
+      ...changed,
+    });
     this.sources = new SourceTable(
       this.core.handle,
       new Guard((_callback, error) => this.errors.push(error)),

@@ -1,5 +1,5 @@
 // A binary of this system with the selector on poll(2), which is otherwise that of other systems.
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './process.mjs';
 import { step } from './setup.mjs';
@@ -29,6 +29,8 @@ export function pollBinary() {
       );
       const extension = process.platform === 'darwin' ? 'dylib' : 'so';
       const library = join(root, folder, 'release', `libioloop_napi.${extension}`);
+      // Removed first: a process that runs on the old file keeps it.
+      rmSync(join(root, binary), { force: true });
       copyFileSync(library, join(root, binary));
     },
   });

@@ -13,7 +13,7 @@ use super::{ALARM, Event, Reactor, Readiness, Token, WAKE};
 pub(crate) struct Signals {
     /// The alarm has fired.
     pub(crate) alarm: bool,
-    /// Sources of the ready list were not rechecked: the budget was spent, or a call failed.
+    /// Sources were not asked or not reported: the budget was spent, or a call failed.
     pub(crate) more: bool,
     /// The waker was called. Its event is consumed, so the commands have to be collected.
     pub(crate) woken: bool,
@@ -112,6 +112,7 @@ impl<S: AsFd> Reactor<S> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
+        signals.more |= self.selector.is_cut();
         let mut stale = Vec::new();
         for (name, readiness) in self.selector.events() {
             match name {

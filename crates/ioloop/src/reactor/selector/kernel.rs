@@ -132,6 +132,12 @@ impl Selector {
             .map(|event| (event.token(), readiness(event)))
     }
 
+    /// Whether the budget has cut the last events: they stay in the kernel, and wake the loop.
+    #[inline]
+    pub(in crate::reactor) fn is_cut(&self) -> bool {
+        false
+    }
+
     /// Whether [`wait_set`](Self::wait_set) has changed since the last call: never.
     #[inline]
     pub(in crate::reactor) fn has_changed(&self) -> bool {

@@ -39,9 +39,10 @@ use crate::remote::Wake;
 pub(crate) struct Selector {
     event_budget: usize,
     events: Vec<(mio::Token, Readiness)>,
-    /// The index after the last one that was reported, if the budget has cut the reports: the next
-    /// wait begins there.
+    /// The first index that the budget has cut, otherwise 0: the next reports begin there.
     next: usize,
+    /// The budget has cut the last reports.
+    cut: bool,
     /// The reading end of the waker, if there is one.
     woken: Option<OwnedFd>,
     /// The wait set has changed since it was last taken.
@@ -77,6 +78,7 @@ impl Selector {
             event_budget,
             events: Vec::new(),
             next: 0,
+            cut: false,
             woken: None,
             changed: false,
         })
@@ -202,6 +204,11 @@ impl Selector {
         self.events.iter().copied()
     }
 
+    /// Whether the budget has cut the last events.
+    pub(in crate::reactor) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Whether [`wait_set`](Self::wait_set) has changed since the last call of that.
     pub(in crate::reactor) fn has_changed(&self) -> bool {
         self.changed
@@ -240,12 +247,14 @@ impl Selector {
         let start = indices.partition_point(|&index| index < self.next);
         let (before, after) = (0..start, start..indices.len());
         self.next = 0;
+        self.cut = false;
         for at in after.chain(before) {
             if answers[at].is_empty() {
                 continue;
             }
             if self.events.len() >= self.event_budget {
                 self.next = indices[at];
+                self.cut = true;
                 return;
             }
             let entry = &mut entries[indices[at]];
