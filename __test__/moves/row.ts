@@ -1,7 +1,7 @@
 /** One row of `npm run test:moves`: a connection that moves around a ring of threads. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import type { NetConnectOpts } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,7 +110,7 @@ function moved(
   });
 }
 
-function noteOf({ sent, wrong, error }: PeerResult, row: Row, done: Move, left: number): string {
+function noteOf({ sent, wrong, error }: PeerResult, row: Row, done: Move, left: string[]): string {
   const notes = [
     error === null ? '' : `the peer: ${error}`,
     wrong < 0 ? '' : `byte ${wrong} of ${sent} is lost or wrong`,
@@ -118,19 +118,35 @@ function noteOf({ sent, wrong, error }: PeerResult, row: Row, done: Move, left: 
     // Unread bytes are the point of a row.
     done.loaded > row.moves / 20 ? '' : `only ${done.loaded} moves with unread bytes`,
     Socket.detachedCount === 0 ? '' : `${Socket.detachedCount} detached`,
-    left === 0 ? '' : `${left} descriptors left open`,
+    left.length === 0 ? '' : `left open: ${left.join(' ')}`,
   ];
   return notes.filter((note) => note !== '').join(', ');
 }
 
-function openDescriptors(): number {
-  return existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0;
+/** What is open, by number: its file. */
+function openDescriptors(): Map<string, string> {
+  const folder = '/proc/self/fd';
+  const numbers = existsSync(folder) ? readdirSync(folder) : [];
+  return new Map(numbers.map((number) => [number, target(join(folder, number))]));
 }
 
-/** The descriptors that are open now and were not before, once those of the threads are closed. */
-async function leftOpen(before: number): Promise<number> {
-  await until(() => openDescriptors() <= before);
-  return Math.max(0, openDescriptors() - before);
+function target(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    // That of the directory, which is closed by now.
+    return '';
+  }
+}
+
+/** The files that are open now and were not before, once those of the threads are closed. */
+async function leftOpen(before: ReadonlyMap<string, string>): Promise<string[]> {
+  const left = (): string[] =>
+    [...openDescriptors()]
+      .filter(([number, file]) => file !== '' && before.get(number) !== file)
+      .map(([, file]) => file);
+  await until(() => left().length === 0);
+  return left();
 }
 
 /** Waits until `condition` holds, for some seconds at most. */
