@@ -69,6 +69,12 @@ export function addressDetails(address: Address): {
   return { address: address.host, port: address.port };
 }
 
+/** The address without other properties of its object, which another thread may not be able to get. */
+export function plainAddress(address: Address): Address {
+  if ('path' in address) return { path: address.path };
+  return { host: address.host, port: address.port };
+}
+
 /** An address for people: `127.0.0.1:80`, `[::1]:80`, or the path of a Unix socket. */
 export function addressText(address: Address): string {
   if ('path' in address) return address.path === '' ? '(unnamed)' : address.path;

@@ -7,6 +7,7 @@ import {
   decodeAddress,
   encodeAddress,
   familyOf,
+  plainAddress,
   type Address,
   type Family,
 } from './address.js';
@@ -371,7 +372,8 @@ export class Socket {
 
   /** @internal For {@link fromState}. */
   toState(): SocketState {
-    return [this.#family, this.kind, this.#connecting];
+    const connecting = this.#connecting;
+    return [this.#family, this.kind, connecting === null ? null : plainAddress(connecting)];
   }
 
   /**
