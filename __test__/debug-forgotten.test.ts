@@ -123,6 +123,27 @@ test('a stream that is garbage collected, and open, is reported with its site', 
   );
 });
 
+test('a stream that was attached is reported, one that was detached is not', async (t) => {
+  const { stdout, stderr } = await run(`
+    const loop = new IOLoop();
+    loop.slowCallbackDuration = Infinity;
+    await loop.runSync(async () => {
+      const [near, far] = Socket.pair();
+      let token;
+      (function detaches() { token = new IOStream(near).detach(); })();
+      (function closes() { new IOStream(far).close(); })();
+      (function leaks() { IOStream.attach(token); })();
+      await collect(() => warnings.length > 0);
+    });
+    console.log(warnings.join());
+  `);
+  t.regex(
+    stdout,
+    /^IOLOOP_UNCLOSED: An IOStream was garbage collected.* Made at leaks \(file:\S+\)\n$/,
+    stderr,
+  );
+});
+
 test('a stream that a read, a server or a duplex holds is not reported', async (t) => {
   const { stdout, stderr } = await run(`
     const loop = new IOLoop();
