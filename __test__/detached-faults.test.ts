@@ -1,12 +1,14 @@
 /** `detach()` and `attach()` that fail leave all as it was; unusual kinds of descriptors. */
+import diagnostics from 'node:diagnostics_channel';
 import test from 'ava';
 import { descriptorOf } from '#internal';
-import { IOLoop, IOStream, Socket } from 'ioloop';
+import { IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { testWith } from './helpers/fds.js';
-import { caught } from './helpers/sockets.js';
+import { testWith, until } from './helpers/fds.js';
+import { onLoop } from './helpers/loop.js';
+import { caught, owned, pair } from './helpers/sockets.js';
 import { pythonOpens } from './helpers/special-fds.js';
-import { withPair } from './helpers/streams.js';
+import { failureOf, turns, withPair } from './helpers/streams.js';
 
 testWith('prlimit')(
   'detach() of a number that was read needs one: EMFILE leaves the stream as it was',
@@ -125,3 +127,91 @@ fds += [a, b]`,
   );
   t.is(stdout, 'one, two three,back,0\n');
 });
+
+test('bytes beyond the limit of a buffer, which a cancelled read has given back, move', (t) =>
+  withPair(
+    async (near, far, loop) => {
+      const data = Buffer.from(Array.from({ length: 5_000 }, (_, at) => at % 251));
+      await far.write(data);
+      for (let tries = 0; near.readBufferSize < data.length && tries < 10_000; tries += 1) {
+        const controller = new AbortController();
+        const read = failureOf(near.readInto(Buffer.alloc(10_000), { signal: controller.signal }));
+        await turns(near, 2);
+        controller.abort();
+        await read;
+      }
+      t.is(near.readBufferSize, data.length);
+      const token = near.detach();
+      const tooSmall = { loop, maxBufferSize: 4_999 };
+      t.is(caught(() => IOStream.attach(token, tooSmall)).code, 'ERR_OUT_OF_RANGE');
+      const attached = IOStream.attach(token, { loop });
+      t.is(attached.readBufferSize, data.length);
+      const pieces: Buffer[] = [];
+      for (let left = 5; left > 0; left -= 1) pieces.push(await attached.readBytes(1_000));
+      t.true(Buffer.concat(pieces).equals(data));
+      attached.close();
+    },
+    { maxBufferSize: 1_000 },
+  ));
+
+test('an object whose close() throws, and uses the stream, is no obstacle', (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = pair(t);
+    far.send('unread');
+    const failure = new TypeError('of close()');
+    const codes: Promise<unknown>[] = [];
+    const { fd } = near;
+    const file = {
+      fileno: () => fd,
+      close: () => {
+        codes.push(failureOf(stream.readBytes(1)), failureOf(stream.write('x')));
+        throw failure;
+      },
+    };
+    const stream = IOStream.fromFd(file, { loop });
+    await stream.peek(6);
+    const attached = IOStream.attach(stream.detach(), { loop });
+    t.is(loop.reports.pop()?.error, failure);
+    for (const error of (await Promise.all(codes)) as NodeJS.ErrnoException[]) {
+      t.is(error.code, 'ERR_IOLOOP_DETACHED');
+    }
+    t.is(codes.length, 2);
+    t.is(String(await attached.readBytes(6)), 'unread');
+    attached.close();
+  }));
+
+test.serial(
+  'a listener that reads the stream, of another one that fails meanwhile, is first',
+  (t) =>
+    withPair(async (near, far, loop) => {
+      const streams: IOStream[] = [];
+      const server = new TCPServer({
+        loop,
+        handleStream: (stream) => {
+          streams.push(stream);
+        },
+      });
+      server.listen(0, '127.0.0.1');
+      const client = new IOStream(owned(t, Socket.tcp()), { loop });
+      await client.connect({ host: '127.0.0.1', port: server.port });
+      await until(() => streams.length > 0, 'the connection');
+      const [failing] = streams as [IOStream];
+      let read: Promise<Buffer> | null = null;
+      const onClose = (): void => {
+        read ??= near.readBytes(1);
+      };
+      diagnostics.subscribe('ioloop:connection:close', onClose);
+      failing.socket?.shutdown('write');
+      // Sent by detach() with what is written here: it fails there.
+      failing.write('x').catch(() => {});
+      const written = near.write('y');
+      t.is(caught(() => near.detach()).code, 'ERR_IOLOOP_STREAM_BUSY');
+      await written;
+      diagnostics.unsubscribe('ioloop:connection:close', onClose);
+      t.true(failing.closed);
+      await far.write('r');
+      t.is(String(await read), 'r');
+      client.close();
+      await server.stop();
+    }),
+);

@@ -62,6 +62,11 @@ test('every use of a detached stream fails by code, except close() and end()', (
       () => near.readBytes(1),
       () => near.readBytes(1, { partial: true }),
       () => near.readInto(Buffer.alloc(1)),
+      // Of no bytes, for which others do not look at the stream.
+      () => near.readBytes(0),
+      () => near.readInto(Buffer.alloc(0)),
+      () => near.peek(0),
+      () => near.write(''),
       () => near.readUntil('\n'),
       () => near.readUntilRegex(/x/),
       () => near.readUntilClose(),

@@ -5,6 +5,7 @@ import { take, type DetachedToken, type Taken } from '../sockets/detached.js';
 import { Socket, type SocketState } from '../sockets/socket.js';
 import { checkOptions } from '../support/checks.js';
 import { outOfRange, streamBusy, unsupported } from '../support/errors.js';
+import { createStream } from './debug-stream.js';
 import { FdTransport, type TransportState } from './fd-transport.js';
 import { DescriptorTransport } from './rearmed-transport.js';
 import {
@@ -16,7 +17,7 @@ import {
   type StreamSettings,
 } from './options.js';
 import { proxyHeaderOf, setProxyHeader, type ProxyHeader } from './proxy-header.js';
-import { Stream } from './stream.js';
+import type { Stream } from './stream.js';
 
 /** What moves with a stream, beside the file and the unread bytes. Cloneable. */
 interface StreamState {
@@ -38,8 +39,11 @@ interface StreamState {
  * then. The error of a closed stream, also if it is found to be broken now.
  */
 export function detachStream(stream: Stream): DetachedToken<'stream'> {
-  const { reader, limits, allowHalfOpen, isWriteEnded: writeEnded } = stream;
+  // What was written in this tick is with the kernel then, usually. First: a stream that fails has
+  // listeners, which may read from this one.
+  stream.flush();
   const transport = detachable(stream);
+  const { reader, limits, allowHalfOpen, isWriteEnded: writeEnded } = stream;
   const state: Omit<StreamState, 'transport'> = {
     options: limits === DEFAULT_LIMITS ? null : optionsOf(limits),
     allowHalfOpen,
@@ -48,7 +52,7 @@ export function detachStream(stream: Stream): DetachedToken<'stream'> {
     proxyHeader: proxyHeaderOf(transport.socket),
   };
   const token = transport.detach(state, reader.unread);
-  stream.endDetached();
+  stream.endDetached(transport);
   return token;
 }
 
@@ -68,19 +72,20 @@ export function attachStream(token: DetachedToken, options: IOStreamOptions): St
   return take(token, ALL_KINDS, (taken) => {
     if (taken.kind === 'socket') {
       const settings = settingsOf(loop, given, null);
-      return new Stream(
+      return createStream(
         settings,
         DescriptorTransport.on(io, Socket.fromState(taken.fd, taken.state as SocketState)),
       );
     }
     const { fd, unread, state } = taken as Taken<'stream'> & { readonly state: StreamState };
-    const settings = settingsOf(loop, given, state);
-    const { maxBufferSize } = settings.limits;
+    const { maxBufferSize = Infinity } = given;
+    // Bytes that a cancelled read has given back may be more than the limit that moves.
     if (unread.length > maxBufferSize) {
       const expected = `at least ${unread.length}, the unread bytes of the stream`;
       throw outOfRange('options.maxBufferSize', maxBufferSize, expected);
     }
-    const stream = new Stream(settings, DescriptorTransport.attached(io, fd, state.transport));
+    const settings = settingsOf(loop, given, state);
+    const stream = createStream(settings, DescriptorTransport.attached(io, fd, state.transport));
     resume(stream, state, unread);
     return stream;
   });
@@ -114,8 +119,6 @@ function detachable(stream: Stream): FdTransport {
   if (stream.adapter !== null) throw busy('a duplex or a pair of web streams has taken it over');
   if (reader.reading)
     throw busy(`a ${reader.readName}() waits, await it or cancel it by its signal`);
-  // What was written in this tick is with the kernel then, usually.
-  stream.flush();
   if (stream.unsent > 0) throw busy(`${stream.unsent} bytes are unsent, await write() first`);
   if (stream.isEnding) throw busy('FIN is not sent, await shutdownWrite() first');
   // Received in this turn: a reset, which the kernel reports once; bytes for which there was no memory.

@@ -274,7 +274,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   /**
-   * Moves the descriptor to the table of detached ones, for {@link attached}.
+   * Moves the descriptor to the table of detached ones, for {@link attached}. {@link endDetached}
+   * follows.
    *
    * @throws `ERR_IOLOOP_STREAM_BUSY` if it has a handler in another loop; as {@link store}. It is
    * unchanged then.
@@ -287,10 +288,14 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     const transport: TransportState = { socket: this.socket?.toState() ?? null };
     const token = store(descriptor, 'stream', { ...state, transport }, unread);
     this.#unwatch();
-    if (this.#ownsNumber()) descriptor.endDetached();
+    return token;
+  }
+
+  /** @throws What the `close()` of an object throws. */
+  endDetached(): void {
+    if (this.#ownsNumber()) this.#descriptor.endDetached();
     // The table has a duplicate.
     else this.close();
-    return token;
   }
 
   close(): void {

@@ -275,14 +275,18 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /**
    * Ends a stream whose file was detached. Everything fails from now on; the close callback is not
-   * called, as the connection is open.
+   * called, as the connection is open. `file` ends last of what the program can use: an object of the
+   * program closes itself there.
    */
-  endDetached(): void {
+  endDetached(file: { endDetached(): void }): void {
     const watch = this.#takeWatch();
     this.#closeCallback = null;
     this.#state = State.Detached;
     this.reader.leave();
     this.#writer?.close();
+    guardOf(this.loop).attempt(() => {
+      file.endDetached();
+    });
     watch?.watcher.onClosed(watch.watched);
   }
 
