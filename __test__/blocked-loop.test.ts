@@ -4,7 +4,7 @@
  * error has the reports between the marks of its program.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync, writeFileSync, type ReadStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -410,6 +410,134 @@ test.serial('a terminated worker leaves no watch', async (t) => {
   `);
   t.is(result.code, 0, result.stderr);
   t.is(result.stdout, 'threads 0\n');
+});
+
+sampled('a healthy loop that waits for a CPU has no report', async (t) => {
+  const result = await runChild(
+    `
+    ${PROLOGUE}
+    import { spawn } from 'node:child_process';
+    import { availableParallelism } from 'node:os';
+    // This process has the lowest priority: it waits for a CPU nearly all the time.
+    const others = Array.from({ length: 2 * availableParallelism() }, () =>
+      spawn('nice', ['-n', '-19', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' }));
+    loop.setBlockingLogThreshold(0.1);
+    const end = Date.now() + 5000;
+    let garbage = [];
+    loop.addCallback(function again() {
+      const begun = process.cpuUsage();
+      for (let used = 0; used < 5000; ) {
+        garbage = [garbage.slice(0, 1), new Array(1000).fill('x')];
+        const { user, system } = process.cpuUsage(begun);
+        used = user + system;
+      }
+      if (Date.now() < end) loop.addCallback(again);
+      else loop.stop();
+    });
+    ${EPILOGUE}
+    for (const other of others) other.kill('SIGKILL');
+    `,
+    { through: ['nice', '-n', '19'] },
+  );
+  t.is(result.code, 0);
+  t.is(result.stderr.replaceAll(/nice: .*\n/g, ''), '<end>');
+});
+
+sampled('a report cuts no write short', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
+  const file = join(folder, 'fifo');
+  execFileSync('mkfifo', [file]);
+  const child = startChild(
+    PROLOGUE +
+      `
+      import { openSync } from 'node:fs';
+      loop.setBlockingLogThreshold(${THRESHOLD});
+      function culprit() {
+        const descriptor = openSync(process.env.FIFO, 'r+');
+        console.log(writeSync(descriptor, Buffer.alloc(1_000_000)));
+        loop.stop();
+      }
+      loop.callLater(0.3, culprit);
+      ` +
+      EPILOGUE,
+    { env: { FIFO: file } },
+  );
+  let stderr = '';
+  let reading: ReadStream | undefined;
+  child.process.stderr?.on('data', (text) => {
+    stderr += String(text);
+    if (stderr.includes('IOLoop blocked')) reading ??= createReadStream(file).resume();
+  });
+  const result = await child.ended;
+  reading?.destroy();
+  rmSync(folder, { recursive: true });
+  t.is(result.stdout, '1000000\n');
+  t.regex(
+    result.stderr,
+    /IOLoop blocked for .* in the system call write of descriptor \d+; no stack: a signal would end/,
+  );
+});
+
+sampled('a watch that has ended leaves no names of functions behind', async (t) => {
+  const result = await runChild(`
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    const source = \`
+      import { IOLoop } from 'ioloop';
+      const loop = new IOLoop();
+      let left = 320;
+      let before = 0;
+      loop.addCallback(function again() {
+        loop.setBlockingLogThreshold(60);
+        loop.setBlockingLogThreshold(null);
+        left -= 1;
+        if (left === 300) before = process.memoryUsage.rss();
+        if (left > 0) loop.addCallback(again);
+        else loop.stop();
+      });
+      await loop.start();
+      console.log(Math.round((process.memoryUsage.rss() - before) / 1e6));
+    \`;
+    await once(new Worker(source, { eval: true, execArgv: ['--input-type=module'] }), 'exit');
+  `);
+  t.is(result.code, 0, result.stderr);
+  t.true(Number(result.stdout) < 40, `${result.stdout} MB`);
+});
+
+sampled('a worker that a debugger has paused is not blocked', async (t) => {
+  const result = await runChild(`
+    import { Session } from 'node:inspector';
+    import { writeSync } from 'node:fs';
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    const session = new Session();
+    session.connect();
+    const post = (sessionId, method) => session.post('NodeWorker.sendMessageToWorker',
+      { sessionId, message: JSON.stringify({ id: 1, method }) });
+    session.on('NodeWorker.attachedToWorker', ({ params: { sessionId } }) => {
+      post(sessionId, 'Debugger.enable');
+      post(sessionId, 'Runtime.runIfWaitingForDebugger');
+    });
+    session.on('NodeWorker.receivedMessageFromWorker', ({ params: { sessionId, message } }) => {
+      if (JSON.parse(message).method !== 'Debugger.paused') return;
+      setTimeout(() => {
+        writeSync(2, '<resumed>');
+        post(sessionId, 'Debugger.resume');
+      }, 2500);
+    });
+    await new Promise((resolve) => session.post('NodeWorker.enable', { waitForDebuggerOnStart: true }, resolve));
+    const source = \`
+      import { writeSync } from 'node:fs';
+      import { IOLoop } from 'ioloop';
+      const loop = new IOLoop();
+      loop.setBlockingLogThreshold(1);
+      loop.callLater(0.3, () => { writeSync(2, '<block>'); debugger; writeSync(2, '<over>'); loop.stop(); });
+      await loop.start();
+    \`;
+    await once(new Worker(source, { eval: true, execArgv: ['--input-type=module'] }), 'exit');
+    session.disconnect();
+  `);
+  t.is(result.stderr, '<block><resumed><over>');
 });
 
 test.serial('in debug mode the report has where the function was registered', async (t) => {

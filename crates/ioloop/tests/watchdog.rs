@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ioloop::watchdog::{
     ANSWER_LIMIT, AttentiveClock, Case, CodeMap, Function, LEAD, LONGEST_STEP, Patience, Pulse,
-    Sampler, Starvation, Step, Verdict, Watch,
+    Sampler, Step, Usage, Verdict, Watch,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -77,13 +77,13 @@ fn the_first_look_begins_the_threshold() {
 fn a_pause_of_the_looking_thread_counts_as_one_step() {
     let mut clock = AttentiveClock::default();
     let mut watch = Watch::new(100 * MS);
-    assert_eq!(clock.advance(1_000 * MS, Duration::ZERO), Duration::ZERO);
+    assert_eq!(clock.advance(1_000 * MS, None, no_others), Duration::ZERO);
     assert_eq!(
-        watch.look(clock.advance(1_001 * MS, Duration::ZERO), STUCK),
+        watch.look(clock.advance(1_001 * MS, None, no_others), STUCK),
         Verdict::Alive
     );
     // Stopped for an hour, and continued: the loop had no chance to make progress either.
-    let after = clock.advance(3_600_000 * MS, Duration::ZERO);
+    let after = clock.advance(3_600_000 * MS, None, no_others);
     assert_eq!(after, MS + LONGEST_STEP);
     assert_eq!(watch.look(after, STUCK), Verdict::Quiet(LONGEST_STEP));
 }
@@ -91,10 +91,10 @@ fn a_pause_of_the_looking_thread_counts_as_one_step() {
 #[test]
 fn a_clock_that_goes_back_stands_still() {
     let mut clock = AttentiveClock::default();
-    clock.advance(10 * MS, Duration::ZERO);
-    assert_eq!(clock.advance(15 * MS, Duration::ZERO), 5 * MS);
-    assert_eq!(clock.advance(2 * MS, Duration::ZERO), 5 * MS);
-    assert_eq!(clock.advance(4 * MS, Duration::ZERO), 7 * MS);
+    clock.advance(10 * MS, None, no_others);
+    assert_eq!(clock.advance(15 * MS, None, no_others), 5 * MS);
+    assert_eq!(clock.advance(2 * MS, None, no_others), 5 * MS);
+    assert_eq!(clock.advance(4 * MS, None, no_others), 7 * MS);
 }
 
 #[test]
@@ -246,30 +246,108 @@ fn nothing_is_sampled_after_the_block() {
     assert_eq!(case.sampled(Some("sample")), Step::Wait);
 }
 
-#[test]
-fn the_time_in_which_the_thread_waits_for_a_cpu_does_not_count() {
-    let mut clock = AttentiveClock::default();
-    assert_eq!(clock.advance(Duration::ZERO, 7 * MS), Duration::ZERO);
-    assert_eq!(clock.advance(10 * MS, 11 * MS), 6 * MS);
-    // The system counts a long wait when it ends.
-    assert_eq!(clock.advance(20 * MS, 11 * MS), 16 * MS);
-    assert_eq!(clock.advance(30 * MS, 36 * MS), MS);
-    // Both threads have waited: nothing is left out twice.
-    assert_eq!(clock.advance(530 * MS, 486 * MS), MS + LONGEST_STEP);
+/// No other thread waits for a CPU.
+fn no_others(_: Duration) -> Duration {
+    Duration::ZERO
 }
 
 #[test]
-fn a_wait_for_a_cpu_is_known_before_it_ends() {
-    let mut starvation = Starvation::default();
-    let never = || unreachable!("it has used the CPU");
-    assert_eq!(starvation.at(Duration::ZERO, 5 * MS, MS, never), 5 * MS);
-    assert_eq!(starvation.at(10 * MS, 5 * MS, 9 * MS, never), 5 * MS);
-    assert_eq!(starvation.at(20 * MS, 5 * MS, 9 * MS, || true), 15 * MS);
-    assert_eq!(starvation.at(30 * MS, 5 * MS, 9 * MS, || true), 25 * MS);
-    // The system has counted the same wait.
-    assert_eq!(starvation.at(40 * MS, 27 * MS, 10 * MS, never), 27 * MS);
-    // A thread that sleeps in a system call waits for no CPU.
-    assert_eq!(starvation.at(50 * MS, 27 * MS, 10 * MS, || false), 27 * MS);
+fn a_thread_that_sleeps_while_another_one_waits_for_a_cpu_may_wait_for_it() {
+    let mut clock = AttentiveClock::default();
+    let asleep = Some(usage(5, 0, 1, false));
+    clock.advance(Duration::ZERO, asleep, no_others);
+    assert_eq!(
+        clock.advance(10 * MS, asleep, |passed| passed),
+        Duration::ZERO
+    );
+    assert_eq!(clock.advance(20 * MS, asleep, |_| 4 * MS), 6 * MS);
+    let awake = Some(usage(5, 0, 1, true));
+    clock.advance(30 * MS, awake, no_others);
+    let ran = Some(usage(15, 0, 1, true));
+    let never = |_| unreachable!("it has not slept");
+    assert_eq!(clock.advance(40 * MS, ran, never), 26 * MS);
+}
+
+/// A thread that has run and waited for so many milliseconds, and has gone to sleep so often.
+fn usage(cpu: u32, waits: u32, sleeps: u64, is_runnable: bool) -> Usage {
+    Usage {
+        cpu: cpu * MS,
+        waits: waits * MS,
+        sleeps,
+        is_runnable,
+    }
+}
+
+/// The time of a clock after each look: at these milliseconds, with this usage.
+fn times(looks: &[(u32, Usage)]) -> Vec<u128> {
+    let mut clock = AttentiveClock::default();
+    let times = looks.iter();
+    times
+        .map(|&(at, usage)| clock.advance(at * MS, Some(usage), no_others).as_millis())
+        .collect()
+}
+
+#[test]
+fn a_thread_that_never_sleeps_has_the_time_of_its_cpu() {
+    let looks = [
+        (0, usage(50, 5, 3, true)),
+        (10, usage(60, 5, 3, true)),
+        // It waits for a CPU, which the system counts when the wait ends.
+        (20, usage(62, 5, 3, true)),
+        (500, usage(62, 5, 3, true)),
+        (510, usage(64, 501, 3, true)),
+    ];
+    assert_eq!(times(&looks), [0, 10, 12, 12, 14]);
+}
+
+#[test]
+fn a_late_look_counts_the_time_in_which_the_thread_has_run() {
+    let looks = [(0, usage(0, 0, 1, true)), (300, usage(250, 50, 1, true))];
+    assert_eq!(times(&looks), [0, 250]);
+    let asleep = [(0, usage(0, 0, 1, false)), (300, usage(0, 0, 1, false))];
+    assert_eq!(times(&asleep), [0, LONGEST_STEP.as_millis()]);
+}
+
+#[test]
+fn the_waits_of_a_thread_that_sleeps_are_left_out_when_they_have_ended() {
+    let looks = [
+        (0, usage(0, 7, 1, false)),
+        (10, usage(4, 9, 2, false)),
+        // It has woken, and waits.
+        (20, usage(4, 9, 2, true)),
+        (30, usage(4, 9, 2, true)),
+        (40, usage(4, 9, 2, true)),
+        // It has waited for 30 ms, of which 20 were left out.
+        (50, usage(6, 39, 3, false)),
+        (60, usage(6, 39, 3, false)),
+    ];
+    assert_eq!(times(&looks), [0, 8, 18, 18, 18, 18, 28]);
+}
+
+#[test]
+fn no_wait_is_left_out_twice() {
+    let looks = [
+        (0, usage(0, 0, 0, true)),
+        (10, usage(0, 0, 0, true)),
+        (20, usage(4, 16, 1, false)),
+        (30, usage(4, 16, 1, false)),
+        // Both threads have waited: the look is late.
+        (530, usage(5, 400, 2, false)),
+        (540, usage(5, 400, 2, false)),
+    ];
+    assert_eq!(times(&looks), [0, 0, 4, 14, 34, 44]);
+}
+
+#[test]
+fn time_that_the_machine_has_lost_hides_no_later_wait() {
+    // The machine under this one has taken its CPU: the thread has neither run nor waited.
+    let looks = [
+        (0, usage(0, 0, 0, true)),
+        (100, usage(10, 0, 0, true)),
+        (110, usage(10, 0, 1, false)),
+        (120, usage(10, 10, 2, false)),
+    ];
+    assert_eq!(times(&looks), [0, 10, 20, 20]);
 }
 
 #[test]

@@ -17,12 +17,14 @@
 //! JavaScript. A [sample](probe) exists for all threads and also in native functions; it has the lines
 //! where the functions begin.
 //!
-//! The lock of the registry is held neither for a write nor for a call into Node.
+//! The lock of the registry is held neither for a sample, nor for a write, nor for a call into Node.
 
 mod facts;
+mod others;
 mod pulse;
 mod report;
 mod sampling;
+mod system_call;
 
 #[cfg_attr(
     not(all(
@@ -48,16 +50,18 @@ use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ioloop::watchdog::{AttentiveClock, Case, LONGEST_INTERVAL, Patience, Sampler, Step};
+use ioloop::watchdog::{AttentiveClock, Case, LONGEST_INTERVAL, Patience, Pulse, Sampler, Step};
 use napi::Status;
 use napi::bindgen_prelude::{Env, External, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use facts::Facts;
+use others::Others;
 use probe::{Attached, Probe, Sample};
 use pulse::{Counter, Meter};
 use report::{Action, Answer, Report};
+use sampling::Subject;
 
 /// A watch on one loop: an opaque value of JavaScript, on its thread. Dropping it ends the watch.
 pub struct Watched {
@@ -97,11 +101,8 @@ struct Entry {
     /// The number of the last question to the sampler.
     question: u32,
     clock: AttentiveClock,
-    facts: Facts,
-    /// `None` where stacks cannot be sampled.
-    probe: Option<Arc<Probe>>,
-    /// The beginning of the places of this package's functions.
-    own: String,
+    subject: Arc<Subject>,
+    others: Others,
     /// Why there is no stack, by the sampler.
     reason: Option<String>,
     action: Arc<Action>,
@@ -110,6 +111,8 @@ struct Entry {
 /// What the thread does without the lock.
 enum Task {
     Ask(Arc<Ask>, u32),
+    /// For the entry of this number.
+    Sample(u32, Arc<Subject>),
     Act(Arc<Action>, Report),
 }
 
@@ -169,9 +172,12 @@ pub fn watchdog_start(
         case: Case::new(threshold, sampler, patience),
         question: 0,
         clock: AttentiveClock::default(),
-        facts: Facts::of_this_thread(),
-        probe: attached.as_ref().map(|here| Arc::clone(here.probe())),
-        own,
+        subject: Arc::new(Subject {
+            facts: Facts::of_this_thread(),
+            probe: attached.as_ref().map(|here| Arc::clone(here.probe())),
+            own,
+        }),
+        others: Others::default(),
         reason: None,
         action: Arc::new(action),
     });
@@ -297,6 +303,14 @@ impl Registry {
             .find(|entry| entry.question == question && question != 0)
     }
 
+    /// What follows a sample.
+    fn sampled(&mut self, id: u32, answer: Answer) -> Option<Task> {
+        // The watch may have ended meanwhile.
+        let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
+        let report = entry.sampled(answer)?;
+        Some(Task::Act(Arc::clone(&entry.action), report))
+    }
+
     /// Looks at all loops.
     fn look(&mut self, now: Duration) -> Vec<Task> {
         let mut tasks = Vec::new();
@@ -306,9 +320,13 @@ impl Registry {
             let Some(pulse) = entry.counter.read() else {
                 continue;
             };
-            let time = entry.clock.advance(now, entry.facts.starved(now));
+            let time = entry.time(now, pulse);
             let report = match entry.case.look(time, pulse) {
                 Step::Wait => continue,
+                Step::Sample => {
+                    tasks.push(Task::Sample(entry.id, Arc::clone(&entry.subject)));
+                    continue;
+                }
                 Step::Ask => {
                     self.last_id += 1;
                     entry.open(self.last_id);
@@ -341,26 +359,25 @@ impl Entry {
         self.reason = None;
     }
 
+    /// The time of this loop's clock. The other threads are looked at only while the loop makes no
+    /// progress.
+    fn time(&mut self, now: Duration, pulse: Pulse) -> Duration {
+        let Self { others, .. } = self;
+        let facts = &self.subject.facts;
+        let is_quiet = self.case.watch().is_at(pulse);
+        self.clock.advance(now, facts.usage(), |passed| {
+            if is_quiet && facts.may_wait_for_thread() {
+                return others.waited(facts.thread(), passed);
+            }
+            others.forget();
+            Duration::ZERO
+        })
+    }
+
     /// The report of a step, if it makes one.
     fn report(&mut self, step: Step<Answer>) -> Option<Report> {
         match step {
-            Step::Wait | Step::Ask => None,
-            Step::Sample => {
-                let answer = sampling::sample(self.probe.as_deref(), &self.facts, &self.own);
-                if answer.stack.is_some() || answer.held {
-                    let step = self.case.sampled(Some(answer));
-                    return self.report(step);
-                }
-                let reason = self.reason.take();
-                let answer = Answer {
-                    reason: reason.or(answer.reason),
-                    ..answer
-                };
-                match self.case.sampled(None) {
-                    Step::Report(quiet, _) => Report::first(quiet, answer),
-                    _ => None,
-                }
-            }
+            Step::Wait | Step::Ask | Step::Sample => None,
             Step::Report(quiet, Some(answer)) => Report::first(quiet, answer),
             Step::Report(quiet, None) => {
                 let reason = self.reason.take();
@@ -368,6 +385,23 @@ impl Entry {
                 Report::first(quiet, Answer::missing(reason))
             }
             Step::Supplement(quiet, answer) => Report::late(quiet, answer),
+        }
+    }
+
+    /// The report that follows the sample, if it makes one.
+    fn sampled(&mut self, answer: Answer) -> Option<Report> {
+        if answer.stack.is_some() || answer.held {
+            let step = self.case.sampled(Some(answer));
+            return self.report(step);
+        }
+        let reason = self.reason.take();
+        let answer = Answer {
+            reason: reason.or(answer.reason),
+            ..answer
+        };
+        match self.case.sampled(None) {
+            Step::Report(quiet, _) => Report::first(quiet, answer),
+            _ => None,
         }
     }
 
@@ -383,6 +417,13 @@ impl Task {
             Self::Ask(sampler, question) => {
                 // It fails only while the sampler ends; the answer is missing then.
                 sampler.call((question,).into(), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+            Self::Sample(id, subject) => {
+                let answer = subject.sample();
+                let next = lock().sampled(id, answer);
+                if let Some(next) = next {
+                    next.run();
+                }
             }
             Self::Act(action, report) => action.run(report),
         }

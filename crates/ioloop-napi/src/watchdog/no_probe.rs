@@ -26,7 +26,11 @@ impl Attached {
 }
 
 impl Probe {
-    pub(crate) fn take(&self) -> Option<Sample> {
+    pub(crate) fn take(&self, _is_runnable: impl Fn() -> bool) -> Option<Sample> {
+        match *self {}
+    }
+
+    pub(crate) fn has_names(&self) -> bool {
         match *self {}
     }
 

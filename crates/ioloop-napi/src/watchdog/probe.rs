@@ -77,8 +77,10 @@ const DONE: u32 = 3;
 const FRAMES: usize = 64;
 /// How long a sample is waited for.
 const LIMIT: Duration = Duration::from_millis(15);
-/// The time between two looks at the state.
-const PAUSE: Duration = Duration::from_micros(50);
+/// The same while the thread waits for a CPU.
+const LONGEST_LIMIT: Duration = Duration::from_millis(500);
+/// The time between two looks at the state, before and after `LIMIT`.
+const PAUSES: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(1)];
 /// V8 cuts descriptions to less.
 const LONGEST_DESCRIPTION: usize = 8192;
 
@@ -86,6 +88,8 @@ thread_local! {
     /// For the signal handler and V8's events. Without a destructor, so that a read allocates nothing
     /// after the first, which is that of `attach`.
     static CURRENT: Cell<*const Probe> = const { Cell::new(ptr::null()) };
+    /// The environment of this thread has the hook that detaches at its end.
+    static IS_HOOKED: Cell<bool> = const { Cell::new(false) };
     /// For the other loops of the thread.
     static SHARED: RefCell<Weak<Attached>> = const { RefCell::new(Weak::new()) };
 }
@@ -130,9 +134,10 @@ impl Attached {
             native: AtomicUsize::new(0),
         });
         // An environment that ends may drop the owner after its isolate.
-        let hooked = Arc::clone(&probe);
-        env.add_env_cleanup_hook((), move |()| hooked.detach())
-            .ok()?;
+        if !IS_HOOKED.get() {
+            env.add_env_cleanup_hook((), |()| on_end()).ok()?;
+            IS_HOOKED.set(true);
+        }
         CURRENT.set(Arc::as_ptr(&probe));
         // SAFETY: the isolate of this thread; `on_code` may be called until `detach`.
         unsafe { (v8.set_on_code)(isolate, 1, Some(on_code)) };
@@ -147,8 +152,9 @@ impl Drop for Attached {
 }
 
 impl Probe {
-    /// Takes a sample; `None` if the thread does not answer. On the watchdog's thread.
-    pub(crate) fn take(&self) -> Option<Sample> {
+    /// Takes a sample; `None` if the thread does not answer. On the watchdog's thread. While the
+    /// thread is runnable it may wait for a CPU, and has more time.
+    pub(crate) fn take(&self, is_runnable: impl Fn() -> bool) -> Option<Sample> {
         let moves = self.map().moves();
         self.state.store(WANTED, Ordering::SeqCst);
         // SAFETY: it has no precondition.
@@ -156,7 +162,7 @@ impl Probe {
         // SAFETY: a system call without pointers. A thread that has ended is an error, and a thread
         // that has its number by now has another probe, or none.
         let sent = unsafe { libc::syscall(libc::SYS_tgkill, process, self.thread, self.signal) };
-        let is_done = sent == 0 && self.waits();
+        let is_done = sent == 0 && self.waits(is_runnable);
         let sample = is_done.then(|| {
             let count = self.count.load(Ordering::Relaxed).min(FRAMES);
             let frames = self.frames.iter().take(count);
@@ -182,11 +188,21 @@ impl Probe {
         map.moves() == sample.moves
     }
 
+    /// Whether V8 has reported functions: it has, unless its events have another layout.
+    pub(crate) fn has_names(&self) -> bool {
+        !self.map().is_empty()
+    }
+
     /// Waits until the sample is done. A handler that has begun is always waited for.
-    fn waits(&self) -> bool {
-        let end = Instant::now() + LIMIT;
+    fn waits(&self, is_runnable: impl Fn() -> bool) -> bool {
+        let begin = Instant::now();
+        let [mut pause, longer] = PAUSES;
         while self.state.load(Ordering::Acquire) != DONE {
-            if Instant::now() >= end {
+            let waited = begin.elapsed();
+            if waited >= LIMIT {
+                pause = longer;
+            }
+            if waited >= LONGEST_LIMIT || (waited >= LIMIT && !is_runnable()) {
                 let given_up =
                     self.state
                         .compare_exchange(WANTED, IDLE, Ordering::SeqCst, Ordering::SeqCst);
@@ -194,7 +210,7 @@ impl Probe {
                     return false;
                 }
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause);
         }
         true
     }
@@ -207,6 +223,8 @@ impl Probe {
         CURRENT.set(ptr::null());
         // SAFETY: the isolate of this thread, which lives: its environment has not ended.
         unsafe { (self.v8.set_on_code)(ptr::with_exposed_provenance_mut(self.isolate), 0, None) };
+        // The watchdog may keep the probe for a while.
+        *self.map() = CodeMap::default();
     }
 
     /// In the signal handler, on the watched thread.
@@ -246,6 +264,15 @@ impl Probe {
     }
 }
 
+/// Called by Node: the environment of this thread ends.
+fn on_end() {
+    IS_HOOKED.set(false);
+    // SAFETY: the probe is alive while it is current.
+    if let Some(probe) = unsafe { CURRENT.get().as_ref() } {
+        probe.detach();
+    }
+}
+
 /// The signal of samples: the last real-time signal that is free. Its handler stays.
 fn signal() -> Option<c_int> {
     static SIGNAL: OnceLock<Option<c_int>> = OnceLock::new();
@@ -272,7 +299,12 @@ fn signal() -> Option<c_int> {
 }
 
 /// Called by the system, on any thread, between any two instructions.
-extern "C" fn on_signal(_signal: c_int, _info: *mut libc::siginfo_t, context: *mut c_void) {
+extern "C" fn on_signal(_signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // Another one may reach a thread that has no place for `CURRENT` yet, which would be allocated.
+    // SAFETY: a handler with SA_SIGINFO gets a siginfo_t.
+    if unsafe { (*info).si_code } != libc::SI_TKILL {
+        return;
+    }
     // SAFETY: the probe is alive while it is current: `detach` comes before its end, on this thread.
     let Some(probe) = (unsafe { CURRENT.get().as_ref() }) else {
         return;

@@ -1,59 +1,81 @@
 //! The answer of the watchdog itself, when the sampler has none: a sample of the stack.
 
+use std::sync::Arc;
+
 use ioloop::watchdog::Function;
 
-use super::facts::{FUTEX, Facts};
+use super::facts::Facts;
 use super::report::Answer;
+use super::system_call::SystemCall;
 use super::{Probe, Sample};
 
-/// A sample of a blocked thread, described.
-///
-/// A thread that V8 takes to run JavaScript, and that waits for another thread, was paused by a
-/// debugger: the inspector waits for commands in the midst of a function.
-pub(super) fn sample(probe: Option<&Probe>, facts: &Facts, own: &str) -> Answer {
-    let system_call = facts.system_call();
-    let Some(probe) = probe else {
-        return Answer::missing("stacks cannot be sampled here").in_call(system_call);
-    };
-    let Some(sample) = probe.take() else {
-        return Answer::missing("the thread does not respond to signals").in_call(system_call);
-    };
-    let is_held = sample.is_in_javascript && system_call.as_deref() == Some(FUTEX);
-    let answer = if sample.is_collecting {
-        Answer::missing("V8 collects garbage")
-    } else {
-        described(probe, &sample, own)
-    };
-    Answer {
-        held: is_held,
-        ..answer.in_call(system_call)
-    }
+/// A watched thread, as far as it can be looked at from another one.
+pub(crate) struct Subject {
+    pub(crate) facts: Facts,
+    /// `None` where stacks cannot be sampled.
+    pub(crate) probe: Option<Arc<Probe>>,
+    /// The beginning of the places of this package's functions.
+    pub(crate) own: String,
 }
 
-fn described(probe: &Probe, sample: &Sample, own: &str) -> Answer {
-    let mut stack = Vec::new();
-    // The outermost function that is neither Node's nor this package's.
-    let mut culprit = None;
-    let is_certain = probe.name(sample, |Function { name, place }| {
-        let name = if name.is_empty() { "(anonymous)" } else { name };
-        stack.push(format!("    at {name} ({place})"));
-        if !place.starts_with("node:") && !place.starts_with(own) {
-            culprit = Some(format!("{name} ({place})"));
+impl Subject {
+    /// A sample of the blocked thread, described. Takes a few milliseconds; more on a machine that is
+    /// overloaded.
+    ///
+    /// A thread that V8 takes to run JavaScript, and that waits for another thread, was paused by a
+    /// debugger: the inspector waits for commands in the midst of a function.
+    pub(crate) fn sample(&self) -> Answer {
+        let call = self.facts.system_call();
+        let description = call.as_ref().map(SystemCall::describe);
+        let Some(probe) = &self.probe else {
+            return Answer::missing("stacks cannot be sampled here").in_call(description);
+        };
+        if call.as_ref().is_some_and(|call| !call.goes_on()) {
+            return Answer::missing("a signal would end the system call").in_call(description);
         }
-    });
-    if stack.is_empty() {
-        return Answer::missing("the thread runs no JavaScript");
+        let Some(sample) = probe.take(|| self.facts.is_runnable()) else {
+            return Answer::missing("the thread does not respond to signals").in_call(description);
+        };
+        let answer = if sample.is_collecting {
+            Answer::missing("V8 collects garbage")
+        } else {
+            self.described(probe, &sample)
+        };
+        Answer {
+            held: sample.is_in_javascript && call.is_some_and(|call| call.is_futex()),
+            ..answer.in_call(description)
+        }
     }
-    if !is_certain {
-        return Answer::missing("the code of the functions was moved meanwhile");
-    }
-    Answer {
-        place: culprit,
-        stack: Some(stack.join("\n")),
-        origin: None,
-        reason: None,
-        system_call: None,
-        is_exact: false,
-        held: false,
+
+    fn described(&self, probe: &Probe, sample: &Sample) -> Answer {
+        let mut stack = Vec::new();
+        // The outermost function that is neither Node's nor this package's.
+        let mut culprit = None;
+        let is_certain = probe.name(sample, |Function { name, place }| {
+            let name = if name.is_empty() { "(anonymous)" } else { name };
+            stack.push(format!("    at {name} ({place})"));
+            if !place.starts_with("node:") && !place.starts_with(&self.own) {
+                culprit = Some(format!("{name} ({place})"));
+            }
+        });
+        if stack.is_empty() {
+            return Answer::missing(if probe.has_names() {
+                "the thread runs no JavaScript"
+            } else {
+                "V8 reports no code"
+            });
+        }
+        if !is_certain {
+            return Answer::missing("the code of the functions was moved meanwhile");
+        }
+        Answer {
+            place: culprit,
+            stack: Some(stack.join("\n")),
+            origin: None,
+            reason: None,
+            system_call: None,
+            is_exact: false,
+            held: false,
+        }
     }
 }

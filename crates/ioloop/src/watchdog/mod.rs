@@ -24,7 +24,7 @@ mod code_map;
 use std::time::Duration;
 
 pub use case::{ANSWER_LIMIT, Case, LEAD, Patience, Sampler, Step};
-pub use clock::{AttentiveClock, LONGEST_STEP, Starvation};
+pub use clock::{AttentiveClock, LONGEST_STEP, Usage};
 pub use code_map::{CAPACITY, CodeMap, Function};
 
 /// What one look at a thread has seen.
