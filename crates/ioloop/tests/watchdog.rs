@@ -372,6 +372,13 @@ fn code_is_found_by_any_address_in_it() {
     assert_eq!(map.find(300).map(|function| function.name), Some(""));
     assert_eq!(map.find(404), None);
     assert_eq!(map.len(), 3);
+    let names = ["o*outer", "o+outer", "*'outer", "open", "o"];
+    for (at, name) in names.into_iter().enumerate() {
+        map.add(500 + 10 * at, 8, &format!("JS:{name} a.js:1:1"));
+    }
+    let found = (0..names.len()).map(|at| map.find(500 + 10 * at).map(|function| function.name));
+    let found: Vec<_> = found.flatten().collect();
+    assert_eq!(found, ["outer", "outer", "outer", "open", "o"]);
 }
 
 #[test]

@@ -118,7 +118,12 @@ impl<'a> Function<'a> {
 fn function_of(description: &str) -> Option<&str> {
     let (kind, rest) = description.split_once(':')?;
     let is_function = matches!(kind, "JS" | "Function" | "LazyCompile" | "Script" | "Eval");
-    is_function.then(|| rest.trim_start_matches(MARKS))
+    let marked = match rest.strip_prefix('o') {
+        // Code that was optimised while it ran.
+        Some(optimised) if optimised.starts_with(['*', '+']) => optimised,
+        _ => rest,
+    };
+    is_function.then(|| marked.trim_start_matches(MARKS))
 }
 
 /// Marks of compilers: interpreted, baseline, optimised in the middle, optimised, and so on.
