@@ -204,3 +204,15 @@ function filesIn(folder: string): string[] {
 function read(file: string): string {
   return readFileSync(join(ROOT, file), 'utf8');
 }
+
+test('the changelog has one entry for each change', (t) => {
+  const begins = Array.from(
+    readFileSync(`${ROOT}CHANGELOG.md`, 'utf8').matchAll(/^- (?:([^:\n]{4,}):|(.+))/gm),
+    ([, subject, entry]) => subject ?? entry ?? '',
+  );
+  t.true(begins.length > 50);
+  t.deepEqual(
+    begins.filter((text, at) => begins.indexOf(text) !== at),
+    [],
+  );
+});
