@@ -15,8 +15,8 @@ export interface ProgramData {
 
 /**
  * A line is answered with the id of the task, the process and the thread; `crash` throws out of every
- * guard, `exit N` calls `process.exit()`, `stop` stops the server, `block` its thread, `wait` is answered when the worker is
- * to end, `hold` and `task` (with the id) are not until the client has ended.
+ * guard, `exit N` calls `process.exit()`, `stop` stops the server, `block` its thread, `wait` is answered
+ * when the worker is to end, `hold` and `task` (with the id) are not until the client has ended.
  */
 export default defineWorker<ProgramData | undefined>((task) => {
   const { broken = [], idle = false, timer = false, maxConnections } = task.data ?? {};

@@ -27,7 +27,8 @@ export interface ForkProcessesOptions {
   readonly maxRestarts?: number | undefined;
   /**
    * Listening sockets of {@link bindSockets} or {@link bindUnixSocket} that the processes inherit: the
-   * same call returns them there. The parent keeps them open until the last process has ended.
+   * same call returns them there. The parent keeps them open until no process accepts any more. The
+   * file of a Unix socket is removed before the processes accept for the last time.
    */
   readonly sockets?: Iterable<Socket> | undefined;
   /**
