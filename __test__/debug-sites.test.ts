@@ -217,6 +217,10 @@ const CHANGED: readonly [string, string, ChildOptions?][] = [
   ['makes its traces objects', `Error.prepareStackTrace = () => ({ then: 1 });`],
   ['throws when a trace is made', `Error.prepareStackTrace = () => { throw new Error('no'); };`],
   ['makes no traces', `Error.stackTraceLimit = 0;`],
+  [
+    'freezes the formatting of traces',
+    `Object.defineProperty(Error, 'prepareStackTrace', { value: undefined });`,
+  ],
   ['has no limit of traces', `delete Error.stackTraceLimit;`],
   ['freezes the intrinsics', ``, { nodeOptions: ['--frozen-intrinsics', '--no-warnings'] }],
   ['maps its sources', ``, { nodeOptions: ['--enable-source-maps'] }],

@@ -28,23 +28,27 @@ type CallSite = NodeJS.CallSite;
 function captured(): unknown {
   const holder: { readonly stack?: unknown } = {};
   const { prepareStackTrace, stackTraceLimit } = Error;
-  try {
-    Error.stackTraceLimit = MOST_FRAMES;
-    Error.prepareStackTrace = framesOf;
-  } catch {
-    // Frozen.
-  }
+  setUnlessFrozen('stackTraceLimit', MOST_FRAMES);
+  setUnlessFrozen('prepareStackTrace', framesOf);
   try {
     Error.captureStackTrace(holder, callSite);
     // The frames are formatted now, and released: they hold the objects whose methods run.
     return holder.stack;
   } finally {
-    try {
-      Error.prepareStackTrace = prepareStackTrace;
-      Error.stackTraceLimit = stackTraceLimit;
-    } catch {
-      // Frozen: nothing was changed.
-    }
+    setUnlessFrozen('prepareStackTrace', prepareStackTrace);
+    setUnlessFrozen('stackTraceLimit', stackTraceLimit);
+  }
+}
+
+/** Each by itself: a program may freeze one of them. */
+function setUnlessFrozen(
+  name: 'prepareStackTrace' | 'stackTraceLimit',
+  value: ErrorConstructor[typeof name],
+): void {
+  try {
+    (Error as Record<typeof name, unknown>)[name] = value;
+  } catch {
+    // Frozen.
   }
 }
 
