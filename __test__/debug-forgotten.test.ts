@@ -144,6 +144,24 @@ test('a stream that was attached is reported, one that was detached is not', asy
   );
 });
 
+test('a stream with a close callback is not reported: that is called', async (t) => {
+  const { stdout, stderr } = await run(`
+    const loop = new IOLoop();
+    loop.slowCallbackDuration = Infinity;
+    await loop.runSync(async () => {
+      const [near, far] = Socket.pair();
+      const closed = new Promise((resolve) => {
+        new IOStream(near).setCloseCallback(resolve);
+      });
+      let rounds = 0;
+      await collect(() => (rounds += 1) > 10);
+      far.close();
+      console.log(await closed, warnings.length);
+    });
+  `);
+  t.is(stdout, 'null 0\n', stderr);
+});
+
 test('a stream that a read, a server or a duplex holds is not reported', async (t) => {
   const { stdout, stderr } = await run(`
     const loop = new IOLoop();

@@ -125,6 +125,75 @@ test('bytes of a read that is not awaited are reported as lost', async (t) => {
   }
 });
 
+test('a failed wait with options, and a failed end(), are reported', async (t) => {
+  const calls = [
+    "write('x', { timeout: 60 })",
+    'drain({ timeout: 60 })',
+    'end()',
+    'end({ timeout: 60 })',
+  ];
+  const found = await warningsOfAll(
+    calls.map(
+      (call) => `
+        const [near, far] = pair();
+        near.write(Buffer.alloc(8e6)).catch(() => {});
+        (function forgets() { near.${call}; })();
+        far.close();
+        await collect(() => warnings.length > 0);`,
+    ),
+  );
+  for (const [at, call] of calls.entries()) {
+    const name = call.slice(0, call.indexOf('('));
+    t.is(found[at]?.length, 1, call);
+    t.regex(
+      found[at]?.[0] ?? '',
+      RegExp(`promise of ${name}\\(\\) was not awaited, and it has failed: .* Called at forgets`),
+    );
+  }
+});
+
+for (const debug of [true, false]) {
+  test(`faults of the program in writes are unhandled rejections, debug: ${debug}`, async (t) => {
+    const { stdout, stderr } = await runChild(
+      `import { IOLoop, IOStream, Socket } from 'ioloop';
+      const loop = new IOLoop({ debug: ${debug} });
+      process.on('unhandledRejection', ({ code }) => console.log(code));
+      const pair = () =>
+        Socket.pair().map((socket) => new IOStream(socket, { loop, maxWriteBufferSize: 9 }));
+      await loop.runSync(async () => {
+        const [refuses, wrong, ended, detached, closed] = Array.from({ length: 5 }, pair);
+        refuses[0].write('more than 9 bytes');
+        refuses[0].close();
+        wrong[0].write(5);
+        wrong[0].close();
+        ended[0].end('text');
+        ended[0].close();
+        const token = detached[0].detach();
+        detached[0].write('x');
+        detached[0].shutdownWrite();
+        closed[0].close();
+        closed[0].write('x');
+        closed[0].drain({ timeout: 60 });
+        await new Promise(setImmediate);
+        IOStream.attach(token, { loop }).close();
+        for (const [, far] of [refuses, wrong, ended, detached, closed]) far.close();
+      });`,
+      { nodeOptions: ['--no-warnings'] },
+    );
+    t.deepEqual(
+      stdout.trim().split('\n').toSorted(),
+      [
+        'ERR_INVALID_ARG_TYPE',
+        'ERR_INVALID_ARG_TYPE',
+        'ERR_IOLOOP_BUFFER_FULL',
+        'ERR_IOLOOP_DETACHED',
+        'ERR_IOLOOP_DETACHED',
+      ],
+      stderr,
+    );
+  });
+}
+
 /** Programs that use their promises, or need not. */
 const USES: readonly [string, string][] = [
   ['await', `await near.write('x'); await far.readBytes(1);`],

@@ -89,6 +89,30 @@ test('end() that takes too long closes, and says so', (t) =>
     t.is(await closedBy(written), null);
   }));
 
+test('end() with data, a function or wrong options rejects, and leaves the stream as it is', (t) =>
+  withPair(async (near, far) => {
+    for (const wrong of [
+      'text',
+      Buffer.from('x'),
+      new DataView(new ArrayBuffer(1)),
+      ['x'],
+      () => {},
+    ]) {
+      const error = await failureOf(near.end(wrong as never));
+      t.is((error as NodeJS.ErrnoException).code, 'ERR_INVALID_ARG_TYPE');
+      t.regex(error.message, /end\(\) takes no data and no callback, call write\(\) before it/);
+    }
+    for (const wrong of [null, 5, { timeout: 'x' }, { signal: {} }]) {
+      const error = await failureOf(near.end(wrong as never));
+      t.is((error as NodeJS.ErrnoException).code, 'ERR_INVALID_ARG_TYPE');
+    }
+    t.false(near.closed);
+    await near.write('all');
+    await near.end();
+    t.is((await failureOf(near.end('text' as never))).name, 'TypeError');
+    t.is((await far.readUntilClose()).toString(), 'all');
+  }));
+
 test('await using ends the stream', (t) =>
   withPair(async (near, far) => {
     {

@@ -1,5 +1,6 @@
 /** The writing side of a stream, wherever its bytes go: half-close, and backpressure. */
 import { Deferred, quiet } from '../support/deferred.js';
+import { isStreamClosed } from '../support/errors.js';
 import type { Data } from './data.js';
 import type { Writer, WriterLimits, WriterOwner } from './transport.js';
 
@@ -13,7 +14,8 @@ import type { Writer, WriterLimits, WriterOwner } from './transport.js';
  * | ended  | rejects  | a resolved promise | closed: `close` |
  * | closed | rejects  | rejects           | |
  *
- * Rejections of a closed side are quiet: its peer closes it at any time, and a program need not await.
+ * Rejections of a closed side with a `StreamClosedError` are quiet: a peer closes the connection at any
+ * time, and a program need not await. Other rejections are faults of the program.
  */
 export const enum WriteState {
   Open,
@@ -121,7 +123,7 @@ export abstract class BaseWriter implements Writer {
 
   #rejection(error: unknown): Promise<void> {
     const rejection = Promise.reject(error as Error);
-    return this.isClosed ? quiet(rejection) : rejection;
+    return this.isClosed && isStreamClosed(error) ? quiet(rejection) : rejection;
   }
 
   /** After bytes were added. */

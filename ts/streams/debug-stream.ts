@@ -20,7 +20,7 @@ class DebugStream extends Stream {
   readonly #site = siteHere();
   /** It is about to be checked, or was reported: once for a stream. */
   #isBacklogChecked = false;
-  readonly #promises = new StreamPromises(() => this.closed);
+  readonly #promises = new StreamPromises((error) => this.isQuiet(error));
 
   constructor(settings: StreamSettings, transport: Transport) {
     super(settings, transport);
@@ -36,6 +36,10 @@ class DebugStream extends Stream {
 
   override onFace(face: object): void {
     faces.register(face, this);
+  }
+
+  override watchWait(call: string, promise: Promise<void>): Promise<void> {
+    return this.#promises.ofWrite(call, promise);
   }
 
   protected override createWriter(): Writer {
@@ -75,8 +79,9 @@ class DebugStream extends Stream {
 /** Public streams, and their insides. */
 const faces = new FinalizationRegistry((stream: DebugStream) => {
   const { reader, unsent, site } = stream;
-  // A read that waits, or bytes that are still sent, may be all that the program needs.
-  if (stream.closed || reader.reading || unsent > 0) return;
+  // A read that waits, bytes that are still sent, or the close callback may be all that the program
+  // needs.
+  if (stream.closed || reader.reading || unsent > 0 || stream.hasCloseCallback) return;
   const { stateName, remoteText } = stream;
   const shown = inspect({ fd: stream.transport.peekFd(), state: stateName, remote: remoteText });
   warnFrom(

@@ -37,7 +37,7 @@ import { INTERNALS } from '../support/internals.js';
 import type { CloseCallback } from './ownership.js';
 import { coreOf, Stream } from './stream.js';
 import type { Data } from './data.js';
-import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
+import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 
 /**
@@ -330,11 +330,19 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /**
    * Sends all written bytes, then closes the stream. Resolves when it is closed. If the wait is
-   * cancelled or sending fails, the stream is closed and the promise rejects; that is not an unhandled
-   * rejection if it is not awaited.
+   * cancelled or sending fails, the stream is closed and the promise rejects. A failure to send is not
+   * an unhandled rejection if it is not awaited.
+   *
+   * Takes no data, unlike `end()` of `net.Socket`: call {@link write} before. Rejects with
+   * `ERR_INVALID_ARG_TYPE` for data, a function and wrong options; the stream is unchanged then.
    */
   end(options?: WaitOptions): Promise<void> {
-    return quietFor(this.#end(options), isStreamClosed);
+    try {
+      checkEndOptions(options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return this.#core.watchWait('end', this.#quiet(this.#end(options)));
   }
 
   async #end(options: WaitOptions | undefined): Promise<void> {
@@ -485,7 +493,11 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     begin: () => Promise<void>,
   ): Promise<void> {
     if (options === undefined) return begin();
-    return quietFor(limited(this.loop, options, what, begin), isStreamClosed);
+    return this.#core.watchWait(what, this.#quiet(limited(this.loop, options, what, begin)));
+  }
+
+  #quiet(promise: Promise<void>): Promise<void> {
+    return quietFor(promise, (error) => this.#core.isQuiet(error));
   }
 
   /** Checks the options inside, so that errors reject. */
@@ -593,6 +605,18 @@ export class SSLIOStream extends IOStream {
   }
 }
 
+/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`. */
+function checkEndOptions(options: unknown): void {
+  if (options === undefined) return;
+  // Programs that come from `net.Socket` pass data and a callback.
+  const isData = typeof options === 'string' || ArrayBuffer.isView(options);
+  if (isData || Array.isArray(options) || typeof options === 'function') {
+    const expected = 'an object: end() takes no data and no callback, call write() before it';
+    throw invalidArgType('options', options, expected);
+  }
+  checkWait(options as WaitOptions);
+}
+
 /** The state of a stream that `util.inspect` shows. */
 function stateOf(core: Stream): object {
   const { transport, reader, stateName, error, remoteText, site } = core;
@@ -606,10 +630,6 @@ function stateOf(core: Stream): object {
     unsent: core.unsent,
     ...(site === null ? {} : { made: site }),
   };
-}
-
-function isStreamClosed(error: unknown): boolean {
-  return error instanceof StreamClosedError;
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {

@@ -23,11 +23,11 @@ interface Handed {
 export class StreamPromises {
   /** Whether the program has used the promise of a write, or waited for room. */
   isAnyUsed = false;
-  readonly #isClosed: () => boolean;
+  readonly #isQuiet: (error: unknown) => boolean;
 
-  /** Failures are quiet while `isClosed`. */
-  constructor(isClosed: () => boolean) {
-    this.#isClosed = isClosed;
+  /** Rejections of writes with `isQuiet` are not unhandled. */
+  constructor(isQuiet: (error: unknown) => boolean) {
+    this.#isQuiet = isQuiet;
   }
 
   ofRead<T>(call: string, promise: Promise<T>): Promise<T> {
@@ -49,9 +49,9 @@ export class StreamPromises {
   ofWrite(call: string, promise: Promise<void>): Promise<void> {
     const handed = handedHere(call);
     promise.then(undefined, (error: unknown) => {
-      if (this.#isClosed()) lose(handed, `it has failed: ${textOf(error)}`);
+      if (this.#isQuiet(error)) lose(handed, `it has failed: ${textOf(error)}`);
     });
-    return watch(promise, handed, this.#isClosed, () => {
+    return watch(promise, handed, this.#isQuiet, () => {
       this.isAnyUsed = true;
     });
   }
@@ -64,7 +64,7 @@ function handedHere(call: string): Handed {
 function watch<T>(
   promise: Promise<T>,
   handed: Handed,
-  isQuiet: () => boolean,
+  isQuiet: (error: unknown) => boolean,
   onUse: (() => void) | null,
 ): Promise<T> {
   const watched = WatchedPromise.of(promise, isQuiet, () => {

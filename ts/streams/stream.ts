@@ -8,6 +8,7 @@ import { peekSocket } from '../sockets/socket.js';
 import { checkOptions } from '../support/checks.js';
 import {
   detachedError,
+  isStreamClosed,
   streamBusy,
   streamClosed,
   streamEnded,
@@ -119,6 +120,20 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** The object that the program has. Debug mode watches it. */
   onFace(_face: object): void {}
+
+  /** Whether a write that fails so need not be awaited: its connection has failed. */
+  isQuiet(error: unknown): boolean {
+    return this.closed && isStreamClosed(error);
+  }
+
+  /** A limited wait of the writing side, which the program gets. Debug mode watches it. */
+  watchWait(_call: string, promise: Promise<void>): Promise<void> {
+    return promise;
+  }
+
+  get hasCloseCallback(): boolean {
+    return this.#closeCallback !== null;
+  }
 
   /** Whether FIN was sent, and EOF was not found. */
   get isWriteEnded(): boolean {

@@ -17,10 +17,14 @@ export class WatchedPromise<T> extends Promise<T> {
    * Settles as `promise`. A rejection for which `isQuiet` is true is not unhandled if nothing uses the
    * promise.
    */
-  static of<T>(promise: Promise<T>, isQuiet: () => boolean, onUse: () => void): WatchedPromise<T> {
+  static of<T>(
+    promise: Promise<T>,
+    isQuiet: (error: unknown) => boolean,
+    onUse: () => void,
+  ): WatchedPromise<T> {
     const watched = new WatchedPromise<T>((resolve, reject) => {
       promise.then(resolve, (error: unknown) => {
-        if (isQuiet()) watched.#quieten();
+        if (isQuiet(error)) watched.#quieten();
         reject(error as Error);
       });
     });

@@ -63,6 +63,11 @@ export class StreamClosedError extends IOLoopError {
   }
 }
 
+/** Whether it is a {@link StreamClosedError}, which a peer can cause at any time. */
+export function isStreamClosed(error: unknown): error is StreamClosedError {
+  return error instanceof StreamClosedError;
+}
+
 /** The delimiter was not found within `maxBytes`. `code` is `ERR_IOLOOP_UNSATISFIABLE_READ`. */
 export class UnsatisfiableReadError extends IOLoopError {
   static {
