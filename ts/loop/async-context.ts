@@ -70,6 +70,20 @@ export function scopeOf(context: Context): AsyncResource | null {
   return context ?? (state === Storages.Unused ? null : outside());
 }
 
+/**
+ * The context to run one of several calls in that were added in `context`. What a call enters by
+ * `enterWith()` ends with it: on Node 20 and 22 a storage is entered in the `AsyncResource` itself,
+ * and the next call, of another connection perhaps, would see it. `null` for that of the turn.
+ */
+export function callScopeOf(context: Context): AsyncResource | null {
+  return context === null ? scopeOf(null) : context.runInAsyncScope(create);
+}
+
+/** As {@link callScopeOf}, for a call in the context of the caller. */
+export function callScope(): AsyncResource | null {
+  return state === Storages.Unused ? null : create();
+}
+
 /** The context of a turn. All turns share one until a storage is seen, which may be in there. */
 export function turnScope(): AsyncResource {
   return state === Storages.Unused ? sharedScope : outside();

@@ -9,7 +9,7 @@ import { isThenable } from '../support/checks.js';
 import { nextTick } from '../support/host.js';
 import { nameOf } from '../support/one-line.js';
 import { callWith } from './arguments.js';
-import { scopeOf, type Context } from './async-context.js';
+import { callScope, callScopeOf, scopeOf, type Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import type { CallKind, CallOrigin } from './origins.js';
 
@@ -64,7 +64,7 @@ export class Guard {
   ): void => {
     try {
       const call = handler as (source: unknown, bits: number) => unknown;
-      const scope = scopeOf(context);
+      const scope = callScopeOf(context);
       const result =
         scope === null ? call(source, bits) : scope.runInAsyncScope(call, undefined, source, bits);
       if (isThenable(result)) this.#watch(handler, result, isBrokenPipe);
@@ -73,11 +73,24 @@ export class Guard {
     }
   };
 
-  /** Makes a call in the async context of the caller, and waits for the promise that it returns. */
+  /**
+   * Makes a call in a copy of the async context of the caller, and waits for the promise that it
+   * returns.
+   */
   enter<A, B>(call: GuardedCall<A, B>, first: A, second: B): void {
     let result: unknown;
     try {
-      result = call.call(first, second);
+      const scope = callScope();
+      result =
+        scope === null
+          ? call.call(first, second)
+          : scope.runInAsyncScope(
+              enterCall,
+              undefined,
+              call as GuardedCall<unknown, unknown>,
+              first,
+              second,
+            );
       if (isThenable(result)) {
         // Kept for as long as the promise is pending, for each connection of a server.
         const onResolved =
@@ -181,6 +194,10 @@ function throwLater(failure: unknown, error: unknown): void {
 function runIn(scope: AsyncResource, callback: Callback, args: readonly unknown[]): unknown {
   const call = callback as (...args: readonly unknown[]) => unknown;
   return scope.runInAsyncScope(call, undefined, ...args);
+}
+
+function enterCall(call: GuardedCall<unknown, unknown>, first: unknown, second: unknown): unknown {
+  return call.call(first, second);
 }
 
 function never(): boolean {
