@@ -20,7 +20,12 @@ const program = fileURLToPath(new URL('../workloads/observed.mjs', import.meta.u
 
 /** The workloads, with the amounts of the short and the long run, and of a quick one. */
 const WORKLOADS = [
-  { name: 'an empty turn', workload: 'empty', amounts: [100_000, 300_000], quick: [20_000, 60_000] },
+  {
+    name: 'an empty turn',
+    workload: 'empty',
+    amounts: [100_000, 300_000],
+    quick: [20_000, 60_000],
+  },
   { name: 'echo, 1 connection', workload: '1', amounts: [10_000, 30_000], quick: [10_000, 16_000] },
   { name: 'echo, 50 connections', workload: '50', amounts: [800, 2400], quick: [800, 1200] },
 ];
