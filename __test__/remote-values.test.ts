@@ -83,6 +83,9 @@ test('unusual objects arrive as structured clone has them', async (t) => {
     // oxlint-disable-next-line no-sparse-arrays
     [, 1, , 2],
     Object.assign([1, 2], { extra: 3 }),
+    // As many keys as elements.
+    // oxlint-disable-next-line no-sparse-arrays
+    Object.assign([,], { extra: 3 }),
     matched,
     Object.assign([], { length: 100 }),
     Array.from({ length: 100 }, (_, index) => ({ index })),
@@ -160,6 +163,94 @@ test('a getter that posts, and one that throws', async (t) => {
       seen.filter((value) => typeof value === 'object'),
       [{ a: 1 }],
     );
+  });
+});
+
+test('a getter that posts behind a call that waits in the memory of the lane', async (t) => {
+  await withLoop(async (loop) => {
+    const seen: unknown[] = [];
+    loop.expose('hit', (value: unknown) => seen.push(value));
+    const remote = IOLoop.fromRemote(loop.remote());
+    let posts = 0;
+    remote.addCallback('hit', 'first');
+    remote.addCallback('hit', {
+      get a(): number {
+        remote.addCallback('hit', 'from a getter');
+        posts += 1;
+        return 1;
+      },
+    });
+    remote.addCallback('hit', 'last');
+    loop.addCallback(() => remote.stop());
+    await loop.start();
+    const nested = Array<string>(posts).fill('from a getter');
+    t.deepEqual(seen, ['first', ...nested, { a: 1 }, 'last']);
+  });
+});
+
+test('a getter that posts the last call of the bound', async (t) => {
+  await withLoop(async (loop) => {
+    loop.expose('hit', () => {});
+    const remote = IOLoop.fromRemote(loop.remote());
+    for (let count = 1; count < 65_536; count += 1) remote.addCallback('hit');
+    let hasPosted = false;
+    remote.addCallback('hit', {
+      get a(): number {
+        if (!hasPosted) remote.addCallback('hit');
+        hasPosted = true;
+        return 1;
+      },
+    });
+    t.throws(() => remote.addCallback('hit'), { code: 'ERR_IOLOOP_INBOX_FULL' });
+  });
+});
+
+test('a getter that changes the map or set that has it', async (t) => {
+  const values = [
+    (): unknown => {
+      const map = new Map<unknown, unknown>();
+      const first = {
+        get x(): number {
+          map.delete('b');
+          return 1;
+        },
+      };
+      return map.set('a', first).set('b', 2);
+    },
+    (): unknown => {
+      const set = new Set<unknown>();
+      const first = {
+        get x(): number {
+          set.delete('b');
+          return 1;
+        },
+      };
+      return set.add(first).add('b');
+    },
+    (): unknown => {
+      const set = new Set<unknown>();
+      const first = {
+        get x(): number {
+          set.add('b');
+          return 1;
+        },
+      };
+      return set.add(first);
+    },
+  ];
+  await withLoop(async (loop) => {
+    const seen: unknown[] = [];
+    loop.expose('hit', (...args: unknown[]) => seen.push(args));
+    const remote = IOLoop.fromRemote(loop.remote());
+    for (const make of values) remote.addCallback('hit', make(), 'end');
+    remote.stop();
+    await loop.start();
+    // The getter has run before the value was serialised.
+    t.deepEqual(seen, [
+      [new Map([['a', { x: 1 }]]), 'end'],
+      [new Set([{ x: 1 }]), 'end'],
+      [new Set<unknown>([{ x: 1 }, 'b']), 'end'],
+    ]);
   });
 });
 

@@ -104,7 +104,8 @@ export class Lane {
    * posted.
    */
   post(index: number, call: number, values: readonly unknown[]): void {
-    if (this.#left === 0) this.#refresh();
+    // Below 0 if a getter of a value has posted.
+    if (this.#left <= 0) this.#refresh();
     const list = transferListOf(values);
     if (list !== null) {
       this.#carry(index, call, values, list);
@@ -118,12 +119,13 @@ export class Lane {
   /** False if the post is not compact. */
   #write(room: Room, index: number, call: number, values: readonly unknown[]): boolean {
     const { length } = room.bytes;
-    let at = UNIT * (this.#state & LANE_UNITS);
+    let state = this.#state;
+    let at = UNIT * (state & LANE_UNITS);
     let end = writer.write(values, room, at + HEADER, Math.min(length, at + COMPACT_BYTES));
     if (end === FAILED) {
       if (at + COMPACT_BYTES <= length) return false;
       this.#check(native.laneFlush(this.#native));
-      this.#state = at = 0;
+      this.#state = state = at = 0;
       end = writer.write(values, room, HEADER, COMPACT_BYTES);
       if (end === FAILED) return false;
     }
@@ -131,13 +133,12 @@ export class Lane {
     view.setUint32(at, index, true);
     view.setUint32(at + 4, call, true);
     view.setUint32(at + 8, end - at - HEADER, true);
-    const state = this.#state;
     const next = state + LANE_ONE_RECORD + (padded(end) - at) / UNIT;
     const words = this.#words;
     const before = Atomics.compareExchange(words, LANE_STATE, state, next);
     if (before !== state) {
       if (before < 0) throw closedLoop();
-      // A getter of a value has posted.
+      // A getter of a value has posted, which has emptied the memory.
       return false;
     }
     this.#state = next;

@@ -178,10 +178,13 @@ export class ValueWriter {
     return end;
   }
 
-  /** Holes and further properties are for structured clone. */
+  /** Holes and further properties are for structured clone. Keys that are indices come first. */
   #putArray(value: readonly unknown[], at: number): number {
     const { length } = value;
-    if (!Array.isArray(value) || Object.keys(value).length !== length) return FAILED;
+    if (!Array.isArray(value)) return FAILED;
+    const keys = Object.keys(value);
+    if (keys.length !== length) return FAILED;
+    if (length > 0 && keys[length - 1] !== String(length - 1)) return FAILED;
     let end = this.#prefix(Tag.Array, at, length) - length;
     for (let index = 0; index < length && end !== FAILED; index += 1) {
       end = this.#put(value[index], end);
@@ -190,22 +193,30 @@ export class ValueWriter {
   }
 
   #putSet(value: ReadonlySet<unknown>, at: number): number {
-    let end = this.#prefix(Tag.Set, at, value.size) - value.size;
+    const { size } = value;
+    let end = this.#prefix(Tag.Set, at, size) - size;
+    let count = 0;
     for (const element of value) {
       end = this.#put(element, end);
       if (end === FAILED) break;
+      count += 1;
     }
-    return end;
+    // Not equal if a getter has changed the set.
+    return count === size ? end : FAILED;
   }
 
   #putMap(value: ReadonlyMap<unknown, unknown>, at: number): number {
-    let end = this.#prefix(Tag.Map, at, value.size) - value.size;
+    const { size } = value;
+    let end = this.#prefix(Tag.Map, at, size) - size;
+    let count = 0;
     for (const [key, element] of value) {
       end = this.#put(key, end);
       if (end !== FAILED) end = this.#put(element, end);
       if (end === FAILED) break;
+      count += 1;
     }
-    return end;
+    // As of a set.
+    return count === size ? end : FAILED;
   }
 
   #putBytes(value: Uint8Array, at: number): number {
