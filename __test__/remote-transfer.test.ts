@@ -139,3 +139,25 @@ test('results with shared memory, and wrong arguments of transfer(), are refused
   t.throws(() => transfer(1 as never, []), { code: 'ERR_INVALID_ARG_TYPE' });
   t.throws(() => transfer({}, null as never), { code: 'ERR_INVALID_ARG_TYPE' });
 });
+
+test('a getter that transfers while its own value is transferred', async (t) => {
+  await withLoop(async (loop) => {
+    const seen: unknown[] = [];
+    loop.expose('hit', ({ name, memory }: { name: string; memory: ArrayBuffer }) => {
+      seen.push(name, memory.byteLength);
+    });
+    const remote = IOLoop.fromRemote(loop.remote());
+    const inner = { name: 'inner', memory: new ArrayBuffer(1) };
+    const outer = {
+      get name(): string {
+        remote.addCallback('hit', transfer(inner, [inner.memory]));
+        return 'outer';
+      },
+      memory: new ArrayBuffer(2),
+    };
+    remote.addCallback('hit', transfer(outer, [outer.memory]));
+    remote.stop();
+    await loop.start();
+    t.deepEqual(seen, ['inner', 1, 'outer', 2]);
+  });
+});

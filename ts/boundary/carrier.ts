@@ -47,14 +47,20 @@ export class SendingCarrier {
    * @throws `ERR_IOLOOP_NOT_CLONEABLE`: nothing is sent or transferred.
    */
   send(values: readonly unknown[], list: readonly Transferable[]): number {
-    const number = this.#last + 1;
+    const nextNumber = (): number => (this.#last += 1);
+    const message: Message = {
+      values,
+      // Read after the values, whose getters may send a message before this one.
+      get number() {
+        return nextNumber();
+      },
+    };
     try {
-      this.#port.postMessage({ number, values } satisfies Message, list);
+      this.#port.postMessage(message, list);
     } catch (error) {
       throw notCloneable(error);
     }
-    this.#last = number;
-    return number;
+    return this.#last;
   }
 
   close(): void {
@@ -129,6 +135,11 @@ export function carrierOf(id: number): ReceivingCarrier | null {
 /** Calls back, once, when the carrier has come. */
 export function onCarrier(id: number, callback: () => void): void {
   waiting.set(id, callback);
+}
+
+/** The callback of {@link onCarrier} is not called any more. */
+export function offCarrier(id: number): void {
+  waiting.delete(id);
 }
 
 function arrive(id: number, port: MessagePort): void {

@@ -13,7 +13,13 @@
 import { NativePosts, ReplyBatch, type NativePostCounts } from '../boundary/posts.js';
 import { native, type NativeHandle } from '../boundary/native.js';
 import type { Records } from '../boundary/records.js';
-import { acceptCarriers, carrierOf, HAND_OVER_MS, onCarrier } from '../boundary/carrier.js';
+import {
+  acceptCarriers,
+  carrierOf,
+  HAND_OVER_MS,
+  offCarrier,
+  onCarrier,
+} from '../boundary/carrier.js';
 import { carriedBy, readValues, type Carried } from '../boundary/value-reader.js';
 import { notCloneable, notExposed } from '../support/errors.js';
 import { setTimeout } from '../support/host.js';
@@ -210,7 +216,10 @@ export class Posts implements DeferredWork {
       this.#onAwaited();
     };
     onCarrier(carrier, release);
-    setTimeout(release, HAND_OVER_MS).unref();
+    setTimeout(() => {
+      offCarrier(carrier);
+      release();
+    }, HAND_OVER_MS).unref();
   }
 
   /** The carrier may not have come, if the loop closes or it is lost. */
