@@ -207,6 +207,9 @@ export declare const LANE_UNITS: number
  */
 export declare const laneAppend: (arg0: ExternalObject<Sender>, arg1: number, arg2: number, arg3: Uint8Array, arg4: number) => number
 
+/** Posts that the loop has taken, wrapping: for hosts where `laneMemory` is `null`. */
+export declare function laneDrained(sender: ExternalObject<Sender>): number
+
 /**
  * `laneFlush(lane)`: empties the memory. `-EBADF` if the loop is closed, `-EAGAIN` if too much waits
  * for it.

@@ -2,10 +2,8 @@
  * Counts how often the package reaches a bound. Import this before `ioloop`: it wraps functions of
  * the binary, before the package takes them from it.
  */
-import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { loadBinary } from './binary.js';
 
 /** How often each bound was reached. */
 export interface Crossings {
@@ -45,7 +43,7 @@ type Native = Record<string, (...args: never[]) => number> & {
   readonly RECORD_WORDS: number;
 };
 
-const addon = load();
+const addon = loadBinary() as Native;
 
 wrap('loopSubmit', () => {
   counts.submissions += 1;
@@ -67,23 +65,4 @@ function wrap(name: string, look: (args: readonly unknown[], result: number) => 
     look(args, result);
     return result;
   };
-}
-
-/** The binary as `native/binding.js` gets it: it was loaded from the same file. */
-function load(): Native {
-  // Compiled, this file is in `build/__test__/helpers`.
-  const folder = fileURLToPath(new URL('../../../native/', import.meta.url));
-  const require = createRequire(`${folder}binding.js`);
-  const chosen = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
-  if (chosen !== undefined) return require(chosen) as Native;
-  const failures: unknown[] = [];
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.node'))) {
-    try {
-      return require(`./${file}`) as Native;
-    } catch (error) {
-      // Built for another system.
-      failures.push(error);
-    }
-  }
-  throw new AggregateError(failures, 'no binary of this system');
 }

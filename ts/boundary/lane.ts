@@ -186,7 +186,10 @@ export class Lane {
 
   /** @throws `ERR_IOLOOP_INBOX_FULL` if the loop has not taken as many posts as may wait. */
   #refresh(): void {
-    const drained = Atomics.load(this.#words, LANE_DRAINED);
+    const drained =
+      this.#room === null
+        ? native.laneDrained(this.#native)
+        : Atomics.load(this.#words, LANE_DRAINED);
     this.#left = this.#limit - ((this.#posted - drained) | 0);
     if (this.#left > 0) return;
     if (this.isClosed) throw closedLoop();

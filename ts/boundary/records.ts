@@ -9,9 +9,9 @@ export const HEADER = 12;
 /** Bytes before the records of a group: the number of the lane, the bytes that follow. */
 const GROUP_HEADER = 8;
 
-/** A length with its padding. */
+/** A length with its padding. Lists may be longer than 2 GiB, so the operators are not of the sum. */
 export function padded(length: number): number {
-  return (length + 7) & ~7;
+  return length + (-length & 7);
 }
 
 /** Visits the records of a list, in order: {@link next} moves to the first one. */

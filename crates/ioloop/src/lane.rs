@@ -63,6 +63,9 @@ const UNIT: usize = 2;
 /// Bytes of a unit: records are of whole units.
 pub const UNIT_BYTES: usize = 4 * UNIT;
 
+/// Capacity that an empty vector of moved records keeps, at most: a lane lives as long as its sender.
+const KEPT_BYTES: usize = 256 * 1024;
+
 /// The posts of one sender to one loop.
 #[derive(Debug)]
 pub struct Lane {
@@ -199,6 +202,12 @@ impl Lane {
         rest.accepted + u64::from((state >> UNIT_BITS) - (rest.taken >> UNIT_BITS))
     }
 
+    /// Records that the loop has drained, wrapping.
+    #[must_use]
+    pub fn drained(&self) -> u32 {
+        self.memory[DRAINED].load(Ordering::SeqCst)
+    }
+
     /// Posts that the sender has refused for lack of room.
     #[must_use]
     pub fn refused(&self) -> u32 {
@@ -224,6 +233,9 @@ impl Lane {
 
     fn take(&self, rest: &mut Rest, records: &mut Vec<u8>) {
         records.append(&mut rest.spilled);
+        if rest.spilled.capacity() > KEPT_BYTES {
+            rest.spilled = Vec::new();
+        }
         let state = self.state() & !CLOSED;
         let drained = std::mem::take(&mut rest.spilled_records) + self.copy(rest, state, records);
         if drained > 0 {

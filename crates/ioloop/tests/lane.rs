@@ -48,6 +48,17 @@ fn appended_bytes_are_bounded_and_one_large_record_is_accepted() {
 }
 
 #[test]
+fn large_records_follow_each_other_after_drains() {
+    let lane = Lane::new(64, 1 << 20);
+    let record = vec![7; 1 << 20];
+    for _ in 0..3 {
+        lane.append(&[&record]).unwrap();
+        assert_eq!(drained(&lane), record);
+    }
+    assert_eq!(lane.drained(), 3);
+}
+
+#[test]
 fn a_closed_lane_returns_what_it_has_and_refuses_the_rest() {
     let lane = Lane::new(64, 64);
     lane.append(&[&[1]]).unwrap();

@@ -90,6 +90,13 @@ pub fn lane_limit(sender: &External<Sender>) -> u32 {
     sender.exposed.posts
 }
 
+/// Posts that the loop has taken, wrapping: for hosts where `laneMemory` is `null`.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn lane_drained(sender: &External<Sender>) -> u32 {
+    sender.link.lane.drained()
+}
+
 /// The index of the function of this name; `-EBADF` if the loop is closed, `-ENOENT` if it exposes no
 /// such function.
 #[napi(catch_unwind)]
