@@ -31,7 +31,7 @@ test('prom-client scrapes what the loop counts, and its state', (t) =>
     t.regex(first, /^# HELP ioloop_turns_total Turns$/m);
     t.regex(first, /^# TYPE ioloop_turns_total counter$/m);
     t.regex(first, /^# TYPE ioloop_timers_pending gauge$/m);
-    t.notRegex(first, /quantile|ioloop_busy_seconds_total\{/);
+    t.notRegex(first, /_bucket|ioloop_busy_seconds_total\{/);
     await runTurns(loop, 2);
     t.is(valueOf(await register.metrics(), 'ioloop_turns_total{loop="main"}'), 5);
   }));
@@ -44,12 +44,14 @@ test('prom-client scrapes distributions once they are measured, and names of loo
     loop.enableHistograms();
     await runTurns(loop);
     const text = await register.metrics();
-    t.true(valueOf(text, 'app_turn_length_seconds{loop="first",quantile="0.99"}') > 0);
+    t.is(valueOf(text, 'app_turn_length_seconds_bucket{loop="first",le="+Inf"}'), 1);
+    t.is(valueOf(text, 'app_turn_length_seconds_count{loop="first"}'), 1);
+    t.true(valueOf(text, 'app_turn_length_seconds_sum{loop="first"}') > 0);
     t.true(valueOf(text, 'app_busy_seconds_total{loop="first"}') > 0);
-    t.notRegex(text, /app_turn_length_seconds\{loop="second"/);
+    t.notRegex(text, /app_turn_length_seconds_\w+\{loop="second"/);
     t.is(valueOf(text, 'app_turns_total{loop="second"}'), 0);
     loop.disableHistograms();
-    t.notRegex(await register.metrics(), /quantile/);
+    t.notRegex(await register.metrics(), /_bucket/);
     other.close();
   }));
 
@@ -93,6 +95,89 @@ test('exporters refuse what is no registry and no meter', (t) =>
       t.throws(() => collectLoopMetrics(loop, options as never), { code });
     }
     t.throws(() => observeLoops(loop, { meter: 5 as never }), { code });
+  }));
+
+test('one scrape reads each loop once', (t) =>
+  withLoop(async (loop) => {
+    const register = new Registry();
+    const reads: unknown[] = [];
+    const main = {
+      metrics: () => {
+        const metrics = loop.metrics();
+        reads.push(metrics);
+        return metrics;
+      },
+    };
+    collectLoopMetrics({ main }, { register });
+    await register.metrics();
+    t.is(reads.length, 1);
+    await register.metrics();
+    t.is(reads.length, 2);
+  }));
+
+test('buckets are cumulative, and the sum is that of the turns', (t) =>
+  withLoop(async (loop) => {
+    const register = new Registry();
+    collectLoopMetrics(loop, { register });
+    loop.enableHistograms();
+    await runTurns(loop, 50);
+    const text = await register.metrics();
+    const buckets = text
+      .split('\n')
+      .filter((line) => line.startsWith('ioloop_turn_length_seconds_b'));
+    const counts = buckets.map((line) => Number(line.split(' ')[1]));
+    t.true(counts.length > 10);
+    t.deepEqual(
+      counts,
+      counts.toSorted((one, other) => one - other),
+    );
+    t.is(counts.at(-1), 50);
+    const sum = valueOf(text, 'ioloop_turn_length_seconds_sum{loop="main"}');
+    t.true(sum > 0 && sum === loop.metrics().timings?.turnLength.sum);
+  }));
+
+test('a closed loop, a cleared registry and a second one are scraped', async (t) => {
+  const loop = new IOLoop({ makeCurrent: false });
+  await runTurns(loop, 2);
+  const [first, second] = [new Registry(), new Registry()];
+  for (const register of [first, second]) collectLoopMetrics(loop, { register });
+  t.throws(() => collectLoopMetrics(loop, { register: first }), { message: /already/ });
+  first.clear();
+  t.is((await first.metrics()).trim(), '');
+  collectLoopMetrics(loop, { register: first });
+  loop.close();
+  for (const register of [first, second]) {
+    t.is(valueOf(await register.metrics(), 'ioloop_turns_total{loop="main"}'), 2);
+  }
+});
+
+test('names, types and labels follow the conventions of Prometheus', (t) =>
+  withLoop(async (loop) => {
+    const register = new Registry();
+    collectLoopMetrics(loop, { register });
+    loop.enableHistograms();
+    await runTurns(loop);
+    const lines = (await register.metrics()).split('\n').filter((line) => line !== '');
+    const types = new Map<string, string>();
+    const helped = new Set<string>();
+    for (const line of lines) {
+      const [mark, word, name = '', type = ''] = line.split(' ');
+      if (mark === '#' && word === 'TYPE') types.set(name, type);
+      else if (mark === '#') helped.add(name);
+    }
+    t.deepEqual([...types.keys()], [...helped]);
+    for (const [name, type] of types) {
+      t.regex(name, /^ioloop_[a-z_]+$/);
+      t.is(name.endsWith('_total'), type === 'counter', name);
+      t.notRegex(name, /_(count|sum|bucket|info)(_|$)/);
+      t.notRegex(name, /milli|micro|nano|_ms|kilo|mega/);
+    }
+    // As `promtool check metrics`: these labels belong to these types.
+    for (const line of lines.filter((each) => !each.startsWith('#'))) {
+      const name = line.slice(0, line.indexOf('{'));
+      t.regex(line, /^[a-z_]+\{loop="main"(,le="[^"]+")?\} \S+$/);
+      if (line.includes(',le=')) t.is(types.get(name.replace(/_bucket$/, '')), 'histogram');
+    }
   }));
 
 test('OpenTelemetry observes the same, until it is ended', (t) =>

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { closeSync, openSync } from 'node:fs';
 import test from 'ava';
+import * as all from 'ioloop';
 import { IOLoop, IOStream, PeriodicCallback, Socket, TCPClient, TCPServer } from 'ioloop';
 import { descriptorOf } from '#internal';
 import { onLoop, runTurns, withLoop } from './helpers/loop.js';
@@ -174,4 +175,61 @@ test('inspect does not throw for prototypes, proxies and objects without a const
     t.is(typeof inspect(Object.create(prototype)), 'string');
   }
   t.is(inspect(new Proxy(socket, {})), 'Socket {}');
+});
+
+test('a duplex shows its stream, and nothing of the insides of Node', (t) =>
+  withTcpPair(async (near) => {
+    const duplex = near.toDuplex();
+    Object.assign(duplex, { user: 'mine' });
+    t.regex(
+      inspect(duplex, { breakLength: Infinity }),
+      /^IOStreamDuplex \{ readyState: 'open', stream: IOStream \{ fd: \d+, [^]+ \}, user: 'mine' \}$/,
+    );
+    t.is(inspect({ duplex }, { depth: 0 }), '{ duplex: [IOStreamDuplex] }');
+    duplex.destroy();
+    await new Promise((resolve) => duplex.once('close', resolve));
+    t.regex(inspect(duplex), /readyState: 'closed',\s+stream: IOStream \{\s+fd: -1/);
+  }));
+
+test('a settled future shows its result or its reason', (t) =>
+  onLoop(async (loop) => {
+    const shown = async (promise: Promise<unknown>): Promise<string> =>
+      new Promise((resolve) => {
+        loop.addFuture(promise, (future) => resolve(inspect(future)));
+      });
+    t.is(await shown(Promise.resolve([1])), 'Future { result: [ 1 ] }');
+    t.is(
+      await shown(Promise.reject(new Error('no'))).then((text) => text.split('\n')[0]),
+      'Future {',
+    );
+  }));
+
+test('a remote loop shows its handle', (t) =>
+  onLoop((loop) => {
+    const handle = loop.remote();
+    const { ioloop, pid, thread } = handle;
+    const expected = `RemoteLoop { ioloop: ${ioloop}, pid: ${pid}, thread: ${thread} }`;
+    t.is(inspect(IOLoop.fromRemote(handle)), expected);
+    return Promise.resolve();
+  }));
+
+test('a loop with thousands of handlers, timeouts and callbacks is shown in few words', (t) =>
+  withLoop((loop) => {
+    for (let count = 0; count < 10_000; count += 1) {
+      loop.callLater(60, () => {});
+      loop.addCallback(() => {});
+    }
+    t.true(inspect(loop, { depth: Infinity, showHidden: true }).length < 300);
+    t.is(inspect({ loop }, { depth: 0 }), '{ loop: [ReportingLoop] }');
+  }));
+
+test('prototypes of public classes are shown, and objects that no constructor has made', (t) => {
+  const classes = Object.values(all).filter(
+    (value): value is typeof IOLoop => typeof value === 'function' && value.prototype !== undefined,
+  );
+  t.true(classes.length > 10);
+  for (const { prototype } of classes) {
+    t.is(typeof inspect(prototype), 'string');
+    t.is(typeof inspect(Object.create(prototype)), 'string');
+  }
 });

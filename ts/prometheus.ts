@@ -4,11 +4,19 @@
  *
  * @packageDocumentation
  */
-import { Counter, Gauge, register as defaultRegistry, type Registry } from 'prom-client';
-import { namedLoops, type Loops } from './exporters/loops.js';
-import { DISTRIBUTIONS, METRICS, QUANTILES, type MetricRow } from './exporters/metric-table.js';
+import {
+  Counter,
+  Gauge,
+  register as defaultRegistry,
+  type Metric,
+  type MetricValueWithName,
+  type Registry,
+} from 'prom-client';
+import { Snapshots, type Loops } from './exporters/loops.js';
+import { BOUNDS, DISTRIBUTIONS, METRICS, type MetricRow } from './exporters/metric-table.js';
 import { checkOptions } from './support/checks.js';
 import { invalidArgType } from './support/errors.js';
+import type { HistogramSummary } from './support/histogram.js';
 
 export type { Loops, MeasuredLoop } from './exporters/loops.js';
 
@@ -22,8 +30,8 @@ export interface LoopMetricsOptions {
 
 /**
  * Registers the metrics of `loops`: an `IOLoop`, or several by name, which is the label `loop`. They
- * are read when the registry is scraped. Distributions are gauges with the label `quantile`, without
- * values until `enableHistograms()`. Returns a function that removes the metrics from the registry.
+ * are read when the registry is scraped. Distributions are histograms, without values until
+ * `enableHistograms()`. Returns a function that removes the metrics from the registry.
  *
  * ```js
  * import { register } from 'prom-client';
@@ -37,7 +45,7 @@ export interface LoopMetricsOptions {
  * names, or the prefix makes no names. Nothing is registered then.
  */
 export function collectLoopMetrics(loops: Loops, options: LoopMetricsOptions = {}): () => void {
-  const named = namedLoops(loops);
+  const snapshots = new Snapshots(loops);
   checkOptions(options);
   const { register = defaultRegistry, prefix = 'ioloop_' } = options;
   if (typeof (register as Partial<Registry> | null)?.registerMetric !== 'function') {
@@ -48,11 +56,10 @@ export function collectLoopMetrics(loops: Loops, options: LoopMetricsOptions = {
   const end = (): void => {
     for (const name of registered.splice(0)) register.removeSingleMetric(name);
   };
-  const registers = [register];
   try {
-    for (const row of METRICS) registered.push(registerNumber(named, row, prefix, registers));
+    for (const row of METRICS) registered.push(registerNumber(snapshots, row, prefix, register));
     for (const row of DISTRIBUTIONS) {
-      registered.push(registerDistribution(named, row, prefix, registers));
+      registered.push(registerDistribution(snapshots, row, prefix, register));
     }
   } catch (error) {
     end();
@@ -61,23 +68,21 @@ export function collectLoopMetrics(loops: Loops, options: LoopMetricsOptions = {
   return end;
 }
 
-type NamedLoops = ReturnType<typeof namedLoops>;
-
 /** Returns the name of the metric. */
 function registerNumber(
-  named: NamedLoops,
+  snapshots: Snapshots,
   { name, kind, unit, help, read }: MetricRow,
   prefix: string,
-  registers: Registry[],
+  register: Registry,
 ): string {
   const base = `${prefix}${name}${unit === null ? '' : `_${unit}`}`;
-  const labels = { help, labelNames: ['loop'] as const, registers };
+  const labels = { help, labelNames: ['loop'] as const, registers: [register] };
   if (kind === 'gauge') {
     const gauge = new Gauge({
       ...labels,
       name: base,
       collect: () => {
-        for (const [loop, source] of named) gauge.set({ loop }, read(source.metrics()) ?? 0);
+        for (const [loop, metrics] of snapshots.read()) gauge.set({ loop }, read(metrics) ?? 0);
       },
     });
     return base;
@@ -87,8 +92,8 @@ function registerNumber(
     name: `${base}_total`,
     collect: () => {
       counter.reset();
-      for (const [loop, source] of named) {
-        const value = read(source.metrics());
+      for (const [loop, metrics] of snapshots.read()) {
+        const value = read(metrics);
         if (value !== undefined) counter.inc({ loop }, value);
       }
     },
@@ -96,26 +101,42 @@ function registerNumber(
   return `${base}_total`;
 }
 
-/** Returns the name of the metric. */
+/**
+ * Returns the name of the metric: an object of its own, as a `Histogram` of prom-client takes
+ * observations, and these are counts.
+ */
 function registerDistribution(
-  named: NamedLoops,
-  { name, help, field }: (typeof DISTRIBUTIONS)[number],
+  snapshots: Snapshots,
+  { name: base, help, field }: (typeof DISTRIBUTIONS)[number],
   prefix: string,
-  registers: Registry[],
+  register: Registry,
 ): string {
-  const gauge = new Gauge({
-    name: `${prefix}${name}_seconds`,
-    help,
-    labelNames: ['loop', 'quantile'],
-    registers,
-    collect: () => {
-      gauge.reset();
-      for (const [loop, source] of named) {
-        const summary = source.metrics().timings?.[field];
-        if (summary === undefined) continue;
-        for (const [quantile, key] of QUANTILES) gauge.set({ loop, quantile }, summary[key]);
-      }
-    },
+  const name = `${prefix}${base}_seconds`;
+  const type = 'histogram';
+  const get = (): Promise<unknown> => {
+    const values = snapshots.read().flatMap(([loop, { timings }]) => {
+      return timings === null ? [] : valuesOf(name, loop, timings[field]);
+    });
+    return Promise.resolve({ name, help, type, values, aggregator: 'sum' });
+  };
+  register.registerMetric({ name, help, type, get } as unknown as Metric);
+  return name;
+}
+
+function valuesOf(
+  name: string,
+  loop: string,
+  summary: HistogramSummary,
+): MetricValueWithName<string>[] {
+  const bucket = (le: number | string, value: number): MetricValueWithName<string> => ({
+    metricName: `${name}_bucket`,
+    labels: { loop, le },
+    value,
   });
-  return `${prefix}${name}_seconds`;
+  return [
+    ...BOUNDS.map((bound) => bucket(bound, summary.countUntil(bound))),
+    bucket('+Inf', summary.count),
+    { metricName: `${name}_sum`, labels: { loop }, value: summary.sum },
+    { metricName: `${name}_count`, labels: { loop }, value: summary.count },
+  ];
 }

@@ -11,6 +11,28 @@ export interface MeasuredLoop {
 /** Loops by the value of their label `loop`; a single one is `main`. */
 export type Loops = MeasuredLoop | Readonly<Record<string, MeasuredLoop>>;
 
+/** The metrics of several loops, read once for all that one scrape collects. */
+export class Snapshots {
+  readonly #loops: readonly (readonly [string, MeasuredLoop])[];
+  #current: readonly (readonly [string, LoopMetrics])[] | null = null;
+
+  /** @throws `ERR_INVALID_ARG_TYPE`. */
+  constructor(loops: Loops) {
+    this.#loops = namedLoops(loops);
+  }
+
+  /** The metrics by the name of the loop: the same until the running code has returned. */
+  read(): readonly (readonly [string, LoopMetrics])[] {
+    if (this.#current === null) {
+      this.#current = this.#loops.map(([name, loop]) => [name, loop.metrics()]);
+      queueMicrotask(() => {
+        this.#current = null;
+      });
+    }
+    return this.#current;
+  }
+}
+
 /** @throws `ERR_INVALID_ARG_TYPE`. */
 export function namedLoops(loops: Loops): readonly (readonly [string, MeasuredLoop])[] {
   if (isLoop(loops)) return [['main', loops]];

@@ -52,6 +52,12 @@ export const DISTRIBUTIONS = [
   { name: 'timer_lateness', help: 'How late timeouts were', field: 'timerLateness' },
 ] as const;
 
+/** The bounds of the buckets of a distribution, in seconds. */
+export const BOUNDS: readonly number[] = [
+  1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+  2.5, 5, 10,
+];
+
 /** The quantiles of a distribution, by the fields of its summary. */
 export const QUANTILES = [
   ['0.5', 'p50'],

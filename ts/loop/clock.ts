@@ -6,7 +6,12 @@ import type { Guard } from './guard.js';
 
 /** The default clock: `Date.now() / 1000` at the start of the process, monotonic from there. */
 export function epochSeconds(): number {
-  return (timeOrigin + monotonic()) / 1e3;
+  return epochSecondsAt(monotonic());
+}
+
+/** The time of the default clock when the host's clock was at `milliseconds`. */
+export function epochSecondsAt(milliseconds: number): number {
+  return (timeOrigin + milliseconds) / 1e3;
 }
 
 /**

@@ -1,5 +1,7 @@
 /** `Future`: the settled result that `addFuture` passes to its callback. */
 
+import { INSPECT, viewOf } from '../support/inspect.js';
+
 /** A result or a failure. It is settled always, unlike a Future of Tornado. */
 export class Future<T> {
   readonly #failed: boolean;
@@ -34,5 +36,12 @@ export class Future<T> {
   /** Always true. */
   done(): true {
     return true;
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    if (!(#failed in this)) return viewOf(this, {});
+    const outcome = this.#failed ? { exception: this.#value } : { result: this.#value };
+    return viewOf(this, outcome);
   }
 }

@@ -1,6 +1,7 @@
 /** `RemoteLoop`: a loop of any thread of this process, by its handle. */
 import type { Lane } from '../boundary/lane.js';
 import { invalidArgType, notExposed, otherProcess } from '../support/errors.js';
+import { INSPECT, viewOf } from '../support/inspect.js';
 import type { Callback } from './callback-queue.js';
 import { STOP } from './posts.js';
 import { repliesOfThread } from './replies.js';
@@ -46,12 +47,14 @@ export interface RemoteHandle {
  * Does not keep the process alive. A {@link call} that waits does.
  */
 export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
+  readonly #handle: RemoteHandle;
   readonly #lane: Lane;
   readonly #indices = new Map<string, number>();
 
   /** @internal */
   constructor(handle: RemoteHandle) {
-    const { ioloop, thread } = checked(handle);
+    const { ioloop, pid, thread } = checked(handle);
+    this.#handle = { ioloop, pid, thread };
     this.#lane = repliesOfThread().laneTo(ioloop, thread);
   }
 
@@ -92,6 +95,11 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    */
   stop(): void {
     this.#lane.post(STOP, NO_REPLY, []);
+  }
+
+  /** @internal For `util.inspect`. */
+  [INSPECT](): object {
+    return viewOf(this, #handle in this ? this.#handle : {});
   }
 
   #resolve(name: string): number {

@@ -60,6 +60,8 @@ export class Turn {
   /** How late the first timer of the turn was, in microseconds; -1 if none was due. */
   lateness = NO_TIMER;
   #isWoken = false;
+  /** The time at which the turn began; `null` if the clock is to be read. */
+  #given: number | null = null;
 
   constructor(core: NativeLoop, parts: TurnParts, options: TurnOptions) {
     this.#core = core;
@@ -72,8 +74,9 @@ export class Turn {
     this.#isWoken = true;
   }
 
-  /** Runs the steps. Never throws. */
-  run(): void {
+  /** Runs the steps. Never throws. `now` is the time in seconds, if it is known already. */
+  run(now: number | null = null): void {
+    this.#given = now;
     this.hasMore = this.hasFailed = false;
     this.lateness = NO_TIMER;
     this.#attempt(this.#collect);
@@ -92,7 +95,7 @@ export class Turn {
     const { completions } = this.#core;
     const { sources, timeouts, io } = this.#parts;
     // The clock may be the user's, and add a timeout: it is read before the submissions.
-    this.now = this.#options.time();
+    this.now = this.#given ?? this.#options.time();
     sources.prepare();
     this.hasMore = this.#core.turn(this.now, sources.modes);
     // After a failure the collected reports are still dispatched: these timers have left the wheel,

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream';
 import type { Address } from '../../sockets/address.js';
 import { invalidArgType, streamClosed, unsupported } from '../../support/errors.js';
 import { nextTick, setImmediate } from '../../support/host.js';
+import { INSPECT, viewOf } from '../../support/inspect.js';
 import {
   addressInfo,
   connectTarget,
@@ -31,6 +32,9 @@ export interface DuplexOptions {
    */
   readonly allowHalfOpen?: boolean | undefined;
 }
+
+/** The properties that each duplex has. */
+const OWN_OF_DUPLEX = [...Object.keys(new Duplex()), '_eventsCount', 'timeout', 'bytesRead'];
 
 /** The state of a connection, as `net.Socket.readyState`. */
 export type DuplexReadyState = 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed';
@@ -72,6 +76,13 @@ export class IOStreamDuplex extends Duplex {
     if (core.connecting !== null) this.#awaitConnection(core.connecting);
     // As net.Socket: EOF and a reset are found before anything reads.
     else if (connected || stream.closed) this.read(0);
+  }
+
+  /** @internal For `util.inspect`: without the insides of Node's class. */
+  [INSPECT](): object {
+    const isMade = #stream in this;
+    const view = isMade ? { readyState: this.readyState, stream: this.#stream } : {};
+    return viewOf(this, view, { hidden: OWN_OF_DUPLEX });
   }
 
   /** The underlying stream. Do not read or write it beside the duplex. */
