@@ -10,6 +10,7 @@
 //
 // Each count is the difference of two runs, a short and a long one: neither the start of Node nor the
 // compiler is in it. V8 has one thread and fixed seeds, so that a count repeats within 0.3 %.
+// The long run is long enough for many garbage collections.
 import { spawn, spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -31,8 +32,8 @@ const WORKLOADS = [
     amounts: [100_000, 300_000],
     quick: [20_000, 60_000],
   },
-  { name: 'echo, 1 connection', workload: '1', amounts: [10_000, 30_000], quick: [10_000, 16_000] },
-  { name: 'echo, 50 connections', workload: '50', amounts: [800, 2400], quick: [800, 1200] },
+  { name: 'echo, 1 connection', workload: '1', amounts: [10_000, 80_000], quick: [10_000, 40_000] },
+  { name: 'echo, 50 connections', workload: '50', amounts: [1000, 9000], quick: [1000, 6000] },
 ];
 
 const { values } = parseArgs({
