@@ -215,7 +215,7 @@ test.serial(
     const report = JSON.parse(result.stdout);
     t.true(report.seconds >= THRESHOLD && report.seconds < 60);
     t.regex(report.culprit, /^culprit \(.*:\d+:\d+\)$/);
-    t.regex(report.stack, /^ {4}at spin \(.*\n {4}at culprit \(/);
+    t.regex(report.stack, /^ {4}at (?:.*\n {4}at )?spin \(.*\n {4}at culprit \(/);
     t.is(report.reason, null);
     t.is(report.systemCall, null);
     t.true(report.isExact);
