@@ -47,6 +47,9 @@ const match = (source: string): Step => ({
   run: (stream) => stream.readUntilRegex(new RegExp(source), { maxBytes: 2 ** 24 }),
 });
 
+/** More than a test sends. */
+const unfillable = Buffer.alloc(2 ** 24);
+
 /** Reads that are given up before anything can satisfy them. */
 const givenUp: Step = {
   name: 'given up',
@@ -54,8 +57,7 @@ const givenUp: Step = {
   run: async (stream) => {
     const controller = new AbortController();
     const { signal } = controller;
-    const memory = Buffer.alloc(500_000);
-    const reading = stream.readInto(memory, { signal });
+    const reading = stream.readInto(unfillable, { signal });
     await turns(stream, 1);
     controller.abort();
     await failureOf(reading);
