@@ -154,7 +154,7 @@ test('bytes beyond the limit of a buffer, which a cancelled read has given back,
     { maxBufferSize: 1_000 },
   ));
 
-test('an object whose close() throws, and uses the stream, is no obstacle', (t) =>
+test('detach() succeeds if the close() of the file throws or uses the stream', (t) =>
   onLoop(async (loop) => {
     const [near, far] = pair(t);
     far.send('unread');

@@ -88,7 +88,7 @@ test('a scrape of a closed loop has its last values', async (t) => {
   t.is(valueOf(await register.metrics(), 'ioloop_turns_total{loop="main"}'), 2);
 });
 
-test('exporters refuse what is no registry and no meter', (t) =>
+test('exporters refuse values that are neither a registry nor a meter', (t) =>
   withLoop((loop) => {
     const code = 'ERR_INVALID_ARG_TYPE';
     for (const options of [{ register: 5 }, { register: null }, { prefix: 5 }]) {

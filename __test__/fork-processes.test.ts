@@ -175,7 +175,7 @@ for (const [name, source] of Object.entries(UNTIL_ORPHANED)) {
   });
 }
 
-test.serial('a process that a task starts is no task, and a second call is refused', async (t) => {
+test.serial('a child process of a task is not a task, and a second call is refused', async (t) => {
   const { code, stdout, stderr } = await runChild(`
     import { spawnSync } from 'node:child_process';
     import { forkProcesses, taskId } from 'ioloop';

@@ -142,7 +142,7 @@ test.serial('the loop that accepts is not the current one', async (t) => {
   await group.close();
 });
 
-test.serial('connections wait in the backlog while there is no worker', async (t) => {
+test.serial('connections wait in the backlog until a worker is ready', async (t) => {
   const group = serve(t, 'round-robin', {}, 1);
   await group.ready;
   for (let round = 0; round < 3; round += 1) {
