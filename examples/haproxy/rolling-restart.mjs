@@ -162,9 +162,16 @@ async function restart(name) {
   console.log(`restarted ${name}: out of service in ${down} ms, in service again in ${up} ms`);
 }
 
+async function restartAll() {
+  for (const name of Object.keys(ports)) {
+    const before = load.processes.size;
+    await restart(name);
+    await answeredBy(before + 1);
+  }
+}
+
 /** HAProxy finds out by failing connections and checks, and sends requests to the other server. */
 async function crash(name) {
-  await answeredBy(2);
   const { requests } = load;
   await ending(servers[name], 'SIGKILL');
   await until(name, 'DOWN');
@@ -186,8 +193,10 @@ async function main(isCrash) {
   start('haproxy', ['-db', '-f', file('haproxy.cfg')], { env, stdio });
   await Promise.all(Object.keys(ports).map(startServer));
   const clients = Array.from({ length: CLIENTS }, runClient);
+  // Each process answers before the next step: the count at the end is exact.
+  await answeredBy(2);
   if (isCrash) await crash('one');
-  else for (const name of Object.keys(ports)) await restart(name);
+  else await restartAll();
   load.isOver = true;
   await Promise.all(clients);
   const { requests, failures, processes } = load;
