@@ -127,6 +127,34 @@ for (const runtime of RUNTIMES) {
     },
   );
 
+  test.serial(
+    `${runtime}: a drain waits for connections of a server that was stopped`,
+    async (t) => {
+      const module = program(`
+      export default ({ listen, signal }) => {
+        const server = new ioloop.TCPServer(async (stream) => {
+          void server.stop();
+          signal.addEventListener('abort', () => stream.write('draining'));
+          await stream.write('open');
+          await stream.readBytes(1);
+          await stream.write('done');
+          await stream.end();
+        });
+        listen(server);
+      };`);
+      const listen = { port: 0, address: '127.0.0.1' };
+      const group = start(t, module, { runtime, workers: 1, listen });
+      await group.ready;
+      const client = connect(group.port, '127.0.0.1');
+      t.is(String((await once(client, 'data'))[0]), 'open');
+      const closed = group.close({ drain: 1000 });
+      t.is(String((await once(client, 'data'))[0]), 'draining');
+      client.write('!');
+      t.is(await answerOf(client), 'done');
+      await closed;
+    },
+  );
+
   test.serial(`${runtime}: a restart starts no worker when its group has closed`, async (t) => {
     const listen = { port: 0, address: '127.0.0.1' };
     const group = start(t, PROGRAM, { runtime, workers: 2, listen, drain: 1000 });

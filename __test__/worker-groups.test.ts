@@ -270,6 +270,20 @@ for (const runtime of RUNTIMES) {
     await group.close();
     t.deepEqual(await group.metrics(), []);
   });
+
+  test.serial(`${runtime}: metrics() leaves out a worker that is blocked`, async (t) => {
+    const group = serve(t, runtime, { workers: 1 });
+    await group.ready;
+    await once(
+      send(group.port, 'block').on('error', () => {}),
+      'data',
+    );
+    t.deepEqual(await group.metrics({ timeout: { milliseconds: 50 } }), []);
+    await t.throwsAsync(group.metrics({ timeout: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+    const exited = once(group, 'exit');
+    group.kill(0);
+    await exited;
+  });
 }
 
 test.serial('a process that is killed is replaced', async (t) => {

@@ -1,4 +1,4 @@
-/** The servers of this thread that accept connections: those that a drain has to stop. */
+/** The servers of this thread that a drain waits for: they accept connections, or have some. */
 import type { StopOptions } from './server-options.js';
 
 /** A `TCPServer`, without an import of it. */
@@ -8,15 +8,13 @@ export interface ListeningServer {
 }
 
 const servers = new Set<ListeningServer>();
-/** Those that {@link drainServers} has stopped. */
-const draining = new Set<ListeningServer>();
 
 /** `server` accepts connections from now on. */
 export function addListening(server: ListeningServer): void {
   servers.add(server);
 }
 
-/** `server` was stopped. */
+/** `server` was stopped, and its connections are closed. */
 export function removeListening(server: ListeningServer): void {
   servers.delete(server);
 }
@@ -34,7 +32,5 @@ export function countConnections(): number {
  * shorten the time.
  */
 export async function drainServers(timeout: number): Promise<void> {
-  for (const server of servers) draining.add(server);
-  const stopped = Array.from(draining, (server) => server.stop({ drain: true, timeout }));
-  await Promise.all(stopped);
+  await Promise.all(Array.from(servers, (server) => server.stop({ drain: true, timeout })));
 }

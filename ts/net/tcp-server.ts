@@ -62,6 +62,7 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   readonly #connections = new Connections((stream) => {
     this.#regulate();
     this.#internals.onConnectionClosed?.();
+    this.#leaveIfIdle();
     if (debug.enabled) debug('connection closed: %o', stream);
     if (connectionClose.hasSubscribers) {
       connectionClose.publish({ server: this, stream, error: stream.error });
@@ -389,10 +390,15 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
   #stopListening(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    removeListening(this);
+    this.#leaveIfIdle();
     if (debug.enabled) debug('stop listening: %o', this);
     this.#started?.();
     this.#listeners.close();
+  }
+
+  /** A drain has nothing to wait for. */
+  #leaveIfIdle(): void {
+    if (this.#stopped && this.connections === 0) removeListening(this);
   }
 
   #assertNotStopped(): void {

@@ -173,7 +173,16 @@ function listenAddresses(listen: ServeWorkersOptions['listen']): readonly Listen
   });
 }
 
-function checkSpan(name: string, value: number | Duration | undefined, otherwise: number): number {
+/**
+ * `value` in seconds, or `otherwise` if it is `undefined`.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`.
+ */
+export function checkSpan(
+  name: string,
+  value: number | Duration | undefined,
+  otherwise: number,
+): number {
   if (value === undefined) return otherwise;
   const seconds = secondsOf(value, name);
   if (seconds >= 0 && seconds <= LONGEST_SPAN) return seconds;

@@ -1,7 +1,7 @@
 /** `serveWorkers()`: one loop per core, in threads or processes. */
 import { EventEmitter } from 'node:events';
 import { checkInteger, checkOptions } from '../../support/checks.js';
-import { nextTick } from '../../support/host.js';
+import { clearTimeout, nextTick, setTimeout } from '../../support/host.js';
 import { workersState } from '../../support/errors.js';
 import { INSPECT, viewOf } from '../../support/inspect.js';
 import { Deferred } from '../../support/deferred.js';
@@ -9,7 +9,7 @@ import type { Duration } from '../../support/duration.js';
 import type { Address } from '../../sockets/address.js';
 import { warnOfCrash } from './crash-warning.js';
 import { GroupListeners } from './group-listeners.js';
-import { checkDrain, groupSettings, type GroupSettings } from './group-options.js';
+import { checkDrain, checkSpan, groupSettings, type GroupSettings } from './group-options.js';
 import type { ServeWorkersOptions } from './group-options.js';
 import { onSignals } from './group-signals.js';
 import { HandOver } from './hand-over.js';
@@ -201,12 +201,21 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
     return this.close();
   }
 
-  /** The figures of the workers that are ready. Those that end meanwhile are left out. */
-  async metrics(): Promise<WorkerMetrics[]> {
+  /**
+   * The figures of the workers that are ready. Left out are those that end meanwhile, and those that do
+   * not answer within `timeout` seconds (5 by default): their threads are blocked.
+   *
+   * Rejects with `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` and `ERR_OUT_OF_RANGE` for `timeout`.
+   */
+  async metrics(
+    options: { readonly timeout?: number | Duration | undefined } = {},
+  ): Promise<WorkerMetrics[]> {
+    checkOptions(options);
+    const seconds = checkSpan('timeout', options.timeout, METRICS_TIMEOUT);
     const runs = this.#supervisor.slots.flatMap(({ run }) =>
       run === null || run.state !== RunState.Ready ? [] : [run],
     );
-    const all = await Promise.all(runs.map((run) => this.#inspect(run)));
+    const all = await Promise.all(runs.map((run) => this.#inspect(run, seconds)));
     return all.filter((metrics) => metrics !== null);
   }
 
@@ -299,10 +308,13 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
     nextTick(() => (this as EventEmitter).emit(event, ...args));
   }
 
-  #inspect(run: WorkerRun): Promise<WorkerMetrics | null> {
+  #inspect(run: WorkerRun, seconds: number): Promise<WorkerMetrics | null> {
     const reply = new Deferred<WorkerMetrics | null>();
     const query = (this.#lastQuery += 1);
-    this.#queries.set(query, { run, reply });
+    const timer = setTimeout(() => {
+      this.#settle(query, null);
+    }, 1000 * seconds);
+    this.#queries.set(query, { run, reply, timer });
     run.send({ type: 'inspect', query });
     return reply.promise;
   }
@@ -314,8 +326,11 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
   }
 
   #settle(id: number, metrics: WorkerMetrics | null): void {
-    this.#queries.get(id)?.reply.resolve(metrics);
+    const query = this.#queries.get(id);
+    if (query === undefined) return;
     this.#queries.delete(id);
+    clearTimeout(query.timer);
+    query.reply.resolve(metrics);
   }
 }
 
@@ -323,7 +338,11 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
 interface Query {
   readonly run: WorkerRun;
   readonly reply: Deferred<WorkerMetrics | null>;
+  readonly timer: NodeJS.Timeout;
 }
+
+/** Seconds. */
+const METRICS_TIMEOUT = 5;
 
 const STATES = {
   [RunState.Starting]: 'starting',
