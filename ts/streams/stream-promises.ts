@@ -24,6 +24,8 @@ export class StreamPromises {
   /** Whether the program has used the promise of a write, or waited for room. */
   isAnyUsed = false;
   readonly #isQuiet: (error: unknown) => boolean;
+  /** Small writes of a tick share a promise, and so they do here. Weak, as the collector reports. */
+  readonly #ofWrites = new WeakMap<Promise<void>, WeakRef<Promise<void>>>();
 
   /** Rejections of writes with `isQuiet` are not unhandled. */
   constructor(isQuiet: (error: unknown) => boolean) {
@@ -47,6 +49,14 @@ export class StreamPromises {
   }
 
   ofWrite(call: string, promise: Promise<void>): Promise<void> {
+    const shared = this.#ofWrites.get(promise)?.deref();
+    if (shared !== undefined) return shared;
+    const watched = this.#watchWrite(call, promise);
+    this.#ofWrites.set(promise, new WeakRef(watched));
+    return watched;
+  }
+
+  #watchWrite(call: string, promise: Promise<void>): Promise<void> {
     const handed = handedHere(call);
     promise.then(undefined, (error: unknown) => {
       if (this.#isQuiet(error)) lose(handed, `it has failed: ${textOf(error)}`);
