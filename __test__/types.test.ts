@@ -4,11 +4,14 @@ import type { Socket as NodeSocket } from 'node:net';
 import test from 'ava';
 import { expectTypeOf } from 'expect-type';
 import {
+  defineWorker,
   Future,
   IOLoop,
   IOStream,
   PeriodicCallback,
+  serveWorkers,
   Socket,
+  taskId,
   TimeoutError,
   type DetachedToken,
   type Driver,
@@ -17,7 +20,10 @@ import {
   type IOLoopClass,
   type RemoteHandle,
   type RemoteLoop,
+  type TCPServer,
   type Timeout,
+  type WorkerGroup,
+  type WorkerMetrics,
 } from 'ioloop';
 
 // The functions below are compiled and not called: types need no loop.
@@ -186,6 +192,25 @@ function detached(socket: Socket, stream: IOStream): void {
   IOStream.attach({ detached: 1 });
 }
 
+function workers(): void {
+  defineWorker<{ readonly name: string }>(({ data, loop, listen, signal, taskId: id }) => {
+    expectTypeOf(data).toEqualTypeOf<{ readonly name: string }>();
+    expectTypeOf(loop).toEqualTypeOf<IOLoop>();
+    expectTypeOf(listen).parameters.toEqualTypeOf<[server: TCPServer]>();
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    expectTypeOf(id).toEqualTypeOf<number>();
+  });
+  defineWorker(({ data }) => expectTypeOf(data).toBeUnknown());
+  expectTypeOf(taskId()).toEqualTypeOf<number | null>();
+  expectTypeOf(serveWorkers).returns.toEqualTypeOf<WorkerGroup>();
+  expectTypeOf<WorkerGroup>().toExtend<AsyncDisposable>();
+  expectTypeOf<WorkerGroup['metrics']>().returns.toEqualTypeOf<Promise<WorkerMetrics[]>>();
+  // @ts-expect-error no function
+  defineWorker({});
+  // @ts-expect-error a way that does not exist
+  serveWorkers('/main.mjs', { balance: 'random' });
+}
+
 function periodic(): void {
   expectTypeOf(new PeriodicCallback(() => 1, 10).isRunning()).toEqualTypeOf<boolean>();
   expectTypeOf(
@@ -205,6 +230,7 @@ test('the types of the public names are what the documentation says', (t) => {
     statics,
     remotes,
     detached,
+    workers,
     periodic,
   ];
   for (const facts of compiled) t.is(typeof facts, 'function');
