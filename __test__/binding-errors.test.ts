@@ -66,7 +66,7 @@ test('--omit=optional: the lock file lists the platform package, and it is not t
 test('a lock file of another system, which does not list the platform package', (t) => {
   for (const lock of ['package-lock.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock']) {
     const project = new Project(t);
-    project.write(lock, 'node_modules/ioloop-elsewhere');
+    project.write(lock, `"ioloop": { "optionalDependencies": { "${PLATFORM_PACKAGE}": "0.1.0" } }`);
     const { message } = failure(t, project);
     t.true(message.includes(`${lock} was written on another system`), message);
     t.true(message.includes(`Remove node_modules and ${lock}`), message);
@@ -130,12 +130,29 @@ test('a glibc that is too old', (t) => {
   t.regex(message, /needs glibc 9\.99 or later/);
 });
 
-test('a file that is damaged', (t) => {
+test('a file that is no binary, or cut off, is not loaded', (t) => {
+  const half = binary.subarray(0, binary.length / 2);
+  for (const [contents, flaw] of [
+    [Buffer.from('version https://git-lfs.github.com/spec/v1'), 'is not a binary'],
+    // The linkers of macOS and Windows find it themselves.
+    ...(process.platform === 'linux'
+      ? [[half, `is incomplete: ${half.length} of ${binary.length} bytes are there`] as const]
+      : []),
+  ] as const) {
+    const project = new Project(t);
+    project.addBinary(contents);
+    const { message } = failure(t, project);
+    t.true(message.includes(`${PLATFORM_PACKAGE} ${flaw}. Remove node_modules`), message);
+  }
+});
+
+test('NAPI_RS_NATIVE_LIBRARY_PATH of a file that is not there', (t) => {
   const project = new Project(t);
-  project.addBinary(Buffer.from('not a binary'));
-  const { message, cause = '' } = failure(t, project);
-  t.true(message.includes(`${PLATFORM_PACKAGE} cannot be loaded`), message);
-  t.true(message.includes(cause.split('\n')[0] as string), message);
+  project.addBinary(binary);
+  const { message } = failure(t, project, {
+    env: { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere.node' },
+  });
+  t.true(message.includes('there is no file /nowhere.node. Correct or unset NAPI_RS_'), message);
 });
 
 test('a binary of another version', (t) => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { supportedSystems, targets } from '#internal';
+import { NODE_VERSIONS, supportedSystems, targets } from '#internal';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
@@ -47,4 +47,9 @@ test('the names are those that napi-rs gives to files and packages', (t) => {
       'darwin-arm64',
     ],
   );
+});
+
+test('the versions of Node that an error names are those of package.json', (t) => {
+  const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } };
+  t.is(NODE_VERSIONS, engines.node);
 });

@@ -9,6 +9,7 @@ export { decodeAddress, encodeAddress, type Family } from './sockets/address.js'
 export * as errors from './support/errors.js';
 export { table } from './support/error-table.js';
 export { supportedSystems } from './boundary/binding-error.js';
+export { NODE_VERSIONS } from './boundary/host.js';
 export { loaded, native, type NativeHandle } from './boundary/native.js';
 export { targets } from './boundary/targets.js';
 export { Completions } from './boundary/completions.js';

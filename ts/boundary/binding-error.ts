@@ -10,7 +10,16 @@ import { fileURLToPath } from 'node:url';
 import { noBinding, type IOLoopError } from '../support/errors.js';
 import { OWN_URL } from '../support/own-url.js';
 import { PACKAGE_VERSION } from '../support/package-version.js';
-import { describeHost, describeRuntime, environment, fits, type Host } from './host.js';
+import {
+  chosenPath,
+  describeHost,
+  describeRuntime,
+  environment,
+  fits,
+  isNodeTooOld,
+  NODE_VERSIONS,
+  type Host,
+} from './host.js';
 import { targets } from './targets.js';
 
 /** A candidate that was not loaded. */
@@ -21,7 +30,9 @@ export interface Attempt {
   readonly path: string | null;
   /** The version of the binary, if it is another one than that of this package. */
   readonly version: string | null;
-  /** The error of loading it; `null` if it was loaded and is of another version. */
+  /** Why it was not tried, as the end of a sentence; `null` if it was. */
+  readonly flaw: string | null;
+  /** The error of loading it; `null` if there was none. */
   readonly error: unknown;
 }
 
@@ -31,7 +42,9 @@ type Diagnosis = readonly [reason: string, remedy: string];
 /** The error of an import on `host`, where `failed` could not be loaded. */
 export function bindingError(host: Host, failed: readonly Attempt[]): IOLoopError {
   const [reason, remedy] = diagnose(host, failed);
-  const where = `${describeHost(host)}, ${describeRuntime()}`;
+  const names = Array.from(new Set(failed.map(({ name }) => name))).join(', ');
+  const sought = names === '' ? '' : `; looked for ${names}`;
+  const where = `${describeHost(host)}, ${describeRuntime()}${sought}`;
   const cause = failed.find(({ error }) => error !== null && !isMissing(error))?.error;
   return noBinding(where, reason, remedy, supportedSystems(), cause);
 }
@@ -51,6 +64,9 @@ export function supportedSystems(): string {
 }
 
 function diagnose(host: Host, failed: readonly Attempt[]): Diagnosis {
+  if (isNodeTooOld()) {
+    return ['This version of Node.js is not supported', `Use Node.js ${NODE_VERSIONS}`];
+  }
   if (failed.length === 0) {
     return [
       'There is no binary for this system',
@@ -65,21 +81,21 @@ function diagnose(host: Host, failed: readonly Attempt[]): Diagnosis {
 }
 
 /** The reason why a binary that is there could not be loaded. */
-function ofFailure({ name, version, error }: Attempt): Diagnosis | null {
+function ofFailure(attempt: Attempt): Diagnosis | null {
+  const { name, version, flaw, error } = attempt;
+  const isChosen = attempt.path !== null && attempt.path === chosenPath();
+  const reinstall = isChosen
+    ? 'Correct or unset NAPI_RS_NATIVE_LIBRARY_PATH'
+    : 'Remove node_modules, and install again';
   if (version !== null) {
-    return [
-      `${name} is version ${version}, and ioloop is ${PACKAGE_VERSION}`,
-      'Install both in the same version: remove node_modules, and install again',
-    ];
+    return [`${name} is version ${version}, and ioloop is ${PACKAGE_VERSION}`, reinstall];
   }
+  if (flaw !== null) return [`${name} ${flaw}`, reinstall];
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
   if (code === 'ERR_DLOPEN_DISABLED') return ofDisabled();
   const [, denied] = /Requires (\w+) access/.exec(message) ?? [];
   if (denied !== undefined) {
-    return [
-      `Deno was not permitted ${denied} access`,
-      'Run it with --allow-ffi --allow-read --allow-env --allow-net --allow-sys',
-    ];
+    return [`Deno was not permitted ${denied} access`, `Run it with --allow-${denied}`];
   }
   if (code === 'ERR_ACCESS_DENIED') {
     return [
@@ -94,10 +110,21 @@ function ofFailure({ name, version, error }: Attempt): Diagnosis | null {
       'Use a newer system or image, or one with musl, such as node:alpine',
     ];
   }
-  if (isMissing(error)) return null;
+  const [library] = FOREIGN_LIBRARY.exec(message) ?? [];
+  if (library !== undefined) {
+    const libc = library.startsWith('ld-') || library === 'libc.so.6' ? 'glibc' : 'musl';
+    return [`${name} is for ${libc}, which this system does not have`, reinstall];
+  }
+  if (isMissing(error)) {
+    return isChosen ? [`NAPI_RS_NATIVE_LIBRARY_PATH: there is no file ${name}`, reinstall] : null;
+  }
   const [line = ''] = message.split('\n');
-  return [`${name} cannot be loaded: ${line}`, 'Remove node_modules, and install again'];
+  return [`${name} cannot be loaded: ${line}`, reinstall];
 }
+
+/** The C library that a binary asks for, in the error of a system that has another one. */
+const FOREIGN_LIBRARY =
+  /libc\.musl-\w+\.so\.1|\blibc\.so(?=:)|ld-linux[\w-]*\.so\.\d|libc\.so\.6(?=:)/;
 
 /** Node was not permitted to load any addon. */
 function ofDisabled(): Diagnosis {
@@ -131,7 +158,7 @@ function ofMissing(host: Host): Diagnosis {
     ];
   }
   const lock = lockFileAbove(home);
-  if (lock !== null && !wanted.some((name) => lock.text.includes(name))) {
+  if (lock !== null && !wanted.some((name) => isListed(name, lock.text))) {
     return [
       `${missing}: ${lock.name} was written on another system, and does not list it`,
       `Remove node_modules and ${lock.name}, and install again`,
@@ -148,6 +175,12 @@ function ofMissing(host: Host): Diagnosis {
       'the lock file or node_modules is that of another system',
     'Install on this system with optional dependencies: npm install --include=optional',
   ];
+}
+
+/** Whether a lock file has a package; each names it as a dependency of `ioloop`, too. */
+function isListed(name: string, lock: string): boolean {
+  // `name@version` in those of pnpm, yarn and bun.
+  return lock.includes(`node_modules/${name}"`) || lock.includes(`${name}@`);
 }
 
 function isMissing(error: unknown): boolean {

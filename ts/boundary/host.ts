@@ -22,6 +22,22 @@ export function fits({ platform, arch, libc }: Target, host: Host): boolean {
   );
 }
 
+/** The file of `NAPI_RS_NATIVE_LIBRARY_PATH`, which is loaded instead of the installed binary. */
+export function chosenPath(): string | undefined {
+  return environment('NAPI_RS_NATIVE_LIBRARY_PATH');
+}
+
+/** `engines` of package.json. */
+export const NODE_VERSIONS = '^20.19 || ^22.13 || >=24';
+
+/** Whether this is a Node.js older than all of {@link NODE_VERSIONS}. */
+export function isNodeTooOld(): boolean {
+  return Number.parseInt(process.versions.node, 10) < OLDEST_NODE;
+}
+
+/** The oldest major version that is supported. */
+const OLDEST_NODE = 20;
+
 /** An environment variable; `undefined` where the runtime forbids the question. */
 export function environment(name: string): string | undefined {
   try {

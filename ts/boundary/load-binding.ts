@@ -8,7 +8,8 @@
 import type * as binding from '../../native/binding.js';
 import { PACKAGE_VERSION } from '../support/package-version.js';
 import { bindingError, type Attempt } from './binding-error.js';
-import { environment, fits, thisHost } from './host.js';
+import { flawOf } from './executable.js';
+import { chosenPath, fits, isNodeTooOld, thisHost } from './host.js';
 import { loadFile, resolved, targets } from './targets.js';
 
 /** The functions of the binary. Their types are generated from `crates/ioloop-napi`. */
@@ -27,24 +28,32 @@ export interface Loaded {
 export function loadBinding(): Loaded {
   const host = thisHost();
   const failed: Attempt[] = [];
+  if (isNodeTooOld()) throw bindingError(host, failed);
   for (const candidate of candidates()) {
+    const attempt = { ...candidate, version: null, flaw: null, error: null };
+    const path = resolved(candidate.path ?? candidate.name);
+    const flaw = path === null ? null : flawOf(path, host.arch);
+    if (flaw !== null) {
+      failed.push({ ...attempt, flaw });
+      continue;
+    }
     try {
       const loaded = candidate.load() as Binding;
       const { core } = loaded.versions();
       if (core !== PACKAGE_VERSION) {
-        failed.push({ ...candidate, version: core, error: null });
+        failed.push({ ...attempt, version: core });
         continue;
       }
       // A copy: V8 keeps the exports of an addon in a hash table.
       return { binding: { ...loaded }, from: candidate.path ?? candidate.name, failed };
     } catch (error) {
-      failed.push({ ...candidate, version: null, error });
+      failed.push({ ...attempt, error });
     }
   }
   throw bindingError(host, failed);
 
   function candidates(): Candidate[] {
-    const chosen = environment('NAPI_RS_NATIVE_LIBRARY_PATH');
+    const chosen = chosenPath();
     if (chosen !== undefined) {
       return [{ name: chosen, path: chosen, load: () => loadFile(chosen) }];
     }

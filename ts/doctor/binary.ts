@@ -8,10 +8,10 @@ import { finding, ok, type Finding } from './finding.js';
 /** The findings; throws the error of an import that fails. */
 export async function ofBinary(): Promise<Finding[]> {
   const { core, mio, napi } = versions;
-  const failed = loaded.failed.map(({ name, error, version }) => {
-    const reason =
-      version === null ? String((error as Error | null)?.message) : `is version ${version}`;
-    return finding('note', 'not loaded', name, reason.split('\n')[0] as string);
+  const failed = loaded.failed.map(({ name, error, flaw, version }) => {
+    const reason = version === null ? flaw : `is version ${version}`;
+    const [line = ''] = (reason ?? String((error as Error | null)?.message)).split('\n');
+    return finding('note', 'not loaded', name, line);
   });
   return [
     ok('binary', `${loaded.from} (core ${core}, mio ${mio}, napi ${napi})`),
