@@ -1,6 +1,7 @@
-// Requirements of the set-up: Node and Rust. Prints one sentence if one is missing.
+// Requirements of the set-up: Node, npm, Rust, and a folder to write to. Each that is missing is one
+// sentence.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Hint, root } from './process.mjs';
 
@@ -15,6 +16,24 @@ export function checkNode() {
   });
   if (fits) return;
   throw new Hint(`ioloop needs Node ${engines.node}, and this is ${process.versions.node}.`);
+}
+
+/** npm installs the dependencies and runs the builds. */
+export function checkNpm() {
+  const { status } = spawnSync('npm', ['--version'], { cwd: root });
+  if (status === 0) return;
+  throw new Hint(
+    'The dependencies are installed by npm, and there is none: install Node with npm.',
+  );
+}
+
+/** Everything that is built is written below the repository. */
+export function checkWritable() {
+  try {
+    accessSync(root, constants.W_OK);
+  } catch {
+    throw new Hint(`${root} cannot be written by this user: make a clone of your own.`);
+  }
 }
 
 /** Compares the installed Rust with `rust-version` of Cargo.toml. */

@@ -1,6 +1,8 @@
 // All the set-up of a fresh clone, and on a used one only what is out of date.
-import { run } from './process.mjs';
-import { checkCargo, checkNode } from './requirements.mjs';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run } from './process.mjs';
+import { checkCargo, checkNode, checkNpm, checkWritable } from './requirements.mjs';
 import { upToDate } from './stamp.mjs';
 
 /** Dependencies, the native binary and the compiled TypeScript. */
@@ -10,7 +12,13 @@ export function setUp() {
     name: 'dependencies',
     from: ['package-lock.json'],
     gives: ['node_modules'],
-    make: () => step('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund']),
+    make: () => {
+      // Before the minutes that the installation may take.
+      checkWritable();
+      checkNpm();
+      if (!existsSync(join(root, 'native', binaryName()))) checkCargo();
+      step('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund']);
+    },
   });
   const typings = ['native/binding.d.ts'];
   upToDate({
