@@ -1,13 +1,12 @@
 //! The event loop: reactor, timer wheel, alarm and inbox, driven by one function.
 
 use std::io;
-use std::os::fd::AsFd;
-#[cfg(not(selector = "poll"))]
+#[cfg(any(selector = "epoll", selector = "kqueue"))]
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::Result;
-use crate::reactor::{self, Alarm, Event, REBUILDS, Reactor, Selector, WaitSet};
+use crate::reactor::{self, Alarm, Event, REBUILDS, Reactor, Selector, Source, WaitSet};
 use crate::remote::{self, Counts, Inbox, LoopHandle};
 use crate::timer::{TimerId, Wheel};
 
@@ -74,7 +73,7 @@ impl<C> Default for Turn<C> {
     }
 }
 
-impl<S: AsFd, C> EventLoop<S, C> {
+impl<S: Source, C> EventLoop<S, C> {
     /// An event loop without sources and timers.
     ///
     /// # Errors
@@ -106,7 +105,8 @@ impl<S: AsFd, C> EventLoop<S, C> {
     ///
     /// `now` is the tick that decides which timers are due. The wait for readiness ends after
     /// `max_wait`, at [`next_wake`](Self::next_wake), or at a post; it is skipped if commands or
-    /// timers were collected. `None` sets no limit.
+    /// timers were collected. `None` sets no limit. Without a selector there is nothing to wait in:
+    /// it returns at once.
     ///
     /// # Ordering
     ///
@@ -291,7 +291,7 @@ impl<S: AsFd, C> EventLoop<S, C> {
     }
 }
 
-#[cfg(not(selector = "poll"))]
+#[cfg(any(selector = "epoll", selector = "kqueue"))]
 impl<S, C> AsRawFd for EventLoop<S, C> {
     /// The selector, which is readable while it holds events: a host loop watches it. Sources on
     /// the ready list do not make it readable; see [`Turn::more`].

@@ -11,13 +11,21 @@
 //! - **post**: hand a command to the loop from another thread ([`LoopHandle`]).
 //!
 //! Time is an argument everywhere: the core reads no clock.
+//!
+//! # Flavours
+//!
+//! `build.rs` chooses the selector of the target. Where there is none (WebAssembly, Windows), the
+//! reactor watches nothing and [`net`] is missing; wheel, lanes and inbox are the same.
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod errno;
 mod error;
 pub mod event_loop;
 pub mod lane;
+#[cfg(not(selector = "none"))]
 pub mod net;
+#[cfg_attr(selector = "none", path = "reactor/none.rs")]
 pub mod reactor;
 pub mod remote;
 pub mod timer;

@@ -4,7 +4,6 @@
 //! 0x004, `ERROR` 0x018 (`EPOLLERR | EPOLLHUP`). The others are this library's.
 
 use bitflags::bitflags;
-use rustix::event::PollFlags;
 
 bitflags! {
     /// The operations that the owner of a source waits for. Errors and hang-up are always reported,
@@ -58,22 +57,6 @@ impl Interest {
     pub const fn is_edge(self) -> bool {
         self.contains(Self::EDGE)
     }
-
-    /// The interest for `poll(2)`, which reports errors and hang-up in any case.
-    pub(super) fn to_poll(self) -> PollFlags {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, self.contains(Self::READABLE));
-        flags.set(PollFlags::OUT, self.contains(Self::WRITABLE));
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            flags.set(
-                PollFlags::PRI,
-                self.intersects(Self::READABLE | Self::PRIORITY),
-            );
-            flags.set(PollFlags::RDHUP, self.contains(Self::READABLE));
-        }
-        flags
-    }
 }
 
 impl Readiness {
@@ -88,18 +71,6 @@ impl Readiness {
             return reported;
         }
         reported.union(self.intersection(Self::READ_CLOSED.union(Self::PRIORITY)))
-    }
-
-    pub(super) fn from_poll(revents: PollFlags) -> Self {
-        let mut readiness = Self::empty();
-        readiness.set(Self::READABLE, revents.contains(PollFlags::IN));
-        readiness.set(Self::PRIORITY, revents.contains(PollFlags::PRI));
-        readiness.set(Self::WRITABLE, revents.contains(PollFlags::OUT));
-        readiness.set(Self::ERROR, revents.contains(PollFlags::ERR));
-        readiness.set(Self::HANG_UP, revents.contains(PollFlags::HUP));
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        readiness.set(Self::READ_CLOSED, revents.contains(PollFlags::RDHUP));
-        readiness
     }
 }
 

@@ -27,6 +27,7 @@ mod collect;
 mod entry;
 mod identity;
 mod interest;
+mod poll_flags;
 mod ready_list;
 mod rebuild;
 mod selector;
@@ -35,6 +36,8 @@ mod token;
 
 use std::collections::HashMap;
 use std::io;
+/// What can be registered: a file descriptor.
+pub use std::os::fd::AsFd as Source;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use slab::Slab;
