@@ -40,7 +40,7 @@ function failure(
   t.true(error.message.includes(supportedSystems()));
   t.true(error.message.includes(`Node.js ${process.versions.node}`));
   // npm's bug is not the reason, and no package is named that does not exist.
-  t.notRegex(error.message, /issues\/4828|npm has a bug|wasm32|wasi|win32|android/);
+  t.notRegex(error.message, /issues\/4828|npm has a bug|wasm32-wasi\b|win32|android/);
   return error;
 }
 
@@ -93,7 +93,15 @@ test('a system without a binary', (t) => {
   const project = new Project(t);
   const source = `Object.defineProperty(process, 'arch', { value: 's390x' }); ${IMPORT}`;
   const { message } = failure(t, project, { source });
-  t.regex(message, /s390x.*There is no binary for this system/s);
+  t.regex(message, /s390x.*There is no binary for this system, and ioloop-wasm32-wasip1 is not/s);
+  t.regex(message, /Install it: npm install --cpu=wasm32 ioloop-wasm32-wasip1@\d/);
+});
+
+test('NAPI_RS_FORCE_WASI=error without the WebAssembly flavour', (t) => {
+  const project = new Project(t);
+  project.addBinary(binary);
+  const { message } = failure(t, project, { env: { NAPI_RS_FORCE_WASI: 'error' } });
+  t.regex(message, /NAPI_RS_FORCE_WASI is error, and ioloop-wasm32-wasip1 is not installed/);
 });
 
 test('--no-addons', (t) => {

@@ -1,6 +1,6 @@
 /** Which driver and backend a loop has, and what selects them. */
 import test from 'ava';
-import { native } from '#internal';
+import { capabilities } from '#internal';
 import { IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { withLoop } from './helpers/loop.js';
@@ -35,8 +35,8 @@ const DRIVER = `
 `;
 
 /** The backend `poll` has no descriptor that libuv could watch. */
-const drivers = native.HAS_DESCRIPTOR ? ['libuv', 'thread'] : ['thread'];
-const known = native.HAS_DESCRIPTOR ? "'libuv' or 'thread'" : "'thread' on this system";
+const drivers = capabilities.selectorDescriptor ? ['libuv', 'thread'] : ['thread'];
+const known = capabilities.selectorDescriptor ? "'libuv' or 'thread'" : "'thread' on this system";
 
 for (const driver of drivers) {
   test(`IOLOOP_DRIVER=${driver} is obeyed`, async (t) => {

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import {
   Guard,
   HANDLERS,
+  capabilities,
   native,
   NativeLoop,
   readiness,
@@ -28,7 +29,7 @@ class Table {
   readonly sources: SourceTable;
 
   constructor(t: ExecutionContext, changed: Partial<Capacities> = {}) {
-    this.core = new NativeLoop(native.HAS_DESCRIPTOR ? 'libuv' : 'thread', 0, true, {
+    this.core = new NativeLoop(capabilities.selectorDescriptor ? 'libuv' : 'thread', 0, true, {
       ...USUAL,
       ...changed,
     });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { NODE_VERSIONS, supportedSystems, targets } from '#internal';
+import { NODE_VERSIONS, supportedSystems, targets, wasmTarget } from '#internal';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
@@ -10,7 +10,7 @@ const triples = targets.map(({ triple }) => triple).toSorted();
 
 test('the loader knows the targets that package.json builds', (t) => {
   const { napi } = JSON.parse(read('package.json')) as { napi: { targets: string[] } };
-  t.deepEqual(napi.targets.toSorted(), triples);
+  t.deepEqual(napi.targets.toSorted(), [...triples, wasmTarget.triple].toSorted());
 });
 
 test('a release builds each target', (t) => {
@@ -30,8 +30,9 @@ test('the README has the list of the error message', (t) => {
 
 test('the loader asks for the package of each target, by a literal that tools can trace', (t) => {
   const source = read('ts/boundary/targets.ts');
-  for (const { name } of targets) t.true(source.includes(`require('ioloop-${name}')`), name);
-  t.is(source.match(/require\('ioloop-/g)?.length, targets.length);
+  const all = [...targets, wasmTarget];
+  for (const { name } of all) t.true(source.includes(`require('ioloop-${name}')`), name);
+  t.is(source.match(/require\('ioloop-/g)?.length, all.length);
 });
 
 test('the names are those that napi-rs gives to files and packages', (t) => {

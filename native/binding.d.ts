@@ -44,8 +44,37 @@ export interface Attached {
   unread: Buffer
 }
 
-/** The system call that readiness comes from: `epoll`, `kqueue` or `poll`. */
+/**
+ * The system call that readiness comes from: `epoll`, `kqueue` or `poll`. Without descriptors, `wasm`
+ * or `host`.
+ */
 export declare function backend(): string
+
+/** The capabilities of this binary. */
+export declare function capabilities(): Capabilities
+
+/** The capabilities of a binary. */
+export interface Capabilities {
+  /** Descriptors can be watched and used: handlers, streams, sockets of the core. */
+  descriptors: boolean
+  /** Exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
+  priority: boolean
+  /** The selector is a descriptor, which the libuv driver can watch. */
+  selectorDescriptor: boolean
+  /**
+   * An edge-triggered source is reported with each change. If not, it is reported once, and again
+   * after `loopRearm`.
+   */
+  edges: boolean
+  /** The selector wakes at a deadline. If not, a timer of the host does, in whole milliseconds. */
+  alarm: boolean
+  /** Other threads can call a loop, and descriptors move between threads. */
+  threads: boolean
+  /** A thread can watch whether a loop is blocked. */
+  watchdog: boolean
+  /** The memory of the binary is not JavaScript's: arrays are copied (`memory.rs`). */
+  separateMemory: boolean
+}
 
 /**
  * Closes the descriptors of this environment when it ends, and what it has detached. For workers.
@@ -143,18 +172,6 @@ export declare const fdRead: (arg0: number, arg1: Uint8Array, arg2: number, arg3
 
 /** `fdWrite(fd, bytes, offset, length)`: `socketSend` for non-sockets, `write(2)`. */
 export declare const fdWrite: (arg0: number, arg1: Uint8Array, arg2: number, arg3: number) => number
-
-/** True if the selector is a descriptor, which the libuv driver can watch. */
-export declare const HAS_DESCRIPTOR: boolean
-
-/**
- * True if an edge-triggered source is reported with each change. If not, it is reported once, and
- * again after `loopRearm`.
- */
-export declare const HAS_EDGES: boolean
-
-/** True if exceptional conditions can be watched: TCP urgent data, changes in sysfs. */
-export declare const HAS_PRIORITY: boolean
 
 /** Words of an identity. */
 export declare const IDENTITY_WORDS: number
@@ -274,7 +291,7 @@ export declare function loopIsRegistered(handle: ExternalObject<NativeLoop>, ind
 
 /**
  * Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
- * is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
+ * is `libuv`, `thread` or `host`; `steady` means that the clock never steps. A turn fires at most `timers`
  * timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
  * At most `posts` calls of each other thread wait for a turn.
  */

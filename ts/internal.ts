@@ -9,9 +9,10 @@ export { decodeAddress, encodeAddress, type Family } from './sockets/address.js'
 export * as errors from './support/errors.js';
 export { table } from './support/error-table.js';
 export { supportedSystems } from './boundary/binding-error.js';
+export { backend, capabilities, type Backend, type Capabilities } from './boundary/capabilities.js';
 export { NODE_VERSIONS } from './boundary/host.js';
 export { loaded, native, type NativeHandle } from './boundary/native.js';
-export { targets } from './boundary/targets.js';
+export { targets, wasmTarget } from './boundary/targets.js';
 export { Completions } from './boundary/completions.js';
 export { SendBatch } from './boundary/send-batch.js';
 export { Submissions } from './boundary/submissions.js';

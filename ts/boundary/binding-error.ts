@@ -20,7 +20,7 @@ import {
   NODE_VERSIONS,
   type Host,
 } from './host.js';
-import { targets } from './targets.js';
+import { targets, wasmTarget } from './targets.js';
 
 /** A candidate that was not loaded. */
 export interface Attempt {
@@ -67,17 +67,11 @@ function diagnose(host: Host, failed: readonly Attempt[]): Diagnosis {
   if (isNodeTooOld()) {
     return ['This version of Node.js is not supported', `Use Node.js ${NODE_VERSIONS}`];
   }
-  if (failed.length === 0) {
-    return [
-      'There is no binary for this system',
-      'Use one of the systems below, or build from source',
-    ];
-  }
   for (const attempt of failed) {
     const found = ofFailure(attempt);
     if (found !== null) return found;
   }
-  return ofMissing(host);
+  return ofMissing(host, failed);
 }
 
 /** The reason why a binary that is there could not be loaded. */
@@ -137,8 +131,15 @@ function ofDisabled(): Diagnosis {
 }
 
 /** The reason why the package of this system is not installed. */
-function ofMissing(host: Host): Diagnosis {
-  const wanted = targets.filter((target) => fits(target, host)).map(({ name }) => `ioloop-${name}`);
+function ofMissing(host: Host, failed: readonly Attempt[]): Diagnosis {
+  const wanted = failed.map(({ name }) => name).filter((name) => name !== WASM_PACKAGE);
+  if (wanted.length === 0) {
+    const isForced = targets.some((target) => fits(target, host));
+    const reason = isForced
+      ? `NAPI_RS_FORCE_WASI is error, and ${WASM_PACKAGE} is not installed`
+      : `There is no binary for this system, and ${WASM_PACKAGE} is not installed`;
+    return [reason, `Install it: npm install --cpu=wasm32 ${WASM_PACKAGE}@${PACKAGE_VERSION}`];
+  }
   const missing = `${wanted.join(' or ')} is not installed`;
   const home = packageHome();
   if (home === null) {
@@ -182,6 +183,8 @@ function isListed(name: string, lock: string): boolean {
   // `name@version` in those of pnpm, yarn and bun.
   return lock.includes(`node_modules/${name}"`) || lock.includes(`${name}@`);
 }
+
+const WASM_PACKAGE = `ioloop-${wasmTarget.name}`;
 
 function isMissing(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'MODULE_NOT_FOUND';

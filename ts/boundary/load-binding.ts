@@ -1,19 +1,18 @@
 /**
  * Loads the binary of this system: the file beside the package in a tree that was built from source,
- * otherwise the platform package. `NAPI_RS_NATIVE_LIBRARY_PATH` names another file.
+ * otherwise the platform package. If there is none, the WebAssembly flavour.
+ * `NAPI_RS_NATIVE_LIBRARY_PATH` names another file; `NAPI_RS_FORCE_WASI` prefers WebAssembly.
  *
  * It is a `require()`, which is synchronous: CommonJS cannot `require` a package with a top-level
  * `await`.
  */
-import type * as binding from '../../native/binding.js';
 import { PACKAGE_VERSION } from '../support/package-version.js';
+import type { Binding } from './binding.js';
 import { bindingError, type Attempt } from './binding-error.js';
 import { flawOf } from './executable.js';
-import { chosenPath, fits, isNodeTooOld, thisHost } from './host.js';
-import { loadFile, resolved, targets } from './targets.js';
-
-/** The functions of the binary. Their types are generated from `crates/ioloop-napi`. */
-export type Binding = typeof binding;
+import { chosenPath, environment, fits, isNodeTooOld, thisHost } from './host.js';
+import { withCopiedArrays, type ModuleBinding } from './module-memory.js';
+import { loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
 
 /** A loaded binary. */
 export interface Loaded {
@@ -32,7 +31,8 @@ export function loadBinding(): Loaded {
   for (const candidate of candidates()) {
     const attempt = { ...candidate, version: null, flaw: null, error: null };
     const path = resolved(candidate.path ?? candidate.name);
-    const flaw = path === null ? null : flawOf(path, host.arch);
+    // What is not an addon is JavaScript: the entry of the WebAssembly flavour.
+    const flaw = path?.endsWith('.node') === true ? flawOf(path, host.arch) : null;
     if (flaw !== null) {
       failed.push({ ...attempt, flaw });
       continue;
@@ -44,8 +44,7 @@ export function loadBinding(): Loaded {
         failed.push({ ...attempt, version: core });
         continue;
       }
-      // A copy: V8 keeps the exports of an addon in a hash table.
-      return { binding: { ...loaded }, from: candidate.path ?? candidate.name, failed };
+      return { binding: adapted(loaded), from: candidate.path ?? candidate.name, failed };
     } catch (error) {
       failed.push({ ...attempt, error });
     }
@@ -57,15 +56,40 @@ export function loadBinding(): Loaded {
     if (chosen !== undefined) {
       return [{ name: chosen, path: chosen, load: () => loadFile(chosen) }];
     }
-    return targets
+    const native = targets
       .filter((target) => fits(target, host))
-      .flatMap(({ name, load }) => {
-        const built = resolved(`../native/ioloop.${name}.node`);
-        const installed = { name: `ioloop-${name}`, path: null, load };
-        if (built === null) return [installed];
-        return [{ name: built, path: built, load: () => loadFile(built) }, installed];
-      });
+      .flatMap((target) => placesOf(target, `ioloop.${target.name}.node`));
+    const wasm = placesOf(wasmTarget, `${wasmTarget.name}/index.cjs`);
+    switch (wasmPreference()) {
+      case 'only':
+        return wasm;
+      case 'first':
+        return [...wasm, ...native];
+      case 'last':
+        return [...native, ...wasm];
+    }
   }
+}
+
+/** The file in a tree that was built from source, and the package. */
+function placesOf({ name, load }: Pick<Target, 'name' | 'load'>, file: string): Candidate[] {
+  const built = resolved(`../native/${file}`);
+  const installed = { name: `ioloop-${name}`, path: null, load };
+  if (built === null) return [installed];
+  return [{ name: built, path: built, load: () => loadFile(built) }, installed];
+}
+
+/** Of `NAPI_RS_FORCE_WASI`, with the values that it has for the loaders of napi-rs. */
+function wasmPreference(): 'only' | 'first' | 'last' {
+  const forced = environment('NAPI_RS_FORCE_WASI');
+  if (forced === 'error') return 'only';
+  return forced === '1' || forced === 'true' ? 'first' : 'last';
+}
+
+function adapted(loaded: Binding): Binding {
+  if (loaded.capabilities().separateMemory) return withCopiedArrays(loaded as ModuleBinding);
+  // A copy: V8 keeps the exports of an addon in a hash table.
+  return { ...loaded };
 }
 
 interface Candidate {

@@ -8,6 +8,15 @@ import { receiveBlocks } from './receive-blocks.js';
 import { Submissions } from './submissions.js';
 import type { Capacities } from '../support/capacities.js';
 import { systemError } from '../support/errors.js';
+import { HostTimer } from '../support/host-timer.js';
+
+/**
+ * What wakes the JavaScript thread when the loop has something to collect. `libuv`: Node's event
+ * loop watches the loop's descriptor. `thread`: a thread waits for it and calls a threadsafe
+ * function. `host`: nothing, as there are no descriptors; the loop's turns begin by timers and
+ * immediates of the host.
+ */
+export type Driver = 'libuv' | 'thread' | 'host';
 
 const { TURN_MORE, TURN_ALARMED, TURN_POSTS } = native;
 
@@ -21,6 +30,8 @@ export class NativeLoop {
   /** {@link rebuilds} of a closed loop. */
   #rebuilds = 0;
   #isClosed = false;
+  /** Keeps the host's loop alive while this one runs, in the place of a driver. */
+  readonly #hold: HostTimer | null;
 
   /**
    * `now` is in seconds; the clock is steady if it never steps.
@@ -28,7 +39,7 @@ export class NativeLoop {
    * @throws `EMFILE` and the like.
    */
   constructor(
-    driver: 'libuv' | 'thread',
+    driver: Driver,
     now: number,
     isSteady: boolean,
     { timers, events, receiveBytes, posts, submissions }: Capacities,
@@ -36,6 +47,7 @@ export class NativeLoop {
     const opened = native.loopOpen(driver, now, isSteady, timers, events, receiveBytes, posts);
     if (typeof opened === 'number') throw systemError(opened, 'new IOLoop');
     this.handle = opened;
+    this.#hold = driver === 'host' ? new HostTimer(() => this.#hold?.set(Infinity)) : null;
     this.completions = new Completions(timers, events);
     this.submissions = new Submissions(submissions, () => {
       const { words, length } = this.submissions;
@@ -53,11 +65,13 @@ export class NativeLoop {
   start(wake: () => void): void {
     const result = native.loopStart(this.handle, wake);
     if (result < 0) throw systemError(result, 'start');
+    this.#hold?.set(Infinity);
   }
 
   /** Stops the driver. */
   stop(): void {
     native.loopStop(this.handle);
+    this.#hold?.clear();
   }
 
   /** How often the core has replaced its selector because of stale registrations. */

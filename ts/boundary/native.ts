@@ -1,6 +1,7 @@
 /** The binary, for all other files. Its functions are generated from `crates/ioloop-napi`. */
 import { isMainThread } from 'node:worker_threads';
-import { loadBinding, type Binding, type Loaded } from './load-binding.js';
+import type { Binding } from './binding.js';
+import { loadBinding, type Loaded } from './load-binding.js';
 
 /** The binary that was loaded, and from where. */
 export const loaded: Loaded = loadBinding();
@@ -14,4 +15,4 @@ export type NativeHandle = Exclude<ReturnType<Binding['loopOpen']>, number>;
 export type NativeWatch = ReturnType<Binding['watchdogStart']>;
 
 // A worker may be terminated at any moment, with sockets open. The main thread ends with the process.
-if (!isMainThread) native.closeAtEnd();
+if (!isMainThread && native.capabilities().descriptors) native.closeAtEnd();

@@ -44,6 +44,13 @@ export const targets: readonly Target[] = [
   target('darwin', 'arm64', null, 'aarch64-apple-darwin', () => require('ioloop-darwin-arm64')),
 ];
 
+/** The flavour for all other systems, in the package `ioloop-wasm32-wasip1`. */
+export const wasmTarget: Pick<Target, 'name' | 'triple' | 'load'> = {
+  name: 'wasm32-wasip1',
+  triple: 'wasm32-wasip1',
+  load: () => require('ioloop-wasm32-wasip1'),
+};
+
 /** Loads a file beside `dist`, or at an absolute path. */
 export function loadFile(path: string): unknown {
   return require(path);

@@ -1,5 +1,6 @@
 /** What this package is made of, for reports of bugs. */
 import { PACKAGE_VERSION } from '../support/package-version.js';
+import { backend } from './capabilities.js';
 import { loaded, native } from './native.js';
 
 /** The parts of the package that this process has loaded. */
@@ -12,7 +13,7 @@ export interface Versions {
   readonly mio: string;
   /** The crate napi, by which the binary talks to JavaScript. */
   readonly napi: string;
-  /** The system call that reports readiness: `epoll`, `kqueue` or `poll`. */
+  /** The system call that reports readiness: `epoll`, `kqueue` or `poll`; or `wasm`, `host`. */
   readonly backend: string;
   /** The package or the file that the binary came from. */
   readonly binary: string;
@@ -22,6 +23,6 @@ export interface Versions {
 export const versions: Versions = Object.freeze({
   ioloop: PACKAGE_VERSION,
   ...native.versions(),
-  backend: native.backend(),
+  backend,
   binary: loaded.from,
 });

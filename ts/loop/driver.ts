@@ -1,32 +1,36 @@
 /** The driver that wakes the loops of this process. */
-import { native } from '../boundary/native.js';
+import { capabilities } from '../boundary/capabilities.js';
+import type { Driver } from '../boundary/native-loop.js';
 import { invalidArgValue } from '../support/errors.js';
 
-/**
- * What wakes the JavaScript thread when the loop has something to collect. `libuv`: Node's event
- * loop watches the loop's descriptor. `thread`: a thread waits for it and calls a threadsafe
- * function.
- */
-export type Driver = 'libuv' | 'thread';
+export type { Driver };
 
 /**
  * The driver of `IOLOOP_DRIVER` if it is set; otherwise `libuv` where it can watch the loop, and
  * `thread` elsewhere. On Bun and Deno it cannot: Bun aborts the process in `uv_poll_init`, Deno calls
  * back once. Both are recognised by name, before libuv is called. On the backend `poll` the loop has
- * no descriptor that libuv could watch.
+ * no descriptor that libuv could watch. Without descriptors at all, `host` is the only driver.
  *
  * @throws `ERR_INVALID_ARG_VALUE` if `IOLOOP_DRIVER` is not a driver, or is `libuv` where that cannot
  * watch the loop.
  */
 export function chooseDriver(): Driver {
-  const isLibuvUsable = hasLibuv() && native.HAS_DESCRIPTOR;
+  const [preferred, ...others] = usableDrivers();
   const wanted = process.env['IOLOOP_DRIVER'];
-  if (wanted === undefined || wanted === '') return isLibuvUsable ? 'libuv' : 'thread';
-  if (wanted === 'thread' || (wanted === 'libuv' && isLibuvUsable)) return wanted;
-  const expected = isLibuvUsable
-    ? "'libuv' or 'thread'"
-    : `'thread' on this ${hasLibuv() ? 'system' : 'runtime'}`;
+  if (wanted === undefined || wanted === '') return preferred;
+  const found = [preferred, ...others].find((driver) => driver === wanted);
+  if (found !== undefined) return found;
+  const expected =
+    others.length > 0
+      ? "'libuv' or 'thread'"
+      : `'${preferred}' on this ${hasLibuv() ? 'system' : 'runtime'}`;
   throw invalidArgValue('IOLOOP_DRIVER', wanted, expected);
+}
+
+/** The drivers that this binary and this runtime have, the preferred one first. */
+function usableDrivers(): readonly [Driver, ...Driver[]] {
+  if (!capabilities.descriptors) return ['host'];
+  return hasLibuv() && capabilities.selectorDescriptor ? ['libuv', 'thread'] : ['thread'];
 }
 
 /** Whether this runtime has a usable libuv. Asks the runtime, not libuv. */

@@ -4,7 +4,7 @@ import { Handler, type HandlerLoop, type RegisteredHandler } from './handler.js'
 import type { Guard } from './guard.js';
 import { originIn } from './origins.js';
 import type { SourceTable } from './sources.js';
-import { native } from '../boundary/native.js';
+import { capabilities } from '../boundary/capabilities.js';
 import { ERROR_OR_HANG_UP, PRI, READ, WRITE } from '../boundary/readiness.js';
 import type { Submissions } from '../boundary/submissions.js';
 import { cannotWatch, readAheadOf, type FdLike } from '../sockets/fd.js';
@@ -145,7 +145,7 @@ export function checkEvents(events: number): number {
   if (!Number.isInteger(events) || (events & ~ALL) !== 0) {
     throw invalidArgValue('events', events, 'a union of IOLoop.READ, WRITE, PRI and ERROR');
   }
-  if ((events & PRI) !== 0 && !native.HAS_PRIORITY) {
+  if ((events & PRI) !== 0 && !capabilities.priority) {
     throw unsupported('IOLoop.PRI', 'Leave it out: only Linux reports exceptional conditions');
   }
   return events;

@@ -1,6 +1,6 @@
 /** `IOLoop`: checks arguments, documents promises, delegates. */
 import { threadId } from 'node:worker_threads';
-import { native } from '../boundary/native.js';
+import { backend, type Backend } from '../boundary/capabilities.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
 import { callbackError, loopBlocked } from '../support/channels.js';
@@ -235,9 +235,12 @@ export class IOLoop implements AsyncDisposable {
     this.makeCurrent();
   }
 
-  /** The system call that reports readiness. */
-  get backend(): 'epoll' | 'kqueue' | 'poll' {
-    return native.backend() as 'epoll' | 'kqueue' | 'poll';
+  /**
+   * The system call that reports readiness: `epoll`, `kqueue` or `poll`. Without file descriptors:
+   * `wasm`, or `host` for a binary of a system that has none of the three.
+   */
+  get backend(): Backend {
+    return backend;
   }
 
   /** The driver that wakes this loop; see `IOLOOP_DRIVER` in the README. */

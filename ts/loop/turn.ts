@@ -13,7 +13,7 @@
  *
  * A step that fails is reported, and the others run. The rest of its work runs in the next turn.
  */
-import type { NativeLoop } from '../boundary/native-loop.js';
+import type { Driver, NativeLoop } from '../boundary/native-loop.js';
 import { systemError } from '../support/errors.js';
 import { ReportGate } from '../support/report-gate.js';
 import { noticeStorages } from './async-context.js';
@@ -37,7 +37,7 @@ export interface TurnParts {
 
 /** The dependencies of turns on their loop. */
 export interface TurnOptions {
-  readonly driver: 'libuv' | 'thread';
+  readonly driver: Driver;
   readonly guard: Guard;
   /** Seconds. Never throws, and is finite. */
   readonly time: () => number;

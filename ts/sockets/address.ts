@@ -1,5 +1,6 @@
 /** Addresses of sockets, and the text in which they cross the boundary to the core. */
 import { networkInterfaces } from 'node:os';
+import { capabilities } from '../boundary/capabilities.js';
 import { native } from '../boundary/native.js';
 import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
 import { ipFamily, zoneIndex } from './ip-address.js';
@@ -27,7 +28,7 @@ export type Family = 4 | 6 | 1;
 
 /** Memory for an address that the core writes. The layout is documented at `ADDRESS_BYTES`. */
 export function addressBuffer(): Buffer {
-  return Buffer.alloc(ADDRESS_BYTES);
+  return Buffer.alloc(capabilities.descriptors ? ADDRESS_BYTES : 0);
 }
 
 /**

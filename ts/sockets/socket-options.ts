@@ -1,4 +1,5 @@
 /** The options of sockets: their names, their values, and how they cross the boundary. */
+import { capabilities } from '../boundary/capabilities.js';
 import { native } from '../boundary/native.js';
 import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
 
@@ -63,8 +64,10 @@ export function decodeOption<N extends SocketOption>(name: N, value: number): So
   return (BOOLEANS.has(name) ? value !== 0 : value) as SocketOptions[N];
 }
 
-/** In the order of their numbers. */
-const NAMES = native.socketOptionNames() as readonly SocketOption[];
+/** In the order of their numbers. None without descriptors. */
+const NAMES = (
+  capabilities.descriptors ? native.socketOptionNames() : []
+) as readonly SocketOption[];
 
 const BOOLEANS: ReadonlySet<SocketOption> = new Set<SocketOption>([
   'reuseAddress',

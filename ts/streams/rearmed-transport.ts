@@ -3,6 +3,7 @@
  * and WRITE once, and again after the transport has found the descriptor drained.
  */
 import type { Block } from '../boundary/receive-blocks.js';
+import { capabilities } from '../boundary/capabilities.js';
 import { native } from '../boundary/native.js';
 import { READ, WRITE } from '../boundary/readiness.js';
 import { FdTransport } from './fd-transport.js';
@@ -26,7 +27,7 @@ class RearmedTransport extends FdTransport {
 }
 
 /** The transport on a descriptor, for the selector of this system. */
-export const DescriptorTransport: typeof FdTransport = native.HAS_EDGES
+export const DescriptorTransport: typeof FdTransport = capabilities.edges
   ? FdTransport
   : RearmedTransport;
 

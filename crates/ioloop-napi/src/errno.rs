@@ -1,7 +1,6 @@
 //! Results as JavaScript gets them: 0 or more is the value, less is a negative `errno`.
 
-use ioloop::Result;
-use rustix::io::Errno;
+use ioloop::{Result, errno};
 
 /// Runs `operation` and converts its result.
 pub(crate) fn or_errno<T: Value>(operation: impl FnOnce() -> Result<T>) -> i32 {
@@ -42,4 +41,4 @@ impl Value for usize {
 }
 
 /// The loop is closed, or the number cannot be a descriptor.
-pub(crate) const CLOSED: i32 = -Errno::BADF.raw_os_error();
+pub(crate) const CLOSED: i32 = -errno::BADF;

@@ -1,4 +1,4 @@
-//! What this binary is: its selector, its capabilities and its versions.
+//! What this binary is: its selector and its versions.
 
 use ioloop::reactor;
 use napi_derive::napi;
@@ -25,22 +25,10 @@ pub fn versions() -> NativeVersions {
     }
 }
 
-/// The system call that readiness comes from: `epoll`, `kqueue` or `poll`.
+/// The system call that readiness comes from: `epoll`, `kqueue` or `poll`. Without descriptors, `wasm`
+/// or `host`.
 #[napi]
 #[must_use]
 pub fn backend() -> &'static str {
     reactor::backend()
 }
-
-/// True if exceptional conditions can be watched: TCP urgent data, changes in sysfs.
-#[napi]
-pub const HAS_PRIORITY: bool = reactor::HAS_PRIORITY;
-
-/// True if the selector is a descriptor, which the libuv driver can watch.
-#[napi]
-pub const HAS_DESCRIPTOR: bool = reactor::HAS_DESCRIPTOR;
-
-/// True if an edge-triggered source is reported with each change. If not, it is reported once, and
-/// again after `loopRearm`.
-#[napi]
-pub const HAS_EDGES: bool = reactor::HAS_EDGES;

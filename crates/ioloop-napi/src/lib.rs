@@ -15,8 +15,13 @@
 //! What JavaScript calls once per message, connection or turn is a `glue!` (`glue.rs`); all else is
 //! `#[napi]`. Both stand at the function itself.
 //!
-//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs`, and in `pulse.rs`, `probe.rs`,
-//! `facts.rs` and `v8.rs` of `watchdog/`.
+//! # Flavours
+//!
+//! The build script of the core chooses `cfg(selector = …)`. Where it is `none` (WebAssembly,
+//! Windows), what needs descriptors is not exported: `capabilities.rs` says so to JavaScript.
+//!
+//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs`, `remote/memory.rs`, `memory.rs`, and in
+//! `pulse.rs`, `probe.rs`, `facts.rs` and `v8.rs` of `watchdog/`.
 #![deny(unsafe_code)]
 // `#[napi]` owns the values that JavaScript passes.
 #![expect(
@@ -30,16 +35,30 @@
 
 mod glue;
 
-mod detached;
-mod driver;
+mod capabilities;
 mod errno;
 mod facts;
-mod fd;
-mod io;
 mod native_loop;
-mod owned;
 mod readiness;
-mod registration;
-mod remote;
 mod turn;
+
+// What differs where the core has no selector.
+
+#[cfg(not(selector = "none"))]
+mod detached;
+#[cfg_attr(selector = "none", path = "driver/host.rs")]
+mod driver;
+#[cfg_attr(selector = "none", path = "no_fd.rs")]
+mod fd;
+#[cfg(not(selector = "none"))]
+mod io;
+#[cfg(target_family = "wasm")]
+mod memory;
+#[cfg(not(selector = "none"))]
+mod owned;
+#[cfg(not(selector = "none"))]
+mod registration;
+#[cfg_attr(selector = "none", path = "no_remote.rs")]
+mod remote;
+#[cfg(not(selector = "none"))]
 mod watchdog;

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use ioloop::clock::Timeline;
 use ioloop::event_loop::Budgets;
-use ioloop::{EventLoop, Result, Turn, reactor};
+use ioloop::{Error, EventLoop, Result, Turn, reactor};
 use napi::bindgen_prelude::{Either, Env, External, Function};
 use napi_derive::napi;
-use rustix::io::Errno;
 
 use crate::driver::{Driver, Failure, Kind};
 use crate::errno::{CLOSED, Value, or_errno};
@@ -53,7 +52,7 @@ impl NativeLoop {
     /// If it is borrowed: by a function that lets JavaScript run, which none does.
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         let mut open = self.open.borrow_mut();
-        let open = open.as_mut().ok_or(Errno::BADF)?;
+        let open = open.as_mut().ok_or(Error::Closed)?;
         let result = operation(open);
         open.watch_changes();
         result
@@ -79,7 +78,7 @@ impl Open {
 }
 
 /// Makes a loop whose clock shows `now`, in seconds; a negative errno if it cannot be made. `driver`
-/// is `libuv` or `thread`; `steady` means that the clock never steps. A turn fires at most `timers`
+/// is `libuv`, `thread` or `host`; `steady` means that the clock never steps. A turn fires at most `timers`
 /// timers, takes at most `events` events, and receives at most `receiveBytes` bytes from a stream.
 /// At most `posts` calls of each other thread wait for a turn.
 #[napi(catch_unwind)]

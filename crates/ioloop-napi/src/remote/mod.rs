@@ -30,6 +30,7 @@
 //! A loop takes and gives records in groups, each after two words: the number of the lane, and the
 //! bytes of its records.
 
+mod memory;
 mod owner;
 mod registry;
 mod replies;

@@ -10,10 +10,11 @@ use napi_derive::napi;
 use rustix::io::Errno;
 
 use super::header;
+use super::memory::Memory;
 use super::registry::{Exposed, Link};
 use super::replies::Replies;
 use crate::errno::{CLOSED, or_errno};
-use crate::glue::{Memory, glue};
+use crate::glue::glue;
 
 /// The sending end of a lane. JavaScript holds it as an external value.
 pub struct Sender {

@@ -17,9 +17,8 @@
 //! | 1 | readiness |
 //! | 2 | bytes received, 0 at EOF, a negative errno, or [`NOT_RECEIVED`](super::receive::NOT_RECEIVED) |
 
-use ioloop::{Result, Turn};
+use ioloop::{Error, Result, Turn};
 use napi_derive::napi;
-use rustix::io::Errno;
 
 use super::receive::Receiver;
 use crate::native_loop::{Core, budgets};
@@ -82,13 +81,13 @@ pub(super) fn complete(
 ) -> Result<()> {
     let (header, rest) = completions
         .split_first_chunk_mut::<HEADER>()
-        .ok_or(Errno::INVAL)?;
+        .ok_or(Error::Invalid)?;
     let (due, rest) = rest
         .split_at_mut_checked(turn.due.len())
-        .ok_or(Errno::INVAL)?;
+        .ok_or(Error::Invalid)?;
     let ready = rest
         .get_mut(..SOURCE * turn.ready.len())
-        .ok_or(Errno::INVAL)?;
+        .ok_or(Error::Invalid)?;
     header[COMPLETED_DUE as usize] = turn.due.len() as i32;
     header[COMPLETED_READY as usize] = turn.ready.len() as i32;
     header[COMPLETED_ERRNO as usize] = errno;

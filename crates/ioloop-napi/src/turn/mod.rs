@@ -8,6 +8,7 @@
 //! | out | the receive block, `Uint8Array` | `receive.rs` |
 
 mod complete;
+#[cfg_attr(selector = "none", path = "no_receive.rs")]
 mod receive;
 mod submit;
 

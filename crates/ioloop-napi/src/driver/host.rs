@@ -1,0 +1,70 @@
+//! The driver of a loop that its host drives: JavaScript begins a turn when it has work, and by a
+//! timer at the next deadline (`ts/loop/sleep.ts`). Nothing is watched, so `wake` is never called.
+
+#![allow(
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "the signatures are those of drivers that watch"
+)]
+
+use std::io;
+
+use ioloop::reactor::WaitSet;
+use napi::bindgen_prelude::{Env, Function};
+
+/// The kind of driver that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Host,
+}
+
+/// A running driver.
+pub(crate) struct Driver;
+
+/// The reason why a driver could not start.
+pub(crate) enum Failure {
+    /// A system call failed with this errno, a positive number.
+    Errno(i32),
+    /// Any other error, to be thrown.
+    #[expect(dead_code, reason = "the other drivers call Node-API")]
+    Other(napi::Error),
+}
+
+impl Kind {
+    /// The kind of a name of JavaScript's.
+    pub(crate) fn parse(name: &str) -> napi::Result<Self> {
+        if name == "host" {
+            return Ok(Self::Host);
+        }
+        Err(napi::Error::from_reason(format!(
+            "no driver is called {name:?}"
+        )))
+    }
+}
+
+impl Driver {
+    /// Checks that the loop is open, and watches nothing.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if `selector` returns `None`.
+    pub(crate) fn start(
+        Kind::Host: Kind,
+        _env: Env,
+        _wake: &Function<'_, (), ()>,
+        selector: impl FnOnce() -> Option<WaitSet>,
+    ) -> Result<Self, Failure> {
+        let watched = selector().ok_or(Failure::Errno(ioloop::errno::BADF));
+        watched.map(|_| Self)
+    }
+
+    pub(crate) fn move_to(&mut self, _selector: WaitSet) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn rearm(&self) {}
+
+    pub(crate) fn outdate(&self) {}
+
+    pub(crate) fn park(&self) {}
+}
