@@ -55,6 +55,15 @@ test('with its platform package the package loads, without the source tree', (t)
   t.is(required.stdout, 'function\n', required.stderr);
 });
 
+test('the platform package may be beside the main program', (t) => {
+  const [elsewhere, project] = [new Project(t), new Project(t)];
+  project.addBinary(binary);
+  const entry = JSON.stringify(join(elsewhere.module('ioloop'), 'dist', 'index.js'));
+  project.write('main.mjs', IMPORT.replace("'ioloop'", entry));
+  const { stdout, stderr } = project.run(['main.mjs']);
+  t.is(stdout, '{"loaded":true}\n', stderr);
+});
+
 test('--omit=optional: the lock file lists the platform package, and it is not there', (t) => {
   const project = new Project(t);
   project.write('package-lock.json', `{"packages":{"node_modules/${PLATFORM_PACKAGE}":{}}}`);

@@ -12,7 +12,7 @@ export { supportedSystems } from './boundary/binding-error.js';
 export { backend, capabilities, type Backend, type Capabilities } from './boundary/capabilities.js';
 export { NODE_VERSIONS } from './boundary/host.js';
 export { loaded, native, type NativeHandle } from './boundary/native.js';
-export { targets, wasmTarget } from './boundary/targets.js';
+export { GLIBC_FLOOR, targets, wasmTarget } from './boundary/targets.js';
 export { Completions } from './boundary/completions.js';
 export { SendBatch } from './boundary/send-batch.js';
 export { Submissions } from './boundary/submissions.js';

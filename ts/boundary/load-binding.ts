@@ -1,7 +1,8 @@
 /**
  * Loads the binary of this system: the file beside the package in a tree that was built from source,
- * otherwise the platform package. If there is none, the WebAssembly flavour.
- * `NAPI_RS_NATIVE_LIBRARY_PATH` names another file; `NAPI_RS_FORCE_WASI` prefers WebAssembly.
+ * otherwise the platform package, beside this one or beside the main program. If there is none, the
+ * WebAssembly flavour. `NAPI_RS_NATIVE_LIBRARY_PATH` names another file; `NAPI_RS_FORCE_WASI` prefers
+ * WebAssembly.
  *
  * It is a `require()`, which is synchronous: CommonJS cannot `require` a package with a top-level
  * `await`.
@@ -10,9 +11,9 @@ import { PACKAGE_VERSION } from '../support/package-version.js';
 import type { Binding } from './binding.js';
 import { bindingError, type Attempt } from './binding-error.js';
 import { flawOf } from './executable.js';
-import { chosenPath, environment, fits, isNodeTooOld, thisHost } from './host.js';
+import { chosenPath, environment, fits, isNodeTooOld, thisHost, type Host } from './host.js';
 import { withCopiedArrays, type ModuleBinding } from './module-memory.js';
-import { loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
+import { besideMain, loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
 
 /** A loaded binary. */
 export interface Loaded {
@@ -28,7 +29,7 @@ export function loadBinding(): Loaded {
   const host = thisHost();
   const failed: Attempt[] = [];
   if (isNodeTooOld()) throw bindingError(host, failed);
-  for (const candidate of candidates()) {
+  for (const candidate of candidates(host)) {
     const attempt = { ...candidate, version: null, flaw: null, error: null };
     const path = resolved(candidate.path ?? candidate.name);
     // What is not an addon is JavaScript: the entry of the WebAssembly flavour.
@@ -50,33 +51,36 @@ export function loadBinding(): Loaded {
     }
   }
   throw bindingError(host, failed);
+}
 
-  function candidates(): Candidate[] {
-    const chosen = chosenPath();
-    if (chosen !== undefined) {
-      return [{ name: chosen, path: chosen, load: () => loadFile(chosen) }];
-    }
-    const native = targets
-      .filter((target) => fits(target, host))
-      .flatMap((target) => placesOf(target, `ioloop.${target.name}.node`));
-    const wasm = placesOf(wasmTarget, `${wasmTarget.name}/index.cjs`);
-    switch (wasmPreference()) {
-      case 'only':
-        return wasm;
-      case 'first':
-        return [...wasm, ...native];
-      case 'last':
-        return [...native, ...wasm];
-    }
+/** What can be loaded, best first. Each is looked for when those before it have failed. */
+function* candidates(host: Host): Generator<Candidate> {
+  const chosen = chosenPath();
+  if (chosen !== undefined) return yield fileCandidate(chosen);
+  const preference = wasmPreference();
+  if (preference !== 'last') yield* placesOf(wasmTarget, `${wasmTarget.name}/index.cjs`);
+  if (preference === 'only') return;
+  for (const target of targets) {
+    if (fits(target, host)) yield* placesOf(target, `ioloop.${target.name}.node`);
   }
+  if (preference === 'last') yield* placesOf(wasmTarget, `${wasmTarget.name}/index.cjs`);
 }
 
 /** The file in a tree that was built from source, and the package. */
-function placesOf({ name, load }: Pick<Target, 'name' | 'load'>, file: string): Candidate[] {
+function* placesOf(
+  { name, load }: Pick<Target, 'name' | 'load'>,
+  file: string,
+): Generator<Candidate> {
   const built = resolved(`../native/${file}`);
-  const installed = { name: `ioloop-${name}`, path: null, load };
-  if (built === null) return [installed];
-  return [{ name: built, path: built, load: () => loadFile(built) }, installed];
+  if (built !== null) yield fileCandidate(built);
+  const own = { name: `ioloop-${name}`, path: null, load };
+  yield own;
+  const beside = resolved(own.name) === null ? besideMain(own.name) : null;
+  if (beside !== null) yield fileCandidate(beside);
+}
+
+function fileCandidate(path: string): Candidate {
+  return { name: path, path, load: () => loadFile(path) };
 }
 
 /** Of `NAPI_RS_FORCE_WASI`, with the values that it has for the loaders of napi-rs. */

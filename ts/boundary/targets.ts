@@ -2,7 +2,8 @@
  * The systems that have a prebuilt binary. `package.json` (`napi.targets`), the workflow of releases
  * and the README have the same list: `__test__/targets.test.ts` compares them.
  */
-import { createRequire } from 'node:module';
+import nodeModule from 'node:module';
+import { isAbsolute } from 'node:path';
 import { OWN_URL } from '../support/own-url.js';
 
 /** The C library of a Linux system. */
@@ -21,7 +22,14 @@ export interface Target {
   readonly load: () => unknown;
 }
 
-const require = createRequire(OWN_URL);
+/**
+ * The oldest glibc that the binaries run on. `npm run check:glibc` compares what a binary needs, and
+ * the README and the platform packages state it.
+ */
+export const GLIBC_FLOOR = '2.17';
+
+// By the module object: webpack takes a call of the imported function for its own.
+const require = nodeModule.createRequire(OWN_URL);
 
 /** All targets, in the order of the README. */
 export const targets: readonly Target[] = [
@@ -60,6 +68,21 @@ export function loadFile(path: string): unknown {
 export function resolved(specifier: string): string | null {
   try {
     return require.resolve(specifier);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Where a package would be found from the main program. A bundle may say that this code is where it
+ * was when it was bundled (webpack does), and not where the bundle is.
+ */
+export function besideMain(name: string): string | null {
+  const [, main = ''] = process.argv;
+  // With `node --eval` there is none, or an argument.
+  if (!isAbsolute(main)) return null;
+  try {
+    return nodeModule.createRequire(main).resolve(name);
   } catch {
     return null;
   }
