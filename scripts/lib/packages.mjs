@@ -1,0 +1,162 @@
+// The npm packages, as they are published: one with the code, and one for each binary. Each is laid
+// out in a folder of its own and packed by npm from there.
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { Hint, root } from './process.mjs';
+import { rollTypings } from './typings.mjs';
+
+/**
+ * @typedef {import('../../dist/boundary/targets.js').Target} Target
+ * @typedef {Record<string, any>} Manifest a package.json
+ *
+ * @typedef {object} Packed
+ * @property {string} name
+ * @property {string} version
+ * @property {string} file the tarball
+ * @property {{ path: string, size: number }[]} files
+ * @property {number} size of the tarball, in bytes
+ * @property {number} unpackedSize
+ */
+
+/** What is in each package. */
+const LICENCES = ['LICENSE-APACHE', 'LICENSE-MIT'];
+
+/** The list of the tarballs in a folder, in the order to publish them in. */
+const INDEX = 'packages.json';
+
+/** Fields that are the same in all packages. */
+const SHARED = ['version', 'license', 'author', 'homepage', 'repository', 'bugs', 'engines'];
+
+/** What the user of a package has no use for. */
+const LEFT_OUT = new Set(['scripts', 'devDependencies', 'ava', 'prettier', 'napi', 'imports']);
+
+/**
+ * Packs the package and that of each binary.
+ *
+ * @param {object} options
+ * @param {readonly Target[]} options.targets
+ * @param {string} options.glibcFloor
+ * @param {Map<string, string>} options.binaries by the name of the target: the path of its file
+ * @param {string} options.folder for the tarballs; emptied before
+ * @returns {Promise<Packed[]>} the package itself is the last, which is the order to publish them in
+ */
+export async function pack({ targets, glibcFloor, binaries, folder }) {
+  rmSync(folder, { recursive: true, force: true });
+  const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const built = targets.filter(({ name }) => binaries.has(name));
+  const packed = built.map((target) => {
+    const stage = join(folder, 'stage', `ioloop-${target.name}`);
+    mkdirSync(stage, { recursive: true });
+    const manifest = platformManifest(own, target, glibcFloor);
+    cpSync(/** @type {string} */ (binaries.get(target.name)), join(stage, manifest.main));
+    writeFileSync(join(stage, 'README.md'), platformReadme(target, glibcFloor));
+    return packStage(stage, manifest, folder);
+  });
+  const stage = join(folder, 'stage', 'ioloop');
+  mkdirSync(stage, { recursive: true });
+  for (const file of ['README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(stage, file));
+  cpSync(join(root, 'dist'), join(stage, 'dist'), { recursive: true, filter: isPublished });
+  await rollTypings(join(stage, 'dist'));
+  packed.push(packStage(stage, mainManifest(own, built), folder));
+  const index = packed.map((one) => ({ ...one, file: basename(one.file) }));
+  writeFileSync(join(folder, INDEX), JSON.stringify(index, null, 2));
+  rmSync(join(folder, 'stage'), { recursive: true });
+  return packed;
+}
+
+/**
+ * Tarballs that were packed before.
+ * @param {string} folder @returns {Packed[]}
+ */
+export function packedIn(folder) {
+  const file = join(folder, INDEX);
+  if (!existsSync(file)) throw new Hint(`There are no packages in ${folder}: run npm run pack.`);
+  /** @type {Packed[]} */
+  const packed = JSON.parse(readFileSync(file, 'utf8'));
+  return packed.map((one) => ({ ...one, file: resolve(folder, one.file) }));
+}
+
+/**
+ * The binaries in a folder and its subfolders, by the names of their targets.
+ * @param {string} folder @param {readonly Target[]} targets
+ */
+export function binariesIn(folder, targets) {
+  /** @type {Map<string, string>} */
+  const found = new Map();
+  if (!existsSync(folder)) throw new Hint(`There is no folder ${folder}.`);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const target = targets.find(({ name }) => entry.name === `ioloop.${name}.node`);
+    if (target !== undefined) found.set(target.name, join(entry.parentPath, entry.name));
+  }
+  return found;
+}
+
+/**
+ * The package.json of the package itself: that of the repository, without what only the repository
+ * needs, and with the platform packages, each in exactly this version.
+ * @param {Manifest} own @param {readonly Target[]} built @returns {Manifest}
+ */
+function mainManifest(own, built) {
+  const kept = Object.entries(own).filter(([key]) => !LEFT_OUT.has(key));
+  const platforms = built.map(({ name }) => [`ioloop-${name}`, own.version]);
+  const files = ['dist', 'CHANGELOG.md', ...LICENCES];
+  return {
+    ...Object.fromEntries(kept),
+    files,
+    optionalDependencies: Object.fromEntries(platforms),
+  };
+}
+
+/**
+ * The package.json of a platform package. npm installs it only where `os`, `cpu` and `libc` fit.
+ * @param {Manifest} own @param {Target} target @param {string} glibcFloor @returns {Manifest}
+ */
+function platformManifest(own, { name, platform, arch, libc }, glibcFloor) {
+  const shared = SHARED.filter((key) => key in own).map((key) => [key, own[key]]);
+  return {
+    name: `ioloop-${name}`,
+    description: `The binary of ioloop for ${name}`,
+    ...Object.fromEntries(shared),
+    os: [platform],
+    cpu: [arch],
+    ...(libc === null ? {} : { libc: [libc] }),
+    ...(libc === 'glibc' ? { config: { glibc: `>=${glibcFloor}` } } : {}),
+    type: 'commonjs',
+    main: `ioloop.${name}.node`,
+    files: [`ioloop.${name}.node`, ...LICENCES],
+  };
+}
+
+/** @param {Target} target @param {string} glibcFloor */
+function platformReadme({ name, triple, libc }, glibcFloor) {
+  const floor = libc === 'glibc' ? ` It needs glibc ${glibcFloor} or later.` : '';
+  return `# ioloop-${name}
+
+The binary of [ioloop](https://www.npmjs.com/package/ioloop) for \`${triple}\`.${floor} It is an optional dependency of that package: install \`ioloop\`, not this.
+`;
+}
+
+/** @param {string} stage @param {Manifest} manifest @param {string} folder @returns {Packed} */
+function packStage(stage, manifest, folder) {
+  for (const file of LICENCES) cpSync(join(root, file), join(stage, file));
+  writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  const { status, stdout, stderr } = spawnSync('npm', args, { cwd: stage, encoding: 'utf8' });
+  if (status !== 0) throw new Hint(`npm pack of ${manifest.name} failed:\n${stderr}`);
+  const [{ name, version, filename, files, size, unpackedSize }] = JSON.parse(stdout);
+  return { name, version, file: join(folder, filename), files, size, unpackedSize };
+}
+
+/** Without the entry of the tests, and without the typings, which are made. @param {string} path */
+function isPublished(path) {
+  return !path.endsWith('.d.ts') && !basename(path).startsWith('internal.');
+}
