@@ -260,10 +260,11 @@ export declare const laneWake: (arg0: ExternalObject<Sender>) => number
 export declare const LARGEST_RECORD: number
 
 /**
- * `loopAwaitPosts(loop, micros)`: waits for posts of the lanes that the loop has, for so many
- * microseconds at most. 1 if there are some, which the next turn collects; else 0.
+ * Waits shortly for posts after each reply, and calls `found` when there are some: `loopTakePosts`
+ * has them, and no turn collects them. Needs libuv. 0 or a negative errno, `-EBADF` if the loop is
+ * closed, also by a hook of `async_hooks` within this call.
  */
-export declare const loopAwaitPosts: (arg0: ExternalObject<NativeLoop>, arg1: number) => number
+export declare function loopAwaitPosts(handle: ExternalObject<NativeLoop>, found: () => void): number
 
 /** Frees everything. Later calls do nothing and return `-EBADF`. */
 export declare function loopClose(handle: ExternalObject<NativeLoop>): void
@@ -359,8 +360,8 @@ export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissio
 export declare function loopTakeManyPosts(handle: ExternalObject<NativeLoop>): Buffer
 
 /**
- * `loopTakePosts(loop, room)`: copies the posts that turns have collected to `room`, in groups
- * (`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them.
+ * `loopTakePosts(loop, room)`: copies the posts that turns and waits have collected to `room`, in
+ * groups (`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them.
  */
 export declare const loopTakePosts: (arg0: ExternalObject<NativeLoop>, arg1: Uint8Array) => number
 
@@ -455,16 +456,16 @@ export declare const RECORD_RESULT: number
 export declare const RECORD_WORDS: number
 
 /**
- * `repliesAwait(replies, micros)`: waits for replies, for so many microseconds at most. 1 if there
- * are some, which `wake` is not called for; else 0.
+ * `repliesExpect(replies)`: a call was made: waits shortly for its reply before Node's loop sleeps,
+ * if that pays, and calls `wake` when it has come.
  */
-export declare const repliesAwait: (arg0: ExternalObject<Replies>, arg1: number) => number
+export declare const repliesExpect: (arg0: ExternalObject<Replies>) => number
 
 /**
  * Makes the replies of this thread. `wake` is called when there are some to take. Does not keep the
- * process alive.
+ * process alive. Uses libuv if `has_libuv`; with `waits` as well, `repliesExpect` waits.
  */
-export declare function repliesOpen(wake: () => void): ExternalObject<Replies>
+export declare function repliesOpen(wake: () => void, hasLibuv: boolean, waits: boolean): ExternalObject<Replies>
 
 /**
  * `repliesTake(replies, room)`: copies the replies since the last call to `room`, as records

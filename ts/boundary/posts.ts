@@ -21,6 +21,7 @@ export interface NativePostCounts {
 /** A loop that other threads may call: its own side. Every method is one crossing. */
 export class NativePosts {
   readonly #handle: NativeHandle;
+  readonly #room = new TakingRoom();
 
   constructor(handle: NativeHandle) {
     this.#handle = handle;
@@ -48,18 +49,21 @@ export class NativePosts {
     checked(native.loopUnexpose(this.#handle, name));
   }
 
-  /** The posts that turns have collected, in groups. Valid until the next list is taken. */
+  /** The posts that turns and waits have collected, in groups. Valid until the next list is taken. */
   take(): Records {
     const handle = this.#handle;
-    return takeFrom(
+    return this.#room.takeFrom(
       (room) => native.loopTakePosts(handle, room),
       () => native.loopTakeManyPosts(handle),
     );
   }
 
-  /** Waits for posts, for so many microseconds at most. True if the next turn has some. */
-  await(micros: number): boolean {
-    return native.loopAwaitPosts(this.#handle, micros) > 0;
+  /**
+   * From now on waits shortly for posts after each reply, and calls `found` when there are some:
+   * {@link take} has them, and no turn collects them. Needs libuv.
+   */
+  await(found: () => void): void {
+    checked(native.loopAwaitPosts(this.#handle, found));
   }
 
   /** Refuses posts from now on, and ends the calls. What was accepted and not taken, in groups. */
@@ -136,21 +140,25 @@ export class ReplyBatch {
 /** The replies to the calls of this thread. */
 export class NativeReplies {
   readonly handle: ReturnType<typeof native.repliesOpen>;
+  readonly #room = new TakingRoom();
 
-  /** `wake` is called when there are some. Does not keep the process alive. */
-  constructor(wake: () => void) {
-    this.handle = native.repliesOpen(wake);
+  /**
+   * `wake` is called when there are some. Does not keep the process alive. With libuv, `waits` is
+   * whether {@link expect} does anything.
+   */
+  constructor(wake: () => void, hasLibuv: boolean, waits: boolean) {
+    this.handle = native.repliesOpen(wake, hasLibuv, waits);
   }
 
-  /** Waits for replies, for so many microseconds at most. True if there are some to take. */
-  await(micros: number): boolean {
-    return native.repliesAwait(this.handle, micros) > 0;
+  /** A call was made: waits shortly for its reply, before Node's loop sleeps. */
+  expect(): void {
+    native.repliesExpect(this.handle);
   }
 
   /** The replies since the last call. Valid until the next list is taken. */
   take(): Records {
     const { handle } = this;
-    return takeFrom(
+    return this.#room.takeFrom(
       (room) => native.repliesTake(handle, room),
       () => native.repliesTakeMany(handle),
     );
@@ -162,19 +170,24 @@ const REPLY_BYTES = 64 * 1024;
 /** Bytes before the values of a reply: the number of the lane, the header. */
 const REPLY_HEADER = 4 + HEADER;
 
-/** Of this thread: a list is read before the next one is taken. Grows to {@link LARGEST_ROOM}. */
-let taken = newRoom(16 * 1024);
+/** Bytes of a {@link TakingRoom} at first; most are small. */
+const FIRST_ROOM = 4 * 1024;
 /** Bytes. A larger list comes in memory of its own. */
 const LARGEST_ROOM = 1024 * 1024;
 
-/** `take` returns a number of bytes, or a negative one if the room is too small. */
-function takeFrom(take: (room: Buffer) => number, takeMany: () => Buffer): Records {
-  for (;;) {
-    const length = take(taken.bytes);
-    if (length >= 0) return new Records(taken, length);
-    const size = 4 * taken.bytes.length;
-    if (size > LARGEST_ROOM) return recordsOf(takeMany());
-    taken = newRoom(size);
+/** Memory for the list that is taken. Grows to {@link LARGEST_ROOM}. */
+class TakingRoom {
+  #room = newRoom(FIRST_ROOM);
+
+  /** `take` returns a number of bytes, or a negative one if the room is too small. */
+  takeFrom(take: (room: Buffer) => number, takeMany: () => Buffer): Records {
+    for (;;) {
+      const length = take(this.#room.bytes);
+      if (length >= 0) return new Records(this.#room, length);
+      const size = 4 * this.#room.bytes.length;
+      if (size > LARGEST_ROOM) return recordsOf(takeMany());
+      this.#room = newRoom(size);
+    }
   }
 }
 

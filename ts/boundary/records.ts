@@ -53,6 +53,11 @@ export class Records {
     return true;
   }
 
+  /** Whether {@link next} has another record of the group. */
+  get isInGroup(): boolean {
+    return this.#next < this.#groupEnd;
+  }
+
   /** Moves to the next group of a list that has groups, before its first record. */
   nextGroup(): boolean {
     const at = this.#next;

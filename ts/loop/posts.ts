@@ -6,7 +6,7 @@
  * | --- | --- |
  * | in the inbox | the loop has not had a turn since; closing it runs posts, and rejects calls |
  * | held | the port has not come that carries an earlier argument of its thread, or one of its own |
- * | queued | a callback of the turn that has collected it |
+ * | released | the port has come, or is lost: it runs in the next turn, before those of the inbox |
  * | running | its promise is pending; closing the loop rejects it |
  * | replied | once, with what it has returned or thrown |
  */
@@ -24,11 +24,10 @@ import { carriedBy, readValues, type Carried } from '../boundary/value-reader.js
 import { notCloneable, notExposed } from '../support/errors.js';
 import { setTimeout } from '../support/host.js';
 import { callWith } from './arguments.js';
-import { CallbackQueue, type Callback } from './callback-queue.js';
+import type { Callback } from './callback-queue.js';
 import type { Guard, GuardedCall } from './guard.js';
 import type { DeferredWork, LoopIO } from './io.js';
 import { valuesOfFailure } from './remote-failure.js';
-import { ShortWait } from './short-wait.js';
 
 const { REPLY_NOT_EXPOSED, REPLY_RETURNED, REPLY_THROWN } = native;
 
@@ -60,12 +59,21 @@ interface HeldCall {
   readonly number: number;
 }
 
+/** A call whose carrier has come, or is lost. */
+interface ReleasedCall extends HeldCall {
+  readonly lane: number;
+}
+
 /** The dependencies of posts on their loop. */
 export interface PostsOptions {
   /** Stops the loop. */
   readonly stop: () => void;
-  /** A short wait has found posts: the next turn comes now, and collects them. */
-  readonly onAwaited: () => void;
+  /** Whether to wait shortly for posts, before Node's loop sleeps. */
+  readonly waits: boolean;
+  /** Such a wait has found posts: {@link Posts.run} has them, and no turn collects them. */
+  readonly onFound: () => void;
+  /** Held calls were released: {@link Posts.run} has them. */
+  readonly onReleased: () => void;
 }
 
 /** The calls of other threads to one loop. */
@@ -73,17 +81,19 @@ export class Posts implements DeferredWork {
   readonly #native: NativePosts;
   readonly #replies: ReplyBatch;
   readonly #io: LoopIO;
-  readonly #onAwaited: () => void;
-  /** After replies: a caller often has the next call at hand. */
-  readonly #wait = new ShortWait((micros) => this.#native.await(micros));
+  readonly #onReleased: () => void;
   readonly #guard: Guard;
-  /** The loop's; one of its own once it is closed, so that no callback of the loop runs. */
-  #queue: CallbackQueue;
+  /** Taken, and not run yet: only after a failure between two of them. */
+  #records: Records | null = null;
+  /** Replies are sent when {@link run} ends. */
+  #isRunning = false;
   /** Of a loop that is closed. */
   #counts: NativePostCounts | null = null;
   #taken = 0;
   /** Calls in order, by lane. */
   readonly #held = new Map<number, HeldCall[]>();
+  /** In order. */
+  #released: ReleasedCall[] = [];
   /** By index; `null` once it is not exposed any more. */
   readonly #functions: (Callback | null)[] = [];
   /** By index. A name that is exposed again has the same index. */
@@ -92,16 +102,15 @@ export class Posts implements DeferredWork {
   constructor(
     handle: NativeHandle,
     guard: Guard,
-    queue: CallbackQueue,
     io: LoopIO,
-    { stop, onAwaited }: PostsOptions,
+    { stop, waits, onFound, onReleased }: PostsOptions,
   ) {
     this.#native = new NativePosts(handle);
     this.#replies = new ReplyBatch(handle);
     this.#io = io;
-    this.#onAwaited = onAwaited;
+    this.#onReleased = onReleased;
     this.#guard = guard;
-    this.#queue = queue;
+    if (waits) this.#native.await(onFound);
     this.#functions[STOP] = stop;
     // Not a name that anything resolves to.
     this.#names[STOP] = '';
@@ -143,42 +152,54 @@ export class Posts implements DeferredWork {
     this.#functions[index] = null;
   }
 
-  /** Queues what a turn has collected, for the same turn. */
-  collect(): void {
-    const records = this.#native.take();
-    while (records.nextGroup()) {
-      while (records.next()) this.#guard.attempt(this.#enqueue, records);
+  /** Runs what the turn has collected, each by the guard. Sends the replies that are at hand then. */
+  run(): void {
+    this.#isRunning = true;
+    try {
+      if (this.#released.length > 0) this.#runReleased();
+      this.#runRecords((this.#records ??= this.#native.take()));
+      this.#records = null;
+    } finally {
+      this.#isRunning = false;
+      this.#replies.flush();
     }
   }
 
-  /** Runs the posts that were accepted and not collected. Their calls are rejected. */
+  /** Runs the posts that were accepted and have not run. Their calls are rejected. */
   close(): void {
     this.#replies.flush();
     const records = this.#native.close();
     this.#counts = this.#native.counts();
-    this.#queue = new CallbackQueue();
-    for (const [lane, held] of this.#held) {
-      for (const call of held) if (call.number === 0) this.#release(lane, call);
-    }
+    for (const [lane, held] of this.#held) this.#release(lane, held);
     this.#held.clear();
-    while (records.nextGroup()) {
-      while (records.next()) {
-        if (records.second === 0) this.#guard.attempt(this.#enqueue, records);
-      }
-    }
-    this.#queue.runBatch(this.#guard.run);
+    this.#runReleased();
+    if (this.#records !== null) this.#runRecords(this.#records);
+    this.#runRecords(records);
   }
 
   /** @internal */
   onTickEnd(): void {
     this.#replies.flush();
-    if (this.#counts === null && this.#wait.isDue && this.#wait.run()) this.#onAwaited();
   }
 
   /** @internal */
   onContinue(): void {}
 
-  readonly #enqueue = (record: Records): void => {
+  #runRecords(records: Records): void {
+    const isClosed = this.#counts !== null;
+    while (records.nextGroup() || records.isInGroup) {
+      while (records.next()) {
+        if (isClosed && records.second !== 0) continue;
+        try {
+          this.#runRecord(records);
+        } catch (error) {
+          this.#guard.report(null, error);
+        }
+      }
+    }
+  }
+
+  #runRecord(record: Records): void {
     const { first: index, second: number, lane } = record;
     const callback = this.#functions[index] ?? null;
     if (callback === null) {
@@ -188,21 +209,22 @@ export class Posts implements DeferredWork {
     }
     const carried = carriedBy(record);
     if (carried === null && this.#held.size === 0) {
-      this.#queueCall(callback, readValues(record), lane, number);
+      this.#start(callback, readValues(record), lane, number);
       return;
     }
     const args = carried === null ? readValues(record) : null;
     const call: HeldCall = { callback, args, carried, number };
     const held = this.#held.get(lane);
     if (held !== undefined) held.push(call);
-    else if (carried === null || carrierOf(carried.carrier) !== null) this.#release(lane, call);
-    else this.#hold(lane, carried, call);
-  };
+    else if (carried === null || carrierOf(carried.carrier) !== null) {
+      this.#runCarried(lane, call);
+    } else this.#hold(lane, carried, call);
+  }
 
-  #queueCall(callback: Callback, args: readonly unknown[], lane: number, number: number): void {
+  #start(callback: Callback, args: readonly unknown[], lane: number, number: number): void {
     this.#taken += 1;
-    if (number === 0) this.#queue.push(callback, args, null);
-    else this.#queue.push(this.#run, [{ callback, args, lane, number } satisfies Call], null);
+    if (number === 0) this.#guard.run(callback, args, null);
+    else this.#guard.enter(this.#guarded, { callback, args, lane, number }, undefined);
   }
 
   /** Calls of a lane wait for its carrier: they stay in order. */
@@ -212,8 +234,8 @@ export class Posts implements DeferredWork {
     const release = (): void => {
       if (this.#held.get(lane) !== held) return;
       this.#held.delete(lane);
-      for (const call of held) this.#release(lane, call);
-      this.#onAwaited();
+      this.#release(lane, held);
+      this.#onReleased();
     };
     onCarrier(carrier, release);
     setTimeout(() => {
@@ -222,20 +244,31 @@ export class Posts implements DeferredWork {
     }, HAND_OVER_MS).unref();
   }
 
-  /** The carrier may not have come, if the loop closes or it is lost. */
-  #release(lane: number, { callback, args, carried, number }: HeldCall): void {
-    try {
-      const values = args ?? takeCarried(carried as Carried);
-      this.#queueCall(callback, values, lane, number);
-    } catch (error) {
-      if (number === 0) this.#guard.report(callback, error);
-      else this.#fail(lane, number, error);
+  #release(lane: number, held: readonly HeldCall[]): void {
+    for (const call of held) this.#released.push({ ...call, lane });
+  }
+
+  #runReleased(): void {
+    const released = this.#released;
+    this.#released = [];
+    const isClosed = this.#counts !== null;
+    for (const call of released) {
+      if (!isClosed || call.number === 0) this.#runCarried(call.lane, call);
     }
   }
 
-  readonly #run = (call: Call): void => {
-    this.#guard.enter(this.#guarded, call, undefined);
-  };
+  /** The carrier may not have come, if the loop closes or it is lost. */
+  #runCarried(lane: number, { callback, args, carried, number }: HeldCall): void {
+    let values: readonly unknown[];
+    try {
+      values = args ?? takeCarried(carried as Carried);
+    } catch (error) {
+      if (number === 0) this.#guard.report(callback, error);
+      else this.#fail(lane, number, error);
+      return;
+    }
+    this.#start(callback, values, lane, number);
+  }
 
   readonly #guarded: GuardedCall<Call, undefined> = {
     subject: ({ callback }) => ({ kind: 'exposed function', func: callback }),
@@ -260,10 +293,10 @@ export class Posts implements DeferredWork {
     }
   }
 
-  /** The replies of a tick are sent when it ends. Those of a closed loop have been sent. */
+  /** Outside of {@link run}, the replies of a tick are sent when it ends. A closed loop has none. */
   #reply(lane: number, number: number, status: number, values: readonly unknown[]): void {
     if (this.#counts !== null) return;
-    if (this.#replies.isEmpty) this.#io.atTickEnd(this);
+    if (this.#replies.isEmpty && !this.#isRunning) this.#io.atTickEnd(this);
     this.#replies.add(lane, number, status, values);
   }
 }

@@ -82,10 +82,14 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    * Rejects with `ERR_IOLOOP_CLOSED` as soon as the loop is closed or its thread has ended, whether
    * the function has run or not; otherwise with what {@link addCallback} throws.
    */
-  async call<N extends keyof T & string>(name: N, ...args: Parameters<T[N]>): RemoteResult<T[N]> {
-    const index = this.#resolve(name);
-    const result = await repliesOfThread().call(this.#lane, index, name, args);
-    return result as Awaited<ReturnType<T[N]>>;
+  call<N extends keyof T & string>(name: N, ...args: Parameters<T[N]>): RemoteResult<T[N]> {
+    try {
+      const result = repliesOfThread().call(this.#lane, this.#resolve(name), name, args);
+      return result as RemoteResult<T[N]>;
+    } catch (error) {
+      // eslint-disable-next-line prefer-promise-reject-errors
+      return Promise.reject(error);
+    }
   }
 
   /**

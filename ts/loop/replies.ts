@@ -11,9 +11,10 @@ import type { Records } from '../boundary/records.js';
 import { readValues } from '../boundary/value-reader.js';
 import { Deferred } from '../support/deferred.js';
 import { closedLoop, notExposed } from '../support/errors.js';
-import { setImmediate, setTimeout } from '../support/host.js';
+import { setTimeout } from '../support/host.js';
+import { chooseDriver } from './driver.js';
 import { failureOf } from './remote-failure.js';
-import { ShortWait } from './short-wait.js';
+import { waitsFor } from './short-wait.js';
 
 const { REPLY_CLOSED, REPLY_NOT_EXPOSED, REPLY_RETURNED } = native;
 
@@ -38,16 +39,21 @@ class Replies {
     },
   );
   readonly #pending = new Map<number, Pending>();
-  readonly #native = new NativeReplies(() => {
-    this.#take();
-  });
+  readonly #native: NativeReplies;
   /** Referenced while calls wait. */
   readonly #keepAlive = setTimeout(() => this.#keepAlive.refresh(), LONGEST_DELAY).unref();
-  readonly #wait = new ShortWait((micros) => this.#native.await(micros));
-  /** The short wait comes when Node has had its share of the thread. */
-  #isWaiting = false;
+  /** The core expects replies, since the last ones were taken. */
+  #isExpecting = false;
   #lastCall = 0;
   #lastLane = 0;
+
+  constructor() {
+    const driver = chooseDriver();
+    const take = (): void => {
+      this.#take();
+    };
+    this.#native = new NativeReplies(take, driver === 'libuv', waitsFor(driver));
+  }
 
   /** @throws `ERR_IOLOOP_CLOSED` if no open loop has this id. */
   laneTo(loop: number, thread: number): Lane {
@@ -69,19 +75,15 @@ class Replies {
     const result = new Deferred<unknown>();
     if (this.#pending.size === 0) this.#keepAlive.ref();
     this.#pending.set(call, { name, lane, result });
-    if (!this.#isWaiting && this.#wait.isDue) {
-      setImmediate(this.#waitShortly);
-      this.#isWaiting = true;
+    if (!this.#isExpecting) {
+      this.#native.expect();
+      this.#isExpecting = true;
     }
     return result.promise;
   }
 
-  readonly #waitShortly = (): void => {
-    this.#isWaiting = false;
-    if (this.#pending.size > 0 && this.#wait.run()) this.#take();
-  };
-
   #take(): void {
+    this.#isExpecting = false;
     const records = this.#native.take();
     while (records.next()) {
       const { first, second: status } = records;

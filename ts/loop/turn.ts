@@ -4,8 +4,9 @@
  *
  * | Step | Runs |
  * | --- | --- |
- * | collect | nothing: one crossing, whose reports become lists of objects, and its posts callbacks |
+ * | collect | nothing: one crossing, whose reports become lists of objects |
  * | callbacks | those that were queued before the turn |
+ * | posts | the calls of other threads that were collected |
  * | timeouts | those that were collected |
  * | handlers | those whose reports were collected |
  * | continue | sources that have spent their budget of the last turn |
@@ -60,6 +61,8 @@ export class Turn {
   /** How late the first timer of the turn was, in microseconds; -1 if none was due. */
   lateness = NO_TIMER;
   #isWoken = false;
+  /** There are calls of other threads to run. */
+  #isPosted = false;
   /** The time at which the turn began; `null` if the clock is to be read. */
   #given: number | null = null;
 
@@ -74,6 +77,11 @@ export class Turn {
     this.#isWoken = true;
   }
 
+  /** There are calls of other threads, which a turn need not collect. */
+  post(): void {
+    this.#isPosted = true;
+  }
+
   /** Runs the steps. Never throws. `now` is the time in seconds, if it is known already. */
   run(now: number | null = null): void {
     this.#given = now;
@@ -81,6 +89,7 @@ export class Turn {
     this.lateness = NO_TIMER;
     this.#attempt(this.#collect);
     this.#attempt(this.#runCallbacks);
+    if (this.#isPosted) this.#attempt(this.#runPosts);
     this.#attempt(this.#fireTimeouts);
     this.#attempt(this.#dispatchHandlers);
     this.#attempt(this.#continueSources);
@@ -108,7 +117,7 @@ export class Turn {
     // From here on user code may run, and ids and indices change hands.
     sources.endStale();
     if (this.#collectFailures.length > 0) this.#reportCollectFailures();
-    if (this.#core.hasPosts) this.#parts.posts.collect();
+    if (this.#core.hasPosts) this.#isPosted = true;
   };
 
   readonly #keepFailure = (error: unknown): void => {
@@ -130,6 +139,12 @@ export class Turn {
 
   readonly #runCallbacks = (): void => {
     this.#parts.callbacks.runBatch(this.#options.guard.run);
+  };
+
+  /** After a failure the rest runs in the next turn. */
+  readonly #runPosts = (): void => {
+    this.#parts.posts.run();
+    this.#isPosted = false;
   };
 
   readonly #fireTimeouts = (): void => {

@@ -23,6 +23,7 @@ import type { RegisteredHandler } from './handler.js';
 import { Handlers } from './handlers.js';
 import { LoopIO } from './io.js';
 import { NO_POSTS, Posts, type PostCounts } from './posts.js';
+import { waitsFor } from './short-wait.js';
 import { Sleep } from './sleep.js';
 import { SourceTable } from './sources.js';
 import { TimeoutTable, type Timeout } from './timeouts.js';
@@ -113,11 +114,16 @@ export class Turns implements TurnParts {
 
   /** The calls of other threads. Made when the loop is first exposed to them. */
   get posts(): Posts {
-    const { guard, callbacks, io } = this;
-    this.#posts ??= new Posts(this.#core.handle, guard, callbacks, io, {
-      stop: this.#options.stop,
-      onAwaited: () => {
-        this.#turn.wake();
+    const { stop, driver } = this.#options;
+    this.#posts ??= new Posts(this.#core.handle, this.guard, this.io, {
+      stop,
+      waits: waitsFor(driver),
+      onFound: () => {
+        this.#turn.post();
+        if (this.#phase === Phase.Sleeping) this.#enterTurn();
+      },
+      onReleased: () => {
+        this.#turn.post();
         this.#wantTurn();
       },
     });

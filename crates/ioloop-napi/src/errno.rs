@@ -1,5 +1,7 @@
 //! Results as JavaScript gets them: 0 or more is the value, less is a negative `errno`.
 
+use std::io;
+
 use ioloop::{Result, errno};
 
 /// Runs `operation` and converts its result.
@@ -42,3 +44,23 @@ impl Value for usize {
 
 /// The loop is closed, or the number cannot be a descriptor.
 pub(crate) const CLOSED: i32 = -errno::BADF;
+
+/// The reason why something could not start, for functions that may throw.
+pub(crate) enum Failure {
+    /// A system call failed with this errno, a positive number.
+    Errno(i32),
+    /// Any other error, to be thrown.
+    Other(napi::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Errno(error.raw_os_error().unwrap_or(errno::IO))
+    }
+}
+
+impl From<napi::Error> for Failure {
+    fn from(error: napi::Error) -> Self {
+        Self::Other(error)
+    }
+}

@@ -20,8 +20,8 @@
 //! The build script of the core chooses `cfg(selector = …)`. Where it is `none` (WebAssembly,
 //! Windows), what needs descriptors is not exported: `capabilities.rs` says so to JavaScript.
 //!
-//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs`, `remote/memory.rs`, `memory.rs`, and in
-//! `pulse.rs`, `probe.rs`, `facts.rs` and `v8.rs` of `watchdog/`.
+//! `unsafe` stands in `glue.rs`, `fd.rs`, `driver/libuv.rs`, `uv/`, `remote/memory.rs`, `memory.rs`, and
+//! in `pulse.rs`, `probe.rs`, `facts.rs` and `v8.rs` of `watchdog/`.
 #![deny(unsafe_code)]
 // `#[napi]` owns the values that JavaScript passes.
 #![expect(
@@ -60,5 +60,7 @@ mod owned;
 mod registration;
 #[cfg_attr(selector = "none", path = "no_remote.rs")]
 mod remote;
+#[cfg(not(selector = "none"))]
+mod uv;
 #[cfg(not(selector = "none"))]
 mod watchdog;

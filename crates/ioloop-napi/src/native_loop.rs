@@ -9,8 +9,8 @@ use ioloop::{Error, EventLoop, Result, Turn, reactor};
 use napi::bindgen_prelude::{Either, Env, External, Function};
 use napi_derive::napi;
 
-use crate::driver::{Driver, Failure, Kind};
-use crate::errno::{CLOSED, Value, or_errno};
+use crate::driver::{Driver, Kind};
+use crate::errno::{CLOSED, Failure, Value, or_errno};
 use crate::fd::JsFd;
 use crate::remote::{Command, Owner};
 

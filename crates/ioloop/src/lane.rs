@@ -73,6 +73,10 @@ pub struct Lane {
     /// Most bytes that are moved out of the memory and not drained; a record comes after fewer.
     spill_bytes: usize,
     rest: Mutex<Rest>,
+    /// `taken` of the rest, for [`has_news`](Self::has_news).
+    seen: AtomicU32,
+    /// 1 while records are moved out of the memory and not drained.
+    has_spilled: AtomicU32,
 }
 
 /// Why a record was not accepted.
@@ -110,6 +114,8 @@ impl Lane {
             memory,
             spill_bytes,
             rest: Mutex::default(),
+            seen: AtomicU32::new(0),
+            has_spilled: AtomicU32::new(0),
         }
     }
 
@@ -144,6 +150,7 @@ impl Lane {
         rest.spilled.resize(padding, 0);
         rest.spilled_records += 1;
         rest.accepted += 1;
+        self.has_spilled.store(1, Ordering::Release);
         Ok(())
     }
 
@@ -172,7 +179,15 @@ impl Lane {
         rest.spilled.is_empty() && state == rest.taken
     }
 
-    /// The next posts do not wake the loop, which looks at [`is_empty`](Self::is_empty) until it
+    /// Whether there is probably something to drain, by loads alone: takes no lock, and no cache line
+    /// from the sender. For the loop while it looks for posts; [`is_empty`](Self::is_empty) is exact.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        let state = self.memory[STATE].load(Ordering::Acquire) & !CLOSED;
+        state != self.seen.load(Ordering::Relaxed) || self.has_spilled.load(Ordering::Acquire) == 1
+    }
+
+    /// The next posts do not wake the loop, which looks at [`has_news`](Self::has_news) until it
     /// [arms](Self::arm) the lane. Whether it was armed: if not, a wake-up is outstanding. Only for
     /// the loop.
     #[must_use]
@@ -225,14 +240,18 @@ impl Lane {
         }
         let mut spilled = std::mem::take(&mut rest.spilled);
         rest.spilled_records += self.copy(rest, state, &mut spilled);
+        if !spilled.is_empty() {
+            self.has_spilled.store(1, Ordering::Release);
+        }
         rest.spilled = spilled;
-        rest.taken = 0;
+        self.set_taken(rest, 0);
         self.memory[STATE].store(0, Ordering::SeqCst);
         Ok(())
     }
 
     fn take(&self, rest: &mut Rest, records: &mut Vec<u8>) {
         records.append(&mut rest.spilled);
+        self.has_spilled.store(0, Ordering::Relaxed);
         if rest.spilled.capacity() > KEPT_BYTES {
             rest.spilled = Vec::new();
         }
@@ -255,9 +274,14 @@ impl Lane {
         for (bytes, word) in chunks.iter_mut().zip(words) {
             *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
         }
-        rest.taken = state;
+        self.set_taken(rest, state);
         rest.accepted += u64::from(count);
         count
+    }
+
+    fn set_taken(&self, rest: &mut Rest, taken: u32) {
+        rest.taken = taken;
+        self.seen.store(taken, Ordering::Relaxed);
     }
 
     /// By a write that changes nothing: a swap of the sender comes before it, and is seen, or after

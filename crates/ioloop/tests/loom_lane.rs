@@ -97,6 +97,7 @@ fn a_post_during_a_wait_is_found_or_wakes() {
         let is_found = !lane.is_empty();
         let has_woken = sender.join().unwrap();
         assert!(!was_armed || is_found || has_woken);
+        assert!(lane.has_news());
         assert_eq!(drain(&lane), [1]);
         assert_eq!(lane.memory()[ARMED].load(Ordering::SeqCst), 1);
     });
@@ -140,6 +141,7 @@ fn records_stay_in_order_when_some_are_appended() {
         };
         let mut seen = drain(&lane);
         sender.join().unwrap();
+        assert_eq!(lane.has_news(), seen.len() < 3);
         seen.extend(drain(&lane));
         assert_eq!(seen, [1, 2, 3]);
     });

@@ -12,6 +12,8 @@ use std::io;
 use ioloop::reactor::WaitSet;
 use napi::bindgen_prelude::{Env, Function};
 
+use crate::errno::Failure;
+
 /// The kind of driver that there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -20,15 +22,6 @@ pub(crate) enum Kind {
 
 /// A running driver.
 pub(crate) struct Driver;
-
-/// The reason why a driver could not start.
-pub(crate) enum Failure {
-    /// A system call failed with this errno, a positive number.
-    Errno(i32),
-    /// Any other error, to be thrown.
-    #[expect(dead_code, reason = "the other drivers call Node-API")]
-    Other(napi::Error),
-}
 
 impl Kind {
     /// The kind of a name of JavaScript's.

@@ -16,11 +16,11 @@
 mod libuv;
 mod thread;
 
-use std::io;
-
 use ioloop::reactor::{HAS_DESCRIPTOR, WaitSet};
 use napi::bindgen_prelude::{Env, Function};
 use rustix::io::Errno;
+
+use crate::errno::Failure;
 
 /// The kinds of drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +33,6 @@ pub(crate) enum Kind {
 pub(crate) enum Driver {
     Libuv(libuv::Watch),
     Thread(thread::Watch),
-}
-
-/// The reason why a driver could not start.
-pub(crate) enum Failure {
-    /// A system call failed with this errno, a positive number.
-    Errno(i32),
-    /// Any other error, to be thrown.
-    Other(napi::Error),
 }
 
 impl Kind {
@@ -82,7 +74,7 @@ impl Driver {
     }
 
     /// Watches another selector. On an error, the old one is still watched.
-    pub(crate) fn move_to(&mut self, selector: WaitSet) -> io::Result<()> {
+    pub(crate) fn move_to(&mut self, selector: WaitSet) -> std::io::Result<()> {
         match self {
             Self::Libuv(watch) => watch.move_to(descriptor(&selector)?),
             Self::Thread(watch) => {
@@ -120,20 +112,6 @@ impl Driver {
 }
 
 /// The selector as a descriptor, which the libuv driver needs: [`Kind::parse`] refuses it otherwise.
-fn descriptor(selector: &WaitSet) -> io::Result<std::os::fd::RawFd> {
+fn descriptor(selector: &WaitSet) -> std::io::Result<std::os::fd::RawFd> {
     selector.descriptor().ok_or(Errno::BADF.into())
 }
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Errno(error.raw_os_error().unwrap_or(EIO))
-    }
-}
-
-impl From<napi::Error> for Failure {
-    fn from(error: napi::Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-const EIO: i32 = Errno::IO.raw_os_error();

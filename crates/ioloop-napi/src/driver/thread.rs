@@ -24,7 +24,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
-use super::Failure;
+use crate::errno::Failure;
 use crate::fd::JsFd;
 
 type Wake = ThreadsafeFunction<(), (), (), Status, false>;

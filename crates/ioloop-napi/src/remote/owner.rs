@@ -1,11 +1,13 @@
 //! The loop's side: it exposes names, takes the posts that its turns have collected, and replies.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ioloop::Result;
-use napi::bindgen_prelude::{Buffer, External};
+use ioloop::{Lane, Result};
+use napi::bindgen_prelude::{Buffer, Env, External, Function};
 use napi_derive::napi;
 use rustix::io::Errno;
 
@@ -13,8 +15,10 @@ use super::padded;
 use super::registry::{Link, Registration};
 use super::replies::REPLY_CLOSED;
 use super::wait::wait;
+use crate::errno::{CLOSED, Failure};
 use crate::glue::glue;
 use crate::native_loop::{NativeLoop, Open};
+use crate::uv::short_wait::{Awaited, ShortWait};
 
 /// What a loop has for its callers.
 pub(crate) struct Owner {
@@ -22,16 +26,24 @@ pub(crate) struct Owner {
     posts: u32,
     /// Made when the loop is first asked for its id.
     registration: Option<Registration>,
-    /// By number. A lane that was opened earlier has a smaller one: the calls of a thread that has
-    /// opened a second lane, after the first was garbage, stay in order.
-    lanes: BTreeMap<u32, Arc<Link>>,
+    lanes: Rc<RefCell<Lanes>>,
     last_lane: u32,
-    /// A wait has found posts, for which no wake-up comes.
-    is_awaited: bool,
+    /// After replies: a caller often has the next call at hand.
+    wait: Option<ShortWait>,
     /// Collected by turns, and not taken: groups.
     collected: Vec<u8>,
     /// Of lanes that have ended.
     ended: Counts,
+}
+
+/// The lanes of a loop.
+#[derive(Default)]
+struct Lanes {
+    /// By number. A lane that was opened earlier has a smaller one: the calls of a thread that has
+    /// opened a second lane, after the first was garbage, stay in order.
+    by_number: BTreeMap<u32, Arc<Link>>,
+    /// A wait has found posts, for which no wake-up comes.
+    is_awaited: bool,
 }
 
 /// Of posts.
@@ -96,25 +108,40 @@ pub fn loop_posted(handle: &External<NativeLoop>) -> Vec<i64> {
     counted.unwrap_or_default().map(u64::cast_signed).to_vec()
 }
 
+/// Waits shortly for posts after each reply, and calls `found` when there are some: `loopTakePosts`
+/// has them, and no turn collects them. Needs libuv. 0 or a negative errno, `-EBADF` if the loop is
+/// closed, also by a hook of `async_hooks` within this call.
+#[napi(catch_unwind)]
+pub fn loop_await_posts(
+    handle: &External<NativeLoop>,
+    env: Env,
+    found: Function<'_, (), ()>,
+) -> napi::Result<i32> {
+    let Ok(lanes) = handle.with(|open| Ok(Rc::clone(&open.owner.lanes))) else {
+        return Ok(CLOSED);
+    };
+    match ShortWait::new(env, &found, lanes) {
+        Ok(wait) => Ok(handle.run(|open| {
+            open.owner.wait = Some(wait);
+            Ok(())
+        })),
+        Err(Failure::Errno(errno)) => Ok(-errno),
+        Err(Failure::Other(error)) => Err(error),
+    }
+}
+
 glue! {
-    "`loopTakePosts(loop, room)`: copies the posts that turns have collected to `room`, in groups"
-    "(`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them."
+    "`loopTakePosts(loop, room)`: copies the posts that turns and waits have collected to `room`, in"
+    "groups (`remote/mod.rs`). The number of bytes; `-ENOSPC` if `room` is too small for all of them."
     loopTakePosts(handle: &External<NativeLoop>, room: &mut [u8]) {
         handle.with(|open| {
+            open.owner.collect(false);
             let collected = &mut open.owner.collected;
             let length = collected.len();
             room.get_mut(..length).ok_or(Errno::NOSPC)?.copy_from_slice(collected);
             collected.clear();
             Ok(length)
         })
-    }
-}
-
-glue! {
-    "`loopAwaitPosts(loop, micros)`: waits for posts of the lanes that the loop has, for so many"
-    "microseconds at most. 1 if there are some, which the next turn collects; else 0."
-    loopAwaitPosts(handle: &External<NativeLoop>, micros: u32) {
-        handle.with(|open| Ok(open.owner.wait(Duration::from_micros(micros.into()))))
     }
 }
 
@@ -132,9 +159,9 @@ impl Owner {
         Self {
             posts,
             registration: None,
-            lanes: BTreeMap::new(),
+            lanes: Rc::default(),
             last_lane: 0,
-            is_awaited: false,
+            wait: None,
             collected: Vec::new(),
             ended: Counts::default(),
         }
@@ -143,7 +170,8 @@ impl Owner {
     /// Collects what was posted since the last turn, if the loop was woken for it. Whether there is
     /// something to take.
     pub(crate) fn collect(&mut self, is_woken: bool) -> bool {
-        if !is_woken && !std::mem::take(&mut self.is_awaited) {
+        let lanes = &mut *self.lanes.borrow_mut();
+        if !std::mem::take(&mut lanes.is_awaited) && !is_woken {
             return !self.collected.is_empty();
         }
         let Some(registration) = &self.registration else {
@@ -151,15 +179,12 @@ impl Owner {
         };
         for link in registration.exposed.take_opened() {
             self.last_lane += 1;
-            self.lanes.insert(self.last_lane, link);
+            lanes.by_number.insert(self.last_lane, link);
         }
         let Self {
-            lanes,
-            collected,
-            ended,
-            ..
+            collected, ended, ..
         } = self;
-        lanes.retain(|number, link| {
+        lanes.by_number.retain(|number, link| {
             // Asked before the drain: what it has posted by then is found.
             let has_ended = link.has_ended();
             group(collected, *number, |records| link.lane.drain(records));
@@ -171,36 +196,17 @@ impl Owner {
         !collected.is_empty()
     }
 
-    /// Waits for posts. Whether there are some.
-    fn wait(&mut self, budget: Duration) -> bool {
-        let lanes = || self.lanes.values();
-        let mut are_quiet = true;
-        for link in lanes() {
-            // If a wake-up is outstanding, a turn comes, and it arms all.
-            are_quiet &= link.lane.disarm();
-        }
-        let mut has_posts =
-            !are_quiet || wait(budget, || lanes().any(|link| !link.lane.is_empty()));
-        if !has_posts {
-            for link in lanes() {
-                link.lane.arm();
-            }
-            has_posts = lanes().any(|link| !link.lane.is_empty());
-        }
-        self.is_awaited = has_posts;
-        has_posts
-    }
-
     /// Refuses posts from now on, collects what was accepted, and ends the calls.
     fn close(&mut self) {
         let Some(registration) = self.registration.take() else {
             return;
         };
+        let mut lanes = std::mem::take(&mut *self.lanes.borrow_mut());
         for link in registration.exposed.close() {
             self.last_lane += 1;
-            self.lanes.insert(self.last_lane, link);
+            lanes.by_number.insert(self.last_lane, link);
         }
-        for (number, link) in std::mem::take(&mut self.lanes) {
+        for (number, link) in lanes.by_number {
             group(&mut self.collected, number, |records| {
                 link.lane.close(records);
             });
@@ -211,22 +217,56 @@ impl Owner {
 
     fn counts(&self) -> Counts {
         let mut counts = self.ended;
-        for link in self.lanes.values() {
+        for link in self.lanes.borrow().by_number.values() {
             counts.add(link);
         }
         counts
     }
 
-    fn reply(&self, mut replies: &[u8]) -> Result<()> {
+    fn reply(&self, replies: &[u8]) -> Result<()> {
+        self.send(replies)?;
+        if let Some(wait) = &self.wait {
+            wait.expect();
+        }
+        Ok(())
+    }
+
+    fn send(&self, mut replies: &[u8]) -> Result<()> {
+        let lanes = self.lanes.borrow();
         while let Some(([lane, first, second, length], rest)) = words(replies) {
             let length = length as usize;
             let bytes = rest.get(..length).ok_or(Errno::INVAL)?;
-            if let Some(link) = self.lanes.get(&lane) {
+            if let Some(link) = lanes.by_number.get(&lane) {
                 link.caller.send(first, second, bytes);
             }
             replies = rest.get(padded(length)..).ok_or(Errno::INVAL)?;
         }
         Ok(())
+    }
+}
+
+/// For posts of the lanes that the loop has. New lanes wake it.
+impl Awaited for Rc<RefCell<Lanes>> {
+    fn wait(&self, budget: Duration) -> bool {
+        let Lanes {
+            by_number,
+            is_awaited,
+        } = &mut *self.borrow_mut();
+        let lanes = || by_number.values().map(|link| &link.lane);
+        let mut are_quiet = true;
+        for lane in lanes() {
+            // If a wake-up is outstanding, a turn comes, and it arms all.
+            are_quiet &= lane.disarm();
+        }
+        let mut has_posts = !are_quiet || wait(budget, || lanes().any(Lane::has_news));
+        if !has_posts {
+            for lane in lanes() {
+                lane.arm();
+            }
+            has_posts = lanes().any(|lane| !lane.is_empty());
+        }
+        *is_awaited = has_posts;
+        has_posts
     }
 }
 

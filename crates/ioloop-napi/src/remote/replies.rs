@@ -1,7 +1,7 @@
 //! What the calls of a thread have returned. Any thread replies; the caller's thread takes.
 //!
-//! A threadsafe function wakes the caller's thread: a call needs no loop there. It is weak, so it
-//! keeps no process alive, and it is called once between two takes.
+//! An async handle of libuv wakes the caller's thread, or a threadsafe function where there is no
+//! libuv: a call needs no loop there. It keeps no process alive, and is used once between two takes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,11 +16,17 @@ use rustix::io::Errno;
 use super::registry::lock;
 use super::wait::wait;
 use super::{header, padded};
+use crate::errno::Failure;
 use crate::glue::glue;
+use crate::uv::short_wait::{Awaited, ShortWait};
+use crate::uv::waker::{Target, Waker};
 
 /// The replies to one thread. JavaScript holds it as an external value.
 pub struct Replies {
     caller: Arc<Caller>,
+    /// Only with libuv.
+    _waker: Option<Waker>,
+    wait: Option<ShortWait>,
 }
 
 /// The side of a caller that other threads reach.
@@ -39,7 +45,11 @@ struct Inbox {
     woken: bool,
 }
 
-type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+/// What wakes the caller's thread.
+enum Wake {
+    Libuv(Arc<Target>),
+    Host(ThreadsafeFunction<(), (), (), Status, false, true>),
+}
 
 /// Status of a reply: the bytes are the result.
 #[napi]
@@ -58,19 +68,36 @@ pub const REPLY_CLOSED: u32 = 2;
 pub const REPLY_NOT_EXPOSED: u32 = 3;
 
 /// Makes the replies of this thread. `wake` is called when there are some to take. Does not keep the
-/// process alive.
+/// process alive. Uses libuv if `has_libuv`; with `waits` as well, `repliesExpect` waits.
 #[napi(catch_unwind)]
-pub fn replies_open(env: Env, wake: Function<'_, (), ()>) -> napi::Result<External<Replies>> {
-    let wake = wake.build_threadsafe_function().weak::<true>().build()?;
+pub fn replies_open(
+    env: Env,
+    wake: Function<'_, (), ()>,
+    has_libuv: bool,
+    waits: bool,
+) -> napi::Result<External<Replies>> {
+    let (waker, wake_up) = if has_libuv {
+        let waker = Waker::new(env, &wake).map_err(thrown)?;
+        let target = waker.target().map(Wake::Libuv);
+        (Some(waker), target)
+    } else {
+        let function = wake.build_threadsafe_function().weak::<true>().build()?;
+        (None, Some(Wake::Host(function)))
+    };
     let caller = Arc::new(Caller {
         inbox: Mutex::new(Inbox {
             records: Vec::new(),
-            wake: Some(Arc::new(wake)),
+            wake: wake_up.map(Arc::new),
             woken: false,
         }),
         is_ready: AtomicBool::new(false),
     });
-    // Hooks run last in, first out: this one before that of the threadsafe function.
+    let wait = if has_libuv && waits {
+        Some(ShortWait::new(env, &wake, Arc::clone(&caller)).map_err(thrown)?)
+    } else {
+        None
+    };
+    // Hooks run last in, first out: this one before that of the waker.
     env.add_env_cleanup_hook(Arc::clone(&caller), |caller| {
         let mut inbox = lock(&caller.inbox);
         let ended = inbox.wake.take();
@@ -78,7 +105,20 @@ pub fn replies_open(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Extern
         drop(inbox);
         drop(ended);
     })?;
-    Ok(External::new(Replies { caller }))
+    Ok(External::new(Replies {
+        caller,
+        _waker: waker,
+        wait,
+    }))
+}
+
+fn thrown(failure: Failure) -> napi::Error {
+    match failure {
+        Failure::Errno(errno) => {
+            napi::Error::from_reason(std::io::Error::from_raw_os_error(errno).to_string())
+        }
+        Failure::Other(error) => error,
+    }
 }
 
 /// The replies since the last call, as records (`remote/mod.rs`), if `repliesTake` has no room for
@@ -103,18 +143,13 @@ glue! {
 }
 
 glue! {
-    "`repliesAwait(replies, micros)`: waits for replies, for so many microseconds at most. 1 if there"
-    "are some, which `wake` is not called for; else 0."
-    repliesAwait(replies: &External<Replies>, micros: u32) {
-        let caller = &*replies.caller;
-        lock(&caller.inbox).woken = true;
-        let budget = Duration::from_micros(micros.into());
-        if wait(budget, || caller.is_ready.load(Ordering::Acquire)) {
-            return Ok(true);
+    "`repliesExpect(replies)`: a call was made: waits shortly for its reply before Node's loop sleeps,"
+    "if that pays, and calls `wake` when it has come."
+    repliesExpect(replies: &External<Replies>) {
+        if let Some(wait) = &replies.wait {
+            wait.expect();
         }
-        let mut inbox = lock(&caller.inbox);
-        inbox.woken = !inbox.records.is_empty();
-        Ok(inbox.woken)
+        Ok(())
     }
 }
 
@@ -154,8 +189,31 @@ impl Caller {
         *woken = true;
         let wake = Arc::clone(wake);
         drop(inbox);
-        // Without the lock: the caller's thread may run at once, and takes it. A call fails only while
-        // the environment ends.
-        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        // Without the lock: the caller's thread may run at once, and takes it.
+        wake.wake();
+    }
+}
+
+impl Awaited for Arc<Caller> {
+    fn wait(&self, budget: Duration) -> bool {
+        lock(&self.inbox).woken = true;
+        if wait(budget, || self.is_ready.load(Ordering::Acquire)) {
+            return true;
+        }
+        let mut inbox = lock(&self.inbox);
+        inbox.woken = !inbox.records.is_empty();
+        inbox.woken
+    }
+}
+
+impl Wake {
+    fn wake(&self) {
+        match self {
+            Self::Libuv(target) => target.wake(),
+            // It fails only while the environment ends.
+            Self::Host(function) => {
+                function.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        }
     }
 }

@@ -1,0 +1,167 @@
+//! A short wait for another thread, before Node's loop sleeps. To fall asleep and be woken takes
+//! both threads longer than most answers; a wait that is too long takes the core from others.
+//!
+//! It is an idle handle, which is active only between an expectation and the wait for it: libuv calls
+//! it before it polls. The other thread's answer is a call of JavaScript; if that expects the next
+//! one, the thread waits again.
+//!
+//! | The last wait | The next one |
+//! | --- | --- |
+//! | was answered | is made |
+//! | was not, or was the last of [`MOST_SLOW`] slow ones | is made after as many expectations as were passed over before, doubled; at most [`MOST_PASSED`] |
+//!
+//! Node's loop polls after [`SLICE`] of calls and waits. If it has work already, nobody waits: the
+//! thread looks once.
+#![allow(unsafe_code, reason = "libuv and its callbacks are C")]
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::time::{Duration, Instant};
+
+use napi::bindgen_prelude::{Env, Function};
+
+use super::{Body, Callback, Handle, Kind, Uv, opened};
+use crate::errno::Failure;
+
+/// The waits of one loop, or of one caller. Does not keep Node's loop alive.
+pub(crate) struct ShortWait {
+    handle: Handle<Wait>,
+}
+
+/// An answer of another thread.
+pub(crate) trait Awaited: 'static {
+    /// Waits for `budget` at most. Whether there is an answer; if not, the other thread wakes this one
+    /// for the next.
+    fn wait(&self, budget: Duration) -> bool;
+}
+
+/// The state of the handle.
+struct Wait {
+    awaited: Box<dyn Awaited>,
+    chances: RefCell<Chances>,
+    /// The handle is active.
+    is_expecting: Cell<bool>,
+}
+
+/// Whether it pays to wait.
+struct Chances {
+    /// Expectations to pass over.
+    left: u32,
+    /// Those that are passed over after the next wait without an answer.
+    penalty: u32,
+    /// Answers in a row that took longer than a sleep.
+    slow: u32,
+}
+
+impl Body for Wait {
+    const KIND: Kind = Kind::Idle;
+}
+
+impl ShortWait {
+    /// Calls `found` when there is an answer.
+    pub(crate) fn new(
+        env: Env,
+        found: &Function<'_, (), ()>,
+        awaited: impl Awaited,
+    ) -> Result<Self, Failure> {
+        let callback = Callback::new(env, found)?;
+        let wait = Wait {
+            awaited: Box::new(awaited),
+            chances: RefCell::new(Chances {
+                left: 0,
+                penalty: 1,
+                slow: 0,
+            }),
+            is_expecting: Cell::new(false),
+        };
+        let handle = Handle::open(env, callback, wait, |uv, uv_loop, handle| {
+            // SAFETY: the loop is this environment's, the block has the size and alignment of a
+            // uv_idle_t.
+            unsafe { (uv.idle_init)(uv_loop, handle) }
+        })?;
+        handle.unref();
+        Ok(Self { handle })
+    }
+
+    /// An answer is expected soon: waits for it before Node's loop sleeps, if that pays.
+    pub(crate) fn expect(&self) {
+        let (Some((handle, context)), Ok(uv)) = (self.handle.get(), Uv::get()) else {
+            return;
+        };
+        let wait = &context.body;
+        if wait.is_expecting.get() || !wait.chances.borrow_mut().is_due() {
+            return;
+        }
+        wait.is_expecting.set(true);
+        // SAFETY: the handle is initialised and not closing.
+        unsafe { (uv.idle_start)(handle.as_ptr(), on_idle) };
+    }
+}
+
+impl Chances {
+    /// False passes an expectation over.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        is_due
+    }
+
+    /// `took` is the time until the answer, if there is one.
+    fn has_waited(&mut self, took: Option<Duration>) {
+        let is_fast = took.is_some_and(|took| took <= SLEEP);
+        self.slow = if is_fast { 0 } else { self.slow + 1 };
+        if is_fast || (took.is_some() && self.slow < MOST_SLOW) {
+            self.penalty = 1;
+        } else {
+            self.slow = 0;
+            self.left = self.penalty;
+            self.penalty = MOST_PASSED.min(2 * self.penalty);
+        }
+    }
+}
+
+/// Called by libuv before it polls, while the handle is active.
+extern "C" fn on_idle(handle: *mut c_void) {
+    // SAFETY: in a callback of a handle that was opened with a `Wait`.
+    let opened = unsafe { opened::<Wait>(handle) };
+    let Some((uv, context)) = opened else { return };
+    let wait = &context.body;
+    let start = Instant::now();
+    while context.is_open() && wait.is_expecting.replace(false) {
+        // SAFETY: the handle is initialised and not closing.
+        unsafe { (uv.idle_stop)(handle) };
+        // SAFETY: the loop is that of the handle. Asked while this handle is not active.
+        let is_busy = unsafe { (uv.backend_timeout)(context.uv_loop) } == 0;
+        let budget = if is_busy {
+            Duration::ZERO
+        } else {
+            LONGEST_WAIT
+        };
+        let begin = Instant::now();
+        let is_answered = wait.awaited.wait(budget);
+        let end = Instant::now();
+        if is_answered || !is_busy {
+            let took = is_answered.then(|| end - begin);
+            wait.chances.borrow_mut().has_waited(took);
+        }
+        if !is_answered {
+            return;
+        }
+        context.callback.call();
+        if end - start >= SLICE {
+            // If an answer is expected, the handle is active: libuv polls without sleeping.
+            return;
+        }
+    }
+}
+
+/// Of a wait, at most. In a virtual machine it takes 35 us to wake a thread on a core that sleeps: if
+/// both threads wait for longer than that, both are awake from then on.
+const LONGEST_WAIT: Duration = Duration::from_micros(50);
+/// About the CPU time of a sleep, and of the wake-up of the other thread.
+const SLEEP: Duration = Duration::from_micros(20);
+const MOST_SLOW: u32 = 8;
+/// Of calls and waits without a poll.
+const SLICE: Duration = Duration::from_micros(100);
+/// Bounds the cost of waits that are in vain to a microsecond for each expectation.
+const MOST_PASSED: u32 = 64;
