@@ -233,7 +233,20 @@ test('ids are not used again: an old token stays invalid', (t) => {
   for (const token of tokens) t.is(caught(() => Socket.attach(token)).code, 'ERR_IOLOOP_ATTACHED');
 });
 
-test('what is not a token of this process is refused, and takes nothing', (t) => {
+test('the token of another process is refused by a code of its own, and can be attached there', (t) => {
+  const [near, far] = pair(t);
+  const token = near.detach();
+  const other = process.pid + 1;
+  const error = caught(() => Socket.attach({ ...token, pid: other }));
+  t.is(error.code, 'ERR_IOLOOP_OTHER_PROCESS');
+  t.regex(error.message, RegExp(`is of process ${other}: .*Attach it there`));
+  const attached = Socket.attach(token);
+  attached.send('x');
+  t.is(String(far.recv(1)), 'x');
+  attached.close();
+});
+
+test('what is not a token is refused, and takes nothing', (t) => {
   const [near] = pair(t);
   const token = near.detach();
   const { detached, key } = token;
@@ -250,14 +263,13 @@ test('what is not a token of this process is refused, and takes nothing', (t) =>
     { ...token, detached: String(detached) },
     { ...token, detached: BigInt(detached) },
     { ...token, key: undefined },
+    { ...token, pid: undefined },
+    { ...token, pid: String(process.pid) },
   ];
   for (const value of types) {
     t.is(caught(() => Socket.attach(value as never)).code, 'ERR_INVALID_ARG_TYPE');
   }
   const values: unknown[] = [
-    { ...token, pid: process.pid + 1 },
-    { ...token, pid: undefined },
-    { ...token, pid: String(process.pid) },
     { ...token, kind: 'stream' },
     { ...token, kind: 'pipe' },
     { ...token, kind: 'toString' },

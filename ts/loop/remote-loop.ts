@@ -125,6 +125,6 @@ function checked(handle: RemoteHandle): RemoteHandle {
   if (typeof ioloop !== 'number' || typeof pid !== 'number' || typeof thread !== 'number') {
     throw invalidArgType('handle', handle, 'a handle of loop.remote()');
   }
-  if (pid !== process.pid) throw otherProcess(pid);
+  if (pid !== process.pid) throw otherProcess('loop', pid);
   return handle;
 }

@@ -7,7 +7,7 @@
  */
 import { deserialize, serialize } from 'node:v8';
 import { putDetached, returnDetached, takeDetached, type Attached } from '../boundary/detached.js';
-import { invalidArgType, invalidArgValue } from '../support/errors.js';
+import { invalidArgType, invalidArgValue, otherProcess } from '../support/errors.js';
 import type { Descriptor } from './descriptor.js';
 
 /** The class whose `detach()` has made a token. */
@@ -61,7 +61,8 @@ export interface Taken<Kind extends DetachedKind> {
  * `make` throws, the token can be attached again, then with the end of this thread as its limit.
  *
  * @throws `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` for objects that are not tokens of
- * `kinds` and of this process; `ERR_IOLOOP_ATTACHED`, `ERR_IOLOOP_SENDER_ENDED`; what `make` throws.
+ * `kinds`; `ERR_IOLOOP_OTHER_PROCESS`, `ERR_IOLOOP_ATTACHED`, `ERR_IOLOOP_SENDER_ENDED`; what `make`
+ * throws.
  */
 export function take<Kind extends DetachedKind, T>(
   token: DetachedToken<Kind>,
@@ -70,10 +71,10 @@ export function take<Kind extends DetachedKind, T>(
 ): T {
   // The properties once: a getter may give another value each time.
   const { detached: id, key, pid, kind } = checkObject(token);
-  if (typeof id !== 'number' || typeof key !== 'number') throw notToken(token);
-  if (pid !== process.pid) {
-    throw invalidArgValue('token', token, 'a token of this process: descriptors are not shared');
+  if (typeof id !== 'number' || typeof key !== 'number' || typeof pid !== 'number') {
+    throw notToken(token);
   }
+  if (pid !== process.pid) throw otherProcess('token', pid);
   if (!(kinds as readonly unknown[]).includes(kind)) throw wrongKind(token, kind);
   const number = KINDS[kind as Kind];
   const attached: Attached = takeDetached({ id, key }, number, token);

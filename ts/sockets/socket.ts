@@ -348,8 +348,8 @@ export class Socket {
    * The socket that {@link detach} has given this token for; see there.
    *
    * @throws `ERR_IOLOOP_ATTACHED` if it was attached before, by any thread; `ERR_IOLOOP_SENDER_ENDED`;
-   * `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` if it is not the token of a socket of this
-   * process.
+   * `ERR_IOLOOP_OTHER_PROCESS`; `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` if it is not the
+   * token of a socket.
    */
   static attach(token: DetachedToken<'socket'>): Socket {
     return take(token, ONLY_SOCKETS, ({ fd, state }) => Socket.fromState(fd, state as SocketState));

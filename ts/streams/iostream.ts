@@ -99,9 +99,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * It continues with the unread bytes. The options that are left out are those of the detached stream.
    *
    * @throws `ERR_IOLOOP_ATTACHED` if the token was attached before, by any thread;
-   * `ERR_IOLOOP_SENDER_ENDED` if the thread that detached it has ended; `ERR_INVALID_ARG_TYPE` and
-   * `ERR_INVALID_ARG_VALUE` if it is not a token of this process. As the constructor; the token can
-   * then be attached later, but the descriptor is closed with this thread.
+   * `ERR_IOLOOP_SENDER_ENDED` if the thread that detached it has ended; `ERR_IOLOOP_OTHER_PROCESS`;
+   * `ERR_INVALID_ARG_TYPE` and `ERR_INVALID_ARG_VALUE` if it is not a token. As the constructor; the
+   * token can then be attached later, but the descriptor is closed with this thread.
    */
   static attach(token: DetachedToken, options: IOStreamOptions = NO_OPTIONS): IOStream {
     return new IOStream(attachStream(token, options));

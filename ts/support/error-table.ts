@@ -89,9 +89,12 @@ export const table = {
   },
   ERR_IOLOOP_OTHER_PROCESS: {
     base: 'IOLoopError',
-    message: (pid: number) =>
-      `The event loop belongs to process ${pid}: a loop cannot be used by other processes. ` +
-      'Make one in this process with new IOLoop(), and send it messages',
+    message: (thing: 'loop' | 'token', pid: number) =>
+      thing === 'loop'
+        ? `The event loop belongs to process ${pid}: a loop cannot be used by other processes. ` +
+          'Make one in this process with new IOLoop(), and send it messages'
+        : `The token is of process ${pid}: a descriptor cannot be attached in other processes. ` +
+          "Attach it there, or accept connections in each process with serveWorkers() and runtime: 'child_process'",
   },
   ERR_IOLOOP_PROXY_HEADER: {
     base: 'IOLoopError',

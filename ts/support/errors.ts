@@ -289,9 +289,9 @@ export function unsupported(what: string, instead: string): IOLoopError {
   return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);
 }
 
-/** A loop of another process, `pid`. */
-export function otherProcess(pid: number): IOLoopError {
-  return refusal('ERR_IOLOOP_OTHER_PROCESS', pid);
+/** The handle of a loop, or the token of a descriptor, of another process, `pid`. */
+export function otherProcess(thing: 'loop' | 'token', pid: number): IOLoopError {
+  return refusal('ERR_IOLOOP_OTHER_PROCESS', thing, pid);
 }
 
 /** An operation that the state of a group of workers refuses. `message` has the state, and what to do. */

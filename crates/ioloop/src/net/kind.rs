@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, getpeername, ipproto, sockopt};
+use rustix::net::{AddressFamily, SocketType, getpeername, sockopt};
 
 use crate::Result;
 
@@ -88,7 +88,7 @@ const CLOSED: PollFlags = PollFlags::IN;
 fn is_tcp(fd: BorrowedFd<'_>) -> Result<bool> {
     let is_internet =
         [AddressFamily::INET, AddressFamily::INET6].contains(&sockopt::socket_domain(fd)?);
-    Ok(is_internet && sockopt::socket_protocol(fd)? == Some(ipproto::TCP))
+    Ok(is_internet && sockopt::socket_protocol(fd)? == Some(rustix::net::ipproto::TCP))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
