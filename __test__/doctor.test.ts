@@ -67,6 +67,7 @@ test('--json: the loop works, and each finding has what it needs', (t) => {
   }
   t.is(found.get('package')?.value, `ioloop ${versions.ioloop}`);
   t.true(found.get('binary')?.value.startsWith(versions.binary));
+  t.is(found.get('flavour')?.value, 'native');
   t.is(found.get('backend')?.value, versions.backend);
   t.is(found.get('loop')?.level, 'ok');
   t.true(found.has('descriptors'));
@@ -76,7 +77,16 @@ test('--json: the loop works, and each finding has what it needs', (t) => {
 test('the text has a line for each finding', (t) => {
   const { code, stdout } = doctor(['doctor']);
   t.is(code, 0);
-  for (const name of ['package', 'system', 'runtime', 'binary', 'backend', 'driver', 'loop']) {
+  for (const name of [
+    'package',
+    'system',
+    'runtime',
+    'binary',
+    'flavour',
+    'backend',
+    'driver',
+    'loop',
+  ]) {
     t.regex(stdout, RegExp(`^(ok|note|warning) +${name} `, 'm'));
   }
 });

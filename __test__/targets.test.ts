@@ -2,7 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { NODE_VERSIONS, supportedSystems, targets, wasmTarget } from '#internal';
+import {
+  GLIBC_FLOOR,
+  isListedNode,
+  NODE_VERSIONS,
+  supportedSystems,
+  targets,
+  wasmTarget,
+} from '#internal';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
@@ -35,6 +42,15 @@ test('the loader asks for the package of each target, by a literal that tools ca
   t.is(source.match(/require\('ioloop-/g)?.length, all.length);
 });
 
+test('the page on platforms has the package of each target, and the floor of glibc', (t) => {
+  const page = read('docs/platforms.md');
+  const [, systems = ''] = /^## Systems\n(.*?)\n## /ms.exec(page) ?? [];
+  const packages = Array.from(systems.matchAll(/`ioloop-([\w-]+)`/g), ([, name]) => name as string);
+  const names = [...targets, wasmTarget].map(({ name }) => name);
+  t.deepEqual(packages.toSorted(), names.toSorted());
+  for (const [, version] of page.matchAll(/glibc (2\.\d+)(?= *[|,])/g)) t.is(version, GLIBC_FLOOR);
+});
+
 test('the names are those that napi-rs gives to files and packages', (t) => {
   t.deepEqual(
     targets.map(({ name }) => name),
@@ -53,4 +69,15 @@ test('the names are those that napi-rs gives to files and packages', (t) => {
 test('the versions of Node that an error names are those of package.json', (t) => {
   const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } };
   t.is(NODE_VERSIONS, engines.node);
+  const versions = [
+    '20.18.9',
+    '20.19.0',
+    '21.7.0',
+    '22.12.0',
+    '22.13.0',
+    '23.1.0',
+    '24.0.0',
+    '27.1.0',
+  ];
+  t.deepEqual(versions.filter(isListedNode), ['20.19.0', '22.13.0', '24.0.0', '27.1.0']);
 });

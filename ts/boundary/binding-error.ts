@@ -41,7 +41,7 @@ type Diagnosis = readonly [reason: string, remedy: string];
 
 /** The error of an import on `host`, where `failed` could not be loaded. */
 export function bindingError(host: Host, failed: readonly Attempt[]): IOLoopError {
-  const [reason, remedy] = diagnose(host, failed);
+  const [reason, remedy] = diagnosis(host, failed);
   const names = Array.from(new Set(failed.map(({ name }) => name))).join(', ');
   const sought = names === '' ? '' : `; looked for ${names}`;
   const where = `${describeHost(host)}, ${describeRuntime()}${sought}`;
@@ -63,7 +63,8 @@ export function supportedSystems(): string {
   return names.join(', ');
 }
 
-function diagnose(host: Host, failed: readonly Attempt[]): Diagnosis {
+/** Why these could not be loaded on `host`, and what to do about it. */
+export function diagnosis(host: Host, failed: readonly Attempt[]): Diagnosis {
   if (isNodeTooOld()) {
     return ['This version of Node.js is not supported', `Use Node.js ${NODE_VERSIONS}`];
   }

@@ -30,6 +30,16 @@ export function chosenPath(): string | undefined {
 /** `engines` of package.json. */
 export const NODE_VERSIONS = '^20.19 || ^22.13 || >=24';
 
+/** Whether {@link NODE_VERSIONS} has a version of Node. */
+export function isListedNode(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return NODE_VERSIONS.split(' || ').some((range) => {
+    const [least = 0, leastMinor = 0] = range.replace(/^\D+/, '').split('.').map(Number);
+    if (major === least) return minor >= leastMinor;
+    return range.startsWith('>=') && major > least;
+  });
+}
+
 /** Whether this is a Node.js older than all of {@link NODE_VERSIONS}. */
 export function isNodeTooOld(): boolean {
   return Number.parseInt(process.versions.node, 10) < OLDEST_NODE;

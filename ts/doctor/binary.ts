@@ -1,4 +1,7 @@
 /** What the doctor finds of the binary: where it came from, and whether a loop on it works. */
+import { diagnosis } from '../boundary/binding-error.js';
+import { capabilities } from '../boundary/capabilities.js';
+import { environment, thisHost } from '../boundary/host.js';
 import { loaded } from '../boundary/native.js';
 import { versions } from '../boundary/versions.js';
 import { IOLoop } from '../loop/ioloop.js';
@@ -15,9 +18,28 @@ export async function ofBinary(): Promise<Finding[]> {
   });
   return [
     ok('binary', `${loaded.from} (core ${core}, mio ${mio}, napi ${napi})`),
+    ofFlavour(),
     ...failed,
     ...(await ofLoop()),
   ];
+}
+
+/** Native or WebAssembly; of the latter, why not the former. */
+function ofFlavour(): Finding {
+  if (!capabilities.separateMemory) return ok('flavour', 'native');
+  const value = capabilities.descriptors
+    ? 'WebAssembly'
+    : 'WebAssembly: timers and callbacks, without descriptors of the system';
+  if (environment('NAPI_RS_FORCE_WASI') !== undefined) {
+    const advice =
+      'NAPI_RS_FORCE_WASI is set; without it a native binary is loaded where there is one';
+    return finding('note', 'flavour', value, advice);
+  }
+  if (loaded.failed.length === 0) {
+    return finding('note', 'flavour', value, 'There is no native binary for this system');
+  }
+  const [reason, remedy] = diagnosis(thisHost(), loaded.failed);
+  return finding('warning', 'flavour', value, `${reason}. ${remedy}`);
 }
 
 async function ofLoop(): Promise<Finding[]> {
@@ -29,19 +51,25 @@ async function ofLoop(): Promise<Finding[]> {
   }
   try {
     const found = [ofBackend(loop), ofDriver(loop)];
-    const works = await echoes(loop);
-    const advice = 'Report it with this output: https://github.com/ioloop/ioloop/issues';
-    found.push(
-      works
-        ? ok('loop', 'runs a timeout, and a handler on a socket')
-        : finding('error', 'loop', `has not reported a socket within ${PATIENCE} seconds`, advice),
-    );
-    return found;
+    return [...found, capabilities.descriptors ? await ofHandler(loop) : await ofTimeout(loop)];
   } catch (error) {
     return [finding('error', 'loop', 'does not run', (error as Error).message)];
   } finally {
     loop.close();
   }
+}
+
+async function ofHandler(loop: IOLoop): Promise<Finding> {
+  if (await echoes(loop)) return ok('loop', 'runs a timeout, and a handler on a socket');
+  return finding('error', 'loop', `has not reported a socket within ${PATIENCE} seconds`, REPORT);
+}
+
+async function ofTimeout(loop: IOLoop): Promise<Finding> {
+  loop.callLater(0.001, () => {
+    loop.stop();
+  });
+  await loop.start();
+  return ok('loop', 'runs a timeout');
 }
 
 function ofBackend({ backend }: IOLoop): Finding {
@@ -51,7 +79,7 @@ function ofBackend({ backend }: IOLoop): Finding {
 }
 
 function ofDriver({ driver, backend }: IOLoop): Finding {
-  if (driver === 'libuv') return ok('driver', driver);
+  if (driver !== 'thread') return ok('driver', driver);
   const reason =
     process.env['IOLOOP_DRIVER'] === 'thread'
       ? 'IOLOOP_DRIVER=thread is set; without it libuv wakes the loop where it can'
@@ -88,3 +116,4 @@ async function echoes(loop: IOLoop): Promise<boolean> {
 }
 
 const PATIENCE = 10;
+const REPORT = 'Report it with this output: https://github.com/ioloop/ioloop/issues';

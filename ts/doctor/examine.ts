@@ -1,5 +1,11 @@
 /** The examination of `npx ioloop doctor`. Works if the binary cannot be loaded, and says why. */
-import { describeHost, describeRuntime, thisHost } from '../boundary/host.js';
+import {
+  describeHost,
+  describeRuntime,
+  isListedNode,
+  NODE_VERSIONS,
+  thisHost,
+} from '../boundary/host.js';
 import { PACKAGE_VERSION } from '../support/package-version.js';
 import { finding, ok, type Finding } from './finding.js';
 import { limits } from './limits.js';
@@ -9,10 +15,18 @@ export async function examine(): Promise<Finding[]> {
   return [
     ok('package', `ioloop ${PACKAGE_VERSION}`),
     ok('system', describeHost(thisHost())),
-    ok('runtime', describeRuntime()),
+    runtime(),
     ...(await loop()),
     ...limits(),
   ];
+}
+
+function runtime(): Finding {
+  const { node, bun, deno } = process.versions as Partial<Record<string, string>>;
+  const name = describeRuntime();
+  if (bun !== undefined || deno !== undefined || isListedNode(node ?? ''))
+    return ok('runtime', name);
+  return finding('warning', 'runtime', name, `Not tested: use Node.js ${NODE_VERSIONS}`);
 }
 
 async function loop(): Promise<Finding[]> {
