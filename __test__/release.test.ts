@@ -1,5 +1,8 @@
 /** Tag, versions and changelog of a release agree, or it does not begin. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
@@ -69,6 +72,27 @@ test('a release needs a dated section with entries for its version', (t) => {
   t.regex(faultsOf(`## ${version} (soon)`).join(), /soon is neither a date/);
   t.regex(faultsOf(`## ${version} (2026-99-99)`).join(), /2026-99-99 is neither a date/);
   t.regex(faultsOf(`## ${version} (2026-11-26)\n\n## 0.0.1 (2026-01-01)`).join(), /no entry/);
+});
+
+test('the workflow compares before anything is installed', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ioloop-release-'));
+  t.teardown(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const files = ['CHANGELOG.md', 'Cargo.lock', 'Cargo.toml', 'package-lock.json', 'package.json'];
+  for (const path of [...files, 'scripts']) {
+    cpSync(`${ROOT}${path}`, join(folder, path), { recursive: true });
+  }
+  const check = (...args: string[]): string => {
+    const command = ['scripts/release.mjs', 'check', ...args];
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    return `${status} ${stdout}${stderr}`;
+  };
+  t.is(check(), `0 versions agree: ${version}\n`);
+  t.regex(check('--tag', 'v9.9.9'), /^1 .*it has to be v/s);
 });
 
 test('an unreleased version is not released', (t) => {

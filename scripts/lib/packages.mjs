@@ -12,7 +12,6 @@ import {
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { Hint, root } from './process.mjs';
-import { rollTypings } from './typings.mjs';
 
 /**
  * @typedef {import('../../dist/boundary/targets.js').Target} Target
@@ -65,6 +64,8 @@ export async function pack({ targets, glibcFloor, binaries, folder }) {
   mkdirSync(stage, { recursive: true });
   for (const file of ['README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(stage, file));
   cpSync(join(root, 'dist'), join(stage, 'dist'), { recursive: true, filter: isPublished });
+  // Its rollup is there after the set-up only.
+  const { rollTypings } = await import('./typings.mjs');
   await rollTypings(join(stage, 'dist'));
   packed.push(packStage(stage, mainManifest(own, built), folder));
   const index = packed.map((one) => ({ ...one, file: basename(one.file) }));

@@ -1,7 +1,6 @@
 // A tarball for every target: those that were not built here have the binary of this system. For the
 // rehearsal of a release and for installations, where only names, versions and order matter.
 import { join } from 'node:path';
-import { binariesIn, pack } from '../lib/packages.mjs';
 import { Hint, root } from '../lib/process.mjs';
 
 /**
@@ -9,6 +8,8 @@ import { Hint, root } from '../lib/process.mjs';
  * @param {string} folder
  */
 export async function packEveryTarget(folder) {
+  // Not above: both are there after the set-up only.
+  const { binariesIn, pack } = await import('../lib/packages.mjs');
   const { GLIBC_FLOOR: glibcFloor, targets } = await import('../../dist/internal.js');
   const built = binariesIn(join(root, 'native'), targets);
   const [own] = built.values();
