@@ -97,6 +97,14 @@ test('unusual objects arrive as structured clone has them', async (t) => {
     /x/giu,
     new Float64Array([1, 2]),
     Object.setPrototypeOf({ a: 1 }, Map.prototype),
+    Object.setPrototypeOf(new Map([[1, 2]]), {}),
+    Object.setPrototypeOf({ a: 1 }, { inherited: 2 }),
+    { constructor: 1, a: 2 },
+    // Equal but for the last key, after an object of their own.
+    [{ a: { x: 1 }, b: 2 }, { a: { x: 1 }, c: 2 }, { a: { x: 1 } }, { a: { x: 1 }, b: 2 }],
+    // Text around the length that is read without a crossing.
+    ['1', '12', '123', '1234', '12345', '123456', '1234567', '12345678', '123456789'],
+    [1, 2, 3, [4, 5, [6, []]]],
     Object(1n),
     Object('text'),
   ];

@@ -2,7 +2,7 @@
 import { deserialize } from 'node:v8';
 import type { Records } from './records.js';
 import { CARRIED, CLONED, NUMBER, PREFIX, Tag } from './value-layout.js';
-import { ReadShapes, SHAPE_HEADER } from './value-shapes.js';
+import { ReadShapes } from './value-shapes.js';
 
 const { fromCharCode } = String;
 
@@ -57,11 +57,8 @@ class ValueReader {
   }
 
   #object(at: number): Record<string, unknown> {
-    const length = this.#view.getUint16(at + 5, true);
-    const start = at + SHAPE_HEADER;
-    const hash = this.#view.getUint32(at + 1, true);
-    const keys = this.#shapes.find(this.#bytes, hash, start, length);
-    this.#at = start + length;
+    const { keys, length } = this.#shapes.find(this.#view, at);
+    this.#at = at + length;
     const result: Record<string, unknown> = {};
     for (let index = 0; index < keys.length; index += 1) {
       result[keys[index] as string] = this.#next();
@@ -69,12 +66,18 @@ class ValueReader {
     return result;
   }
 
+  /** A push makes room for 17 elements. */
+  #array(length: number): unknown[] {
+    if (length === 1) return [this.#next()];
+    if (length === 2) return [this.#next(), this.#next()];
+    if (length === 3) return [this.#next(), this.#next(), this.#next()];
+    const array: unknown[] = [];
+    for (let left = length; left > 0; left -= 1) array.push(this.#next());
+    return array;
+  }
+
   #collection(tag: Tag, length: number): unknown {
-    if (tag === Tag.Array) {
-      const array: unknown[] = [];
-      for (let left = length; left > 0; left -= 1) array.push(this.#next());
-      return array;
-    }
+    if (tag === Tag.Array) return this.#array(length);
     if (tag === Tag.Set) {
       const set = new Set();
       for (let left = length; left > 0; left -= 1) set.add(this.#next());
@@ -137,18 +140,19 @@ function shortText(bytes: Buffer, at: number, to: number): string {
   const b = bytes[at + 1] as number;
   const c = bytes[at + 2] as number;
   const d = bytes[at + 3] as number;
-  switch (to - at) {
-    case 0:
-      return '';
-    case 1:
-      return fromCharCode(a);
-    case 2:
-      return fromCharCode(a, b);
-    case 3:
-      return fromCharCode(a, b, c);
-    case 4:
-      return fromCharCode(a, b, c, d);
-    default:
-      return fromCharCode(a, b, c, d) + shortText(bytes, at + 4, to);
+  const length = to - at;
+  if (length <= 4) {
+    if (length === 1) return fromCharCode(a);
+    if (length === 2) return fromCharCode(a, b);
+    if (length === 3) return fromCharCode(a, b, c);
+    return length === 0 ? '' : fromCharCode(a, b, c, d);
   }
+  const e = bytes[at + 4] as number;
+  const f = bytes[at + 5] as number;
+  const g = bytes[at + 6] as number;
+  const h = bytes[at + 7] as number;
+  if (length === 5) return fromCharCode(a, b, c, d, e);
+  if (length === 6) return fromCharCode(a, b, c, d, e, f);
+  if (length === 7) return fromCharCode(a, b, c, d, e, f, g);
+  return fromCharCode(a, b, c, d, e, f, g, h);
 }

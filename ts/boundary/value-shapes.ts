@@ -4,22 +4,26 @@
  *
  * | Encoded | |
  * | --- | --- |
- * | hash | `u32`, of all the bytes after it |
- * | length | `u16`, of the keys that follow |
+ * | tag | `u8` |
+ * | hash | `u32`, of the keys |
+ * | length | `u16`, of the keys |
  * | keys | of each the length, `u8`, and as many bytes of Latin-1 |
+ * | padding | zeros, to whole words of four bytes: they are copied and compared by words |
  */
 
 /** A shape that this thread has written. */
 export interface Shape {
   readonly keys: readonly string[];
-  /** The tag of an object, and its encoded keys. */
-  readonly encoded: Uint8Array;
+  /** Little-endian words. */
+  readonly encoded: readonly number[];
   /** The shape of the object that was written after one of this, when there was one. */
   next: Shape;
 }
 
 /** Bytes of the tag, the hash and the length. */
-export const SHAPE_HEADER = 7;
+const SHAPE_HEADER = 7;
+/** Bytes of a word. */
+export const WORD = 4;
 
 /** Most shapes that a thread keeps for writing, and for reading. */
 const MOST_SHAPES = 512;
@@ -29,31 +33,21 @@ const MOST_BYTES = 1024;
 /** Objects that serve as dictionaries have a shape each, which costs more than to serialise them. */
 export class WrittenShapes {
   readonly #byName = new Map<string, Shape>();
-  /** What {@link find} has returned last. */
-  #last: Shape | null = null;
-
   readonly #tag: number;
+  /** The shape of the last object. */
+  last: Shape | null = null;
 
   constructor(tag: number) {
     this.#tag = tag;
   }
 
-  /** The shape of an object; `null` if its keys cannot be encoded. */
-  find(value: object): Shape | null {
-    const last = this.#last;
-    if (last !== null) {
-      const { next } = last;
-      if (hasKeys(value, next.keys)) return (this.#last = next);
-    }
-    return this.#search(value, last);
-  }
-
-  #search(value: object, last: Shape | null): Shape | null {
+  /** The shape of an object that comes after `last`; `null` if its keys cannot be encoded. */
+  search(value: object, last: Shape | null): Shape | null {
     const keys = Object.keys(value);
     const name = keys.join('\n');
     let shape = this.#byName.get(name);
     // Keys with a line feed may have the name of others.
-    if (shape !== undefined && !hasKeys(value, shape.keys)) return null;
+    if (shape !== undefined && !keys.every((key, index) => key === shape?.keys[index])) return null;
     if (shape === undefined) {
       const encoded = encode(keys, this.#tag);
       if (encoded === null) return null;
@@ -63,44 +57,49 @@ export class WrittenShapes {
       this.#byName.set(name, shape);
     }
     if (last !== null) last.next = shape;
-    return (this.#last = shape);
+    return shape;
   }
 }
 
 /** A shape that this thread has read. */
-interface ReadShape {
+export interface ReadShape {
   readonly keys: readonly string[];
-  readonly encoded: Uint8Array;
+  /** Bytes. */
+  readonly length: number;
+  readonly encoded: readonly number[];
+  /** The shape of the object that was read after one of this, when there was one. */
+  next: ReadShape;
 }
 
 export class ReadShapes {
   readonly #byHash = new Map<number, ReadShape>();
+  /** What {@link find} has returned last. */
+  #last: ReadShape | null = null;
 
-  /** The keys that are encoded in `bytes` from `at` on, with `length` bytes. */
-  find(bytes: Buffer, hash: number, at: number, length: number): readonly string[] {
-    const known = this.#byHash.get(hash);
-    if (known !== undefined && isEqual(known.encoded, bytes, at, length)) return known.keys;
-    const encoded = Uint8Array.prototype.slice.call(bytes, at, at + length);
-    const keys = decode(encoded);
-    if (this.#byHash.size >= MOST_SHAPES) this.#byHash.clear();
-    this.#byHash.set(hash, { keys, encoded });
-    return keys;
+  /** The shape that is encoded from `at` on. */
+  find(view: DataView, at: number): ReadShape {
+    const last = this.#last;
+    if (last !== null) {
+      const { next } = last;
+      if (isEqual(next.encoded, view, at)) return (this.#last = next);
+    }
+    return this.#search(view, at, last);
+  }
+
+  #search(view: DataView, at: number, last: ReadShape | null): ReadShape {
+    const hash = view.getUint32(at + 1, true);
+    let shape = this.#byHash.get(hash);
+    if (shape === undefined || !isEqual(shape.encoded, view, at)) {
+      shape = decode(view, at);
+      if (this.#byHash.size >= MOST_SHAPES) this.#byHash.clear();
+      this.#byHash.set(hash, shape);
+    }
+    if (last !== null) last.next = shape;
+    return (this.#last = shape);
   }
 }
 
-/** Whether an object has these keys, in this order, and no other. */
-function hasKeys(value: object, keys: readonly string[]): boolean {
-  let index = 0;
-  // The engine has the list of keys at hand; `Object.keys()` would make an array.
-  // oxlint-disable-next-line guard-for-in
-  for (const key in value) {
-    if (key !== keys[index]) return false;
-    index += 1;
-  }
-  return index === keys.length;
-}
-
-function encode(keys: readonly string[], tag: number): Uint8Array | null {
+function encode(keys: readonly string[], tag: number): number[] | null {
   const bytes: number[] = [tag, 0, 0, 0, 0, 0, 0];
   for (const key of keys) {
     // An assignment to it would change the prototype.
@@ -113,27 +112,46 @@ function encode(keys: readonly string[], tag: number): Uint8Array | null {
     }
   }
   if (bytes.length > MOST_BYTES) return null;
+  const { length } = bytes;
+  while (bytes.length % WORD !== 0) bytes.push(0);
   const encoded = Uint8Array.from(bytes);
   const view = new DataView(encoded.buffer);
-  view.setUint16(5, encoded.length - SHAPE_HEADER, true);
-  view.setUint32(1, hashOf(encoded.subarray(SHAPE_HEADER)), true);
-  return encoded;
+  view.setUint16(5, length - SHAPE_HEADER, true);
+  view.setUint32(1, hashOf(encoded.subarray(SHAPE_HEADER, length)), true);
+  return wordsOf(view, 0, encoded.length);
 }
 
-function decode(encoded: Uint8Array): string[] {
+function decode(view: DataView, start: number): ReadShape {
   const keys: string[] = [];
-  for (let at = 0; at < encoded.length;) {
-    const end = at + 1 + (encoded[at] as number);
-    keys.push(String.fromCharCode(...encoded.subarray(at + 1, end)));
-    at = end;
+  let at = start + SHAPE_HEADER;
+  const end = at + view.getUint16(start + 5, true);
+  while (at < end) {
+    const length = view.getUint8(at);
+    let key = '';
+    for (let left = length; left > 0; left -= 1) {
+      at += 1;
+      key += String.fromCharCode(view.getUint8(at));
+    }
+    keys.push(key);
+    at += 1;
   }
-  return keys;
+  const length = Math.ceil((end - start) / WORD) * WORD;
+  const shape = { keys, length, encoded: wordsOf(view, start, length) } as unknown as ReadShape;
+  shape.next = shape;
+  return shape;
 }
 
-function isEqual(known: Uint8Array, bytes: Buffer, at: number, length: number): boolean {
-  if (known.length !== length) return false;
-  for (let index = 0; index < length; index += 1) {
-    if (known[index] !== bytes[at + index]) return false;
+function wordsOf(view: DataView, start: number, length: number): number[] {
+  const words: number[] = [];
+  for (let at = 0; at < length; at += WORD) words.push(view.getInt32(start + at, true));
+  return words;
+}
+
+/** The first words have the length, so that no more are compared. */
+function isEqual(known: readonly number[], view: DataView, at: number): boolean {
+  if (at + WORD * known.length > view.byteLength) return false;
+  for (let index = 0; index < known.length; index += 1) {
+    if (known[index] !== view.getInt32(at + WORD * index, true)) return false;
   }
   return true;
 }

@@ -3,10 +3,11 @@ import { types } from 'node:util';
 import { DefaultSerializer } from 'node:v8';
 import { notCloneable } from '../support/errors.js';
 import { CLONED, COMPACT, NUMBER, PREFIX, Tag, type Room } from './value-layout.js';
-import { WrittenShapes } from './value-shapes.js';
+import { WORD, WrittenShapes, type Shape } from './value-shapes.js';
 
 /** Result of a list that is not compact, or has no room. */
 export const FAILED = -1;
+const OTHER_SHAPE = -2;
 
 /** Bytes of a list, at most. */
 const LONGEST = 1 << 30;
@@ -132,9 +133,11 @@ export class ValueWriter {
 
   #putObject(value: object, at: number): number {
     if (at > this.#limit - NUMBER || !this.#isFirst(value)) return FAILED;
+    if (Array.isArray(value)) return this.#putArray(value, at);
+    // Before the prototype, which is a call of the runtime: it takes as long as two numbers do.
+    if (value.constructor === Object) return this.#putPlain(value as Record<string, unknown>, at);
     const prototype: unknown = getPrototypeOf(value);
     if (prototype === plain) return this.#putPlain(value as Record<string, unknown>, at);
-    if (prototype === Array.prototype) return this.#putArray(value as unknown[], at);
     if (value instanceof Uint8Array) return this.#putBytes(value, at);
     if (prototype === Date.prototype && types.isDate(value)) {
       this.#bytes[at] = Tag.Date;
@@ -163,25 +166,48 @@ export class ValueWriter {
   }
 
   #putPlain(value: Record<string, unknown>, at: number): number {
-    const shape = this.#shapes.find(value);
+    const shapes = this.#shapes;
+    const { last } = shapes;
+    if (last !== null) {
+      const seenCount = this.#seenCount;
+      const end = this.#putShape(value, last.next, at);
+      if (end !== OTHER_SHAPE) return end;
+      this.#seenCount = seenCount;
+    }
+    const shape = shapes.search(value, last);
     if (shape === null) return FAILED;
+    const end = this.#putShape(value, shape, at);
+    return end === OTHER_SHAPE ? FAILED : end;
+  }
+
+  /** {@link OTHER_SHAPE} if the object has other keys. */
+  #putShape(value: Record<string, unknown>, shape: Shape, at: number): number {
     const { keys, encoded } = shape;
-    let end = at + encoded.length;
+    let end = at + WORD * encoded.length;
     if (end > this.#limit) return FAILED;
-    const bytes = this.#bytes;
+    this.#shapes.last = shape;
+    const view = this.#view;
     for (let index = 0; index < encoded.length; index += 1) {
-      bytes[at + index] = encoded[index] as number;
+      view.setInt32(at + WORD * index, encoded[index] as number, true);
     }
-    for (let index = 0; index < keys.length && end !== FAILED; index += 1) {
-      end = this.#put(value[keys[index] as string], end);
+    let count = 0;
+    // The engine has the keys and the places of the values at hand; `Object.keys()` makes an array. An
+    // inherited key is not among those of the shape.
+    // oxlint-disable-next-line guard-for-in
+    for (const key in value) {
+      if (key !== keys[count]) return OTHER_SHAPE;
+      count += 1;
+      end = this.#put(value[key], end);
+      if (end === FAILED) return FAILED;
     }
-    return end;
+    if (count !== keys.length) return OTHER_SHAPE;
+    // A map, an error and the like, of which the prototype was replaced, have no keys.
+    return count === 0 && getPrototypeOf(value) !== plain ? FAILED : end;
   }
 
   /** Holes and further properties are for structured clone. Keys that are indices come first. */
   #putArray(value: readonly unknown[], at: number): number {
     const { length } = value;
-    if (!Array.isArray(value)) return FAILED;
     const keys = Object.keys(value);
     if (keys.length !== length) return FAILED;
     if (length > 0 && keys[length - 1] !== String(length - 1)) return FAILED;
