@@ -21,4 +21,11 @@ export function isList(data: Data | readonly Data[]): data is readonly Data[] {
   return Array.isArray(data);
 }
 
+/** A copy of all bytes: the caller's memory may change before it is sent. */
+export function copyOf(data: Data | readonly Data[]): Buffer {
+  if (typeof data === 'string') return Buffer.from(data);
+  if (isList(data)) return Buffer.concat(Array.from(data, bytesOf));
+  return Buffer.from(bytesOf(data));
+}
+
 const EXPECTED = 'a string, a Buffer, a typed array, a DataView or an array of them';

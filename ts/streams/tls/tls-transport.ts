@@ -5,6 +5,7 @@ import { Block } from '../../boundary/receive-blocks.js';
 import type { Socket } from '../../sockets/socket.js';
 import { tlsTruncated } from '../../support/errors.js';
 import { nextTick, setImmediate } from '../../support/host.js';
+import { DuplexWriter } from '../duplex-writer.js';
 import type { Stream } from '../stream.js';
 import type {
   Transport,
@@ -14,7 +15,6 @@ import type {
   WriterOwner,
 } from '../transport.js';
 import type { CarrierOwner, TlsCarrier } from './tls-carrier.js';
-import { TlsWriter } from './tls-writer.js';
 
 /**
  * A TLS connection over a stream, after its handshake. The `TLSSocket` is read in its paused mode:
@@ -34,6 +34,7 @@ export class TlsTransport implements Transport, CarrierOwner {
   readonly connected = true;
   readonly failure = 0;
   readonly leastRoom = 1;
+  readonly hasHalfClose = true;
   readable = false;
   /** `'end'` was emitted. */
   peerClosed = false;
@@ -103,7 +104,7 @@ export class TlsTransport implements Transport, CarrierOwner {
   }
 
   createWriter(owner: WriterOwner, limits: WriterLimits): Writer {
-    return new TlsWriter(this.#tls, owner, limits);
+    return new DuplexWriter(this.#tls, owner, limits);
   }
 
   // It is made connected.
