@@ -10,6 +10,8 @@
  * The sampler, a worker that takes stacks of the main thread, exists while a loop of the main thread
  * has settings.
  */
+import { backend, capabilities } from '../boundary/capabilities.js';
+import { unsupportedBy } from '../boundary/unsupported.js';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { native, type NativeWatch } from '../boundary/native.js';
 import { unsupported } from '../support/errors.js';
@@ -90,6 +92,7 @@ export class Watchdog {
    * @throws `ERR_IOLOOP_UNSUPPORTED` on a runtime without libuv.
    */
   set(seconds: number, action: BlockedAction): void {
+    if (!capabilities.watchdog) throw unsupportedBy('watchdog', backend);
     if (!hasLibuv()) throw unsupported('The detection of a blocked loop', 'It needs Node');
     if (this.#settings === null) Sampler.use();
     this.#settings = { seconds, action };
