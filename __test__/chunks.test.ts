@@ -1,8 +1,8 @@
 /** Iteration over the chunks of a stream, with a timeout and a signal for each of them. */
 import test from 'ava';
-import { IOStream, Socket, type WaitOptions } from 'ioloop';
+import { IOStream, type WaitOptions } from 'ioloop';
 import { withFakeTime } from './helpers/loop.js';
-import { failureOf, isSettled, turns, withPair } from './helpers/streams.js';
+import { failureOf, isSettled, turns, withPair, localPair } from './helpers/streams.js';
 
 /** Everything that an iteration gives, as text. */
 async function collect(stream: IOStream, options?: WaitOptions): Promise<string[]> {
@@ -27,10 +27,7 @@ test('chunks end at EOF, with limits and without', async (t) => {
 
 test('the timeout is for each chunk, and not for what the body does', async (t) => {
   await withFakeTime(async (loop, clock) => {
-    const [near, far] = Socket.pair().map((socket) => new IOStream(socket, { loop })) as [
-      IOStream,
-      IOStream,
-    ];
+    const [near, far] = localPair(loop);
     await loop.runSync(async () => {
       const iteration = near.chunks({ timeout: 10 });
       for (const text of ['a', 'b', 'c']) {

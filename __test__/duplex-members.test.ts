@@ -11,14 +11,15 @@ import {
   type IOLoop,
   type IOStreamDuplex,
 } from 'ioloop';
-import { tcpPair, until } from './helpers/fds.js';
+import { until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { fixture, portOf } from './helpers/net.js';
+import { localPair, tcpStreams } from './helpers/streams.js';
 
 /** Two connected duplexes. */
 async function duplexes(loop: IOLoop): Promise<[IOStreamDuplex, IOStreamDuplex]> {
-  const [near, far] = await tcpPair();
-  return [new IOStream(near, { loop }).toDuplex(), new IOStream(far, { loop }).toDuplex()];
+  const [near, far] = await tcpStreams(loop);
+  return [near.toDuplex(), far.toDuplex()];
 }
 
 test('connect() of a connected duplex emits connect and ready in the next tick', (t) =>
@@ -133,8 +134,8 @@ test('resetAndDestroy() resets the peer, and is refused on what is not TCP', (t)
     const [near, far] = await duplexes(loop);
     near.resetAndDestroy();
     await t.throwsAsync(once(far, 'end'), { code: 'ECONNRESET' });
-    const [unix, other] = Socket.pair();
-    const duplex = new IOStream(unix, { loop }).toDuplex();
+    const [unix, other] = localPair(loop);
+    const duplex = unix.toDuplex();
     t.throws(() => duplex.resetAndDestroy(), { code: 'ERR_IOLOOP_UNSUPPORTED' });
     t.deepEqual(duplex.address(), {});
     duplex.destroy();
@@ -167,11 +168,10 @@ test('what a listener throws is an uncaught exception, not a rejection', async (
     import { IOLoop, IOStream, Socket } from 'ioloop';
     process.on('uncaughtException', ({ message }) => console.log('uncaught', message));
     process.on('unhandledRejection', ({ message }) => console.log('unhandled', message));
-    const [near, far] = Socket.pair();
-    const duplex = new IOStream(near).toDuplex();
+    const [near, other] = IOStream.pair();
+    const duplex = near.toDuplex();
     duplex.on('data', () => { throw new Error('in data'); });
     duplex.write('x', () => { throw new Error('in write'); });
-    const other = new IOStream(far);
     await IOLoop.current().runSync(async () => {
       await other.write('y');
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -183,10 +183,9 @@ test('what a listener throws is an uncaught exception, not a rejection', async (
 
 test('a maxBufferSize below a chunk is enough: toDuplex() and toWeb()', (t) =>
   onLoop(async (loop) => {
-    const [near, far] = await tcpPair();
-    const limits = { loop, maxBufferSize: 100 };
-    const duplex = new IOStream(near, limits).toDuplex();
-    const peer = new IOStream(far, { loop, allowHalfOpen: true });
+    const limits = { maxBufferSize: 100 };
+    const [near, peer] = await tcpStreams(loop, limits, { allowHalfOpen: true });
+    const duplex = near.toDuplex();
     void peer.write(Buffer.alloc(10_000, 1));
     let length = 0;
     duplex.on('data', (chunk: Buffer) => (length += chunk.length));
@@ -194,9 +193,8 @@ test('a maxBufferSize below a chunk is enough: toDuplex() and toWeb()', (t) =>
     t.is(duplex.bytesRead, 10_000);
     duplex.destroy();
     peer.close();
-    const [third, fourth] = await tcpPair();
-    const { readable } = new IOStream(third, limits).toWeb();
-    const sender = new IOStream(fourth, { loop });
+    const [third, sender] = await tcpStreams(loop, limits, {});
+    const { readable } = third.toWeb();
     void sender.write(Buffer.alloc(10_000, 1));
     void sender.end();
     let bytes = 0;

@@ -3,18 +3,18 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { Readable, Transform } from 'node:stream';
 import test from 'ava';
-import { IOStream, Socket, type IOLoop } from 'ioloop';
+import { IOStream, type IOLoop } from 'ioloop';
 import { USUAL } from './helpers/capacities.js';
-import { tcpPair, until } from './helpers/fds.js';
+import { until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { connectTo, addressOf, reset } from './helpers/net.js';
+import { localPair, tcpStreams } from './helpers/streams.js';
 
 /** For megabytes. Serial tests: the capacities are the process's. */
 const AMOUNTS = { capacities: USUAL };
 
 function pair(loop: IOLoop): [IOStream, IOStream] {
-  const [first, second] = Socket.pair();
-  return [new IOStream(first, { loop }), new IOStream(second, { loop, allowHalfOpen: true })];
+  return localPair(loop, {}, { allowHalfOpen: true });
 }
 
 test.serial('megabytes through a pipeline arrive as they were, with half-close at the end', (t) =>
@@ -223,12 +223,11 @@ test('web streams: a close or a break of the stream below errors both sides', (t
     near.close();
     await Promise.all([closed, ended]);
     far.close();
-    const [client, server] = await tcpPair();
-    const web = new IOStream(server, { loop }).toWeb();
+    const [client, server] = await tcpStreams(loop);
+    const web = server.toWeb();
     const reader = web.readable.getReader();
     const broken = t.throwsAsync(web.writable.getWriter().closed, expected);
     const reading = t.throwsAsync(reader.read(), expected);
-    client.setOption('linger', 0);
-    client.close();
+    reset(client);
     await Promise.all([broken, reading]);
   }));

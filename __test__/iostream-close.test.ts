@@ -5,7 +5,16 @@ import { IOStream, Socket, StreamClosedError } from 'ioloop';
 import { HAS_PROC, openFds } from './helpers/fds.js';
 import { runTurns, withLoop } from './helpers/loop.js';
 import { closing, reset } from './helpers/net.js';
-import { closedBy, failureOf, isSettled, turns, withPair, withTcpPair } from './helpers/streams.js';
+import {
+  closedBy,
+  failureOf,
+  isSettled,
+  turns,
+  withPair,
+  withTcpPair,
+  localPair,
+} from './helpers/streams.js';
+import { testOwnSockets } from './helpers/sockets-of.js';
 
 const PLENTY = 8_000_000;
 
@@ -125,8 +134,7 @@ test('await using ends the stream', (t) =>
 
 test('the close callback runs once, on the loop, with what closed the stream', (t) =>
   withLoop(async (loop) => {
-    const [first, second] = Socket.pair();
-    const stream = new IOStream(first, { loop });
+    const [stream, peer] = localPair(loop);
     const fault = new Error('enough');
     const calls: unknown[] = [];
     stream.setCloseCallback(() => calls.push('replaced'));
@@ -143,13 +151,12 @@ test('the close callback runs once, on the loop, with what closed the stream', (
     await runTurns(loop, 2);
     t.is(calls.length, 3);
     t.throws(() => stream.setCloseCallback(5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
-    second.close();
+    peer.close();
   }));
 
 test('what a close callback throws is reported, and the loop goes on', (t) =>
   withLoop(async (loop) => {
-    const [first, second] = Socket.pair();
-    const stream = new IOStream(first, { loop });
+    const [stream, peer] = localPair(loop);
     const fault = new Error('in the callback');
     stream.setCloseCallback(() => {
       throw fault;
@@ -160,7 +167,7 @@ test('what a close callback throws is reported, and the loop goes on', (t) =>
       loop.reports.splice(0).map(({ error }) => error),
       [fault],
     );
-    second.close();
+    peer.close();
   }));
 
 test('the close callback has the context it was set in; a read has that of its caller', async (t) => {
@@ -211,7 +218,7 @@ test('close(error) takes whatever it is given', (t) =>
   t.is(openFds().size, before);
 });
 
-test('a loop that is closed closes its streams, and rejects what waits', async (t) => {
+testOwnSockets('a loop that is closed closes its streams, and rejects what waits', async (t) => {
   const [first, second] = Socket.pair();
   let reading: Promise<unknown> = Promise.resolve();
   await withLoop(async (loop) => {
@@ -229,9 +236,7 @@ test('a loop that is closed closes its streams, and rejects what waits', async (
 
 test('a stream of a stopped loop waits, and goes on with it', (t) =>
   withLoop(async (loop) => {
-    const [first, second] = Socket.pair();
-    const near = new IOStream(first, { loop });
-    const far = new IOStream(second, { loop });
+    const [near, far] = localPair(loop);
     const read = near.readUntil('\n');
     void far.write('before the start\n');
     await loop.runSync(async () => {

@@ -7,6 +7,7 @@ import { bindUnixSocket, IOStream, Socket, StreamClosedError, type Address } fro
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { closing } from './helpers/net.js';
 import { closedBy, failureOf, isSettled, turns, withPair } from './helpers/streams.js';
+import { testOwnSockets } from './helpers/sockets-of.js';
 
 /** A listening socket without an acceptor. */
 function listener(): Socket {
@@ -77,7 +78,7 @@ test('unreachable: what connect(2) says at once is a rejection too', (t) =>
     t.true(stream.closed);
   }));
 
-test('a connection that takes too long, or is given up: the stream is closed', (t) =>
+testOwnSockets('a connection that takes too long, or is given up: the stream is closed', (t) =>
   onLoop(async (loop) => {
     const full = listener();
     full.listen(0);
@@ -104,7 +105,8 @@ test('a connection that takes too long, or is given up: the stream is closed', (
     t.is((await closedBy(attempt))?.message, 'not today');
     t.true(givenUp.closed);
     for (const socket of [full, ...connections]) socket.close();
-  }));
+  }),
+);
 
 test('closing while it connects fails the attempt', (t) =>
   onLoop(async (loop) => {

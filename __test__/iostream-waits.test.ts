@@ -1,8 +1,8 @@
 /** Timeouts and signals of streams: a read that is given up frees its slot and loses no byte. */
 import test from 'ava';
-import { IOStream, Socket, type WaitOptions } from 'ioloop';
+import { IOStream, type WaitOptions } from 'ioloop';
 import { withFakeTime } from './helpers/loop.js';
-import { failureOf, turns, withPair } from './helpers/streams.js';
+import { failureOf, turns, withPair, localPair } from './helpers/streams.js';
 
 const PLENTY = 8_000_000;
 
@@ -47,9 +47,7 @@ for (const [name, read] of Object.entries(reads)) {
 
   test(`${name}: times out on the loop's clock`, async (t) => {
     await withFakeTime(async (loop, clock) => {
-      const [first, second] = Socket.pair();
-      const near = new IOStream(first, { loop });
-      const far = new IOStream(second, { loop });
+      const [near, far] = localPair(loop);
       let failure: NodeJS.ErrnoException | null = null;
       loop.addCallback(async () => {
         void far.write('0123456789');

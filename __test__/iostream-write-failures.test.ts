@@ -65,10 +65,9 @@ test('writes to a connection that its peer has closed need not be awaited either
   const { stdout, stderr, code } = await runChild(`
     import { IOLoop, IOStream, Socket } from 'ioloop';
     await new IOLoop().runSync(async () => {
-      const [near, far] = Socket.pair();
-      const stream = new IOStream(near);
+      const [stream, far] = IOStream.pair();
       far.close();
-      const ending = new IOStream(Socket.pair()[0]);
+      const ending = IOStream.pair()[0];
       void ending.write(Buffer.alloc(8e6));
       void ending.end();
       ending.close(new Error('meanwhile'));
@@ -103,7 +102,7 @@ test('a write that is refused is an unhandled rejection if it is not awaited', a
       import { IOLoop, IOStream, Socket } from 'ioloop';
       process.on('unhandledRejection', ({ code }) => console.log(code));
       await new IOLoop().runSync(async () => {
-        const stream = new IOStream(Socket.pair()[0], { maxWriteBufferSize: 10 });
+        const stream = IOStream.pair({ maxWriteBufferSize: 10 })[0];
         ${refused};
         await new Promise(setImmediate);
       });

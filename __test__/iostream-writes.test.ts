@@ -4,6 +4,7 @@ import { StreamBufferFullError } from 'ioloop';
 import { USUAL, withCapacities } from './helpers/capacities.js';
 import { heldBytes } from './helpers/loop.js';
 import { failureOf, isSettled, turns, withPair } from './helpers/streams.js';
+import { serialOwnSockets, testOwnSockets } from './helpers/sockets-of.js';
 
 /** More than the kernel takes for a peer that does not read. */
 const PLENTY = 8_000_000;
@@ -92,7 +93,7 @@ test('small writes stay copied when the kernel takes no more', (t) =>
     await Promise.all([large, small]);
   }));
 
-test.serial('what is written in one turn leaves together', (t) =>
+serialOwnSockets('what is written in one turn leaves together', (t) =>
   withCapacities(USUAL, () =>
     withPair(async (near, far) => {
       const reading = far.readBytes(65_536, { partial: true });
@@ -125,24 +126,27 @@ test('watermarks: congested above the high one, and drained at the low one', (t)
     { highWaterMark: 10_000, lowWaterMark: 100 },
   ));
 
-test('maxWriteBufferSize: what would exceed it is refused whole, and the stream goes on', (t) =>
-  withPair(
-    async (near, far) => {
-      const error = await failureOf(near.write(Buffer.alloc(1001)));
-      t.true(error instanceof StreamBufferFullError);
-      t.is(error.code, 'ERR_IOLOOP_BUFFER_FULL');
-      t.is((await failureOf(near.write(['x'.repeat(600), 'y'.repeat(401)]))).code, error.code);
-      t.is((await failureOf(near.write('€'.repeat(334)))).code, error.code);
-      t.is(near.writeBufferSize, 0);
-      await near.write('x'.repeat(1000));
-      void near.write('y'.repeat(600));
-      t.is((await failureOf(near.write('z'.repeat(401)))).code, error.code);
-      await near.write('z'.repeat(400));
-      const received = (await far.readBytes(2000)).toString();
-      t.is(received, 'x'.repeat(1000) + 'y'.repeat(600) + 'z'.repeat(400));
-    },
-    { maxWriteBufferSize: 1000 },
-  ));
+testOwnSockets(
+  'maxWriteBufferSize: what would exceed it is refused whole, and the stream goes on',
+  (t) =>
+    withPair(
+      async (near, far) => {
+        const error = await failureOf(near.write(Buffer.alloc(1001)));
+        t.true(error instanceof StreamBufferFullError);
+        t.is(error.code, 'ERR_IOLOOP_BUFFER_FULL');
+        t.is((await failureOf(near.write(['x'.repeat(600), 'y'.repeat(401)]))).code, error.code);
+        t.is((await failureOf(near.write('€'.repeat(334)))).code, error.code);
+        t.is(near.writeBufferSize, 0);
+        await near.write('x'.repeat(1000));
+        void near.write('y'.repeat(600));
+        t.is((await failureOf(near.write('z'.repeat(401)))).code, error.code);
+        await near.write('z'.repeat(400));
+        const received = (await far.readBytes(2000)).toString();
+        t.is(received, 'x'.repeat(1000) + 'y'.repeat(600) + 'z'.repeat(400));
+      },
+      { maxWriteBufferSize: 1000 },
+    ),
+);
 
 test.serial('64 MB for a reader that has stalled: memory stays within maxWriteBufferSize', (t) =>
   withCapacities(USUAL, () =>

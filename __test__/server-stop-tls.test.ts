@@ -1,10 +1,10 @@
 /** What becomes of TLS handshakes: of a stopped server, of a full one, and in floods. */
 import { readdirSync } from 'node:fs';
 import test from 'ava';
-import { IOStream, Socket, TCPClient, TCPServer, type TCPServerOptions } from 'ioloop';
+import { IOStream, TCPClient, TCPServer, type TCPServerOptions } from 'ioloop';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, closing, connectTo } from './helpers/net.js';
-import { turns } from './helpers/streams.js';
+import { turns, localPair } from './helpers/streams.js';
 import { ca, identity } from './helpers/tls.js';
 
 function serve(loop: ReportingLoop, options: TCPServerOptions = {}): TCPServer {
@@ -49,7 +49,7 @@ test('a server that drains completes handshakes, and serves their connections', 
       });
       const options = { loop, family: 4, tls: { tls: { ca } } } as const;
       const connecting = new TCPClient().connect('localhost', server.port, options);
-      const idle = new IOStream(Socket.pair()[0], { loop });
+      const idle = localPair(loop)[0];
       // Its connection is in the backlog at least.
       while (server.connections === 0) await turns(idle, 1);
       await turns(idle, delay);
@@ -78,7 +78,7 @@ test('nothing reaches the handler of a server that is stopped during handshakes'
         },
         () => {},
       );
-      const idle = new IOStream(Socket.pair()[0], { loop });
+      const idle = localPair(loop)[0];
       await turns(idle, delay);
       idle.close();
       const stopping = server.stop();

@@ -5,14 +5,12 @@ import test from 'ava';
 import { IOStream, Socket, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
-import { failureOf, turns } from './helpers/streams.js';
+import { failureOf, turns, localPair } from './helpers/streams.js';
 import { ca, clientSide, serverSide } from './helpers/tls.js';
 
 /** A stream that has read a line, and has received `extra` after it. */
 async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStream]> {
-  const [first, second] = Socket.pair();
-  const near = new IOStream(first, { loop });
-  const far = new IOStream(second, { loop, allowHalfOpen: true });
+  const [near, far] = localPair(loop, {}, { allowHalfOpen: true });
   await far.write(`STARTTLS\r\n${extra}`);
   await near.readUntil('\r\n');
   await turns(near);
@@ -82,9 +80,7 @@ const FIRST = `
     readFileSync(process.env.FIXTURES + '/' + name));
   const loop = IOLoop.current();
   await loop.runSync(async () => {
-    const [a, b] = Socket.pair();
-    const server = new IOStream(a);
-    const client = new IOStream(b);
+    const [server, client] = IOStream.pair();
     await client.write('STARTTLS\\n');
     await server.readUntil('\\n');
     // The modules of TLS are loaded meanwhile, for both.
@@ -105,9 +101,7 @@ test('the first handshake of a process loses nothing while TLS is loaded', async
 test('an aborted signal closes the connection, whenever it is aborted', (t) =>
   onLoop(async (loop) => {
     for (const isEarly of [true, false]) {
-      const [first, second] = Socket.pair();
-      const near = new IOStream(first, { loop });
-      const far = new IOStream(second, { loop });
+      const [near, far] = localPair(loop);
       const reason = new Error('enough');
       const abort = new AbortController();
       if (isEarly) abort.abort(reason);
@@ -132,9 +126,7 @@ test('a stream that is not connected cannot start TLS, and can connect afterward
 test('a handshake after EOF fails, however EOF was found', (t) =>
   onLoop(async (loop) => {
     for (const isReading of [true, false]) {
-      const [first, second] = Socket.pair();
-      const near = new IOStream(first, { loop, allowHalfOpen: true });
-      const far = new IOStream(second, { loop, allowHalfOpen: true });
+      const [near, far] = localPair(loop, { allowHalfOpen: true });
       const reading = isReading ? near.readUntilClose() : null;
       await turns(near);
       await far.shutdownWrite();

@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { Socket, StreamClosedError, TCPClient, type HostAddress } from 'ioloop';
 import { openFds, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
+import { serialOwnSockets } from './helpers/sockets-of.js';
 
 const LOOPBACK: HostAddress = { address: '127.0.0.1', family: 4 };
 /** Never answers: reserved for documentation (RFC 5737). */
@@ -108,7 +109,7 @@ test.serial('one deadline covers resolving', async (t) => {
   });
 });
 
-test.serial('one deadline covers connecting, and nothing stays open', async (t) => {
+serialOwnSockets('one deadline covers connecting, and nothing stays open', async (t) => {
   const port = silent(t);
   const before = openFds().size;
   await onLoop(async (loop) => {
@@ -131,7 +132,7 @@ test.serial('one deadline covers the TLS handshake', async (t) => {
   });
 });
 
-test.serial('a signal gives up, with its reason', async (t) => {
+serialOwnSockets('a signal gives up, with its reason', async (t) => {
   const port = silent(t);
   await onLoop(async (loop) => {
     const controller = new AbortController();

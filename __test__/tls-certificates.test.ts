@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import * as tls from 'node:tls';
 import test from 'ava';
-import { IOStream, Socket, SSLIOStream, TCPClient, TCPServer, type IOLoop } from 'ioloop';
+import { SSLIOStream, TCPClient, TCPServer, type IOLoop } from 'ioloop';
 import { Authority, selfSigned, type Identity } from './helpers/certificates.js';
 import { onLoop } from './helpers/loop.js';
+import { localPair } from './helpers/streams.js';
 
 /** Certificates of the peer under test. */
 type Peers = Record<
@@ -97,9 +98,7 @@ async function streamsVerdict(
   options: object,
   client: tls.ConnectionOptions,
 ): Promise<Verdict> {
-  const [first, second] = Socket.pair();
-  const near = new IOStream(first, { loop });
-  const far = new IOStream(second, { loop });
+  const [near, far] = localPair(loop);
   const duplex = far.toDuplex();
   const socket = tls.connect({
     socket: duplex,
@@ -149,12 +148,12 @@ test('a refused client is an error with the code of the verification', (t) =>
       ['stranger', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
       ['expired', 'CERT_HAS_EXPIRED'],
     ] as const) {
-      const [first, second] = Socket.pair();
+      const [near, far] = localPair(loop);
       const options = { ...identity, ...modes.required };
       const settings = { ca, ...clients[name], maxVersion: 'TLSv1.2' as const };
       const [server, client] = await Promise.allSettled([
-        new IOStream(first, { loop }).startTls({ serverSide: true, tls: options }),
-        new IOStream(second, { loop }).startTls({ hostname: 'localhost', tls: settings }),
+        near.startTls({ serverSide: true, tls: options }),
+        far.startTls({ hostname: 'localhost', tls: settings }),
       ]);
       t.is((server as PromiseRejectedResult).reason?.code, code);
       if (client.status === 'fulfilled') client.value.close();

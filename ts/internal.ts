@@ -11,6 +11,8 @@ export { table } from './support/error-table.js';
 export { supportedSystems } from './boundary/binding-error.js';
 export { backend, capabilities, type Backend, type Capabilities } from './boundary/capabilities.js';
 export { isListedNode, NODE_VERSIONS } from './boundary/host.js';
+export { functionsOf } from './boundary/unsupported.js';
+export { socketProvider } from './sockets/providers.js';
 export { loaded, native, type NativeHandle } from './boundary/native.js';
 export { GLIBC_FLOOR, targets, wasmTarget } from './boundary/targets.js';
 export { Completions } from './boundary/completions.js';

@@ -1,30 +1,68 @@
 /** Pairs of connected streams for tests. */
-import { IOStream, Socket, StreamClosedError, type IOStreamOptions } from 'ioloop';
+import {
+  IOStream,
+  Socket,
+  StreamClosedError,
+  TCPServer,
+  type IOLoop,
+  type IOStreamOptions,
+} from 'ioloop';
+import { deferred } from './deferred.js';
 import { tcpPair } from './fds.js';
+import { ownSockets } from './sockets-of.js';
 import { onLoop, type ReportingLoop } from './loop.js';
 
 export type PairBody<T> = (near: IOStream, far: IOStream, loop: ReportingLoop) => Promise<T>;
 
 /** Runs `body` on a loop, with two streams on a pair of Unix sockets. */
 export function withPair<T>(body: PairBody<T>, options: IOStreamOptions = {}): Promise<T> {
-  return withStreams(() => Promise.resolve(Socket.pair()), body, options);
+  return withStreams((loop, ...both) => Promise.resolve(localPair(loop, ...both)), body, options);
 }
 
 /** The same over TCP, where a connection can be reset. */
 export function withTcpPair<T>(body: PairBody<T>, options: IOStreamOptions = {}): Promise<T> {
-  return withStreams(tcpPair, body, options);
+  return withStreams(tcpStreams, body, options);
+}
+
+/** Two streams on a pair of Unix sockets, or in memory where there are none. */
+export function localPair(
+  loop: IOLoop,
+  near: IOStreamOptions = {},
+  far: IOStreamOptions = near,
+): [IOStream, IOStream] {
+  if (!ownSockets) return IOStream.pair({ loop, ...near }, { loop, ...far });
+  const [first, second] = Socket.pair();
+  return [new IOStream(first, { loop, ...near }), new IOStream(second, { loop, ...far })];
+}
+
+/** Two streams that are connected over TCP: the client, and the server. The loop runs. */
+export async function tcpStreams(
+  loop: IOLoop,
+  near: IOStreamOptions = {},
+  far: IOStreamOptions = near,
+): Promise<[IOStream, IOStream]> {
+  if (ownSockets) {
+    const [client, server] = await tcpPair();
+    return [new IOStream(client, { loop, ...near }), new IOStream(server, { loop, ...far })];
+  }
+  const accepted = deferred<IOStream>();
+  const server = new TCPServer({ loop, ...far, handleStream: accepted.resolve });
+  server.listen(0, '127.0.0.1');
+  const address = { host: '127.0.0.1', port: server.port };
+  const client = await new IOStream(Socket.tcp(), { loop, ...near }).connect(address);
+  const stream = await accepted.promise;
+  await server.stop();
+  return [client, stream];
 }
 
 /** `options` are those of the near stream; the far one may be half open. */
 function withStreams<T>(
-  sockets: () => Promise<[Socket, Socket]>,
+  connected: typeof tcpStreams,
   body: PairBody<T>,
   options: IOStreamOptions,
 ): Promise<T> {
   return onLoop(async (loop) => {
-    const [first, second] = await sockets();
-    const near = new IOStream(first, { loop, ...options });
-    const far = new IOStream(second, { loop, allowHalfOpen: true });
+    const [near, far] = await connected(loop, options, { allowHalfOpen: true });
     try {
       return await body(near, far, loop);
     } finally {

@@ -1,13 +1,7 @@
 /** TLS in tests: the fixtures' certificates, and pairs of streams that speak it. */
-import {
-  IOStream,
-  Socket,
-  type IOLoop,
-  type IOStreamOptions,
-  type SSLIOStream,
-  type StartTlsOptions,
-} from 'ioloop';
+import type { IOLoop, IOStream, IOStreamOptions, SSLIOStream, StartTlsOptions } from 'ioloop';
 import { fixture } from './net.js';
+import { localPair } from './streams.js';
 
 /** The authority of all certificates here. */
 export const ca = fixture('ca.pem');
@@ -24,8 +18,7 @@ export function plainPair(
   loop: IOLoop,
   options: IOStreamOptions = {},
 ): [client: IOStream, server: IOStream] {
-  const [first, second] = Socket.pair();
-  return [new IOStream(first, { loop, ...options }), new IOStream(second, { loop, ...options })];
+  return localPair(loop, options);
 }
 
 /** Both ends of a TLS connection. `options` are those of both streams, `tls` of both contexts. */

@@ -14,6 +14,12 @@ export interface DeferredWork {
   onTickEnd(): void;
 }
 
+/** Something that moves bytes by turns of the loop and is no source of its selector. */
+export interface LoopMember {
+  /** The loop is being closed. */
+  onLoopClosed(): void;
+}
+
 /** The sources of one loop, its send batch, and two queues: for the next turn, for the tick's end. */
 export class LoopIO {
   readonly sources: SourceTable;
@@ -25,6 +31,7 @@ export class LoopIO {
   #continuing: DeferredWork[] = [];
   #atTickEnd: DeferredWork[] = [];
   #tickEndQueued = false;
+  readonly #members = new Set<LoopMember>();
 
   /** `wake` requests a turn. `guard` reports errors that no promise can carry. */
   constructor(sources: SourceTable, guard: Guard, capacities: Capacities, wake: () => void) {
@@ -43,6 +50,20 @@ export class LoopIO {
       });
     }
     return this.#batch;
+  }
+
+  /** The streams in the loop: on sources of the selector, and others. */
+  get streams(): number {
+    return this.sources.streams + this.#members.size;
+  }
+
+  /** Calls {@link LoopMember.onLoopClosed} when the loop is closed, until {@link remove}. */
+  add(member: LoopMember): void {
+    this.#members.add(member);
+  }
+
+  remove(member: LoopMember): void {
+    this.#members.delete(member);
   }
 
   /** Bytes of streams that the kernel has taken. */
@@ -96,6 +117,7 @@ export class LoopIO {
 
   /** The loop is being closed: no turn follows. */
   close(): void {
+    for (const member of this.#members) this.#guard.attempt(endWithLoop, member);
     this.#continuing = [];
   }
 
@@ -107,6 +129,10 @@ export class LoopIO {
     this.#atTickEnd = [];
     for (const work of queued) this.#guard.attempt(endTick, work);
   };
+}
+
+function endWithLoop(member: LoopMember): void {
+  member.onLoopClosed();
 }
 
 function endTick(work: DeferredWork): void {

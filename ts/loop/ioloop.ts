@@ -753,12 +753,12 @@ export class IOLoop implements AsyncDisposable {
   }
 
   #view(): object {
-    const { phase, handlers, sources, timeouts, callbacks, site } = this.#turns;
+    const { phase, handlers, io, timeouts, callbacks, site } = this.#turns;
     return {
       state: this.#closed ? 'closed' : phase,
       driver: this.#driver,
       handlers: handlers.size,
-      streams: sources.streams,
+      streams: io.streams,
       timeouts: timeouts.size,
       callbacks: callbacks.size,
       ...(site === null ? {} : { made: site }),

@@ -121,7 +121,7 @@ export function metricsOf(parts: CountingParts, blocks: number): LoopMetrics {
     idleSeconds: idle / 1e3,
     callbacksQueued: callbacks.size,
     handlers: parts.handlers.size,
-    streams: sources.streams,
+    streams: io.streams,
     timersPending: timeouts.size,
     timings: parts.timings === null ? null : timingsOf(parts.timings),
   });

@@ -12,6 +12,7 @@ import type { GuardedCall } from '../loop/guard.js';
 import { countersOf, guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 import type { CallKind } from '../loop/origins.js';
+import { acceptEvents, type AcceptEvents } from './accept-events.js';
 
 /** Called with each connection, a non-blocking socket, and the address of its peer. */
 export type AcceptCallback = (connection: Socket, address: Address) => unknown;
@@ -69,6 +70,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
   readonly #loop: IOLoop;
   readonly #callback: AcceptCallback;
   readonly #batch: number;
+  readonly #events: AcceptEvents;
   #closed = false;
   #held = false;
   /** Length of the last pause in seconds; 0 if accepting has not failed since. */
@@ -80,7 +82,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
     this.socket = socket;
     this.#callback = callback;
     this.#batch = batch;
-    loop.addHandler(socket, this.#accept, IOLoop.READ);
+    this.#events = acceptEvents(loop, socket, this.#accept);
     descriptorOf(socket)?.watch(this);
   }
 
@@ -110,7 +112,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
     this.#closed = true;
     descriptorOf(this.socket)?.unwatch(this);
     if (this.#resume !== null) this.#loop.removeTimeout(this.#resume);
-    this.#loop.removeHandler(this.socket);
+    this.#events.close();
   }
 
   /** The socket was closed. */
@@ -200,7 +202,7 @@ export class Acceptor implements DescriptorWatcher, GuardedCall<Socket, Address>
     if (this.#closed || this.#loop.closed) return;
     const wanted = !this.#held && this.#resume === null;
     try {
-      this.#loop.updateHandler(this.socket, wanted ? IOLoop.READ : IOLoop.NONE);
+      this.#events.want(wanted);
     } catch (error) {
       this.#lose(error as Error);
     }

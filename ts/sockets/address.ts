@@ -39,10 +39,21 @@ export function addressBuffer(): Buffer {
  * be resolved first) and for a path that does not fit; `ERR_OUT_OF_RANGE` for a port.
  */
 export function encodeAddress(address: Address, family: Family, isBind: boolean): Buffer {
+  const checked = checkAddress(address, family, isBind);
+  if ('path' in checked) return encoded(family, 0, checked.path);
+  return encoded(family, checked.port, checked.host);
+}
+
+/**
+ * A copy of `address` without an empty host, and with the index of its zone instead of a name.
+ *
+ * @throws As {@link encodeAddress}.
+ */
+export function checkAddress(address: Address, family: Family, isBind: boolean): Address {
   const { host, port, path } = fieldsOf(address);
-  if (family === FAMILY_UNIX) return encoded(family, 0, checkPath(path));
+  if (family === FAMILY_UNIX) return { path: checkPath(path) };
   const number = checkPort(port);
-  return encoded(family, number, hostText(isBind ? (host ?? '') : host, family, isBind));
+  return { host: hostText(isBind ? (host ?? '') : host, family, isBind), port: number };
 }
 
 /** The address that the core has written to `bytes`. */

@@ -21,6 +21,7 @@ import {
   outOfRange,
   socketBusy,
   systemError,
+  unsupported,
 } from '../support/errors.js';
 import * as descriptorKinds from './descriptor-kinds.js';
 import { countDetached } from '../boundary/detached.js';
@@ -42,7 +43,7 @@ import {
 export type SocketState = readonly [Family, number, Address | null];
 
 /** See {@link peekSocket}. */
-interface SocketView {
+export interface SocketView {
   /** -1 if the socket is closed. */
   readonly fd: number;
   /** `null` if the socket is closed. */
@@ -85,8 +86,9 @@ export class Socket {
   /** The target of a connection in progress. */
   #connecting: Address | null = null;
 
-  private constructor(fd: number, family: Family, kind: number, adopted = false) {
-    this.#descriptor = new Descriptor(fd, adopted);
+  /** @internal */
+  protected constructor(descriptor: Descriptor, family: Family, kind: number) {
+    this.#descriptor = descriptor;
     this.#family = family;
     this.kind = kind;
   }
@@ -106,8 +108,10 @@ export class Socket {
 
   /** Two Unix stream sockets, connected to each other. */
   static pair(): [Socket, Socket] {
+    if (substitute !== null) throw unsupported('Socket.pair()', 'Use IOStream.pair()');
     const [first, second] = checkedPair();
-    return [new Socket(first, UNIX, KIND_STREAM), new Socket(second, UNIX, KIND_STREAM)];
+    const owned = (fd: number): Socket => new Socket(new Descriptor(fd, false), UNIX, KIND_STREAM);
+    return [owned(first), owned(second)];
   }
 
   /**
@@ -126,7 +130,7 @@ export class Socket {
     const kind = native.fdKind(number);
     checked(kind, 'getsockopt', number);
     checked(native.fdAdopt(number), 'ioctl', number);
-    return new Socket(number, familyOf(scratch), kind, true);
+    return new Socket(new Descriptor(number, true), familyOf(scratch), kind);
   }
 
   /**
@@ -198,7 +202,10 @@ export class Socket {
       return null;
     }
     checked(result, 'accept', fd);
-    return [new Socket(result, this.#family, this.kind), decodeAddress(scratch)];
+    return [
+      new Socket(new Descriptor(result, false), this.#family, this.kind),
+      decodeAddress(scratch),
+    ];
   }
 
   /**
@@ -365,7 +372,7 @@ export class Socket {
 
   /** @internal A socket on a descriptor of this thread that was attached. */
   static fromState(fd: number, [family, kind, connecting]: SocketState): Socket {
-    const socket = new Socket(fd, family, kind);
+    const socket = new Socket(new Descriptor(fd, false), family, kind);
     socket.#connecting = connecting;
     return socket;
   }
@@ -389,6 +396,11 @@ export class Socket {
     this.close();
   }
 
+  /** @internal See {@link peekSocket}. */
+  peek(): SocketView {
+    return peekDescriptor(this.#descriptor);
+  }
+
   /** @internal For `util.inspect`. */
   [INSPECT](): object {
     return viewOf(this, #descriptor in this ? peekSocket(this) : {}, { hidden: ['kind'] });
@@ -400,9 +412,10 @@ export class Socket {
   }
 
   static #create(family: Family): Socket {
+    if (substitute !== null) return substitute(family);
     const fd = native.socketOpen(family);
     if (fd < 0) throw systemError(fd, 'socket');
-    return new Socket(fd, family, family === UNIX ? KIND_STREAM : KIND_TCP);
+    return new Socket(new Descriptor(fd, false), family, family === UNIX ? KIND_STREAM : KIND_TCP);
   }
 
   #open(syscall: string): number {
@@ -431,6 +444,14 @@ export class Socket {
   }
 }
 
+/** What {@link Socket.tcp} and {@link Socket.unix} make where the package has no sockets of its own. */
+let substitute: ((family: Family) => Socket) | null = null;
+
+/** Sets the sockets of systems without a selector. Before the first one is made. */
+export function substituteSockets(make: (family: Family) => Socket): void {
+  substitute = make;
+}
+
 /** The descriptor of a {@link Socket}; `null` if `file` is not a `Socket`. */
 export function descriptorOf(file: unknown): Descriptor | null {
   return file instanceof Socket ? file[INTERNALS] : null;
@@ -438,7 +459,11 @@ export function descriptorOf(file: unknown): Descriptor | null {
 
 /** The state of a {@link Socket} for display: without exposing its descriptor, and if it is closed. */
 export function peekSocket(socket: Socket): SocketView {
-  const fd = socket[INTERNALS].peek();
+  return socket.peek();
+}
+
+function peekDescriptor(descriptor: Descriptor): SocketView {
+  const fd = descriptor.peek();
   const local = fd < 0 ? fd : native.socketLocalAddress(fd, scratch);
   const localText = local < 0 ? null : addressText(decodeAddress(scratch));
   const peer = fd < 0 ? fd : native.socketPeerAddress(fd, scratch);

@@ -111,8 +111,8 @@ function detachable(stream: Stream): FdTransport {
   if (stream.closed) throw stream.closedError();
   if (!(transport instanceof FdTransport)) {
     throw unsupported(
-      'detach() of a stream with TLS, whose keys stay in their thread,',
-      'Detach the connection before startTls()',
+      'detach() of a stream with TLS, in memory or on node:net, which stays in its thread,',
+      'Detach a connection of the own sockets, before startTls()',
     );
   }
   if (!transport.connected) throw busy('it is not connected yet');

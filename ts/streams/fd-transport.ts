@@ -66,6 +66,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   readonly socket: Socket | null;
   readonly mode: number;
   readonly leastRoom: number;
+  readonly hasHalfClose: boolean;
   connected: boolean;
   readable = false;
   peerClosed = false;
@@ -100,6 +101,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     this.#shortIsAll = kind === SHORT_IS_ALL;
     this.socket = socket;
     this.mode = socket === null ? MODE_STREAM | MODE_FILE : MODE_STREAM;
+    // Only sockets have one.
+    this.hasHalfClose = socket !== null;
     this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
     this.connected = socket === null || native.socketConnected(this.#descriptor.use()) > 0;
   }

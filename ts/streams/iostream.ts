@@ -39,6 +39,8 @@ import { coreOf, Stream } from './stream.js';
 import type { Data } from './data.js';
 import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
+import { MemoryTransport } from './memory-transport.js';
+import { transportOn } from './transports.js';
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
@@ -92,6 +94,26 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     const open = (transport: FdTransport): IOStream =>
       new IOStream(createStream(settings, transport));
     return DescriptorTransport.adopt(ioOf(settings.loop), fd, open);
+  }
+
+  /**
+   * Two streams that are joined in memory, without descriptors and system calls: what one writes, the
+   * other reads. For tests, and for code that takes a stream. `options` are those of the first,
+   * `others` of the second, by default the same; they may be in different loops of this thread.
+   *
+   * They behave as streams on `Socket.pair()`: a write resolves when the other side has room, about
+   * 64 KiB before it reads; a close is EOF there, and with unread bytes `ECONNRESET`. `socket` is
+   * `null`; {@link fileno} and {@link detach} throw `ERR_IOLOOP_UNSUPPORTED`.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` for options; `ERR_IOLOOP_CLOSED`.
+   */
+  static pair(
+    options: IOStreamOptions = NO_OPTIONS,
+    others: IOStreamOptions = options,
+  ): [IOStream, IOStream] {
+    const [near, far] = [streamSettings(options), streamSettings(others)];
+    const [first, second] = MemoryTransport.pair(ioOf(near.loop), ioOf(far.loop));
+    return [new IOStream(createStream(near, first)), new IOStream(createStream(far, second))];
   }
 
   /**
@@ -633,7 +655,7 @@ function stateOf(core: Stream): object {
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {
-  return createStream(settings, DescriptorTransport.on(ioOf(settings.loop), socket));
+  return createStream(settings, transportOn(ioOf(settings.loop), socket));
 }
 
 /**

@@ -452,8 +452,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   onWriteEnd(): void {
     if (this.closed) return;
     if (this.#state === State.ReadEnded) this.#close(State.Ended, null);
-    // Only sockets have a half-close.
-    else if (this.transport.socket === null) this.close(null);
+    else if (!this.transport.hasHalfClose) this.close(null);
     else this.#state = State.WriteEnded;
   }
 

@@ -2,7 +2,8 @@
  * The interface between a stream and its connection.
  *
  * Down: {@link Transport}, which a stream calls. `FdTransport` is a descriptor in the loop,
- * `TlsTransport` a TLS connection over another stream. Up: {@link TransportEvents}, which the stream
+ * `NodeTransport` a socket of `node:net`, `MemoryTransport` one end of a pair in memory, `TlsTransport`
+ * a TLS connection over another stream. Up: {@link TransportEvents}, which the stream
  * implements; it passes them on to its reader and its writer.
  */
 import type { Block } from '../boundary/receive-blocks.js';
@@ -36,6 +37,8 @@ export interface Transport {
   readonly failure: number;
   /** Bytes that each read needs room for: some files give whole records, and cut or refuse them. */
   readonly leastRoom: number;
+  /** Each direction ends by itself. Without, as a pipe, the end of writing closes the stream. */
+  readonly hasHalfClose: boolean;
 
   /**
    * The descriptor, for the user; -1 once closed. Other code can close it from now on, so that it is

@@ -3,6 +3,7 @@
  * the program of its parent from the beginning, and finds its task in the environment.
  */
 import { constants } from 'node:os';
+import { assertOwnSockets } from '../../sockets/providers.js';
 import { isMainThread } from 'node:worker_threads';
 import { checkOptions } from '../../support/checks.js';
 import type { Duration } from '../../support/duration.js';
@@ -65,6 +66,7 @@ export function forkProcesses(
   options: ForkProcessesOptions = {},
 ): Promise<number> {
   checkOptions(options);
+  assertOwnSockets('forkProcesses()');
   const workers = workerCount('processes', processes);
   const settings = {
     workers,

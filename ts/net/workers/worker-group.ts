@@ -1,5 +1,6 @@
 /** `serveWorkers()`: one loop per core, in threads or processes. */
 import { EventEmitter } from 'node:events';
+import { assertOwnSockets } from '../../sockets/providers.js';
 import { checkInteger, checkOptions } from '../../support/checks.js';
 import { clearTimeout, nextTick, setTimeout } from '../../support/host.js';
 import { workersState } from '../../support/errors.js';
@@ -87,6 +88,7 @@ export function serveWorkers(module: string | URL, options: ServeWorkersOptions 
     );
   }
   const settings = groupSettings(module, options);
+  assertOwnSockets('serveWorkers()');
   return new WorkerGroup(settings);
 }
 

@@ -1,0 +1,25 @@
+/** Whose sockets the package has in this run, and tests that need its own. */
+import { socketProvider } from '#internal';
+import test, { type ExecutionContext } from 'ava';
+
+/** True for its own; false for those of `node:net`, which have no descriptors. */
+export const ownSockets = socketProvider === 'own';
+
+/** `test`, for what only the package's own sockets have: descriptors, their options, `recv`. */
+export function testOwnSockets(title: string, body: (t: ExecutionContext) => unknown): void {
+  runOwn(test, title, body);
+}
+
+/** The same for `test.serial`. */
+export function serialOwnSockets(title: string, body: (t: ExecutionContext) => unknown): void {
+  runOwn(test.serial, title, body);
+}
+
+function runOwn(
+  run: (title: string, body: never) => void,
+  title: string,
+  body: (t: ExecutionContext) => unknown,
+): void {
+  if (ownSockets) run(title, body as never);
+  else test.skip(`${title} (needs sockets with descriptors)`, body as never);
+}
