@@ -23,7 +23,8 @@ const BETWEEN_LOOKS_MS = 5_000;
  * @property {string} version
  * @property {string} file The tarball.
  * @property {string} integrity
- * @property {Record<string, string>} optionalDependencies
+ * @property {string[]} dependencies Those that npm installs with it, as `name@version`.
+ * @property {string[]} peers Platform packages that are installed by name, such as WebAssembly.
  *
  * @typedef {object} PublishOptions
  * @property {boolean} [dryRun] npm checks and packs, and sends nothing.
@@ -46,11 +47,11 @@ export function packagesIn(folder, version) {
   const faults = packages
     .filter((one) => one.version !== version)
     .map(({ file, version: other }) => `${basename(file)} has version ${other}, not ${version}.`);
-  const wanted = Object.entries(main.optionalDependencies).map((entry) => entry.join('@'));
   const there = others.map(({ name }) => `${name}@${version}`);
+  const known = [...main.dependencies, ...main.peers];
   faults.push(
-    ...without(wanted, there).map((one) => `ioloop depends on ${one}, which has no tarball.`),
-    ...without(there, wanted).map((one) => `ioloop does not depend on ${one}.`),
+    ...without(main.dependencies, there).map((one) => `ioloop depends on ${one}: no tarball.`),
+    ...without(there, known).map((one) => `ioloop does not depend on ${one}.`),
   );
   if (faults.length > 0) throw new Hint(faults.join('\n'));
   return [...others, main];
@@ -66,7 +67,7 @@ export async function publish(packages, options = {}) {
   const missing = packages.filter((one) => isMissing(one, env, show));
   const published = [];
   for (const one of missing) {
-    if (!dryRun) await waitForDependencies(one, env);
+    if (!dryRun && one.dependencies.length > 0) await waitForOthers(one, packages, env);
     npm(publishArguments(one, { dryRun, provenance }), env);
     published.push(one.name);
     show(`${dryRun ? 'would be published' : 'published'}: ${one.name}@${one.version}`);
@@ -101,20 +102,20 @@ function isMissing({ name, version, integrity }, env, show) {
 }
 
 /**
- * A registry may show a package some seconds after it was published.
- * @param {Package} one @param {Record<string, string>} env
+ * Waits until the registry has all others: it may show a package some seconds after it was published.
+ * @param {Package} last @param {readonly Package[]} packages @param {Record<string, string>} env
  */
-async function waitForDependencies({ name, optionalDependencies }, env) {
-  const pending = new Map(Object.entries(optionalDependencies));
+async function waitForOthers(last, packages, env) {
+  let pending = packages.filter((one) => one !== last);
   for (let looks = 0; ; looks += 1) {
-    for (const [other, version] of pending) {
-      if (integrityOnRegistry(other, version, env) !== null) pending.delete(other);
-    }
-    if (pending.size === 0) return;
+    pending = pending.filter(({ name, version }) => {
+      return integrityOnRegistry(name, version, env) === null;
+    });
+    if (pending.length === 0) return;
     if (looks === LOOKS) {
-      const names = Array.from(pending, (entry) => entry.join('@')).join(', ');
+      const names = pending.map(({ name, version }) => `${name}@${version}`).join(', ');
       throw new Hint(
-        `${name} is not published: the registry does not have ${names}. Run this again.`,
+        `${last.name} is not published: the registry does not have ${names}. Run this again.`,
       );
     }
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
@@ -135,9 +136,16 @@ function packageOf(file) {
   const args = ['-xzOf', file, 'package/package.json'];
   const { status, stdout, stderr } = spawnSync('tar', args, { encoding: 'utf8' });
   if (status !== 0) throw new Hint(`${file} is no package: ${stderr}`);
-  const { name, version, optionalDependencies = {} } = JSON.parse(stdout);
+  const { name, version, optionalDependencies = {}, peerDependencies = {} } = JSON.parse(stdout);
   const digest = createHash('sha512').update(readFileSync(file)).digest('base64');
-  return { name, version, file, integrity: `sha512-${digest}`, optionalDependencies };
+  const peers = listed(peerDependencies).filter((one) => one.startsWith('ioloop-'));
+  const dependencies = listed(optionalDependencies);
+  return { name, version, file, integrity: `sha512-${digest}`, dependencies, peers };
+}
+
+/** @param {Record<string, string>} versions */
+function listed(versions) {
+  return Object.entries(versions).map((entry) => entry.join('@'));
 }
 
 /** @param {string[]} args @param {Record<string, string>} env */
