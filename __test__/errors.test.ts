@@ -27,6 +27,7 @@ test('every error is of the class that the table names', (t) => {
     errors.stoppedEarly(),
     errors.badYield(1),
     errors.fdRegistered(1, () => {}, null),
+    errors.closedDeadlines(),
     errors.fdBusy(1),
     errors.fdUnknown(1),
     errors.invalidSubclass(1),

@@ -8,6 +8,8 @@ import {
   Future,
   IOLoop,
   IOStream,
+  DeadlineQueue,
+  DeadlineSet,
   PeriodicCallback,
   serveWorkers,
   Socket,
@@ -220,9 +222,28 @@ function periodic(): void {
   expectTypeOf(new PeriodicCallback((n: number) => n, 10)).toBeObject();
 }
 
+function deadlines(loop: IOLoop): void {
+  interface User {
+    readonly name: string;
+  }
+  const set = new DeadlineSet<User>(loop, {
+    onExpire: (users) => {
+      expectTypeOf(users).toEqualTypeOf<User[]>();
+    },
+  });
+  expectTypeOf(set.set({ name: 'ada' }, { minutes: 5 })).toEqualTypeOf<DeadlineSet<User>>();
+  expectTypeOf([...set]).toEqualTypeOf<User[]>();
+  // @ts-expect-error another type of key
+  set.touch('ada');
+  const inferred = new DeadlineQueue(loop, { onExpire: (names: string[]) => names.length });
+  expectTypeOf(inferred.add('ada', 5)).toEqualTypeOf<number>();
+  expectTypeOf(inferred.get(1)).toEqualTypeOf<string | undefined>();
+}
+
 test('the types of the public names are what the documentation says', (t) => {
   const compiled = [
     handlers,
+    deadlines,
     callbacks,
     timeouts,
     running,

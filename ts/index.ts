@@ -7,6 +7,9 @@ export type { Address } from './sockets/address.js';
 export { versions, type Versions } from './boundary/versions.js';
 export type { Callback } from './loop/callback-queue.js';
 export type { Duration } from './support/duration.js';
+export { DeadlineQueue } from './loop/deadlines/deadline-queue.js';
+export { DeadlineSet } from './loop/deadlines/deadline-set.js';
+export type { DeadlineOptions } from './loop/deadlines/deadlines.js';
 export type { Driver } from './loop/driver.js';
 export {
   IOLoopError,

@@ -13,6 +13,8 @@ export const TINY: Readonly<Capacities> = {
   events: 2,
   // Not a boundary of a turn: one more is refused.
   posts: 65_536,
+  deadlineVisits: 2,
+  touches: 2,
   receiveBytes: 16,
   receiveBlock: 64,
   sendRecords: 2,

@@ -4,7 +4,7 @@ import type { Callback } from './callback-queue.js';
 import type { DebugGuard } from './debug-guard.js';
 import type { RegisteredHandler } from './handler.js';
 import { LoopWatch } from './debug-loops.js';
-import { contextOf, originHere, originIn, steps } from './origins.js';
+import { contextOf, originHere, originIn, steps, type CallKind } from './origins.js';
 import { warnFrom } from '../support/debug-warnings.js';
 import { nameOf } from '../support/one-line.js';
 import type { Timeout } from './timeouts.js';
@@ -28,6 +28,10 @@ export class DebugTurns extends Turns {
   /** Where the loop was made. */
   override get site(): string | null {
     return this.#watch.site;
+  }
+
+  override contextOf(kind: CallKind, func: Callback): Context {
+    return contextOf(super.contextOf(kind, func), kind, func, this.#owner);
   }
 
   override addCallback(callback: Callback, args: readonly unknown[], context: Context): void {

@@ -1,16 +1,32 @@
 /** Access to the inside of a loop, for the classes that are built on it. */
+import type { Capacities } from '../support/capacities.js';
 import { closedLoop, invalidArgType } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
+import type { Context } from './async-context.js';
+import type { Callback } from './callback-queue.js';
 import type { IoCounters } from './counters.js';
 import type { Guard } from './guard.js';
 import type { LoopIO } from './io.js';
+import type { CallKind } from './origins.js';
 import type { Posts } from './posts.js';
+import type { Timeout, TimeoutTable } from './timeouts.js';
 
 /** The members of a loop that are internal to the package. */
 export interface LoopInternals {
   readonly guard: Guard;
   readonly io: LoopIO;
   readonly posts: Posts;
+  readonly timeouts: TimeoutTable;
+  readonly time: () => number;
+  readonly isSteady: boolean;
+  readonly capacities: Capacities;
+  contextOf(kind: CallKind, func: Callback): Context;
+  addTimeout(
+    deadline: number,
+    callback: Callback,
+    args: readonly unknown[],
+    context: Context,
+  ): Timeout;
   start(onStopped: () => void): void;
 }
 
@@ -36,11 +52,16 @@ export function postsOf(loop: object): Posts {
 }
 
 /** @throws `ERR_IOLOOP_CLOSED`; `ERR_INVALID_ARG_TYPE` when `loop` is not an `IOLoop`. */
-export function ioOf(loop: Loop): LoopIO {
-  const internals = loop[INTERNALS] as LoopInternals | undefined;
+export function internalsOf(loop: Loop): LoopInternals {
+  const internals = (loop as Loop | null | undefined)?.[INTERNALS] as LoopInternals | undefined;
   if (internals === undefined) throw invalidArgType('loop', loop, 'an IOLoop');
   if (loop.closed) throw closedLoop();
-  return internals.io;
+  return internals;
+}
+
+/** @throws As {@link internalsOf}. */
+export function ioOf(loop: Loop): LoopIO {
+  return internalsOf(loop).io;
 }
 
 /**

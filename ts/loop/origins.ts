@@ -22,7 +22,8 @@ export type CallKind =
   | 'accept handler'
   | 'connection handler'
   | 'exposed function'
-  | 'function of runSync';
+  | 'function of runSync'
+  | 'onExpire function';
 
 /** The origin of a call of the program's code by a loop, in debug mode. */
 export interface CallOrigin {

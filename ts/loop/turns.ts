@@ -15,13 +15,14 @@ import type { AsyncResource } from 'node:async_hooks';
 import { NativeLoop } from '../boundary/native-loop.js';
 import type { Capacities } from '../support/capacities.js';
 import * as host from '../support/host.js';
-import { turnScope, type Context } from './async-context.js';
+import { capture, turnScope, type Context } from './async-context.js';
 import { epochSecondsAt } from './clock.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
 import type { RegisteredHandler } from './handler.js';
 import { Handlers } from './handlers.js';
 import { LoopIO } from './io.js';
+import type { CallKind } from './origins.js';
 import { NO_POSTS, Posts, type PostCounts } from './posts.js';
 import { waitsFor } from './short-wait.js';
 import { Sleep } from './sleep.js';
@@ -100,6 +101,25 @@ export class Turns implements TurnParts {
       this.#turn.wake();
       if (this.#phase === Phase.Sleeping) this.#enterTurn();
     });
+  }
+
+  /** The loop's clock in seconds: never throws, and is finite. */
+  get time(): () => number {
+    return this.#options.time;
+  }
+
+  /** Whether that clock is the default one, which the program cannot move. */
+  get isSteady(): boolean {
+    return this.#options.isSteady;
+  }
+
+  get capacities(): Capacities {
+    return this.#options.capacities;
+  }
+
+  /** The async context of the caller, for later calls of `func`; debug mode adds their origin. */
+  contextOf(_kind: CallKind, _func: Callback): Context {
+    return capture();
   }
 
   /** Where the loop was made, in debug mode. */

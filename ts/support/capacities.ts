@@ -13,6 +13,10 @@ export interface Capacities {
   events: number;
   /** Calls of other threads that wait for a turn. One more is refused with an error. */
   posts: number;
+  /** Deadlines of a set that a turn looks at, beside those that expire. */
+  deadlineVisits: number;
+  /** Touches of a set of deadlines that have one reading of the clock. */
+  touches: number;
   /** Bytes that a turn receives from one stream. */
   receiveBytes: number;
   /** Bytes of the block that the small reads of this thread share. */
@@ -32,6 +36,8 @@ const DEFAULTS: Readonly<Capacities> = {
   timers: 4096,
   events: 1024,
   posts: 65_536,
+  deadlineVisits: 8192,
+  touches: 1024,
   receiveBytes: 8 * 1024,
   receiveBlock: 128 * 1024,
   sendRecords: 2048,

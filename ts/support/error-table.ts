@@ -47,6 +47,11 @@ export const table = {
     message: () =>
       'There is a current event loop already. Use IOLoop.current(), or leave makeCurrent: true out',
   },
+  ERR_IOLOOP_DEADLINES_CLOSED: {
+    base: 'IOLoopError',
+    message: () =>
+      'The set of deadlines is closed. Make another one with new DeadlineSet() or new DeadlineQueue()',
+  },
   ERR_IOLOOP_DETACHED: {
     base: 'IOLoopError',
     message: (what: 'socket' | 'stream') =>

@@ -140,6 +140,11 @@ export function closedLoop(): IOLoopError {
   return refusal('ERR_IOLOOP_CLOSED');
 }
 
+/** An operation on a closed set of deadlines. */
+export function closedDeadlines(): IOLoopError {
+  return refusal('ERR_IOLOOP_DEADLINES_CLOSED');
+}
+
 /** `makeCurrent: true` where there is a current loop. */
 export function currentExists(): IOLoopError {
   return refusal('ERR_IOLOOP_CURRENT_EXISTS');
