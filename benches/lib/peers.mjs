@@ -41,7 +41,7 @@ const others = {
 };
 
 /**
- * Runtimes with timers and callbacks: each runs the same work, `timers` or `callbacks`.
+ * Runtimes with timers and callbacks: each runs the same work, such as `timers` or `callbacks`.
  * @type {Record<string, (work: string, args: readonly string[]) => Start>}
  */
 const programs = {
@@ -65,6 +65,12 @@ const single = {
   'readiness ioloop': () => node('benches/workloads/readiness.mjs', 'ioloop'),
   'readiness npm epoll': () =>
     node('benches/workloads/readiness.mjs', join(npmPackage('epoll'), 'epoll.js')),
+  DeadlineSet: () => node('benches/workloads/deadlines.mjs', 'set'),
+  ttlcache: () =>
+    node(
+      'benches/workloads/deadlines.mjs',
+      join(npmPackage('@isaacs/ttlcache'), 'dist/esm/index.js'),
+    ),
   'turn, nothing': () => node('benches/workloads/turns.mjs', 'nothing'),
   'turn, timer': () => node('benches/workloads/turns.mjs', 'timer'),
   'turn, source': () => node('benches/workloads/turns.mjs', 'source'),

@@ -2,6 +2,7 @@
 import { bulk } from './bulk.mjs';
 import { callbacks, turns } from './callbacks.mjs';
 import { accept, connections, slow } from './connections.mjs';
+import { deadlines } from './deadlines.mjs';
 import { echo } from './echo.mjs';
 import { idle } from './idle.mjs';
 import { latency } from './latency.mjs';
@@ -27,6 +28,7 @@ const questions = {
   connections,
   timers,
   fire,
+  deadlines,
   callbacks,
   turns,
   readiness,
@@ -41,7 +43,7 @@ export const QUESTIONS = Object.keys(questions);
 export const QUICK = ['echo', 'lines', 'timers', 'callbacks', 'package'];
 /** Questions for every echo server or runtime; the others name their peers. */
 export const ASK_SERVERS = ['echo', 'latency', 'connections'];
-export const ASK_RUNTIMES = ['timers', 'fire', 'callbacks'];
+export const ASK_RUNTIMES = ['timers', 'fire', 'deadlines', 'callbacks'];
 
 /** @param {readonly string[]} names @param {Options} options */
 export function questionsOf(names, options) {
