@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use ioloop::watchdog::{
-    ANSWER_LIMIT, AttentiveClock, Case, CodeMap, Function, LEAD, LONGEST_STEP, Patience, Pulse,
-    Sampler, Step, Usage, Verdict, Watch,
+    ANSWER_LIMIT, Case, CodeMap, Function, Moment, Patience, Pulse, Sampler, Step, Verdict, Watch,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -13,11 +12,19 @@ const STUCK: Pulse = Pulse {
     idle: 1_000,
 };
 
+/// A moment that is known.
+const fn at(time: Duration) -> Moment {
+    Moment {
+        least: time,
+        most: time,
+    }
+}
+
 /// Looks each millisecond from `from` to `to`, always at the same pulse.
 fn looks(watch: &mut Watch, from: u32, to: u32) -> Vec<(u32, Duration)> {
     (from..=to)
-        .filter_map(|at| match watch.look(at * MS, STUCK) {
-            Verdict::Blocked(quiet) => Some((at, quiet)),
+        .filter_map(|time| match watch.look(at(time * MS), Some(STUCK)) {
+            Verdict::Blocked(quiet) => Some((time, quiet)),
             Verdict::Alive | Verdict::Quiet(_) => None,
         })
         .collect()
@@ -37,64 +44,76 @@ fn the_next_block_is_told_again() {
         iterations: 8,
         ..STUCK
     };
-    assert_eq!(watch.look(301 * MS, moved), Verdict::Alive);
+    assert_eq!(watch.look(at(301 * MS), Some(moved)), Verdict::Alive);
     assert_eq!(looks(&mut watch, 302, 600), [(402, 100 * MS)]);
 }
 
 #[test]
 fn iterations_without_idle_time_are_progress() {
     let mut watch = Watch::new(10 * MS);
-    for at in 0..1_000 {
+    for time in 0..1_000 {
         let pulse = Pulse {
-            iterations: u32::MAX.wrapping_add(at),
+            iterations: u32::MAX.wrapping_add(time),
             idle: 5,
         };
-        assert_eq!(watch.look(at * MS, pulse), Verdict::Alive);
+        assert_eq!(watch.look(at(time * MS), Some(pulse)), Verdict::Alive);
     }
 }
 
 #[test]
 fn a_wait_without_iterations_is_progress() {
     let mut watch = Watch::new(10 * MS);
-    for at in 0..1_000 {
+    for time in 0..1_000 {
         let pulse = Pulse {
             iterations: 3,
-            idle: u64::from(at),
+            idle: u64::from(time),
         };
-        assert_eq!(watch.look(at * MS, pulse), Verdict::Alive);
+        assert_eq!(watch.look(at(time * MS), Some(pulse)), Verdict::Alive);
     }
+}
+
+#[test]
+fn a_pulse_that_changes_during_the_look_is_progress() {
+    let mut watch = Watch::new(100 * MS);
+    watch.look(at(Duration::ZERO), Some(STUCK));
+    assert_eq!(watch.look(at(500 * MS), None), Verdict::Alive);
+    assert_eq!(watch.look(at(600 * MS), Some(STUCK)), Verdict::Alive);
+    assert_eq!(
+        watch.look(at(699 * MS), Some(STUCK)),
+        Verdict::Quiet(99 * MS)
+    );
+}
+
+#[test]
+fn the_time_without_progress_is_the_least_of_what_it_may_be() {
+    let mut watch = Watch::new(100 * MS);
+    let moment = |least, most| Moment {
+        least: least * MS,
+        most: most * MS,
+    };
+    assert_eq!(watch.look(moment(10, 25), Some(STUCK)), Verdict::Alive);
+    assert_eq!(
+        watch.look(moment(110, 180), Some(STUCK)),
+        Verdict::Quiet(85 * MS)
+    );
+    assert_eq!(
+        watch.look(moment(125, 190), Some(STUCK)),
+        Verdict::Blocked(100 * MS)
+    );
 }
 
 #[test]
 fn the_first_look_begins_the_threshold() {
     let mut watch = Watch::new(100 * MS);
-    assert_eq!(watch.look(10_000 * MS, STUCK), Verdict::Alive);
-    assert_eq!(watch.look(10_099 * MS, STUCK), Verdict::Quiet(99 * MS));
-    assert_eq!(watch.look(10_100 * MS, STUCK), Verdict::Blocked(100 * MS));
-}
-
-#[test]
-fn a_pause_of_the_looking_thread_counts_as_one_step() {
-    let mut clock = AttentiveClock::default();
-    let mut watch = Watch::new(100 * MS);
-    assert_eq!(clock.advance(1_000 * MS, None, no_others), Duration::ZERO);
+    assert_eq!(watch.look(at(10_000 * MS), Some(STUCK)), Verdict::Alive);
     assert_eq!(
-        watch.look(clock.advance(1_001 * MS, None, no_others), STUCK),
-        Verdict::Alive
+        watch.look(at(10_099 * MS), Some(STUCK)),
+        Verdict::Quiet(99 * MS)
     );
-    // Stopped for an hour, and continued: the loop had no chance to make progress either.
-    let after = clock.advance(3_600_000 * MS, None, no_others);
-    assert_eq!(after, MS + LONGEST_STEP);
-    assert_eq!(watch.look(after, STUCK), Verdict::Quiet(LONGEST_STEP));
-}
-
-#[test]
-fn a_clock_that_goes_back_stands_still() {
-    let mut clock = AttentiveClock::default();
-    clock.advance(10 * MS, None, no_others);
-    assert_eq!(clock.advance(15 * MS, None, no_others), 5 * MS);
-    assert_eq!(clock.advance(2 * MS, None, no_others), 5 * MS);
-    assert_eq!(clock.advance(4 * MS, None, no_others), 7 * MS);
+    assert_eq!(
+        watch.look(at(10_100 * MS), Some(STUCK)),
+        Verdict::Blocked(100 * MS)
+    );
 }
 
 #[test]
@@ -102,17 +121,24 @@ fn looks_are_never_rarer_than_promised() {
     for (threshold, interval) in [(1, 1), (20, 5), (100, 10), (60_000, 10)] {
         assert_eq!(Watch::new(threshold * MS).interval(), interval * MS);
     }
+    let mut watch = Watch::new(100 * MS);
+    watch.look(at(Duration::ZERO), Some(STUCK));
+    watch.look(at(94 * MS), Some(STUCK));
+    assert_eq!(
+        watch.interval(),
+        6 * MS,
+        "the next look is at the threshold"
+    );
+    watch.look(at(100 * MS), Some(STUCK));
+    assert_eq!(watch.interval(), 10 * MS);
 }
 
-/// When a threshold of 200 ms asks.
-const ASKED: Duration = Duration::from_millis(200).saturating_sub(LEAD);
-
-/// A case with a threshold of 200 ms that was asked, blocked since 0.
+/// A case with a threshold of 200 ms that was asked at the threshold, blocked since 0.
 fn asked(patience: Patience) -> Case<&'static str> {
     let mut case = Case::new(200 * MS, Sampler::Ready, patience);
-    assert_eq!(case.look(Duration::ZERO, STUCK), Step::Wait);
-    assert_eq!(case.look(ASKED.saturating_sub(MS), STUCK), Step::Wait);
-    assert_eq!(case.look(ASKED, STUCK), Step::Ask);
+    assert_eq!(case.look(at(Duration::ZERO), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(199 * MS), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(200 * MS), Some(STUCK)), Step::Ask);
     case
 }
 
@@ -120,8 +146,11 @@ fn asked(patience: Patience) -> Case<&'static str> {
 fn late() -> (Case<&'static str>, Duration) {
     let mut case = asked(Patience::DuringBlock);
     let late = 200 * MS + ANSWER_LIMIT;
-    assert_eq!(case.look(late.saturating_sub(MS), STUCK), Step::Wait);
-    assert_eq!(case.look(late, STUCK), Step::Sample);
+    assert_eq!(
+        case.look(at(late.saturating_sub(MS)), Some(STUCK)),
+        Step::Wait
+    );
+    assert_eq!(case.look(at(late), Some(STUCK)), Step::Sample);
     assert_eq!(case.sampled(None), Step::Report(late, None));
     (case, late)
 }
@@ -136,72 +165,79 @@ fn moved(at: u32) -> Pulse {
 #[test]
 fn without_a_sampler_a_block_is_reported_at_the_threshold() {
     let mut case: Case<()> = Case::new(200 * MS, Sampler::Absent, Patience::DuringBlock);
-    assert_eq!(case.look(Duration::ZERO, STUCK), Step::Wait);
-    assert_eq!(case.look(199 * MS, STUCK), Step::Wait);
-    assert_eq!(case.look(200 * MS, STUCK), Step::Sample);
+    assert_eq!(case.look(at(Duration::ZERO), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(199 * MS), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(200 * MS), Some(STUCK)), Step::Sample);
     assert_eq!(case.sampled(None), Step::Report(200 * MS, None));
-    assert_eq!(case.look(210 * MS, STUCK), Step::Wait);
+    assert_eq!(case.look(at(210 * MS), Some(STUCK)), Step::Wait);
 }
 
 #[test]
-fn a_report_comes_at_the_threshold_with_the_answer_of_the_sampler() {
+fn a_report_has_the_answer_of_the_sampler() {
     let mut case = asked(Patience::DuringBlock);
     assert!(case.is_asked());
+    assert_eq!(case.look(at(201 * MS), Some(STUCK)), Step::Wait);
     case.answer("stack");
     assert!(!case.is_asked());
-    assert_eq!(case.look(199 * MS, STUCK), Step::Wait);
-    let reported = case.look(200 * MS, STUCK);
-    assert_eq!(reported, Step::Report(200 * MS, Some("stack")));
-    assert_eq!(case.look(900 * MS, STUCK), Step::Wait);
+    let reported = case.look(at(205 * MS), Some(STUCK));
+    assert_eq!(reported, Step::Report(205 * MS, Some("stack")));
+    assert_eq!(case.look(at(900 * MS), Some(STUCK)), Step::Wait);
 }
 
 #[test]
-fn a_block_that_ends_before_the_threshold_is_not_reported() {
-    let mut case = asked(Patience::DuringBlock);
-    case.answer("stack");
-    assert_eq!(case.look(199 * MS, moved(8)), Step::Wait);
-    assert_eq!(case.look(300 * MS, moved(9)), Step::Wait);
-    assert_eq!(case.look(301 * MS, moved(9)), Step::Wait);
+fn nothing_is_asked_of_a_turn_that_ends_before_the_threshold() {
+    let mut case: Case<()> = Case::new(200 * MS, Sampler::Ready, Patience::DuringBlock);
+    assert_eq!(case.look(at(Duration::ZERO), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(199 * MS), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(200 * MS), Some(moved(8))), Step::Wait);
+    assert_eq!(case.look(at(399 * MS), Some(moved(8))), Step::Wait);
+    assert_eq!(case.look(at(400 * MS), None), Step::Wait);
 }
 
 #[test]
 fn a_late_answer_supplements_the_report() {
     let (mut case, _) = late();
-    assert_eq!(case.look(800 * MS, STUCK), Step::Wait);
+    assert_eq!(case.look(at(800 * MS), Some(STUCK)), Step::Wait);
     case.answer("stack");
-    let supplement = case.look(900 * MS, STUCK);
+    let supplement = case.look(at(900 * MS), Some(STUCK));
     assert_eq!(supplement, Step::Supplement(900 * MS, "stack"));
-    assert_eq!(case.look(950 * MS, STUCK), Step::Wait);
+    assert_eq!(case.look(at(950 * MS), Some(STUCK)), Step::Wait);
 }
 
 #[test]
 fn a_patient_report_waits_for_the_end_of_the_block() {
     let mut case = asked(Patience::AfterBlock);
-    assert_eq!(case.look(200 * MS + ANSWER_LIMIT, STUCK), Step::Sample);
+    assert_eq!(
+        case.look(at(200 * MS + ANSWER_LIMIT), Some(STUCK)),
+        Step::Sample
+    );
     assert_eq!(case.sampled(None), Step::Wait);
-    assert_eq!(case.look(5_000 * MS, STUCK), Step::Wait);
-    assert_eq!(case.look(5_010 * MS, moved(8)), Step::Wait);
+    assert_eq!(case.look(at(5_000 * MS), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(5_010 * MS), Some(moved(8))), Step::Wait);
     let end = 5_000 * MS + ANSWER_LIMIT;
-    assert_eq!(case.look(end, moved(9)), Step::Report(5_000 * MS, None));
+    assert_eq!(
+        case.look(at(end), Some(moved(9))),
+        Step::Report(5_000 * MS, None)
+    );
 }
 
 #[test]
 fn an_answer_after_the_end_of_the_block_is_still_reported() {
     let mut case = asked(Patience::DuringBlock);
-    assert_eq!(case.look(205 * MS, STUCK), Step::Wait);
-    assert_eq!(case.look(206 * MS, moved(8)), Step::Wait);
+    assert_eq!(case.look(at(205 * MS), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(206 * MS), Some(moved(8))), Step::Wait);
     case.answer("stack");
-    let reported = case.look(207 * MS, moved(9));
+    let reported = case.look(at(207 * MS), Some(moved(9)));
     assert_eq!(reported, Step::Report(205 * MS, Some("stack")));
 }
 
 #[test]
 fn the_next_block_opens_a_new_case() {
     let (mut case, _) = late();
-    assert_eq!(case.look(300 * MS, moved(8)), Step::Wait);
-    assert_eq!(case.look(450 * MS, moved(8)), Step::Ask);
+    assert_eq!(case.look(at(300 * MS), Some(moved(8))), Step::Wait);
+    assert_eq!(case.look(at(500 * MS), Some(moved(8))), Step::Ask);
     case.answer("new");
-    let reported = case.look(501 * MS, moved(8));
+    let reported = case.look(at(501 * MS), Some(moved(8)));
     assert_eq!(reported, Step::Report(201 * MS, Some("new")));
 }
 
@@ -209,17 +245,9 @@ fn the_next_block_opens_a_new_case() {
 fn an_answer_without_a_question_is_dropped() {
     let mut case = Case::new(200 * MS, Sampler::Ready, Patience::DuringBlock);
     case.answer("stack");
-    assert_eq!(case.look(Duration::ZERO, STUCK), Step::Wait);
-    assert_eq!(case.look(150 * MS, STUCK), Step::Ask);
+    assert_eq!(case.look(at(Duration::ZERO), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(200 * MS), Some(STUCK)), Step::Ask);
     assert!(case.is_asked());
-}
-
-#[test]
-fn a_short_threshold_is_asked_at_its_half() {
-    let mut case: Case<()> = Case::new(20 * MS, Sampler::Ready, Patience::DuringBlock);
-    assert_eq!(case.look(Duration::ZERO, STUCK), Step::Wait);
-    assert_eq!(case.look(9 * MS, STUCK), Step::Wait);
-    assert_eq!(case.look(10 * MS, STUCK), Step::Ask);
 }
 
 #[test]
@@ -227,127 +255,23 @@ fn without_an_answer_the_report_has_the_sample() {
     for patience in [Patience::DuringBlock, Patience::AfterBlock] {
         let mut case = asked(patience);
         let late = 200 * MS + ANSWER_LIMIT;
-        assert_eq!(case.look(late, STUCK), Step::Sample);
+        assert_eq!(case.look(at(late), Some(STUCK)), Step::Sample);
         let reported = case.sampled(Some("sample"));
         assert_eq!(reported, Step::Report(late, Some("sample")));
         // The answer comes when the native function has returned: the report has a stack already.
         case.answer("stack");
-        assert_eq!(case.look(900 * MS, STUCK), Step::Wait);
+        assert_eq!(case.look(at(900 * MS), Some(STUCK)), Step::Wait);
     }
 }
 
 #[test]
 fn nothing_is_sampled_after_the_block() {
     let mut case = asked(Patience::DuringBlock);
-    assert_eq!(case.look(205 * MS, STUCK), Step::Wait);
-    assert_eq!(case.look(206 * MS, moved(8)), Step::Wait);
-    let reported = case.look(230 * MS, moved(9));
+    assert_eq!(case.look(at(205 * MS), Some(STUCK)), Step::Wait);
+    assert_eq!(case.look(at(206 * MS), Some(moved(8))), Step::Wait);
+    let reported = case.look(at(230 * MS), Some(moved(9)));
     assert_eq!(reported, Step::Report(205 * MS, None));
     assert_eq!(case.sampled(Some("sample")), Step::Wait);
-}
-
-/// No other thread waits for a CPU.
-fn no_others(_: Duration) -> Duration {
-    Duration::ZERO
-}
-
-#[test]
-fn a_thread_that_sleeps_while_another_one_waits_for_a_cpu_may_wait_for_it() {
-    let mut clock = AttentiveClock::default();
-    let asleep = Some(usage(5, 0, 1, false));
-    clock.advance(Duration::ZERO, asleep, no_others);
-    assert_eq!(
-        clock.advance(10 * MS, asleep, |passed| passed),
-        Duration::ZERO
-    );
-    assert_eq!(clock.advance(20 * MS, asleep, |_| 4 * MS), 6 * MS);
-    let awake = Some(usage(5, 0, 1, true));
-    clock.advance(30 * MS, awake, no_others);
-    let ran = Some(usage(15, 0, 1, true));
-    let never = |_| unreachable!("it has not slept");
-    assert_eq!(clock.advance(40 * MS, ran, never), 26 * MS);
-}
-
-/// A thread that has run and waited for so many milliseconds, and has gone to sleep so often.
-fn usage(cpu: u32, waits: u32, sleeps: u64, is_runnable: bool) -> Usage {
-    Usage {
-        cpu: cpu * MS,
-        waits: waits * MS,
-        sleeps,
-        is_runnable,
-    }
-}
-
-/// The time of a clock after each look: at these milliseconds, with this usage.
-fn times(looks: &[(u32, Usage)]) -> Vec<u128> {
-    let mut clock = AttentiveClock::default();
-    let times = looks.iter();
-    times
-        .map(|&(at, usage)| clock.advance(at * MS, Some(usage), no_others).as_millis())
-        .collect()
-}
-
-#[test]
-fn a_thread_that_never_sleeps_has_the_time_of_its_cpu() {
-    let looks = [
-        (0, usage(50, 5, 3, true)),
-        (10, usage(60, 5, 3, true)),
-        // It waits for a CPU, which the system counts when the wait ends.
-        (20, usage(62, 5, 3, true)),
-        (500, usage(62, 5, 3, true)),
-        (510, usage(64, 501, 3, true)),
-    ];
-    assert_eq!(times(&looks), [0, 10, 12, 12, 14]);
-}
-
-#[test]
-fn a_late_look_counts_the_time_in_which_the_thread_has_run() {
-    let looks = [(0, usage(0, 0, 1, true)), (300, usage(250, 50, 1, true))];
-    assert_eq!(times(&looks), [0, 250]);
-    let asleep = [(0, usage(0, 0, 1, false)), (300, usage(0, 0, 1, false))];
-    assert_eq!(times(&asleep), [0, LONGEST_STEP.as_millis()]);
-}
-
-#[test]
-fn the_waits_of_a_thread_that_sleeps_are_left_out_when_they_have_ended() {
-    let looks = [
-        (0, usage(0, 7, 1, false)),
-        (10, usage(4, 9, 2, false)),
-        // It has woken, and waits.
-        (20, usage(4, 9, 2, true)),
-        (30, usage(4, 9, 2, true)),
-        (40, usage(4, 9, 2, true)),
-        // It has waited for 30 ms, of which 20 were left out.
-        (50, usage(6, 39, 3, false)),
-        (60, usage(6, 39, 3, false)),
-    ];
-    assert_eq!(times(&looks), [0, 8, 18, 18, 18, 18, 28]);
-}
-
-#[test]
-fn no_wait_is_left_out_twice() {
-    let looks = [
-        (0, usage(0, 0, 0, true)),
-        (10, usage(0, 0, 0, true)),
-        (20, usage(4, 16, 1, false)),
-        (30, usage(4, 16, 1, false)),
-        // Both threads have waited: the look is late.
-        (530, usage(5, 400, 2, false)),
-        (540, usage(5, 400, 2, false)),
-    ];
-    assert_eq!(times(&looks), [0, 0, 4, 14, 34, 44]);
-}
-
-#[test]
-fn time_that_the_machine_has_lost_hides_no_later_wait() {
-    // The machine under this one has taken its CPU: the thread has neither run nor waited.
-    let looks = [
-        (0, usage(0, 0, 0, true)),
-        (100, usage(10, 0, 0, true)),
-        (110, usage(10, 0, 1, false)),
-        (120, usage(10, 10, 2, false)),
-    ];
-    assert_eq!(times(&looks), [0, 10, 20, 20]);
 }
 
 #[test]

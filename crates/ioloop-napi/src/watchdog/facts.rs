@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ioloop::watchdog::Usage;
 
@@ -28,45 +28,79 @@ struct Accounts {
     clock: libc::clockid_t,
 }
 
+/// What the scheduler has counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Schedule {
+    /// The waits for a CPU that have ended.
+    waits: Duration,
+    /// How often the thread was given a CPU.
+    slices: u64,
+}
+
+/// What the thread does now.
+struct Present {
+    /// How often it has gone to sleep.
+    sleeps: u64,
+    /// As in the manual page of `/proc`: `R` if it runs or could run.
+    state: u8,
+}
+
 impl Facts {
     /// Of the calling thread.
     pub(crate) fn of_this_thread() -> Self {
-        let thread = own_thread();
-        let accounts = thread.and_then(|id| {
-            Some(Accounts {
-                schedstat: File::open(path(id, "schedstat")).ok()?,
-                status: File::open(path(id, "status")).ok()?,
-                clock: own_clock()?,
-            })
-        });
-        Self { thread, accounts }
+        match own_thread() {
+            Some(thread) => Self::of(thread),
+            None => Self {
+                thread: None,
+                accounts: None,
+            },
+        }
     }
 
-    /// How the thread has used its time; `None` if that is not known, or the thread has ended.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        let accounts = self.accounts.as_ref()?;
-        let (sleeps, is_runnable) = accounts.sleeps()?;
-        Some(Usage {
-            cpu: time_of(accounts.clock)?,
-            waits: accounts.waits()?,
-            sleeps,
-            is_runnable,
-        })
+    /// Of a thread of this process.
+    pub(crate) fn of(thread: libc::pid_t) -> Self {
+        Self {
+            thread: Some(thread),
+            accounts: Accounts::of(thread),
+        }
+    }
+
+    /// The time since `started`, and how the thread has used it; `None` if that is not known, or the
+    /// thread has ended.
+    pub(crate) fn look(&self, started: Instant) -> (Duration, Option<Usage>) {
+        let mut seen = None;
+        for _ in 0..MOST_TRIES {
+            let began = started.elapsed();
+            seen = self.accounts.as_ref().and_then(|all| all.look(started));
+            if seen.is_none() || started.elapsed().saturating_sub(began) < LONGEST_LOOK {
+                break;
+            }
+        }
+        match seen {
+            Some((now, usage)) => (now, Some(usage)),
+            None => (started.elapsed(), None),
+        }
     }
 
     /// Whether the thread runs or could run.
     pub(crate) fn is_runnable(&self) -> bool {
-        let sleeps = self.accounts.as_ref().and_then(Accounts::sleeps);
-        sleeps.is_some_and(|(_, is_runnable)| is_runnable)
+        self.state() == Some(RUNNABLE)
+    }
+
+    fn state(&self) -> Option<u8> {
+        Some(self.accounts.as_ref()?.present()?.state)
     }
 
     pub(crate) fn thread(&self) -> Option<libc::pid_t> {
         self.thread
     }
 
-    /// Whether the thread is in no system call but that by which threads wait for each other.
+    /// Whether the thread sleeps for a reason that another thread of this process may be: in the
+    /// system call by which threads wait for each other, in none (a page fault), or for a lock of the
+    /// kernel.
     pub(crate) fn may_wait_for_thread(&self) -> bool {
-        self.system_call().is_none_or(|call| call.is_futex())
+        self.state() == Some(UNINTERRUPTIBLE)
+            || self.system_call().is_none_or(|call| call.is_futex())
     }
 
     /// The system call that the thread is in.
@@ -76,17 +110,61 @@ impl Facts {
     }
 }
 
+/// A look that takes longer is taken again: this thread has lost its CPU, and what it has read is of
+/// several times. It takes 50 microseconds.
+const LONGEST_LOOK: Duration = Duration::from_millis(1);
+const MOST_TRIES: u32 = 10;
+
+const RUNNABLE: u8 = b'R';
+const UNINTERRUPTIBLE: u8 = b'D';
+
 impl Accounts {
-    /// The waits for a CPU that have ended: the second of three numbers, in nanoseconds.
-    fn waits(&self) -> Option<Duration> {
-        let mut buffer = [0; 64];
-        let text = read(&self.schedstat, &mut buffer)?;
-        let waits = text.split_whitespace().nth(1)?.parse().ok()?;
-        Some(Duration::from_nanos(waits))
+    fn of(thread: libc::pid_t) -> Option<Self> {
+        Some(Self {
+            schedstat: File::open(path(thread, "schedstat")).ok()?,
+            status: File::open(path(thread, "status")).ok()?,
+            clock: clock_of(thread)?,
+        })
     }
 
-    /// How often the thread has gone to sleep, and whether it runs or could run.
-    fn sleeps(&self) -> Option<(u64, bool)> {
+    /// The order of these lines is that of the rules of [`Usage`]: the calling thread may lose its CPU
+    /// between any two of them.
+    fn look(&self, started: Instant) -> Option<(Duration, Usage)> {
+        let schedule = self.schedule()?;
+        let cpu_before = time_of(self.clock)?;
+        let now = started.elapsed();
+        let cpu = time_of(self.clock)?;
+        let present = self.present()?;
+        let after = self.schedule()?;
+        // A thread that was not given a CPU since before `now`, and sleeps, did not wait for one then.
+        let is_steady = schedule.slices == after.slices;
+        let is_asleep = is_steady && present.state != RUNNABLE;
+        let usage = Usage {
+            cpu_before,
+            cpu,
+            waits_before: schedule.waits,
+            waits: after.waits,
+            sleeps: is_steady.then_some(present.sleeps),
+            is_runnable: !is_asleep,
+        };
+        Some((now, usage))
+    }
+
+    /// The second and the third of three numbers, the times in nanoseconds.
+    fn schedule(&self) -> Option<Schedule> {
+        let mut buffer = [0; 64];
+        let text = read(&self.schedstat, &mut buffer)?;
+        let mut numbers = text
+            .split_whitespace()
+            .skip(1)
+            .map(|word| word.parse().ok());
+        Some(Schedule {
+            waits: Duration::from_nanos(numbers.next()??),
+            slices: numbers.next()??,
+        })
+    }
+
+    fn present(&self) -> Option<Present> {
         // Most of it are the groups of the process; without the end of the text nothing is known.
         let mut buffer = [0; 8192];
         let text = read(&self.status, &mut buffer)?;
@@ -94,8 +172,10 @@ impl Accounts {
             let found = text.lines().find_map(|line| line.strip_prefix(name));
             found.map(str::trim_start)
         };
-        let sleeps = value("voluntary_ctxt_switches:")?.parse().ok()?;
-        Some((sleeps, value("State:")?.starts_with('R')))
+        Some(Present {
+            sleeps: value("voluntary_ctxt_switches:")?.parse().ok()?,
+            state: *value("State:")?.as_bytes().first()?,
+        })
     }
 }
 
@@ -122,7 +202,6 @@ fn path(thread: libc::pid_t, file: &str) -> String {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod system {
-    use std::mem::MaybeUninit;
     use std::path::Path;
 
     pub(super) fn own_thread() -> Option<libc::pid_t> {
@@ -130,15 +209,11 @@ mod system {
         Path::new(&super::path(id, "stat")).exists().then_some(id)
     }
 
-    /// The clock of the CPU time of the calling thread, which any thread may read.
-    pub(super) fn own_clock() -> Option<libc::clockid_t> {
-        let mut clock = MaybeUninit::uninit();
-        // SAFETY: it has no precondition.
-        let thread = unsafe { libc::pthread_self() };
-        // SAFETY: writes to the pointer, or fails.
-        let status = unsafe { libc::pthread_getcpuclockid(thread, clock.as_mut_ptr()) };
-        // SAFETY: written.
-        (status == 0).then(|| unsafe { clock.assume_init() })
+    /// The clock of the CPU time of a thread, as `pthread_getcpuclockid(3)` makes it: the complement of
+    /// the thread's id, and three bits: the clock of one thread (4) by the scheduler (2).
+    #[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+    pub(super) fn clock_of(thread: libc::pid_t) -> Option<libc::clockid_t> {
+        Some((!thread << 3) | 4 | 2)
     }
 }
 
@@ -148,9 +223,9 @@ mod system {
         None
     }
 
-    pub(super) fn own_clock() -> Option<libc::clockid_t> {
+    pub(super) fn clock_of(_thread: libc::pid_t) -> Option<libc::clockid_t> {
         None
     }
 }
 
-use system::{own_clock, own_thread};
+use system::{clock_of, own_thread};

@@ -25,6 +25,7 @@ mod pulse;
 mod report;
 mod sampling;
 mod system_call;
+mod thread_clock;
 
 #[cfg_attr(
     not(all(
@@ -50,7 +51,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ioloop::watchdog::{AttentiveClock, Case, LONGEST_INTERVAL, Patience, Pulse, Sampler, Step};
+use ioloop::watchdog::{Case, LONGEST_INTERVAL, Moment, Patience, Pulse, Sampler, Step};
 use napi::Status;
 use napi::bindgen_prelude::{Env, External, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -62,6 +63,7 @@ use probe::{Attached, Probe, Sample};
 use pulse::{Counter, Meter};
 use report::{Action, Answer, Report};
 use sampling::Subject;
+use thread_clock::ThreadClock;
 
 /// A watch on one loop: an opaque value of JavaScript, on its thread. Dropping it ends the watch.
 pub struct Watched {
@@ -100,7 +102,7 @@ struct Entry {
     case: Case<Answer>,
     /// The number of the last question to the sampler.
     question: u32,
-    clock: AttentiveClock,
+    clock: ThreadClock,
     subject: Arc<Subject>,
     others: Others,
     /// Why there is no stack, by the sampler.
@@ -171,7 +173,7 @@ pub fn watchdog_start(
         counter: Arc::clone(meter.counter()),
         case: Case::new(threshold, sampler, patience),
         question: 0,
-        clock: AttentiveClock::default(),
+        clock: ThreadClock::default(),
         subject: Arc::new(Subject {
             facts: Facts::of_this_thread(),
             probe: attached.as_ref().map(|here| Arc::clone(here.probe())),
@@ -311,8 +313,8 @@ impl Registry {
         Some(Task::Act(Arc::clone(&entry.action), report))
     }
 
-    /// Looks at all loops.
-    fn look(&mut self, now: Duration) -> Vec<Task> {
+    /// Looks at all loops. `watchdog` is the calling thread.
+    fn look(&mut self, started: Instant, watchdog: Option<libc::pid_t>) -> Vec<Task> {
         let mut tasks = Vec::new();
         // The environments of entries without a pulse have ended.
         self.entries.retain(|entry| entry.counter.read().is_some());
@@ -320,8 +322,10 @@ impl Registry {
             let Some(pulse) = entry.counter.read() else {
                 continue;
             };
-            let time = entry.time(now, pulse);
-            let report = match entry.case.look(time, pulse) {
+            let moment = entry.advance(started, watchdog, pulse);
+            // The watchdog may have lost its CPU in between.
+            let steady = Some(pulse).filter(|_| entry.counter.read() == Some(pulse));
+            let report = match entry.case.look(moment, steady) {
                 Step::Wait => continue,
                 Step::Sample => {
                     tasks.push(Task::Sample(entry.id, Arc::clone(&entry.subject)));
@@ -359,15 +363,15 @@ impl Entry {
         self.reason = None;
     }
 
-    /// The time of this loop's clock. The other threads are looked at only while the loop makes no
-    /// progress.
-    fn time(&mut self, now: Duration, pulse: Pulse) -> Duration {
+    /// Advances the clock of the loop's thread. The other threads are looked at only while the loop
+    /// makes no progress.
+    fn advance(&mut self, started: Instant, watchdog: Option<libc::pid_t>, pulse: Pulse) -> Moment {
         let Self { others, .. } = self;
         let facts = &self.subject.facts;
         let is_quiet = self.case.watch().is_at(pulse);
-        self.clock.advance(now, facts.usage(), |passed| {
+        self.clock.advance(facts, started, |passed| {
             if is_quiet && facts.may_wait_for_thread() {
-                return others.waited(facts.thread(), passed);
+                return others.waited([facts.thread(), watchdog], started, passed);
             }
             others.forget();
             Duration::ZERO
@@ -433,13 +437,14 @@ impl Task {
 /// The thread's function. Ends when nothing is watched.
 fn run() {
     let started = Instant::now();
+    let watchdog = Facts::of_this_thread().thread();
     loop {
         let mut registry = lock();
         if registry.entries.is_empty() {
             registry.is_running = false;
             return;
         }
-        let tasks = registry.look(started.elapsed());
+        let tasks = registry.look(started, watchdog);
         drop(registry);
         for task in tasks {
             task.run();

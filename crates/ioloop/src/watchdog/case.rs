@@ -1,13 +1,13 @@
 //! One block of a loop, from the first suspicion to its report.
 //!
-//! Taking a stack needs time, so that the sampler is asked [`LEAD`] before the threshold. The report
-//! comes at the threshold, with what the sampler has answered by then. If it has not answered
-//! [`ANSWER_LIMIT`] later, the caller takes a sample of the stack itself.
+//! The sampler is asked at the threshold, and the report has its answer. If it has not answered
+//! [`ANSWER_LIMIT`] later, the caller takes a sample of the stack itself. Nothing is asked before: the
+//! sampler pauses the thread, which would make a turn longer that ends before the threshold.
 //!
 //! | State | Meaning | Next state |
 //! | --- | --- | --- |
-//! | closed | nothing to report | asked: blocked for the threshold less the lead, and there is a sampler. Without a sampler: sampling, at the threshold |
-//! | asked | the sampler was asked for the stack | closed: it has answered and the threshold is reached, [`Step::Report`]; or the block has ended before. sampling: [`ANSWER_LIMIT`] after the threshold. late: the same, and the block has ended |
+//! | closed | nothing to report | asked: blocked for the threshold, and there is a sampler. Without a sampler: sampling |
+//! | asked | the sampler was asked for the stack | closed: it has answered, [`Step::Report`]. sampling: [`ANSWER_LIMIT`] later. late: the same, and the block has ended |
 //! | sampling | [`Step::Sample`] was returned | by [`Case::sampled`]. closed: there is a sample, [`Step::Report`]. late: there is none, [`Step::Report`] without an answer. asked: there is none, and the report can wait |
 //! | late | the report was made, and the answer is still missing | closed: it has answered, [`Step::Supplement`] |
 //!
@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use super::{Pulse, Verdict, Watch};
+use super::{Moment, Pulse, Verdict, Watch};
 
 /// What to do after a look.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Sampler {
     Absent,
 }
 
-/// How long a report waits for its answer.
+/// Until when a report waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// At most [`ANSWER_LIMIT`]: the report has to come during the block.
@@ -50,16 +50,13 @@ pub enum Patience {
     AfterBlock,
 }
 
-/// The longest wait for an answer after the threshold.
+/// The longest wait for an answer.
 pub const ANSWER_LIMIT: Duration = Duration::from_millis(25);
-/// How long before the threshold the sampler is asked; at most half of the threshold.
-pub const LEAD: Duration = Duration::from_millis(50);
 
 /// The watch on one loop, and the case of its present block. `A` is the answer of the sampler.
 #[derive(Debug)]
 pub struct Case<A> {
     watch: Watch,
-    threshold: Duration,
     sampler: Sampler,
     patience: Patience,
     state: State<A>,
@@ -84,13 +81,8 @@ impl<A> Case<A> {
     /// Watches a loop with this threshold.
     #[must_use]
     pub fn new(threshold: Duration, sampler: Sampler, patience: Patience) -> Self {
-        let lead = match sampler {
-            Sampler::Ready => LEAD.min(threshold / 2),
-            Sampler::Absent => Duration::ZERO,
-        };
         Self {
-            watch: Watch::new(threshold.saturating_sub(lead)),
-            threshold,
+            watch: Watch::new(threshold),
             sampler,
             patience,
             state: State::Closed,
@@ -98,9 +90,10 @@ impl<A> Case<A> {
         }
     }
 
-    /// Looks at the loop at the time `now`.
-    pub fn look(&mut self, now: Duration, pulse: Pulse) -> Step<A> {
-        let is_over = match self.watch.look(now, pulse) {
+    /// Looks at the loop, as [`Watch::look`].
+    pub fn look(&mut self, moment: Moment, pulse: Option<Pulse>) -> Step<A> {
+        let now = moment.least;
+        let is_over = match self.watch.look(moment, pulse) {
             Verdict::Blocked(quiet) => {
                 self.quiet = quiet;
                 return self.open(now);
@@ -111,15 +104,8 @@ impl<A> Case<A> {
             }
             Verdict::Alive => true,
         };
-        let is_block = self.quiet >= self.threshold;
         match &mut self.state {
             State::Closed | State::Sampling => Step::Wait,
-            State::Asked { .. } if !is_block => {
-                if is_over {
-                    self.state = State::Closed;
-                }
-                Step::Wait
-            }
             State::Asked {
                 until,
                 answer,
@@ -204,9 +190,8 @@ impl<A> Case<A> {
                 Step::Sample
             }
             Sampler::Ready => {
-                let left = self.threshold.saturating_sub(self.quiet);
                 self.state = State::Asked {
-                    until: now + left + ANSWER_LIMIT,
+                    until: now + ANSWER_LIMIT,
                     answer: None,
                     is_sampled: false,
                 };

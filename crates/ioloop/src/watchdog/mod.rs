@@ -23,8 +23,8 @@ mod code_map;
 
 use std::time::Duration;
 
-pub use case::{ANSWER_LIMIT, Case, LEAD, Patience, Sampler, Step};
-pub use clock::{AttentiveClock, LONGEST_STEP, Usage};
+pub use case::{ANSWER_LIMIT, Case, Patience, Sampler, Step};
+pub use clock::{AttentiveClock, LONGEST_STEP, Moment, Usage};
 pub use code_map::{CAPACITY, CodeMap, Function};
 
 /// What one look at a thread has seen.
@@ -52,8 +52,10 @@ pub enum Verdict {
 pub struct Watch {
     threshold: Duration,
     last: Option<Pulse>,
-    /// The time of the first look that saw `last`.
+    /// The latest time of the first look that saw `last`.
     since: Duration,
+    /// The time from there to the last look, at least.
+    quiet: Duration,
     is_reported: bool,
 }
 
@@ -65,19 +67,22 @@ impl Watch {
             threshold,
             last: None,
             since: Duration::ZERO,
+            quiet: Duration::ZERO,
             is_reported: false,
         }
     }
 
-    /// Looks at the thread at the time `now`.
-    pub fn look(&mut self, now: Duration, pulse: Pulse) -> Verdict {
-        if self.last != Some(pulse) {
-            self.last = Some(pulse);
-            self.since = now;
+    /// Looks at the thread at the moment `now`. `pulse` is `None` if it has changed during the look.
+    pub fn look(&mut self, now: Moment, pulse: Option<Pulse>) -> Verdict {
+        if pulse.is_none() || self.last != pulse {
+            self.last = pulse;
+            self.since = now.most;
+            self.quiet = Duration::ZERO;
             self.is_reported = false;
             return Verdict::Alive;
         }
-        let quiet = now.saturating_sub(self.since);
+        let quiet = now.least.saturating_sub(self.since);
+        self.quiet = quiet;
         if self.is_reported || quiet < self.threshold {
             return Verdict::Quiet(quiet);
         }
@@ -91,10 +96,15 @@ impl Watch {
         self.last == Some(pulse)
     }
 
-    /// The longest time from one look to the next with which a report is in time.
+    /// The longest time until the next look with which a report is in time.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        (self.threshold / 4).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+        let interval = (self.threshold / 4).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        if self.is_reported {
+            return interval;
+        }
+        let left = self.threshold.saturating_sub(self.quiet);
+        interval.min(left.max(SHORTEST_INTERVAL))
     }
 }
 
