@@ -46,11 +46,14 @@ export class Sleep {
     this.#isParked = false;
   }
 
-  /** Sleeps after a turn that has left nothing to do. A crossing, if anything has changed. */
-  begin(): void {
+  /**
+   * Sleeps after a turn that has left nothing to do. A crossing, if anything has changed. `now` is the
+   * time in seconds, or NaN if it is not known yet.
+   */
+  begin(now: number): void {
     // The thread driver watches for one event: each sleep is a crossing.
     const isThread = this.#options.driver === 'thread';
-    if (isThread || this.#isParked || this.#core.submissions.needsAlarm) this.prepare();
+    if (isThread || this.#isParked || this.#core.submissions.needsAlarm) this.prepare(now);
   }
 
   /** Sleeps after a turn that has failed. */
@@ -62,11 +65,11 @@ export class Sleep {
   }
 
   /** Hands the submissions over, and sets the alarm; again after timeouts were added meanwhile. */
-  prepare(): void {
+  prepare(given = Number.NaN): void {
     let wait: number;
     try {
       // The clock may be the user's, and add a timeout: it is read before the submissions.
-      const now = this.#options.time();
+      const now = Number.isNaN(given) ? this.#options.time() : given;
       wait = this.isPause ? this.#core.park(now) : this.#core.sleep(now);
       if (!this.isPause) this.#isParked = false;
     } catch (error) {

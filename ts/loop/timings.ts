@@ -27,11 +27,11 @@ export class Timings {
   }
 
   /**
-   * A turn has ended that began at `start`, by the host's clock in milliseconds. Its first timer was
-   * late by `lateness` microseconds; -1 if no timer was due.
+   * A turn ran from `start` to `end`, by the host's clock in milliseconds. Its first timer was late by
+   * `lateness` microseconds; -1 if no timer was due.
    */
-  record(start: number, lateness: number): void {
-    this.#turnLength.record(1e6 * (monotonic() - start));
+  record(start: number, end: number, lateness: number): void {
+    this.#turnLength.record(1e6 * (end - start));
     if (lateness >= 0) this.#timerLateness.record(1e3 * lateness);
   }
 }

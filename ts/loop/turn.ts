@@ -63,8 +63,8 @@ export class Turn {
   #isWoken = false;
   /** There are calls of other threads to run. */
   #isPosted = false;
-  /** The time at which the turn began; `null` if the clock is to be read. */
-  #given: number | null = null;
+  /** The time at which the turn began, in seconds; NaN if the clock is to be read. */
+  #given = Number.NaN;
 
   constructor(core: NativeLoop, parts: TurnParts, options: TurnOptions) {
     this.#core = core;
@@ -82,8 +82,8 @@ export class Turn {
     this.#isPosted = true;
   }
 
-  /** Runs the steps. Never throws. `now` is the time in seconds, if it is known already. */
-  run(now: number | null = null): void {
+  /** Runs the steps. Never throws. `now` is the time in seconds, or NaN if it is not known yet. */
+  run(now: number): void {
     this.#given = now;
     this.hasMore = this.hasFailed = false;
     this.lateness = NO_TIMER;
@@ -104,7 +104,7 @@ export class Turn {
     const { completions } = this.#core;
     const { sources, timeouts, io } = this.#parts;
     // The clock may be the user's, and add a timeout: it is read before the submissions.
-    this.now = this.#given ?? this.#options.time();
+    this.now = Number.isNaN(this.#given) ? this.#options.time() : this.#given;
     sources.prepare();
     this.hasMore = this.#core.turn(this.now, sources.modes);
     // After a failure the collected reports are still dispatched: these timers have left the wheel,

@@ -245,21 +245,26 @@ export class Turns implements TurnParts {
     this.#isOverdue = false;
     this.turnCount += 1;
     const { timings } = this;
-    if (timings === null) this.#turn.run();
-    else this.#runTimed(timings);
+    let ended = Number.NaN;
+    if (timings === null) this.#turn.run(Number.NaN);
+    else ended = this.#runTimed(timings);
     this.#options.leave();
-    this.#endTurn();
+    this.#endTurn(ended);
   };
 
-  #runTimed(timings: Timings): void {
+  /** Returns when the turn ended, in seconds of the loop's clock; NaN if that is not known. */
+  #runTimed(timings: Timings): number {
+    const { isSteady } = this.#options;
     const start = host.monotonic();
-    // A reading of the clock costs as much as a record.
-    this.#turn.run(this.#options.isSteady ? epochSecondsAt(start) : null);
-    timings.record(start, this.#turn.lateness);
+    // A reading of the clock costs as much as a record: the turn and the sleep after it use these two.
+    this.#turn.run(isSteady ? epochSecondsAt(start) : Number.NaN);
+    const end = host.monotonic();
+    timings.record(start, end, this.#turn.lateness);
+    return isSteady ? epochSecondsAt(end) : Number.NaN;
   }
 
-  /** Stops, schedules the next turn, or sleeps. */
-  #endTurn(): void {
+  /** Stops, schedules the next turn, or sleeps. `now` is as in {@link Sleep.begin}. */
+  #endTurn(now: number): void {
     const { hasFailed, hasMore } = this.#turn;
     if (!hasFailed) this.#sleep.forgetFailures();
     if (this.#isStopping) {
@@ -274,7 +279,7 @@ export class Turns implements TurnParts {
       this.#schedule();
     } else {
       this.#phase = Phase.Sleeping;
-      this.#sleep.begin();
+      this.#sleep.begin(now);
     }
   }
 
