@@ -13,6 +13,7 @@ import { bindingError, type Attempt } from './binding-error.js';
 import { flawOf } from './executable.js';
 import { chosenPath, environment, fits, isNodeTooOld, thisHost, type Host } from './host.js';
 import { withCopiedArrays, type ModuleBinding } from './module-memory.js';
+import { refusingMissing } from './refusals.js';
 import { besideMain, loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
 
 /** A loaded binary. */
@@ -91,9 +92,10 @@ function wasmPreference(): 'only' | 'first' | 'last' {
 }
 
 function adapted(loaded: Binding): Binding {
-  if (loaded.capabilities().separateMemory) return withCopiedArrays(loaded as ModuleBinding);
+  const { descriptors, separateMemory } = loaded.capabilities();
   // A copy: V8 keeps the exports of an addon in a hash table.
-  return { ...loaded };
+  const binding = separateMemory ? withCopiedArrays(loaded as ModuleBinding) : { ...loaded };
+  return descriptors ? binding : refusingMissing(binding, loaded.backend());
 }
 
 interface Candidate {
