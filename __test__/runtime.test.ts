@@ -34,9 +34,11 @@ const DRIVER = `
   }
 `;
 
-/** The backend `poll` has no descriptor that libuv could watch. */
-const drivers = capabilities.selectorDescriptor ? ['libuv', 'thread'] : ['thread'];
-const known = capabilities.selectorDescriptor ? "'libuv' or 'thread'" : "'thread' on this system";
+/** The backend `poll` has no descriptor that libuv could watch, and WebAssembly has none at all. */
+const drivers = capabilities.selectorDescriptor
+  ? ['libuv', 'thread']
+  : [capabilities.descriptors ? 'thread' : 'host'];
+const known = drivers.length > 1 ? "'libuv' or 'thread'" : `'${drivers[0]}' on this system`;
 
 for (const driver of drivers) {
   test(`IOLOOP_DRIVER=${driver} is obeyed`, async (t) => {

@@ -395,8 +395,8 @@ export declare const MODE_STREAM: number
 export interface NativeVersions {
   /** The core and the binding: that of the package which it was built for. */
   core: string
-  /** The crate mio. */
-  mio: string
+  /** The crate mio, if the binary has a selector. */
+  mio?: string
   /** The crate napi. */
   napi: string
 }

@@ -20,6 +20,7 @@ execFileSync(
   { stdio: 'inherit' },
 );
 copyFileSync(`${OUTPUT}/ioloop.${TARGET}.wasm`, `${PACKAGE}/ioloop.wasm`);
+/** @type {import('esbuild').BuildOptions} */
 const options = {
   bundle: true,
   minify: true,

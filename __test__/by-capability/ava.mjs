@@ -47,7 +47,8 @@ async function tried(t, body, args) {
 /** What the package has refused in a child process, whose output the failed assertion has. */
 function ofChild(errors) {
   const text = errors.map((error) => JSON.stringify([error.message, error.formattedDetails]));
-  const [, refused] = /([\w.]+\(\)) is not supported here/.exec(text.join('')) ?? [];
+  const [, refused] =
+    /on the backend \W*(wasm|host)\W.* is not supported here/.exec(text.join('')) ?? [];
   return refused;
 }
 

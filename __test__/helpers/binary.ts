@@ -10,6 +10,9 @@ export function loadBinary(): object {
   const require = createRequire(`${folder}binding.js`);
   const chosen = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
   if (chosen !== undefined) return require(chosen) as object;
+  if (process.env['NAPI_RS_FORCE_WASI'] === 'error') {
+    return require('./wasm32-wasip1/index.cjs') as object;
+  }
   const failures: unknown[] = [];
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.node'))) {
     try {

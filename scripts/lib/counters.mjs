@@ -6,6 +6,7 @@
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
+ * @property {number} [unsupported] By capability, see `__test__/by-capability/ava.mjs`.
  *
  * @typedef {(line: string) => void} Show
  *
@@ -60,11 +61,19 @@ function isPassedNoise(line) {
 
 /** TAP: a line `ok` or `not ok` for each test. @param {Show} show @returns {Counter} */
 export function tapCounter(show) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
   /** @type {Map<string, Result>} */
   const files = new Map();
+  let last = 'tests';
   return {
     read(line) {
+      if (/^# +unsupported: /.test(line)) {
+        // The test of the line before.
+        const one = { passed: -1, failed: 0, skipped: 0, unsupported: 1 };
+        add(/** @type {Result} */ (files.get(last)), one);
+        add(total, one);
+        return;
+      }
       const found = line.match(/^(not )?ok \d+ - (?:(.+?) › )?.*?( # (?:SKIP|TODO).*)?$/i);
       if (found === null) {
         if (!/^(?:TAP version|1\.\.\d|# |\s*$)/.test(line)) show(line);
@@ -73,8 +82,9 @@ export function tapCounter(show) {
       const [, not, file = 'tests', directive] = found;
       const one = { passed: 0, failed: 0, skipped: 0 };
       one[directive === undefined ? (not === undefined ? 'passed' : 'failed') : 'skipped'] = 1;
-      const counts = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
+      const counts = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
       files.set(file, counts);
+      last = file;
       add(counts, one);
       add(total, one);
       if (one.passed === 0) show(line);
@@ -88,9 +98,16 @@ export function tapCounter(show) {
   };
 }
 
-/** `N passed, N failed`, and what was skipped, if anything. @param {Result} result */
-export function summary({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+/**
+ * `N passed, N failed`, and what was skipped or is unsupported, if anything.
+ * @param {Result} result
+ */
+export function summary({ passed, failed, skipped, unsupported = 0 }) {
+  const rest = Object.entries({ skipped, unsupported }).filter(([, count]) => count > 0);
+  return [
+    `${passed} passed, ${failed} failed`,
+    ...rest.map(([name, count]) => `${count} ${name}`),
+  ].join(', ');
 }
 
 /** @param {Result} total @param {Result} result */
@@ -98,6 +115,7 @@ export function add(total, result) {
   total.passed += result.passed;
   total.failed += result.failed;
   total.skipped += result.skipped;
+  total.unsupported = (total.unsupported ?? 0) + (result.unsupported ?? 0);
 }
 
 /**

@@ -1,5 +1,6 @@
 // The stages of `npm test`: what each runs, and how its output is counted.
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { overPoll } from './poll-binary.mjs';
 import { root, stream } from './process.mjs';
 import { cargoCounter, checkCounter, tapCounter } from './counters.mjs';
@@ -84,6 +85,23 @@ export function avaTests(driver, { match, node = process.execPath, tiny = false,
       IOLOOP_TEST_CAPACITIES: tiny ? 'tiny' : undefined,
       PATH: `${join(node, '..')}:${process.env['PATH']}`,
     },
+  };
+}
+
+/**
+ * The tests of the package over the WebAssembly flavour. What it cannot do is counted as unsupported:
+ * `__test__/by-capability/ava.mjs`.
+ * @param {{ match?: string | undefined, files?: string[] }} [options]
+ * @returns {Stage}
+ */
+export function avaOverWasm({ match, files = [] } = {}) {
+  const stage = avaTests('libuv', { match });
+  const register = pathToFileURL(join(root, '__test__', 'by-capability', 'register.mjs')).href;
+  return {
+    ...stage,
+    name: 'ava, WebAssembly',
+    args: [...stage.args, `--node-arguments=--import=${register}`, ...files],
+    env: { ...stage.env, NAPI_RS_NATIVE_LIBRARY_PATH: undefined, NAPI_RS_FORCE_WASI: 'error' },
   };
 }
 

@@ -3,7 +3,6 @@
  * it asks here, and so does the choice of tests.
  */
 import { native } from './native.js';
-import { refusal } from './refusals.js';
 
 export type Capabilities = ReturnType<typeof native.capabilities>;
 
@@ -18,12 +17,3 @@ export const capabilities: Readonly<Capabilities> = Object.freeze(native.capabil
 export const backend = native.backend() as Backend;
 
 export type Backend = 'epoll' | 'kqueue' | 'poll' | 'wasm' | 'host';
-
-/**
- * Refuses what the binary cannot do. `what` is the subject of the message: `IOLoop.addHandler()`.
- *
- * @throws `ERR_IOLOOP_UNSUPPORTED`, which names the backend.
- */
-export function requires(capability: keyof Capabilities, what: string): void {
-  if (!capabilities[capability]) throw refusal(what, backend);
-}

@@ -8,12 +8,11 @@
  * `await`.
  */
 import { PACKAGE_VERSION } from '../support/package-version.js';
+import { adapted } from './adapted.js';
 import type { Binding } from './binding.js';
 import { bindingError, type Attempt } from './binding-error.js';
 import { flawOf } from './executable.js';
 import { chosenPath, environment, fits, isNodeTooOld, thisHost, type Host } from './host.js';
-import { withCopiedArrays, type ModuleBinding } from './module-memory.js';
-import { refusingMissing } from './refusals.js';
 import { besideMain, loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
 
 /** A loaded binary. */
@@ -89,13 +88,6 @@ function wasmPreference(): 'only' | 'first' | 'last' {
   const forced = environment('NAPI_RS_FORCE_WASI');
   if (forced === 'error') return 'only';
   return forced === '1' || forced === 'true' ? 'first' : 'last';
-}
-
-function adapted(loaded: Binding): Binding {
-  const { descriptors, separateMemory } = loaded.capabilities();
-  // A copy: V8 keeps the exports of an addon in a hash table.
-  const binding = separateMemory ? withCopiedArrays(loaded as ModuleBinding) : { ...loaded };
-  return descriptors ? binding : refusingMissing(binding, loaded.backend());
 }
 
 interface Candidate {

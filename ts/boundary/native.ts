@@ -2,12 +2,11 @@
 import { isMainThread } from 'node:worker_threads';
 import type { Binding } from './binding.js';
 import { loadBinding, type Loaded } from './load-binding.js';
-import { withUnsupported } from './unsupported.js';
 
 /** The binary that was loaded, and from where. */
 export const loaded: Loaded = loadBinding();
 
-export const native: Binding = withUnsupported(loaded.binding);
+export const native: Binding = loaded.binding;
 
 /** The core of one loop: an opaque value that functions of {@link native} take. */
 export type NativeHandle = Exclude<ReturnType<Binding['loopOpen']>, number>;

@@ -9,8 +9,8 @@ export interface Versions {
   readonly ioloop: string;
   /** The Rust core in the binary: the same version. */
   readonly core: string;
-  /** The crate mio, by which the core talks to epoll and kqueue. */
-  readonly mio: string;
+  /** The crate mio, by which the core talks to epoll and kqueue; `null` without descriptors. */
+  readonly mio: string | null;
   /** The crate napi, by which the binary talks to JavaScript. */
   readonly napi: string;
   /** The system call that reports readiness: `epoll`, `kqueue` or `poll`; or `wasm`, `host`. */
@@ -19,10 +19,14 @@ export interface Versions {
   readonly binary: string;
 }
 
+const { core, mio = null, napi } = native.versions();
+
 /** The versions of the package and its parts. `npx ioloop doctor` shows them with their surroundings. */
 export const versions: Versions = Object.freeze({
   ioloop: PACKAGE_VERSION,
-  ...native.versions(),
+  core,
+  mio,
+  napi,
   backend,
   binary: loaded.from,
 });

@@ -8,8 +8,8 @@ use napi_derive::napi;
 pub struct NativeVersions {
     /// The core and the binding: that of the package which it was built for.
     pub core: String,
-    /// The crate mio.
-    pub mio: String,
+    /// The crate mio, if the binary has a selector.
+    pub mio: Option<String>,
     /// The crate napi.
     pub napi: String,
 }
@@ -20,7 +20,7 @@ pub struct NativeVersions {
 pub fn versions() -> NativeVersions {
     NativeVersions {
         core: env!("CARGO_PKG_VERSION").into(),
-        mio: env!("VERSION_OF_mio").into(),
+        mio: cfg!(not(selector = "none")).then(|| env!("VERSION_OF_mio").into()),
         napi: env!("VERSION_OF_napi").into(),
     }
 }
