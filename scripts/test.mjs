@@ -29,7 +29,7 @@ await script(async () => {
   checkCargo();
   await report.measure('set-up', prepare);
   if (wanted('check')) await sideBySide(checks());
-  if (wanted('cargo')) await oneByOne(cargoTests());
+  if (wanted('cargo')) await sideBySide(cargoTests());
   if (wanted('ava')) {
     const selected = drivers.filter(
       (name) => values.driver === undefined || name === values.driver,
