@@ -1,6 +1,6 @@
 /** The tables of `ts/streams/writer.ts` and its base: any events, on a socket whose peer is slow. */
 import assert from 'node:assert/strict';
-import { queryObjects } from 'node:v8';
+import v8 from 'node:v8';
 import * as fc from 'fast-check';
 import test from 'ava';
 import { capacities, FdWriter, native, SendBatch } from '#internal';
@@ -250,7 +250,7 @@ test('any events leave a writer in the states of its tables, and reach all of th
 // Counts the objects of the whole process.
 test.serial('a stream that is only asked about its writes has no writer', (t) =>
   onLoop(async (loop) => {
-    const writers = (): number => queryObjects(FdWriter, { format: 'count' });
+    const writers = (): number => v8.queryObjects(FdWriter, { format: 'count' });
     const before = writers();
     const [near, far] = Socket.pair().map((socket) => new IOStream(socket, { loop }));
     assert.ok(near !== undefined && far !== undefined);

@@ -6,6 +6,29 @@ import { nodeBinary, otherRuntime } from '../lib/runtimes.mjs';
 /** The flag of the permission model. */
 const PERMISSION = /** @type {const} */ ({ 20: '--experimental-permission', 24: '--permission' });
 
+/** A connection within a program. Prints as the program of a `Project` does. */
+const ECHO = `import { IOLoop, TCPClient, TCPServer } from 'ioloop';
+const loop = new IOLoop();
+const message = await loop.runSync(async () => {
+  const server = new TCPServer({
+    loop,
+    handleStream: async (stream) => {
+      await stream.write(await stream.readBytes(6));
+      stream.close();
+    },
+  });
+  server.listen(0, '127.0.0.1');
+  const [listener] = server.sockets;
+  const stream = await new TCPClient({ loop }).connect('127.0.0.1', listener.localAddress.port);
+  await stream.write('echoed');
+  const text = String(await stream.readBytes(6));
+  stream.close();
+  await server.stop();
+  return text;
+}, { timeout: 20 });
+console.log(JSON.stringify({ code: 'loaded', message }));
+`;
+
 /** @type {Row[]} */
 export const permissions = [
   {
@@ -39,6 +62,16 @@ export const permissions = [
     code: 'loaded',
     message: /^\d/,
     make: ({ installed }) => installed.imported(deno('--allow-ffi')),
+  },
+  {
+    // Sockets are system calls of the binary, and variables that may not be read count as not set.
+    name: 'deno, --allow-ffi, a server and a client',
+    code: 'loaded',
+    message: /^echoed$/,
+    make: ({ installed }) => {
+      installed.write('echo.mjs', ECHO);
+      return installed.imported([...deno('--allow-ffi').slice(0, -1), 'echo.mjs']);
+    },
   },
   {
     name: 'deno without --allow-ffi',

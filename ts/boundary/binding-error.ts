@@ -7,6 +7,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { environment } from '../support/environment.js';
 import { noBinding, type IOLoopError } from '../support/errors.js';
 import { OWN_URL } from '../support/own-url.js';
 import { PACKAGE_VERSION } from '../support/package-version.js';
@@ -14,7 +15,6 @@ import {
   chosenPath,
   describeHost,
   describeRuntime,
-  environment,
   fits,
   isNodeTooOld,
   NODE_VERSIONS,

@@ -1,5 +1,6 @@
 /** The system and the runtime that this process has, as far as the choice of a binary needs them. */
 import { readFileSync } from 'node:fs';
+import { environment } from '../support/environment.js';
 import type { Libc, Target } from './targets.js';
 
 /** The system of this process. */
@@ -47,16 +48,6 @@ export function isNodeTooOld(): boolean {
 
 /** The oldest major version that is supported. */
 const OLDEST_NODE = 20;
-
-/** An environment variable; `undefined` where the runtime forbids the question. */
-export function environment(name: string): string | undefined {
-  try {
-    const value = process.env[name];
-    return value === '' ? undefined : value;
-  } catch {
-    return undefined;
-  }
-}
 
 /** `linux x64 (glibc 2.36)`. */
 export function describeHost({ platform, arch, libc }: Host): string {

@@ -7,12 +7,13 @@
  * It is a `require()`, which is synchronous: CommonJS cannot `require` a package with a top-level
  * `await`.
  */
+import { environment } from '../support/environment.js';
 import { PACKAGE_VERSION } from '../support/package-version.js';
 import { adapted } from './adapted.js';
 import type { Binding } from './binding.js';
 import { bindingError, type Attempt } from './binding-error.js';
 import { flawOf } from './executable.js';
-import { chosenPath, environment, fits, isNodeTooOld, thisHost, type Host } from './host.js';
+import { chosenPath, fits, isNodeTooOld, thisHost, type Host } from './host.js';
 import { besideMain, loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
 
 /** A loaded binary. */

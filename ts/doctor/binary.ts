@@ -1,7 +1,8 @@
 /** What the doctor finds of the binary: where it came from, and whether a loop on it works. */
 import { diagnosis } from '../boundary/binding-error.js';
 import { capabilities } from '../boundary/capabilities.js';
-import { environment, thisHost } from '../boundary/host.js';
+import { thisHost } from '../boundary/host.js';
+import { environment } from '../support/environment.js';
 import { loaded } from '../boundary/native.js';
 import { versions } from '../boundary/versions.js';
 import { IOLoop } from '../loop/ioloop.js';

@@ -1,6 +1,7 @@
 /** The driver that wakes the loops of this process. */
 import { capabilities } from '../boundary/capabilities.js';
 import type { Driver } from '../boundary/native-loop.js';
+import { environment } from '../support/environment.js';
 import { invalidArgValue } from '../support/errors.js';
 
 export type { Driver };
@@ -16,7 +17,7 @@ export type { Driver };
  */
 export function chooseDriver(): Driver {
   const [preferred, ...others] = usableDrivers();
-  const wanted = process.env['IOLOOP_DRIVER'];
+  const wanted = environment('IOLOOP_DRIVER');
   if (wanted === undefined || wanted === '') return preferred;
   const found = [preferred, ...others].find((driver) => driver === wanted);
   if (found !== undefined) return found;

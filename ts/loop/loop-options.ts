@@ -1,6 +1,7 @@
 /** Options of a loop, and their check. */
 import { checkBoolean } from '../support/checks.js';
 import type { Duration } from '../support/duration.js';
+import { environment } from '../support/environment.js';
 import { invalidArgType } from '../support/errors.js';
 import { epochSeconds } from './clock.js';
 
@@ -51,6 +52,6 @@ export function checkLoopOptions({ makeCurrent, timeFunc = epochSeconds, debug }
 
 /** Whether `IOLOOP_DEBUG` is set. Read for each loop: a worker may have an environment of its own. */
 function isDebugEnvironment(): boolean {
-  const value = process.env['IOLOOP_DEBUG'] ?? '';
+  const value = environment('IOLOOP_DEBUG') ?? '';
   return value !== '' && value !== '0';
 }

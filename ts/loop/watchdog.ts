@@ -14,6 +14,7 @@ import { backend, capabilities } from '../boundary/capabilities.js';
 import { unsupportedBy } from '../boundary/unsupported.js';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { native, type NativeWatch } from '../boundary/native.js';
+import { environment } from '../support/environment.js';
 import { unsupported } from '../support/errors.js';
 import * as host from '../support/host.js';
 import { hasLibuv } from './driver.js';
@@ -180,7 +181,7 @@ const Sampler = {
 
 /** The variable that chooses another binary. */
 function ofBinary(): NodeJS.ProcessEnv {
-  const path = process.env['NAPI_RS_NATIVE_LIBRARY_PATH'];
+  const path = environment('NAPI_RS_NATIVE_LIBRARY_PATH');
   return path === undefined ? {} : { NAPI_RS_NATIVE_LIBRARY_PATH: path };
 }
 

@@ -4,7 +4,7 @@
  * servers and clients make their sockets, ask the provider.
  */
 import { backend, capabilities } from '../boundary/capabilities.js';
-import { environment } from '../boundary/host.js';
+import { environment } from '../support/environment.js';
 import { unsupported } from '../support/errors.js';
 import { NodeSocket } from './node-socket.js';
 import { substituteSockets } from './socket.js';

@@ -14,12 +14,17 @@ export interface ServerHandshake {
 /**
  * A `tls.Server` that does not listen: {@link serveTls} gives it connections.
  *
- * @throws The errors of `tls.createServer()`.
+ * @throws `ERR_IOLOOP_UNSUPPORTED` where a `tls.Server` takes no connections that were accepted
+ * elsewhere (Bun). The errors of `tls.createServer()`.
  */
 export function createTlsServer(options: TlsOptions): Server {
   // Loaded on demand: few programs use TLS, and it takes time to load.
   const { createServer } = process.getBuiltinModule('node:tls');
   const server = createServer(options);
+  const isBun = process.versions['bun'] !== undefined;
+  if (isBun || server.listenerCount('connection') === 0) {
+    throw unsupported('TLS of a server', 'This runtime has no tls.Server that takes connections');
+  }
   // A context of the program. `tls.createServer()` ignores it and makes its own.
   const { secureContext } = options as { secureContext?: SecureContext };
   if (secureContext !== undefined) Object.assign(server, { _sharedCreds: secureContext });
@@ -45,9 +50,6 @@ export function tlsServerFor(options: TlsOptions): Server {
  * `'tlsClientError'`.
  */
 export function serveTls(server: Server, carrier: TlsCarrier, handshake: ServerHandshake): void {
-  if (server.listenerCount('connection') === 0) {
-    throw unsupported('TLS of a server', 'This runtime has no tls.Server that takes connections');
-  }
   // `own` lives as long as the connection, but needs them only until the end of the handshake.
   let addresses: AddressProperties | null = addressProperties(carrier.socket);
   // A server for this connection: it emits the events of this handshake only.
