@@ -15,17 +15,20 @@ export function nodeBinary(major) {
 /**
  * The command that runs a script under another runtime.
  * @param {string} name
+ * @param {boolean} [exposeGc] Whether scripts get `gc()`.
  */
-export function otherRuntime(name) {
+export function otherRuntime(name, exposeGc = false) {
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x64';
   if (name === 'bun') {
     const folder = `@oven/bun-${process.platform}-${arch}`;
-    return [fetched(folder, name, join(folder, 'bin', 'bun'))];
+    const bun = fetched(folder, name, join(folder, 'bin', 'bun'));
+    return [bun, 'run', ...(exposeGc ? ['--expose-gc'] : [])];
   }
   if (name !== 'deno') throw new Hint(`bun and deno are known, and not ${name}.`);
   const libc = process.platform === 'linux' ? '-glibc' : '';
   const folder = `@deno/${process.platform}-${process.arch}${libc}`;
-  return [fetched(folder, name, join(folder, 'deno')), 'run', '--allow-all'];
+  const gc = exposeGc ? ['--v8-flags=--expose-gc'] : [];
+  return [fetched(folder, name, join(folder, 'deno')), 'run', '--allow-all', ...gc];
 }
 
 /**

@@ -1,0 +1,137 @@
+// What a runtime may lack, and the tests of the core that need it: `run.mjs` reports them as
+// unsupported where the probe finds it missing. `docs/runtimes.md` has the same names.
+//
+// A probe asks for the behaviour and not for the name of the runtime, where that is possible.
+import { spawnSync } from 'node:child_process';
+import { createSecureContext } from 'node:tls';
+import v8 from 'node:v8';
+
+/**
+ * @typedef {object} Capability
+ * @property {() => boolean} isThere
+ * @property {Record<string, readonly string[] | 'all'>} neededBy Titles, by the file of the tests.
+ */
+
+/** By name. @type {Record<string, Capability>} */
+export const capabilities = {
+  'command line of Node': {
+    isThere: () => {
+      const source = "import 'node:fs'; console.log('ran')";
+      const args = ['--input-type=module', '--eval', source, '--', 'argument'];
+      return spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout === 'ran\n';
+    },
+    neededBy: {
+      drained: [
+        'a terminal in canonical mode: lines that were typed ahead',
+        'a pipe in packet mode: every packet whole',
+        'inotify: the whole queue, in whole records',
+        'a semaphore of eventfd: one for each read',
+        'an eventfd is read in pieces that are smaller than its record',
+        'sockets with messages are refused, and stay open',
+      ],
+      exceptions: [
+        'by default an error is logged to stderr with its stack, and the process goes on',
+        'no error of a callback is an unhandled rejection',
+      ],
+      metrics: ['pauses of accepting are counted'],
+    },
+  },
+  'errors are shown by their stack': {
+    // Bun shows the source first, in `console.error` and not in `inspect`.
+    isThere: () => process.versions['bun'] === undefined,
+    neededBy: {
+      exceptions: [
+        'by default an error is logged to stderr with its stack, and the process goes on',
+      ],
+    },
+  },
+  'servers of TLS over streams': {
+    // Bun's `tls.Server` ignores the event 'connection', by which other streams are handed to it.
+    isThere: () => process.versions['bun'] === undefined,
+    neededBy: {
+      metrics: ['over TLS the encrypted bytes are counted'],
+      tls: 'all',
+    },
+  },
+  'certificates are checked when a context is made': {
+    isThere: () => {
+      try {
+        createSecureContext({ key: 'no key', cert: 'no certificate' });
+        return false;
+      } catch {
+        return true;
+      }
+    },
+    neededBy: { 'tcp-server': ['wrong options are refused when the server is made'] },
+  },
+  'numbers of node:fs may be closed by others': {
+    // Deno has a table of the descriptors that it opened, and closes again a number that it gets
+    // once more.
+    isThere: () => !('Deno' in globalThis),
+    neededBy: { close: ['close({ allFds: true }) is idempotent: a number is closed once'] },
+  },
+  'node:net shows ports of IPv6': {
+    isThere: () => !('Deno' in globalThis),
+    neededBy: { 'socket-connections': ['IPv6 addresses come back as text'] },
+  },
+  'refused transfers are a DataCloneError': {
+    isThere: () => {
+      // Memory of WebAssembly is never transferred. Node 20 copies it.
+      const { Memory } = /** @type {any} */ (globalThis).WebAssembly;
+      const { buffer } = new Memory({ initial: 1 });
+      try {
+        structuredClone(null, { transfer: [buffer] });
+        return true;
+      } catch (error) {
+        return /** @type {Error} */ (error).name === 'DataCloneError';
+      }
+    },
+    neededBy: { 'socket-data': ['transferring one result of recv empties no other'] },
+  },
+  'the Serializer of node:v8': {
+    isThere: () => {
+      try {
+        new v8.Serializer().writeHeader();
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    neededBy: {
+      remote: ['values arrive as they were, compact or serialised'],
+      'remote-values': [
+        'nested plain data arrives as structured clone has it',
+        'unusual objects arrive as structured clone has them',
+        'an object that is twice in a value arrives as one',
+        'a key named __proto__ stays a key',
+      ],
+    },
+  },
+  'objects of a class can be counted': {
+    isThere: () => typeof v8.queryObjects === 'function',
+    neededBy: {
+      'writer-states': ['a stream that is only asked about its writes has no writer'],
+    },
+  },
+};
+
+/**
+ * The first capability that a test needs and this runtime lacks; `null` if there is none.
+ * @param {string} file @param {string} title
+ */
+export function missingFor(file, title) {
+  for (const [name, { neededBy }] of Object.entries(capabilities)) {
+    const titles = neededBy[file] ?? [];
+    if ((titles === 'all' || titles.includes(title)) && isMissing(name)) return name;
+  }
+  return null;
+}
+
+/** @type {Map<string, boolean>} */
+const found = new Map();
+
+/** Each probe runs once. @param {string} name */
+function isMissing(name) {
+  if (!found.has(name)) found.set(name, !capabilities[name]?.isThere());
+  return found.get(name) === true;
+}

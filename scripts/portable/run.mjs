@@ -1,0 +1,51 @@
+// Runs one compiled file of tests without ava, and writes TAP:
+//
+//   <runtime> build-portable/run.mjs build-portable/__test__/timers.test.js
+//
+// `IOLOOP_TEST_LIMIT`: seconds of one test. `IOLOOP_TEST_EXEC_PATH`: the command of the runtime,
+// for tests that start it, where `process.execPath` is not one (under qemu).
+import { basename, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
+import { missingFor } from './capabilities.mjs';
+
+const limitMs = 1e3 * Number(process.env['IOLOOP_TEST_LIMIT'] ?? 60);
+const path = resolve(process.argv[2] ?? '');
+const file = basename(path, '.test.js');
+let count = 0;
+let failures = 0;
+
+/** @param {string} title @param {'passed' | 'failed' | 'skipped'} outcome @param {unknown} [problem] */
+function report(title, outcome, problem) {
+  count += 1;
+  if (outcome === 'failed') failures += 1;
+  const name = `${count} - ${file} › ${title.replaceAll('#', '')}`;
+  console.log(
+    `${outcome === 'failed' ? 'not ok' : 'ok'} ${name}${outcome === 'skipped' ? ' # SKIP' : ''}`,
+  );
+  if (outcome === 'failed') console.log(inspect(problem).replaceAll(/^/gm, '  '));
+}
+
+// ava's own listeners: what nothing else handles fails the file. Tests that replace them restore them.
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (error) => report(`${event} outside of a test`, 'failed', error));
+}
+
+if (process.env['IOLOOP_TEST_EXEC_PATH'] !== undefined) {
+  process.execPath = process.env['IOLOOP_TEST_EXEC_PATH'];
+}
+
+const { runTests } = /** @type {any} */ (await import('ava'));
+try {
+  await import(pathToFileURL(path).href);
+  await runTests({
+    limitMs,
+    missing: (/** @type {string} */ title) => missingFor(file, title),
+    report,
+  });
+} catch (error) {
+  report('the file itself', 'failed', error);
+}
+console.log(`1..${count}`);
+// As ava does: what tests have left behind does not keep the process.
+process.exit(failures === 0 ? 0 : 1);
