@@ -1,10 +1,12 @@
 /** The systems that have a binary: one list, in four places. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import {
   GLIBC_FLOOR,
   isListedNode,
+  loaded,
   NODE_VERSIONS,
   supportedSystems,
   targets,
@@ -80,4 +82,24 @@ test('the versions of Node that an error names are those of package.json', (t) =
     '27.1.0',
   ];
   t.deepEqual(versions.filter(isListedNode), ['20.19.0', '22.13.0', '24.0.0', '27.1.0']);
+});
+
+test('the README promises the glibc that binaries are checked for', (t) => {
+  t.true(read('README.md').includes(`for glibc run on ${GLIBC_FLOOR} and later`));
+});
+
+const shown = spawnSync('objdump', ['-T', loaded.from], { encoding: 'utf8' });
+const glibcTest = /GLIBC_/.test(shown.stdout ?? '') ? test : test.skip;
+
+glibcTest('the glibc that a binary needs is read as objdump shows it', async (t) => {
+  const glibc = (await import(`${ROOT}scripts/lib/glibc.mjs`)) as {
+    neededVersions(path: string): string[];
+    neededGlibc(path: string): string | null;
+    compareVersions(one: string, other: string): number;
+  };
+  const versions = [...new Set(shown.stdout.match(/GLIBC_[\d.]+/g))].toSorted();
+  const needed = glibc.neededVersions(loaded.from).filter((name) => name.startsWith('GLIBC_'));
+  t.deepEqual([...new Set(needed)].toSorted(), versions);
+  const newest = versions.map((name) => name.slice(6)).toSorted(glibc.compareVersions);
+  t.is(glibc.neededGlibc(loaded.from), newest.at(-1) ?? null);
 });

@@ -4,7 +4,7 @@
 //   npm run pack -- --binaries artifacts/binaries --all
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { binariesIn, pack } from './lib/packages.mjs';
+import { binariesIn, pack, WASM } from './lib/packages.mjs';
 import { Hint, script } from './lib/process.mjs';
 import { setUp } from './lib/setup.mjs';
 
@@ -20,7 +20,8 @@ await script(async () => {
   setUp();
   const { GLIBC_FLOOR, targets } = await import('../dist/internal.js');
   const binaries = binariesIn(resolve(values.binaries), targets);
-  const missing = targets.filter(({ name }) => !binaries.has(name)).map(({ name }) => name);
+  const wanted = [...targets.map(({ name }) => name), WASM];
+  const missing = wanted.filter((name) => !binaries.has(name));
   if (values.all && missing.length > 0) {
     throw new Hint(`There is no binary for ${missing.join(', ')} in ${values.binaries}.`);
   }

@@ -21,6 +21,9 @@ export const examples = [
   exampleAfter('## Servers and clients', 'server'),
 ];
 
+/** Timers, for the WebAssembly flavour. */
+export const timersExample = exampleAfter('## Timers', 'timers');
+
 /** A group of workers. */
 export const workersExample = exampleAfter('## All cores', 'workers');
 

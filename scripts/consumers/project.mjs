@@ -4,7 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { delimiter, dirname, join } from 'node:path';
 import { tools } from './tools.mjs';
 
-/** @typedef {import('../lib/packages.mjs').Packed} Packed */
+/**
+ * @typedef {import('../lib/packages.mjs').Packed} Packed
+ * @typedef {{ cwd?: string, env?: Record<string, string> }} RunOptions
+ */
 
 /** How long one command may take, in milliseconds. */
 const LIMIT_MS = 180_000;
@@ -66,13 +69,13 @@ export class Project {
 
   /**
    * Runs a command in the project, and gives what it has written to stdout.
-   * @param {string} command @param {string[]} args @param {{ cwd?: string }} [options]
+   * @param {string} command @param {string[]} args @param {RunOptions} [options]
    * @throws {Failure} for another exit code than 0.
    */
-  run(command, args, { cwd = this.folder } = {}) {
+  run(command, args, { cwd = this.folder, env = {} } = {}) {
     const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
       cwd,
-      env: environment(),
+      env: { ...environment(), ...env },
       encoding: 'utf8',
       timeout: LIMIT_MS,
       killSignal: 'SIGKILL',
@@ -91,10 +94,10 @@ export class Project {
   /**
    * Runs a program, and compares its output.
    * @param {string[]} args of Node @param {string} expected
-   * @param {{ node?: string, cwd?: string }} [options]
+   * @param {RunOptions & { node?: string }} [options]
    */
-  expect(args, expected, { node = process.execPath, cwd = this.folder } = {}) {
-    same(this.run(node, args, { cwd }), expected, `node ${args.join(' ')}`);
+  expect(args, expected, { node = process.execPath, ...options } = {}) {
+    same(this.run(node, args, options), expected, `node ${args.join(' ')}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Programs that run as they are written: ES modules, CommonJS, threads, the permission model.
 import { join } from 'node:path';
 import { nodeBinary } from '../lib/runtimes.mjs';
-import { commonjs, examples, workersExample } from './examples.mjs';
+import { commonjs, examples, timersExample, workersExample } from './examples.mjs';
 import { Failure } from './project.mjs';
 
 /** @typedef {import('../consumers.mjs').Consumer} Consumer */
@@ -80,6 +80,16 @@ export const runtimes = [
     run(project) {
       const { findings } = JSON.parse(project.run('npx', ['ioloop', 'doctor', '--json']));
       if (findings.length === 0) throw new Failure('no finding');
+    },
+  },
+  {
+    name: 'WebAssembly',
+    project: 'plain',
+    needs: 'ioloop-wasm32-wasip1',
+    run(project) {
+      const { source, output } = timersExample;
+      project.write({ 'wasm/timers.mjs': source });
+      project.expect(['wasm/timers.mjs'], output, { env: { NAPI_RS_FORCE_WASI: 'error' } });
     },
   },
   permission('20', '--experimental-permission', process.execPath),

@@ -32,6 +32,9 @@ const LICENCES = ['LICENSE-APACHE', 'LICENSE-MIT'];
 /** The list of the tarballs in a folder, in the order to publish them in. */
 const INDEX = 'packages.json';
 
+/** The WebAssembly flavour, for systems without a binary of their own, and for browsers. */
+export const WASM = 'wasm32-wasip1';
+
 /** Fields that are the same in all packages. */
 const SHARED = ['version', 'license', 'author', 'homepage', 'repository', 'bugs', 'engines'];
 
@@ -60,6 +63,8 @@ export async function pack({ targets, glibcFloor, binaries, folder }) {
     writeFileSync(join(stage, 'README.md'), platformReadme(target, glibcFloor));
     return packStage(stage, manifest, folder);
   });
+  const wasm = binaries.get(WASM);
+  if (wasm !== undefined) packed.push(packWasm(own, wasm, folder));
   const stage = join(folder, 'stage', 'ioloop');
   mkdirSync(stage, { recursive: true });
   for (const file of ['README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(stage, file));
@@ -67,7 +72,7 @@ export async function pack({ targets, glibcFloor, binaries, folder }) {
   // Its rollup is there after the set-up only.
   const { rollTypings } = await import('./typings.mjs');
   await rollTypings(join(stage, 'dist'));
-  packed.push(packStage(stage, mainManifest(own, built), folder));
+  packed.push(packStage(stage, mainManifest(own, packed), folder));
   const index = packed.map((one) => ({ ...one, file: basename(one.file) }));
   writeFileSync(join(folder, INDEX), JSON.stringify(index, null, 2));
   rmSync(join(folder, 'stage'), { recursive: true });
@@ -97,6 +102,8 @@ export function binariesIn(folder, targets) {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const target = targets.find(({ name }) => entry.name === `ioloop.${name}.node`);
     if (target !== undefined) found.set(target.name, join(entry.parentPath, entry.name));
+    // The WebAssembly flavour is a folder.
+    if (entry.name === 'ioloop.wasm') found.set(WASM, entry.parentPath);
   }
   return found;
 }
@@ -104,11 +111,11 @@ export function binariesIn(folder, targets) {
 /**
  * The package.json of the package itself: that of the repository, without what only the repository
  * needs, and with the platform packages, each in exactly this version.
- * @param {Manifest} own @param {readonly Target[]} built @returns {Manifest}
+ * @param {Manifest} own @param {Packed[]} others @returns {Manifest}
  */
-function mainManifest(own, built) {
+function mainManifest(own, others) {
   const kept = Object.entries(own).filter(([key]) => !LEFT_OUT.has(key));
-  const platforms = built.map(({ name }) => [`ioloop-${name}`, own.version]);
+  const platforms = others.map(({ name, version }) => [name, version]);
   const files = ['dist', 'CHANGELOG.md', ...LICENCES];
   return {
     ...Object.fromEntries(kept),
@@ -122,11 +129,10 @@ function mainManifest(own, built) {
  * @param {Manifest} own @param {Target} target @param {string} glibcFloor @returns {Manifest}
  */
 function platformManifest(own, { name, platform, arch, libc }, glibcFloor) {
-  const shared = SHARED.filter((key) => key in own).map((key) => [key, own[key]]);
   return {
     name: `ioloop-${name}`,
     description: `The binary of ioloop for ${name}`,
-    ...Object.fromEntries(shared),
+    ...sharedFields(own),
     os: [platform],
     cpu: [arch],
     ...(libc === null ? {} : { libc: [libc] }),
@@ -135,6 +141,45 @@ function platformManifest(own, { name, platform, arch, libc }, glibcFloor) {
     main: `ioloop.${name}.node`,
     files: [`ioloop.${name}.node`, ...LICENCES],
   };
+}
+
+/**
+ * The package of the WebAssembly flavour. It fits all systems, so that it is there where no binary
+ * is: without `os` and `cpu`.
+ * @param {Manifest} own @param {string} source its folder @param {string} folder
+ */
+function packWasm(own, source, folder) {
+  const stage = join(folder, 'stage', `ioloop-${WASM}`);
+  cpSync(source, stage, { recursive: true });
+  cpSync(join(root, 'node_modules', 'emnapi', 'LICENSE'), join(stage, 'LICENSE-emnapi'));
+  writeFileSync(
+    join(stage, 'README.md'),
+    `# ioloop-${WASM}
+
+The WebAssembly flavour of [ioloop](https://www.npmjs.com/package/ioloop), for systems without a binary of their own and for browsers. It is an optional dependency of that package: install \`ioloop\`, not this. It contains [emnapi](https://github.com/toyobayashi/emnapi), under the MIT licence (\`LICENSE-emnapi\`).
+`,
+  );
+  const files = ['index.cjs', 'browser.js', 'ioloop.wasm'];
+  const manifest = {
+    name: `ioloop-${WASM}`,
+    description: 'The WebAssembly flavour of ioloop',
+    ...sharedFields(own),
+    type: 'module',
+    sideEffects: false,
+    main: 'index.cjs',
+    exports: {
+      '.': { browser: './browser.js', default: './index.cjs' },
+      './ioloop.wasm': './ioloop.wasm',
+      './package.json': './package.json',
+    },
+    files: [...files, ...LICENCES, 'LICENSE-emnapi'],
+  };
+  return packStage(stage, manifest, folder);
+}
+
+/** @param {Manifest} own */
+function sharedFields(own) {
+  return Object.fromEntries(SHARED.filter((key) => key in own).map((key) => [key, own[key]]));
 }
 
 /** @param {Target} target @param {string} glibcFloor */
