@@ -12,6 +12,10 @@ import { tools } from './tools.mjs';
 /** How long one command may take, in milliseconds. */
 const LIMIT_MS = 180_000;
 
+/** The projects in which it is installed: elsewhere it would hide that a binary is not loaded. */
+const WITH_WASM = new Set(['wasm', 'publint']);
+const WASM = 'ioloop-wasm32-wasip1';
+
 /** A command of a project has failed: the message is what it has written. */
 export class Failure extends Error {}
 
@@ -25,7 +29,8 @@ export class Project {
   constructor(folder, name, packed) {
     this.folder = join(folder, name);
     mkdirSync(this.folder);
-    const [own, platforms] = [packed.at(-1), packed.slice(0, -1)];
+    const own = packed.at(-1);
+    const platforms = packed.slice(0, -1).filter((one) => one.name !== WASM || WITH_WASM.has(name));
     const manifest = {
       private: true,
       type: 'module',

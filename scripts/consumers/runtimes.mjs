@@ -84,7 +84,7 @@ export const runtimes = [
   },
   {
     name: 'WebAssembly',
-    project: 'plain',
+    project: 'wasm',
     needs: 'ioloop-wasm32-wasip1',
     run(project) {
       const { source, output } = timersExample;

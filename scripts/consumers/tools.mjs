@@ -4,6 +4,7 @@
 /** By the name of the project. @type {Record<string, Record<string, string>>} */
 export const tools = {
   plain: {},
+  wasm: {},
   typescript: {
     typescript: '5.9.3',
     '@types/node': '20.19.43',

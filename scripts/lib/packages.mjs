@@ -115,11 +115,17 @@ export function binariesIn(folder, targets) {
  */
 function mainManifest(own, others) {
   const kept = Object.entries(own).filter(([key]) => !LEFT_OUT.has(key));
-  const platforms = others.map(({ name, version }) => [name, version]);
+  // Not installed by itself: a native binary that is missing is an error, and no slower program.
+  const wasm = `ioloop-${WASM}`;
+  const platforms = others
+    .filter(({ name }) => name !== wasm)
+    .map(({ name, version }) => [name, version]);
   const files = ['dist', 'CHANGELOG.md', ...LICENCES];
   return {
     ...Object.fromEntries(kept),
     files,
+    peerDependencies: { ...own.peerDependencies, [wasm]: own.version },
+    peerDependenciesMeta: { ...own.peerDependenciesMeta, [wasm]: { optional: true } },
     optionalDependencies: Object.fromEntries(platforms),
   };
 }
@@ -144,8 +150,8 @@ function platformManifest(own, { name, platform, arch, libc }, glibcFloor) {
 }
 
 /**
- * The package of the WebAssembly flavour. It fits all systems, so that it is there where no binary
- * is: without `os` and `cpu`.
+ * The package of the WebAssembly flavour, an optional peer of the package itself. It has no `cpu`,
+ * which npm would compare with that of the machine.
  * @param {Manifest} own @param {string} source its folder @param {string} folder
  */
 function packWasm(own, source, folder) {
@@ -156,7 +162,7 @@ function packWasm(own, source, folder) {
     join(stage, 'README.md'),
     `# ioloop-${WASM}
 
-The WebAssembly flavour of [ioloop](https://www.npmjs.com/package/ioloop), for systems without a binary of their own and for browsers. It is an optional dependency of that package: install \`ioloop\`, not this. It contains [emnapi](https://github.com/toyobayashi/emnapi), under the MIT licence (\`LICENSE-emnapi\`).
+The WebAssembly flavour of [ioloop](https://www.npmjs.com/package/ioloop), for systems without a binary of their own and for browsers: install it beside \`ioloop\`, in the same version. It contains [emnapi](https://github.com/toyobayashi/emnapi), under the MIT licence (\`LICENSE-emnapi\`).
 `,
   );
   const files = ['index.cjs', 'browser.js', 'ioloop.wasm'];

@@ -139,7 +139,7 @@ function ofMissing(host: Host, failed: readonly Attempt[]): Diagnosis {
     const reason = isForced
       ? `NAPI_RS_FORCE_WASI is error, and ${WASM_PACKAGE} is not installed`
       : `There is no binary for this system, and ${WASM_PACKAGE} is not installed`;
-    return [reason, `Install it: npm install --cpu=wasm32 ${WASM_PACKAGE}@${PACKAGE_VERSION}`];
+    return [reason, `Install it: npm install ${WASM_PACKAGE}@${PACKAGE_VERSION}`];
   }
   const missing = `${wanted.join(' or ')} is not installed`;
   const home = packageHome();
