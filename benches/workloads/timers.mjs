@@ -125,8 +125,8 @@ async function ioloop() {
     scheduleWith: (delay, work, argument) => loop.callLater(delay / 1e3, work, argument),
     cancel: (timer) => loop.removeTimeout(timer),
     move: (timer, delay) => {
-      loop.removeTimeout(timer);
-      return loop.callLater(delay / 1e3, callback);
+      loop.resetTimeout(timer, delay / 1e3);
+      return timer;
     },
     start: () => void loop.start(),
   };

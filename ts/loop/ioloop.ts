@@ -19,6 +19,7 @@ import {
   currentExists,
   invalidArgType,
   invalidSubclass,
+  outOfRange,
   runningLoop,
 } from '../support/errors.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
@@ -617,6 +618,26 @@ export class IOLoop implements AsyncDisposable {
       throw invalidArgType('timeout', timeout, 'a handle of addTimeout, callAt or callLater');
     }
     this.#turns.timeouts.remove(timeout);
+  }
+
+  /**
+   * Puts a timeout off: it runs `delay` from now, a number of **seconds** or a {@link Duration}, in place
+   * of its deadline. Its callback, arguments and async context stay. Costs less than to cancel it and to
+   * add another. Returns false, and does nothing, if the timeout runs, has run, was cancelled, is at
+   * `Infinity` or belongs to another loop, and after {@link close}.
+   *
+   * As `timeout.refresh()` of Node, but with the delay: a handle keeps neither that nor its loop.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_INVALID_ARG_VALUE`; `ERR_OUT_OF_RANGE` if `delay` is not finite.
+   */
+  resetTimeout(timeout: Timeout, delay: number | Duration): boolean {
+    if (!(timeout instanceof Timeout)) {
+      throw invalidArgType('timeout', timeout, 'a handle of addTimeout, callAt or callLater');
+    }
+    const seconds = secondsOf(delay, 'delay');
+    if (!Number.isFinite(seconds)) throw outOfRange('delay', delay, 'finite');
+    const when = this.time() + seconds;
+    return !this.#closed && this.#turns.moveTimeout(timeout, when);
   }
 
   /**

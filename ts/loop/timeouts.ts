@@ -8,7 +8,7 @@
  * | 0 or more      | pending in the wheel, under this id        | due: `collect`; done: `remove`, `clear`  |
  * | -1, `NEVER`    | its deadline is infinite: not in the wheel | none; `remove` releases the callback     |
  * | -2, `DONE`     | it ran, or was cancelled while pending     | none                                     |
- * | -3 - n, `DUE`  | collected: number n of those of this turn  | done: `fire`; `remove` makes `fire` skip |
+ * | -3 - n, `DUE`  | collected: number n of those of this turn  | done: `fire`; `remove`, `move` make `fire` skip |
  *
  * An id that is due or cancelled is free at once, and the next timeout may get it.
  */
@@ -145,6 +145,27 @@ export class TimeoutTable {
     if (id > DUE || isDue) timeout.release(id);
   }
 
+  /**
+   * Moves a timeout to another finite deadline, also one that is due and has not run; it counts as
+   * added now. Returns false for one that is not pending, is never due, or belongs to another loop.
+   */
+  move(timeout: Timeout, deadline: number): boolean {
+    const { id } = timeout;
+    if (id >= 0) {
+      if (this.#byId[id] !== timeout) return false;
+      this.#submissions.arm(id, deadline);
+      return true;
+    }
+    if (!(id <= DUE && this.#due[DUE - id] === timeout) || timeout.callback === null) return false;
+    this.#due[DUE - id] = MOVED;
+    this.#fired -= 1;
+    timeout.id = this.#freeIds.pop() ?? this.#byId.length;
+    this.#byId[timeout.id] = timeout;
+    this.#pending += 1;
+    this.#submissions.arm(timeout.id, deadline);
+    return true;
+  }
+
   /** Takes a due id. {@link fire} runs the timeouts in the order of these calls. */
   collect(id: number): void {
     const timeout = this.#byId[id];
@@ -192,6 +213,10 @@ export class TimeoutTable {
 }
 
 const NO_ARGUMENTS: readonly unknown[] = [];
+
+/** In the place of a due timeout that was moved. */
+const MOVED = new Timeout(DONE, () => {});
+MOVED.release(DONE);
 
 /** An empty table with more entries than this is dropped. */
 const LARGEST_KEPT = 4096;

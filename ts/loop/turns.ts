@@ -234,9 +234,20 @@ export class Turns implements TurnParts {
     context: Context,
   ): Timeout {
     const timeout = this.timeouts.add(deadline, callback, args, context);
+    this.#onArmed(deadline);
+    return timeout;
+  }
+
+  /** See {@link TimeoutTable.move}. */
+  moveTimeout(timeout: Timeout, deadline: number): boolean {
+    if (!this.timeouts.move(timeout, deadline)) return false;
+    this.#onArmed(deadline);
+    return true;
+  }
+
+  #onArmed(deadline: number): void {
     if (this.#phase === Phase.Turning) this.#isOverdue ||= deadline <= this.#turn.now;
     else if (this.#phase === Phase.Sleeping) this.#prepareSleepSoon();
-    return timeout;
   }
 
   readonly #runTurn = (): void => {
