@@ -73,7 +73,7 @@ test('timers cross to a module whose memory moves in each call', (t) => {
   );
 });
 
-test('each refusal of what a binary lacks is observed, with the capability', (t) => {
+test('each refusal of what a binary lacks is observed', (t) => {
   const { socketOpen: _socketOpen, ...rest } = native;
   const table = { ...capabilities, descriptors: false };
   const binding = adapted({
@@ -82,8 +82,8 @@ test('each refusal of what a binary lacks is observed, with the capability', (t)
     backend: () => 'wasm',
   } as unknown as Binding);
   const refused: string[] = [];
-  observeRefusals((needed) => refused.push(needed));
+  observeRefusals((what) => refused.push(what));
   const error = t.throws(() => binding.socketOpen(0), { code: 'ERR_IOLOOP_UNSUPPORTED' });
   t.regex(error?.message ?? '', /on the backend "wasm"/);
-  t.deepEqual(refused, ['descriptors']);
+  t.deepEqual(refused, ['A file descriptor on the backend "wasm"']);
 });

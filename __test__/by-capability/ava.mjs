@@ -33,8 +33,9 @@ function byCapability(declare) {
 
 async function tried(t, body, args) {
   const found = [];
+  const from = elsewhere.length;
   const attempt = await refusals.run(found, () => t.try(body, ...args));
-  const refused = found[0] ?? elsewhere[0] ?? ofChild(attempt.errors);
+  const refused = found[0] ?? elsewhere[from] ?? ofChild(attempt.errors);
   if (attempt.passed || refused === undefined) {
     attempt.commit();
     return;
@@ -47,8 +48,8 @@ async function tried(t, body, args) {
 /** What the package has refused in a child process, whose output the failed assertion has. */
 function ofChild(errors) {
   const text = errors.map((error) => JSON.stringify([error.message, error.formattedDetails]));
-  const [, refused] =
-    /on the backend \W*(wasm|host)\W.* is not supported here/.exec(text.join('')) ?? [];
+  const [refused] =
+    /[\w.]+\W+ is not supported here|ERR_IOLOOP_UNSUPPORTED/.exec(text.join('')) ?? [];
   return refused;
 }
 

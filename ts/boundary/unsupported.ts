@@ -82,13 +82,6 @@ export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> =
   ],
 };
 
-let observer: ((needed: Needed) => void) | null = null;
-
-/** Has `listener` called with each refusal. The suite counts its tests by it. */
-export function observeRefusals(listener: (needed: Needed) => void): void {
-  observer = listener;
-}
-
 /** The feature, and what to do without it. */
 const FEATURES: Readonly<Record<Needed, readonly [what: string, instead: string]>> = {
   descriptors: [
@@ -115,6 +108,5 @@ export function withUnsupported(binding: Binding): Binding {
 /** The error of a call that needs a capability which the binary lacks; `what` is by default the feature. */
 export function unsupportedBy(needed: Needed, backend: string, what?: string): Error {
   const [feature, instead] = FEATURES[needed];
-  observer?.(needed);
   return unsupported(`${what ?? feature} on the backend "${backend}"`, instead);
 }

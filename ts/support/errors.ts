@@ -289,8 +289,16 @@ export function tlsHandshakeEnded(): Error {
   return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }
 
+let observer: ((what: string) => void) | null = null;
+
+/** Has `listener` called with the subject of each error of {@link unsupported}. For the suite. */
+export function observeRefusals(listener: (what: string) => void): void {
+  observer = listener;
+}
+
 /** A feature, `what`, that this platform or runtime does not have. `instead` is a sentence: what to do. */
 export function unsupported(what: string, instead: string): IOLoopError {
+  observer?.(what);
   return refusal('ERR_IOLOOP_UNSUPPORTED', what, instead);
 }
 
