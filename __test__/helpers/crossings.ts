@@ -3,6 +3,7 @@
  * the binary, before the package takes them from it.
  */
 import type { ExecutionContext } from 'ava';
+import type { Capabilities } from '#internal';
 import { loadBinary } from './binary.js';
 
 /** How often each bound was reached. */
@@ -59,7 +60,11 @@ wrap('sendBatch', ([records, count]) => {
 /** Calls `look` after each call of a function of the binary. */
 function wrap(name: string, look: (args: readonly unknown[], result: number) => void): void {
   const original = addon[name];
-  if (original === undefined) throw new Error(`the binary has no ${name}`);
+  if (original === undefined) {
+    const { descriptors } = (addon as unknown as { capabilities(): Capabilities }).capabilities();
+    if (!descriptors) return;
+    throw new Error(`the binary has no ${name}`);
+  }
   addon[name] = (...args) => {
     const result = original(...args);
     look(args, result);
