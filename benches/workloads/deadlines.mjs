@@ -23,20 +23,19 @@ const handles = new Float64Array(COUNT).fill(1);
 const timers = whose === 'runtime' ? Array.from({ length: COUNT }, () => null) : [];
 
 const api = await apiOf(whose);
-const withoutMap = memory();
-if (api.isKeyed) globalThis.index = new Map(keys.map((key, index) => [key, index]));
 const before = memory();
-const map = before - withoutMap;
 const add = timed(() => {
   for (let index = 0; index < COUNT; index += 1) api.add(index);
 });
-const bytes = (memory() - before - (api.isKeyed ? map : 0)) / COUNT - (api.reference ?? 0);
+const resident = (memory() - before) / COUNT - (api.reference ?? 0);
+const map = api.isKeyed ? mapBytes() : 0;
+const bytes = resident - map;
 const touch = median(() => api.touchAll(inOrder));
 const touchAnywhere = median(() => api.touchAll(order));
 const remove = timed(() => {
   for (let index = 0; index < COUNT; index += 1) api.remove(order[index]);
 });
-console.log(JSON.stringify({ add, touch, touchAnywhere, remove, bytes, map: map / COUNT }));
+console.log(JSON.stringify({ add, touch, touchAnywhere, remove, bytes, map }));
 process.exit();
 
 /** @param {string} name */
@@ -107,6 +106,15 @@ function timed(pass) {
 function median(pass) {
   const rounds = Array.from({ length: ROUNDS }, () => timed(pass));
   return rounds.toSorted((a, b) => a - b)[ROUNDS >> 1];
+}
+
+/** Bytes of each entry of a Map of the keys. */
+function mapBytes() {
+  globalThis.gc?.();
+  const { heapUsed } = process.memoryUsage();
+  const index = new Map(keys.map((key, at) => [key, at]));
+  globalThis.gc?.();
+  return (process.memoryUsage().heapUsed - heapUsed) / index.size;
 }
 
 /** Resident memory without garbage. */
