@@ -333,3 +333,18 @@ test('a set does not keep the process alive', async (t) => {
   t.is(code, 0);
   t.is(stdout, 'end\n');
 });
+
+test('deadlines within one tick of the wheel are in exact order, equal ones as they were set', (t) =>
+  withFakeTime(async (loop, clock) => {
+    const { set, batches } = collecting<number>(loop);
+    const keys = Array.from({ length: 500 }, (_, index) => (index * 331) % 500);
+    // Pairs of equal deadlines, 1 µs apart.
+    for (const key of keys) set.set(key, (key >> 1) * 2 ** -20);
+    clock.advance(1);
+    await runTurns(loop);
+    const rank = new Map(keys.map((key, index) => [key, index] as const));
+    const expected = keys.toSorted(
+      (a, b) => (a >> 1) - (b >> 1) || (rank.get(a) as number) - (rank.get(b) as number),
+    );
+    t.deepEqual(batches, [expected]);
+  }));
