@@ -125,6 +125,21 @@ test('an object that is twice in a value arrives as one', async (t) => {
   });
 });
 
+test('inherited keys stay behind, also after an object that has them itself', async (t) => {
+  await withLoop(async (loop) => {
+    const seen: unknown[] = [];
+    loop.expose('hit', (value: unknown) => seen.push(value));
+    const remote = IOLoop.fromRemote(loop.remote());
+    const own = { x: 1, a: 2 };
+    remote.addCallback('hit', own);
+    remote.addCallback('hit', own);
+    remote.addCallback('hit', Object.assign(Object.create({ a: 1 }) as object, { x: 5 }));
+    remote.stop();
+    await loop.start();
+    t.deepEqual(seen, [own, own, { x: 5 }]);
+  });
+});
+
 test('a key named __proto__ stays a key', async (t) => {
   await withEcho(async (echo) => {
     const sent = JSON.parse('{ "__proto__": { "polluted": 1 }, "a": 2 }') as object;

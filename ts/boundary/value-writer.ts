@@ -15,6 +15,7 @@ const LONGEST = 1 << 30;
 const MOST_OBJECTS = 24;
 
 const { getPrototypeOf, prototype: plain } = Object;
+const { hasOwnProperty: isOwn } = plain;
 
 /** Writes lists of values. One for each thread. */
 export class ValueWriter {
@@ -191,11 +192,10 @@ export class ValueWriter {
       view.setInt32(at + WORD * index, encoded[index] as number, true);
     }
     let count = 0;
-    // The engine has the keys and the places of the values at hand; `Object.keys()` makes an array. An
-    // inherited key is not among those of the shape.
-    // oxlint-disable-next-line guard-for-in
+    // The engine has the keys and the places of the values at hand; `Object.keys()` makes an array. It
+    // compiles the question for an own key to nothing.
     for (const key in value) {
-      if (key !== keys[count]) return OTHER_SHAPE;
+      if (key !== keys[count] || !isOwn.call(value, key)) return OTHER_SHAPE;
       count += 1;
       end = this.#put(value[key], end);
       if (end === FAILED) return FAILED;
