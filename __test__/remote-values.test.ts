@@ -125,6 +125,19 @@ test('an object that is twice in a value arrives as one', async (t) => {
   });
 });
 
+test('an object that is two arguments arrives as one, however large the call is', async (t) => {
+  await withLoop(async (loop) => {
+    loop.expose('areSame', (a: unknown, b: unknown) => a === b);
+    const remote = IOLoop.fromRemote(loop.remote());
+    const finished = loop.start();
+    const shared = { a: 1 };
+    t.true(await remote.call('areSame', shared, shared));
+    t.true(await remote.call('areSame', shared, shared, 'x'.repeat(20_000)));
+    loop.stop();
+    await finished;
+  });
+});
+
 test('inherited keys stay behind, also after an object that has them itself', async (t) => {
   await withLoop(async (loop) => {
     const seen: unknown[] = [];

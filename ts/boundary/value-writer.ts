@@ -41,15 +41,8 @@ export class ValueWriter {
     this.#view = room.view;
     this.#limit = limit;
     room.bytes[at] = COMPACT;
-    let end = at + 1;
-    for (let index = 0; index < values.length; index += 1) {
-      const value = values[index];
-      end =
-        typeof value === 'object' && value !== null
-          ? this.#putGuarded(value, end)
-          : this.#putPrimitive(value, end);
-      if (end === FAILED) return FAILED;
-    }
+    const end = this.#putList(values, at + 1);
+    this.#forget(0);
     return end;
   }
 
@@ -74,6 +67,19 @@ export class ValueWriter {
     return bytes;
   }
 
+  #putList(values: readonly unknown[], at: number): number {
+    let end = at;
+    for (let index = 0; index < values.length; index += 1) {
+      const value = values[index];
+      end =
+        typeof value === 'object' && value !== null
+          ? this.#putGuarded(value, end)
+          : this.#putPrimitive(value, end);
+      if (end === FAILED) return FAILED;
+    }
+    return end;
+  }
+
   /** User code may run in it: getters of the value. What they throw is thrown by {@link clone} again. */
   #putGuarded(value: object, at: number): number {
     this.#isWriting = true;
@@ -83,7 +89,6 @@ export class ValueWriter {
       return FAILED;
     } finally {
       this.#isWriting = false;
-      this.#forget();
     }
   }
 
@@ -161,9 +166,10 @@ export class ValueWriter {
     return true;
   }
 
-  #forget(): void {
+  /** The first `count` objects are kept. */
+  #forget(count: number): void {
     const seen = this.#seen;
-    while (this.#seenCount > 0) seen[(this.#seenCount -= 1)] = null;
+    while (this.#seenCount > count) seen[(this.#seenCount -= 1)] = null;
   }
 
   #putPlain(value: Record<string, unknown>, at: number): number {
@@ -173,7 +179,7 @@ export class ValueWriter {
       const seenCount = this.#seenCount;
       const end = this.#putShape(value, last.next, at);
       if (end !== OTHER_SHAPE) return end;
-      this.#seenCount = seenCount;
+      this.#forget(seenCount);
     }
     const shape = shapes.search(value, last);
     if (shape === null) return FAILED;
