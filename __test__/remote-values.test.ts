@@ -153,6 +153,31 @@ test('inherited keys stay behind, also after an object that has them itself', as
   });
 });
 
+test('a nested object is written a few times at most, whatever came before it', async (t) => {
+  await withLoop(async (loop) => {
+    loop.expose('hit', () => {});
+    const remote = IOLoop.fromRemote(loop.remote());
+    let mostReads = 0;
+    for (let round = 0; round < 30; round += 1) {
+      let reads = 0;
+      let value: object = {
+        get x(): number {
+          reads += 1;
+          return 1;
+        },
+      };
+      for (let depth = 0; depth < 20; depth += 1) {
+        // The last key is another one in each level and round.
+        value = { inner: value, [`k${((round + 7) * (depth + 3) * (depth + round)) % 5}`]: 1 };
+      }
+      remote.addCallback('hit', value);
+      mostReads = Math.max(mostReads, reads);
+    }
+    t.true(mostReads < 20, `${mostReads} reads`);
+    t.true(mostReads > 0);
+  });
+});
+
 test('a key named __proto__ stays a key', async (t) => {
   await withEcho(async (echo) => {
     const sent = JSON.parse('{ "__proto__": { "polluted": 1 }, "a": 2 }') as object;

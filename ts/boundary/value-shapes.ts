@@ -44,6 +44,7 @@ export class WrittenShapes {
   /** The shape of an object that comes after `last`; `null` if its keys cannot be encoded. */
   search(value: object, last: Shape | null): Shape | null {
     const keys = Object.keys(value);
+    if (keys.length > MOST_BYTES) return null;
     const name = keys.join('\n');
     let shape = this.#byName.get(name);
     // Keys with a line feed may have the name of others.

@@ -13,6 +13,8 @@ const OTHER_SHAPE = -2;
 const LONGEST = 1 << 30;
 /** Objects of a compact list, at most: each is compared with those before. */
 const MOST_OBJECTS = 24;
+/** Of {@link ValueWriter.#missCount}. Without a bound, each level of nesting may double the time. */
+const MOST_MISSES = 4;
 
 const { getPrototypeOf, prototype: plain } = Object;
 const { hasOwnProperty: isOwn } = plain;
@@ -23,6 +25,8 @@ export class ValueWriter {
   /** The objects of the list. One that is twice in it is for structured clone, which keeps that. */
   readonly #seen: (object | null)[] = Array<null>(MOST_OBJECTS).fill(null);
   #seenCount = 0;
+  /** Objects of the list that were written twice, with those in them. */
+  #missCount = 0;
   /** A getter of a value, which this runs, has called for another list. */
   #isWriting = false;
   /** Why {@link clone} has returned `null`. */
@@ -68,6 +72,7 @@ export class ValueWriter {
   }
 
   #putList(values: readonly unknown[], at: number): number {
+    this.#missCount = 0;
     let end = at;
     for (let index = 0; index < values.length; index += 1) {
       const value = values[index];
@@ -179,7 +184,11 @@ export class ValueWriter {
       const seenCount = this.#seenCount;
       const end = this.#putShape(value, last.next, at);
       if (end !== OTHER_SHAPE) return end;
-      this.#forget(seenCount);
+      if (this.#seenCount > seenCount) {
+        this.#forget(seenCount);
+        this.#missCount += 1;
+        if (this.#missCount > MOST_MISSES) return FAILED;
+      }
     }
     const shape = shapes.search(value, last);
     if (shape === null) return FAILED;
@@ -214,6 +223,7 @@ export class ValueWriter {
   /** Holes and further properties are for structured clone. Keys that are indices come first. */
   #putArray(value: readonly unknown[], at: number): number {
     const { length } = value;
+    if (length > this.#limit - at) return FAILED;
     const keys = Object.keys(value);
     if (keys.length !== length) return FAILED;
     if (length > 0 && keys[length - 1] !== String(length - 1)) return FAILED;
