@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export type { Address } from './sockets/address.js';
+export type { Backend } from './boundary/capabilities.js';
 export { versions, type Versions } from './boundary/versions.js';
 export type { Callback } from './loop/callback-queue.js';
 export type { Duration } from './support/duration.js';

@@ -16,4 +16,5 @@ export const capabilities: Readonly<Capabilities> = Object.freeze(native.capabil
  */
 export const backend = native.backend() as Backend;
 
+/** What a loop waits with: a system call, or the timers of its host (`wasm`, `host`). */
 export type Backend = 'epoll' | 'kqueue' | 'poll' | 'wasm' | 'host';

@@ -47,7 +47,7 @@ pub struct Moment {
 }
 
 /// A clock for one watched thread: the time in which that thread had a CPU or was asleep, and in which
-/// the looking thread could look. The [module](self) has the rule.
+/// the looking thread could look. The table above has the rule.
 #[derive(Debug, Default)]
 pub struct AttentiveClock {
     last: Option<Look>,
