@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import test from 'ava';
 import { IOLoop, type RemoteHandle } from 'ioloop';
-import { withLoop, type ReportingLoop } from './helpers/loop.js';
+import { isCollected, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 /** The loop as other threads have it, and what it has been called with. */
 function recorded(loop: IOLoop): { readonly seen: unknown[]; readonly handle: RemoteHandle } {
@@ -329,4 +329,18 @@ test('stop() of a remote calls that of a subclass, in the order of the calls', a
   await loop.start();
   loop.close();
   t.deepEqual(seen, [1, 'stop', 2]);
+});
+
+test('a stopped loop that others may call is garbage when nothing refers to it', async (t) => {
+  const used = async (): Promise<WeakRef<IOLoop>> => {
+    const loop = new IOLoop({ makeCurrent: false });
+    loop.expose('echo', (value: unknown) => value);
+    const remote = IOLoop.fromRemote(loop.remote());
+    const finished = loop.start();
+    t.is(await remote.call('echo', 1), 1);
+    remote.stop();
+    await finished;
+    return new WeakRef(loop);
+  };
+  t.true(await isCollected(await used()));
 });

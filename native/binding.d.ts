@@ -261,8 +261,8 @@ export declare const LARGEST_RECORD: number
 
 /**
  * Waits shortly for posts after each reply, and calls `found` when there are some: `loopTakePosts`
- * has them, and no turn collects them. Needs libuv. 0 or a negative errno, `-EBADF` if the loop is
- * closed, also by a hook of `async_hooks` within this call.
+ * has them, and no turn collects them. JavaScript keeps `found` alive. Needs libuv. 0 or a negative
+ * errno, `-EBADF` if the loop is closed, also by a hook of `async_hooks` within this call.
  */
 export declare function loopAwaitPosts(handle: ExternalObject<NativeLoop>, found: () => void): number
 

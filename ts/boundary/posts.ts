@@ -22,6 +22,8 @@ export interface NativePostCounts {
 export class NativePosts {
   readonly #handle: NativeHandle;
   readonly #room = new TakingRoom();
+  /** The core refers to it weakly: it refers to the loop, which may become garbage. */
+  found: (() => void) | null = null;
 
   constructor(handle: NativeHandle) {
     this.#handle = handle;
@@ -63,6 +65,7 @@ export class NativePosts {
    * {@link take} has them, and no turn collects them. Needs libuv.
    */
   await(found: () => void): void {
+    this.found = found;
     checked(native.loopAwaitPosts(this.#handle, found));
   }
 

@@ -109,8 +109,8 @@ pub fn loop_posted(handle: &External<NativeLoop>) -> Vec<i64> {
 }
 
 /// Waits shortly for posts after each reply, and calls `found` when there are some: `loopTakePosts`
-/// has them, and no turn collects them. Needs libuv. 0 or a negative errno, `-EBADF` if the loop is
-/// closed, also by a hook of `async_hooks` within this call.
+/// has them, and no turn collects them. JavaScript keeps `found` alive. Needs libuv. 0 or a negative
+/// errno, `-EBADF` if the loop is closed, also by a hook of `async_hooks` within this call.
 #[napi(catch_unwind)]
 pub fn loop_await_posts(
     handle: &External<NativeLoop>,

@@ -24,7 +24,7 @@ use crate::uv::waker::{Target, Waker};
 /// The replies to one thread. JavaScript holds it as an external value.
 pub struct Replies {
     caller: Arc<Caller>,
-    /// Only with libuv.
+    /// Only with libuv. Keeps the function alive that `wait` calls, too.
     _waker: Option<Waker>,
     wait: Option<ShortWait>,
 }

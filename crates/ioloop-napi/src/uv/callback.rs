@@ -16,12 +16,24 @@ pub(crate) struct Callback {
 }
 
 impl Callback {
-    /// **JavaScript runs in this call**: the `init` hooks of `async_hooks`, which may do anything.
+    /// Keeps the function alive. **JavaScript runs in this call**: the `init` hooks of `async_hooks`,
+    /// which may do anything.
     ///
     /// # Errors
     ///
     /// Of Node-API.
     pub(crate) fn new(env: Env, function: &Function<'_, (), ()>) -> napi::Result<Self> {
+        Self::with_count(env, function, 1)
+    }
+
+    /// As [`new`](Self::new), but JavaScript keeps the function alive. Once it does not, nothing is
+    /// called.
+    pub(crate) fn weak(env: Env, function: &Function<'_, (), ()>) -> napi::Result<Self> {
+        Self::with_count(env, function, 0)
+    }
+
+    /// `count` is that of the reference: with 0 it is weak.
+    fn with_count(env: Env, function: &Function<'_, (), ()>, count: u32) -> napi::Result<Self> {
         let (env, function) = (env.raw(), function.raw());
         let mut callback = Self {
             env,
@@ -45,7 +57,7 @@ impl Callback {
         napi::check_status!(status)?;
         // SAFETY: a function of this environment, alive in the caller's scope.
         let status =
-            unsafe { sys::napi_create_reference(env, function, 1, &raw mut callback.function) };
+            unsafe { sys::napi_create_reference(env, function, count, &raw mut callback.function) };
         if let Err(error) = napi::check_status!(status) {
             callback.release();
             return Err(error);

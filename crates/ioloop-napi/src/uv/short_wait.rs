@@ -58,13 +58,14 @@ impl Body for Wait {
 }
 
 impl ShortWait {
-    /// Calls `found` when there is an answer.
+    /// Calls `found` when there is an answer. The caller keeps that function alive: it may refer to
+    /// the owner of the wait.
     pub(crate) fn new(
         env: Env,
         found: &Function<'_, (), ()>,
         awaited: impl Awaited,
     ) -> Result<Self, Failure> {
-        let callback = Callback::new(env, found)?;
+        let callback = Callback::weak(env, found)?;
         let wait = Wait {
             awaited: Box::new(awaited),
             chances: RefCell::new(Chances {
