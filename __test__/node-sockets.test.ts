@@ -1,7 +1,6 @@
 /** Sockets of `node:net`: what they do not have is refused by code, and errors are those of others. */
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import test from 'ava';
 import {
   forkProcesses,
   IOLoop,
@@ -14,39 +13,40 @@ import {
 } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
-import { ownSockets } from './helpers/sockets-of.js';
+import { testNodeSockets } from './helpers/sockets-of.js';
 import { tcpStreams, turns } from './helpers/streams.js';
 
-/** Where the package has its own, they are tested by all other files. */
-const testNode = ownSockets ? test.skip : test;
 const unsupported = { code: 'ERR_IOLOOP_UNSUPPORTED' } as const;
 
-testNode('what needs a descriptor is refused at once, and nothing is registered', async (t) => {
-  await onLoop(async (loop) => {
-    const socket = Socket.tcp();
-    t.throws(() => loop.addHandler(socket, () => {}, IOLoop.READ), unsupported);
-    t.is(loop.metrics().handlers, 0);
-    t.throws(() => socket.fd, unsupported);
-    t.throws(() => socket.recv(1), unsupported);
-    t.throws(() => socket.send('x'), unsupported);
-    t.throws(() => socket.connect({ host: '127.0.0.1', port: 1 }), unsupported);
-    t.throws(() => socket.detach(), unsupported);
-    t.throws(() => socket.setOption('reusePort', true), unsupported);
-    t.throws(() => Socket.pair(), unsupported);
-    t.throws(() => bindSockets(0, '127.0.0.1', { reusePort: true }), unsupported);
-    t.throws(() => forkProcesses(2), unsupported);
-    t.throws(() => serveWorkers(import.meta.url), unsupported);
-    socket.close();
-    t.throws(() => socket.localAddress, { code: 'EBADF' });
-    const [near, far] = await tcpStreams(loop);
-    t.throws(() => near.fileno(), unsupported);
-    t.throws(() => near.detach(), unsupported);
-    far.close();
-    near.close();
-  });
-});
+testNodeSockets(
+  'what needs a descriptor is refused at once, and nothing is registered',
+  async (t) => {
+    await onLoop(async (loop) => {
+      const socket = Socket.tcp();
+      t.throws(() => loop.addHandler(socket, () => {}, IOLoop.READ), unsupported);
+      t.is(loop.metrics().handlers, 0);
+      t.throws(() => socket.fd, unsupported);
+      t.throws(() => socket.recv(1), unsupported);
+      t.throws(() => socket.send('x'), unsupported);
+      t.throws(() => socket.connect({ host: '127.0.0.1', port: 1 }), unsupported);
+      t.throws(() => socket.detach(), unsupported);
+      t.throws(() => socket.setOption('reusePort', true), unsupported);
+      t.throws(() => Socket.pair(), unsupported);
+      t.throws(() => bindSockets(0, '127.0.0.1', { reusePort: true }), unsupported);
+      t.throws(() => forkProcesses(2), unsupported);
+      t.throws(() => serveWorkers(import.meta.url), unsupported);
+      socket.close();
+      t.throws(() => socket.localAddress, { code: 'EBADF' });
+      const [near, far] = await tcpStreams(loop);
+      t.throws(() => near.fileno(), unsupported);
+      t.throws(() => near.detach(), unsupported);
+      far.close();
+      near.close();
+    });
+  },
+);
 
-testNode('EADDRINUSE is thrown by listen(), and EADDRNOTAVAIL', async (t) => {
+testNodeSockets('EADDRINUSE is thrown by listen(), and EADDRNOTAVAIL', async (t) => {
   const first = new TCPServer(() => {});
   first.listen(0, '127.0.0.1');
   const second = new TCPServer(() => {});
@@ -59,7 +59,7 @@ testNode('EADDRINUSE is thrown by listen(), and EADDRNOTAVAIL', async (t) => {
   await first.stop();
 });
 
-testNode('a peer that sends while nothing reads is paused, and loses nothing', (t) =>
+testNodeSockets('a peer that sends while nothing reads is paused, and loses nothing', (t) =>
   onLoop(async (loop) => {
     const [near, far] = await tcpStreams(loop);
     const bytes = Buffer.from(Array.from({ length: 20_000_000 }, (_, at) => at % 251));
@@ -72,32 +72,34 @@ testNode('a peer that sends while nothing reads is paused, and loses nothing', (
   }),
 );
 
-testNode('connections above maxConnections wait, and those above the backlog are reset', (t) =>
-  onLoop(async (loop) => {
-    const server = new TCPServer({
-      loop,
-      maxConnections: 1,
-      handleStream: async (stream) => {
-        await stream.readUntilClose();
-        stream.close();
-      },
-    });
-    server.listen(0, '127.0.0.1', { backlog: 2 });
-    const open = async (): Promise<IOStream> =>
-      new TCPClient().connect('127.0.0.1', server.port, { loop });
-    const first = await open();
-    while (server.connections === 0) await turns(first, 1);
-    const [second, third] = [await open(), await open()];
-    const late = connect(server.port, '127.0.0.1');
-    const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
-    t.is(error.code, 'ECONNRESET');
-    t.is(server.connections, 1);
-    for (const stream of [first, second, third]) await stream.end();
-    await server.stop({ drain: true });
-  }),
+testNodeSockets(
+  'connections above maxConnections wait, and those above the backlog are reset',
+  (t) =>
+    onLoop(async (loop) => {
+      const server = new TCPServer({
+        loop,
+        maxConnections: 1,
+        handleStream: async (stream) => {
+          await stream.readUntilClose();
+          stream.close();
+        },
+      });
+      server.listen(0, '127.0.0.1', { backlog: 2 });
+      const open = async (): Promise<IOStream> =>
+        new TCPClient().connect('127.0.0.1', server.port, { loop });
+      const first = await open();
+      while (server.connections === 0) await turns(first, 1);
+      const [second, third] = [await open(), await open()];
+      const late = connect(server.port, '127.0.0.1');
+      const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+      t.is(error.code, 'ECONNRESET');
+      t.is(server.connections, 1);
+      for (const stream of [first, second, third]) await stream.end();
+      await server.stop({ drain: true });
+    }),
 );
 
-testNode('a stopped loop does not keep the process alive for its sockets', async (t) => {
+testNodeSockets('a stopped loop does not keep the process alive for its sockets', async (t) => {
   const { stdout, code } = await runChild(`
     import { IOLoop, TCPServer, TCPClient } from 'ioloop';
     const server = new TCPServer(() => {});

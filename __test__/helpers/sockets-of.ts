@@ -15,6 +15,15 @@ export function serialOwnSockets(title: string, body: (t: ExecutionContext) => u
   runOwn(test.serial, title, body);
 }
 
+/** `test`, for sockets of `node:net`: all other files test the package's own. */
+export function testNodeSockets(
+  title: string,
+  body: (t: ExecutionContext) => Promise<unknown>,
+): void {
+  if (ownSockets) test.skip(`${title} (needs sockets of node:net: npm run test:sockets)`, body);
+  else test(title, body);
+}
+
 function runOwn(
   run: (title: string, body: never) => void,
   title: string,

@@ -19,7 +19,7 @@ export function deadlines({ quick, runtimes }) {
   ];
   const queue = { of: KEY, peer: 'ioloop', unit: 'ns', less: true };
   const set = { ...queue, peer: 'DeadlineSet' };
-  const others = ['node', 'Bun', 'ttlcache'];
+  const others = peers.filter((name) => name !== 'ioloop' && name !== 'DeadlineSet');
   const memory = { of: KEY, unit: 'B', value: 'bytes', target: atMost(8, 32) };
   return {
     name: 'deadlines',
