@@ -18,8 +18,8 @@
 //!
 //! # Layouts
 //!
-//! Records are of a header of three little-endian `u32`, bytes that only `ts/boundary/values.ts`
-//! reads, and padding to a multiple of eight. `ts/boundary/records.ts` reads the headers.
+//! Records are of a header of three little-endian `u32`, the values as `ts/boundary/value-layout.ts`
+//! has them, and padding to a multiple of eight. `ts/boundary/records.ts` reads the headers.
 //!
 //! | Word | Of a post | Of a reply |
 //! | --- | --- | --- |
