@@ -188,6 +188,25 @@ test('a key named __proto__ stays a key', async (t) => {
   });
 });
 
+test.serial('a call whose arguments cannot be read is rejected', async (t) => {
+  await withEcho(async (echo) => {
+    const sent = { unreadable: 1 };
+    t.deepEqual(await echo(sent), sent);
+    // oxlint-disable-next-line no-extend-native
+    Object.defineProperty(Object.prototype, 'unreadable', {
+      configurable: true,
+      set(): never {
+        throw new Error('on purpose');
+      },
+    });
+    try {
+      await t.throwsAsync(echo(sent), { message: 'on purpose' });
+    } finally {
+      delete (Object.prototype as { unreadable?: unknown }).unreadable;
+    }
+  });
+});
+
 test('more shapes than are kept, each of them twice', async (t) => {
   await withEcho(async (echo) => {
     for (let round = 0; round < 2; round += 1) {

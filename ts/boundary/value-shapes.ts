@@ -103,8 +103,9 @@ export class ReadShapes {
 function encode(keys: readonly string[], tag: number): number[] | null {
   const bytes: number[] = [tag, 0, 0, 0, 0, 0, 0];
   for (const key of keys) {
-    // An assignment to it would change the prototype.
-    if (key === '__proto__' || key.length > LONGEST_KEY) return null;
+    // An assignment to `__proto__` would change the prototype; one to another key of the prototype
+    // fails where that is frozen.
+    if (key in Object.prototype || key.length > LONGEST_KEY) return null;
     bytes.push(key.length);
     for (let index = 0; index < key.length; index += 1) {
       const unit = key.charCodeAt(index);

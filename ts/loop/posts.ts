@@ -208,11 +208,17 @@ export class Posts implements DeferredWork {
       return;
     }
     const carried = carriedBy(record);
-    if (carried === null && this.#held.size === 0) {
-      this.#start(callback, readValues(record), lane, number);
+    let args: readonly unknown[] | null;
+    try {
+      args = carried === null ? readValues(record) : null;
+    } catch (error) {
+      this.#refuse(callback, lane, number, error);
       return;
     }
-    const args = carried === null ? readValues(record) : null;
+    if (args !== null && this.#held.size === 0) {
+      this.#start(callback, args, lane, number);
+      return;
+    }
     const call: HeldCall = { callback, args, carried, number };
     const held = this.#held.get(lane);
     if (held !== undefined) held.push(call);
@@ -263,11 +269,16 @@ export class Posts implements DeferredWork {
     try {
       values = args ?? takeCarried(carried as Carried);
     } catch (error) {
-      if (number === 0) this.#guard.report(callback, error);
-      else this.#fail(lane, number, error);
+      this.#refuse(callback, lane, number, error);
       return;
     }
     this.#start(callback, values, lane, number);
+  }
+
+  /** A call whose arguments cannot be read. */
+  #refuse(callback: Callback, lane: number, number: number, error: unknown): void {
+    if (number === 0) this.#guard.report(callback, error);
+    else this.#fail(lane, number, error);
   }
 
   readonly #guarded: GuardedCall<Call, undefined> = {
