@@ -161,3 +161,30 @@ test('a getter that transfers while its own value is transferred', async (t) => 
     t.deepEqual(seen, ['inner', 1, 'outer', 2]);
   });
 });
+
+test('transferred memory and what goes with a port counts as large arguments that wait', async (t) => {
+  const makers: readonly (() => unknown)[] = [
+    () => {
+      const bytes = new Uint8Array(40 << 20);
+      return transfer({ nested: new Map([['a', [bytes]]]) }, [bytes.buffer]);
+    },
+    () => [new Int32Array(new SharedArrayBuffer(4)), 'x'.repeat(20 << 20)],
+  ];
+  for (const make of makers) {
+    await withLoop(async (loop) => {
+      let count = 0;
+      loop.expose('hit', () => (count += 1));
+      const remote = IOLoop.fromRemote(loop.remote());
+      remote.addCallback('hit', make());
+      remote.addCallback('hit', make());
+      t.throws(() => remote.addCallback('hit', make()), { code: 'ERR_IOLOOP_INBOX_FULL' });
+      loop.addCallback(() => loop.stop());
+      await loop.start();
+      // A turn has made room.
+      remote.addCallback('hit', make());
+      loop.addCallback(() => loop.stop());
+      await loop.start();
+      t.is(count, 3);
+    });
+  }
+});

@@ -219,10 +219,11 @@ export declare const LANE_STATE: number
 export declare const LANE_UNITS: number
 
 /**
- * `laneAppend(lane, function, call, values, length)`: posts a record that comes after those in the
- * memory, and empties the memory. Errors are as of `laneFlush`.
+ * `laneAppend(lane, function, call, values, length, elsewhere)`: posts a record that comes after
+ * those in the memory, and empties the memory. `elsewhere` is how many bytes more wait for it,
+ * outside of the lane. Errors are as of `laneFlush`.
  */
-export declare const laneAppend: (arg0: ExternalObject<Sender>, arg1: number, arg2: number, arg3: Uint8Array, arg4: number) => number
+export declare const laneAppend: (arg0: ExternalObject<Sender>, arg1: number, arg2: number, arg3: Uint8Array, arg4: number, arg5: number) => number
 
 /** Posts that the loop has taken, wrapping: for hosts where `laneMemory` is `null`. */
 export declare function laneDrained(sender: ExternalObject<Sender>): number

@@ -55,6 +55,7 @@ export const coreTests = [
   // other threads
   'remote',
   'remote-values',
+  'remote-transfer',
 ];
 
 /** What `--quick` runs of it: one or two files of each part. */
@@ -71,4 +72,5 @@ export const quickTests = [
   'iostream-writes',
   'tcp-server',
   'remote',
+  'remote-values',
 ];

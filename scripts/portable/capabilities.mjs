@@ -4,7 +4,9 @@
 // A probe asks for the behaviour and not for the name of the runtime, where that is possible.
 import { spawnSync } from 'node:child_process';
 import { createSecureContext } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import v8 from 'node:v8';
+import { MessageChannel } from 'node:worker_threads';
 
 /**
  * @typedef {object} Capability
@@ -88,22 +90,39 @@ export const capabilities = {
     },
     neededBy: { 'socket-data': ['transferring one result of recv empties no other'] },
   },
-  'the Serializer of node:v8': {
+  'maps with objects as keys can be compared': {
+    // By `assert.deepStrictEqual()`. Bun finds another key of the same shape, and stops there.
     isThere: () => {
-      try {
-        new v8.Serializer().writeHeader();
-        return true;
-      } catch {
-        return false;
-      }
+      const make = () =>
+        new Map([
+          [new Set(), new Map()],
+          [new Set(), {}],
+        ]);
+      return isDeepStrictEqual(make(), make());
     },
+    neededBy: { 'remote-values': ['nested plain data arrives as structured clone has it'] },
+  },
+  'a refused message transfers nothing': {
+    isThere: () => {
+      const { port1 } = new MessageChannel();
+      const buffer = new ArrayBuffer(1);
+      try {
+        port1.postMessage({ buffer, bad: () => {} }, [buffer]);
+      } catch {
+        // As it should.
+      }
+      port1.close();
+      return buffer.byteLength === 1;
+    },
+    neededBy: { 'remote-transfer': ['what is refused is not transferred'] },
+  },
+  'workers of a source text that imports': {
+    // Deno evaluates it as a script.
+    isThere: () => !('Deno' in globalThis),
     neededBy: {
-      remote: ['values arrive as they were, compact or serialised'],
-      'remote-values': [
-        'nested plain data arrives as structured clone has it',
-        'unusual objects arrive as structured clone has them',
-        'an object that is twice in a value arrives as one',
-        'a key named __proto__ stays a key',
+      'remote-transfer': [
+        'a worker passes shared memory, a port and a buffer, in the order of its calls',
+        'workers that end after they have passed shared memory lose nothing',
       ],
     },
   },

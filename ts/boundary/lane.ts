@@ -26,6 +26,7 @@ import {
   roomOf,
   type Room,
 } from './value-layout.js';
+import { weigh } from './value-weight.js';
 import { FAILED, ValueWriter } from './value-writer.js';
 
 const { LANE_ARMED, LANE_DRAINED, LANE_ONE_RECORD, LANE_RECORDS, LANE_REFUSED, LANE_STATE } =
@@ -158,7 +159,7 @@ export class Lane {
       }
       ({ length } = bytes = cloned);
     }
-    this.#appendBytes(index, call, bytes, length);
+    this.#appendBytes(index, call, bytes, length, 0);
   }
 
   /** For what `v8.serialize()` refuses, and for transfers. */
@@ -168,6 +169,8 @@ export class Lane {
     values: readonly unknown[],
     list: readonly Transferable[],
   ): void {
+    // Before the transfer, which empties the buffers.
+    const { bytes: elsewhere } = weigh(values);
     // Asks whether the post will be accepted: what is transferred does not come back.
     this.#check(native.laneFlush(this.#native));
     this.#state = 0;
@@ -176,11 +179,18 @@ export class Lane {
     bytes[0] = CARRIED;
     view.setFloat64(1, carrier.send(values, list), true);
     view.setFloat64(9, carrier.id, true);
-    this.#appendBytes(index, call, bytes, CARRIED_BYTES);
+    this.#appendBytes(index, call, bytes, CARRIED_BYTES, elsewhere);
   }
 
-  #appendBytes(index: number, call: number, bytes: Buffer, length: number): void {
-    this.#check(native.laneAppend(this.#native, index, call, bytes, length));
+  /** `elsewhere` bytes wait with the post, and not in the lane. */
+  #appendBytes(
+    index: number,
+    call: number,
+    bytes: Buffer,
+    length: number,
+    elsewhere: number,
+  ): void {
+    this.#check(native.laneAppend(this.#native, index, call, bytes, length, elsewhere));
     this.#state = 0;
   }
 

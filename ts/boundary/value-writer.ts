@@ -1,8 +1,9 @@
 /** Writes values for another thread; `value-layout.ts` has the layout. */
 import { types } from 'node:util';
-import { DefaultSerializer } from 'node:v8';
+import { DefaultSerializer, serialize } from 'node:v8';
 import { notCloneable } from '../support/errors.js';
 import { CLONED, COMPACT, NUMBER, PREFIX, Tag, type Room } from './value-layout.js';
+import { weigh } from './value-weight.js';
 import { WORD, WrittenShapes, type Shape } from './value-shapes.js';
 
 /** Result of a list that is not compact, or has no room. */
@@ -293,9 +294,26 @@ class Serializer extends DefaultSerializer {
   }
 }
 
+/** `null` until a list was serialised. Bun has the function of `node:v8` and not the class. */
+let hasSerializer: boolean | null = null;
+
 function serialized(values: readonly unknown[]): Buffer {
+  hasSerializer ??= probe();
+  if (!hasSerializer) {
+    if (weigh(values).hasShared) throw new TypeError('shared memory');
+    return serialize(values);
+  }
   const serializer = new Serializer();
   serializer.writeHeader();
   serializer.writeValue(values);
   return serializer.releaseBuffer();
+}
+
+function probe(): boolean {
+  try {
+    new DefaultSerializer().writeHeader();
+    return true;
+  } catch {
+    return false;
+  }
 }

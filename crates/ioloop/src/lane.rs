@@ -70,7 +70,7 @@ const KEPT_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Lane {
     memory: Box<[AtomicU32]>,
-    /// Most bytes that are moved out of the memory and not drained; a record comes after fewer.
+    /// Most bytes that wait outside of the memory; a record comes after fewer.
     spill_bytes: usize,
     rest: Mutex<Rest>,
     /// `taken` of the rest, for [`has_news`](Self::has_news).
@@ -95,6 +95,8 @@ struct Rest {
     spilled: Vec<u8>,
     /// Records in `spilled`.
     spilled_records: u32,
+    /// Bytes that the sender keeps elsewhere for records in `spilled`.
+    elsewhere: usize,
     /// The part of the state that was drained or spilled: units and records.
     taken: u32,
     /// Records that were accepted, without those that `taken` does not cover.
@@ -141,8 +143,19 @@ impl Lane {
     ///
     /// [`Refused::Closed`], [`Refused::Full`].
     pub fn append(&self, pieces: &[&[u8]]) -> Result<(), Refused> {
+        self.append_with(pieces, 0)
+    }
+
+    /// As [`append`](Self::append), for a record with values that the sender passes by another way.
+    /// Until it is drained, the `elsewhere` bytes that they take count as those of the record.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Closed`], [`Refused::Full`].
+    pub fn append_with(&self, pieces: &[&[u8]], elsewhere: usize) -> Result<(), Refused> {
         let mut rest = self.lock();
         self.spill(&mut rest)?;
+        rest.elsewhere = rest.elsewhere.saturating_add(elsewhere);
         for piece in pieces {
             rest.spilled.extend_from_slice(piece);
         }
@@ -235,7 +248,7 @@ impl Lane {
         if state & CLOSED != 0 {
             return Err(Refused::Closed);
         }
-        if rest.spilled.len() >= self.spill_bytes {
+        if rest.spilled.len().saturating_add(rest.elsewhere) >= self.spill_bytes {
             return Err(Refused::Full);
         }
         let mut spilled = std::mem::take(&mut rest.spilled);
@@ -251,6 +264,7 @@ impl Lane {
 
     fn take(&self, rest: &mut Rest, records: &mut Vec<u8>) {
         records.append(&mut rest.spilled);
+        rest.elsewhere = 0;
         self.has_spilled.store(0, Ordering::Relaxed);
         if rest.spilled.capacity() > KEPT_BYTES {
             rest.spilled = Vec::new();

@@ -48,6 +48,20 @@ fn appended_bytes_are_bounded_and_one_large_record_is_accepted() {
 }
 
 #[test]
+fn bytes_elsewhere_are_bounded_with_those_of_the_records() {
+    let lane = Lane::new(64, 64);
+    lane.append_with(&[&[1]], 40).unwrap();
+    lane.append_with(&[&[2]], 40).unwrap();
+    assert_eq!(lane.append(&[&[3]]), Err(Refused::Full));
+    assert_eq!(drained(&lane).len(), 16);
+    lane.append_with(&[&[4]], usize::MAX).unwrap();
+    assert_eq!(lane.append_with(&[&[5]], usize::MAX), Err(Refused::Full));
+    let mut left = Vec::new();
+    lane.close(&mut left);
+    assert_eq!(left[0], 4);
+}
+
+#[test]
 fn large_records_follow_each_other_after_drains() {
     let lane = Lane::new(64, 1 << 20);
     let record = vec![7; 1 << 20];

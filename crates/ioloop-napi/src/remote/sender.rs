@@ -129,18 +129,22 @@ glue! {
 }
 
 glue! {
-    "`laneAppend(lane, function, call, values, length)`: posts a record that comes after those in the"
-    "memory, and empties the memory. Errors are as of `laneFlush`."
+    "`laneAppend(lane, function, call, values, length, elsewhere)`: posts a record that comes after"
+    "those in the memory, and empties the memory. `elsewhere` is how many bytes more wait for it,"
+    "outside of the lane. Errors are as of `laneFlush`."
     laneAppend(
         sender: &External<Sender>,
         function: u32,
         call: u32,
         values: &[u8],
         length: u32,
+        elsewhere: u32,
     ) {
         let values = values.get(..length as usize).ok_or(Errno::INVAL)?;
         let header = header(function, call, values.len());
-        sender.link.lane.append(&[&header, values]).map_err(errno)?;
+        let lane = &sender.link.lane;
+        lane.append_with(&[&header, values], elsewhere as usize)
+            .map_err(errno)?;
         sender.wake();
         Ok(())
     }
