@@ -3,7 +3,9 @@
 //
 //   npm run test:wasm -- --match 'pattern'   tests by title
 //   npm run test:wasm -- timers callbacks    test files by name
+//   npm run test:wasm -- --quick             one or two files of each part
 import { parseArgs } from 'node:util';
+import { quickTests } from './lib/core-tests.mjs';
 import { script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
@@ -11,7 +13,7 @@ import { avaOverWasm, runStage } from './lib/stages.mjs';
 import { setUpWasm } from './lib/wasm-binary.mjs';
 
 const { values, positionals } = parseArgs({
-  options: { match: { type: 'string' } },
+  options: { match: { type: 'string' }, quick: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 
@@ -19,7 +21,8 @@ await script(async () => {
   setUp();
   setUpTests();
   setUpWasm();
-  const files = positionals.map((name) => `build/__test__/${name}.test.js`);
+  const names = values.quick ? [...quickTests, ...positionals] : positionals;
+  const files = names.map((name) => `build/__test__/${name}.test.js`);
   const stage = avaOverWasm({ match: values.match, files });
   const report = new Report();
   heading(stage.name);

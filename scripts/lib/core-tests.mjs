@@ -52,6 +52,7 @@ export const coreTests = [
   'tcp-client',
   'server-iteration',
   'tls',
+  'tls-client',
   // other threads
   'remote',
   'remote-values',
@@ -71,6 +72,13 @@ export const quickTests = [
   'iostream-reads',
   'iostream-writes',
   'tcp-server',
+  'tls-client',
   'remote',
   'remote-values',
 ];
+
+/**
+ * Files whose tests start processes, of which `--quick` has none where a processor is emulated: Node
+ * takes ten seconds to start there.
+ */
+export const testsOfProcesses = ['drained'];

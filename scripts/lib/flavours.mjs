@@ -39,7 +39,7 @@ export function flavours(isQuick) {
       run: (/** @type {Show} */ show) =>
         runPortable(portableStage(otherRuntime(name, true), { driver: 'thread' }), files, show),
     })),
-    ...crossRows(files, suite),
+    ...crossRows(files, suite, isQuick),
   ];
 }
 
@@ -107,8 +107,13 @@ async function counted(script, args, show) {
       if (line.trim() !== '') last = line.trim();
     },
   });
-  const found = last.match(/^(\d+) passed, (\d+) failed(?:, (\d+) (?:skipped|unsupported))?$/);
+  const found = last.match(COUNTS);
   if (found === null) throw new Hint(`\`npm run ${script}\` ended with code ${code}: ${last}`);
-  const [passed = 0, failed = 0, skipped = 0] = found.slice(1).map((count) => Number(count ?? 0));
-  return { passed, failed: code === 0 ? failed : Math.max(1, failed), skipped };
+  const [passed = 0, failed = 0, skipped = 0, unsupported = 0] = found
+    .slice(1)
+    .map((count) => Number(count ?? 0));
+  return { passed, failed: code === 0 ? failed : Math.max(1, failed), skipped, unsupported };
 }
+
+/** The last line of a command. */
+const COUNTS = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?(?:, (\d+) unsupported)?$/;

@@ -46,7 +46,7 @@ function copyPart(file, to) {
 }
 
 /**
- * @typedef {{ command: string[], env: Record<string, string | undefined> }} PortableStage
+ * @typedef {{ command: string[], env: Record<string, string | undefined>, limitMs: number }} PortableStage
  */
 
 /**
@@ -56,17 +56,17 @@ function copyPart(file, to) {
  * @param {string} options.driver
  * @param {string} [options.binary] Another one than that of `native`.
  * @param {string} [options.execPath] The runtime, for tests that start it.
+ * @param {boolean} [options.isEmulated] Files may take longer.
  * @returns {PortableStage}
  */
-export function portableStage(command, { driver, binary, execPath }) {
+export function portableStage(command, { driver, binary, execPath, isEmulated = false }) {
   const env = {
     IOLOOP_DRIVER: driver,
     IOLOOP_TEST_EXEC_PATH: execPath,
-    // An emulated processor is slower by an order of magnitude, and two files run at a time.
-    IOLOOP_TEST_LIMIT: '120',
+    IOLOOP_TEST_LIMIT: isEmulated ? '400' : '120',
     NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? process.env['NAPI_RS_NATIVE_LIBRARY_PATH'],
   };
-  return { command, env };
+  return { command, env, limitMs: (isEmulated ? 20 : 5) * 60_000 };
 }
 
 /**
@@ -76,7 +76,7 @@ export function portableStage(command, { driver, binary, execPath }) {
  * @param {import('./counters.mjs').Show} show
  * @returns {Promise<import('./counters.mjs').Result>}
  */
-export async function runPortable({ command: [program, ...args], env }, files, show) {
+export async function runPortable({ command: [program, ...args], env, limitMs }, files, show) {
   const counters = new Map(files.map((file) => [file, tapCounter(show)]));
   const left = [...files];
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -85,7 +85,7 @@ export async function runPortable({ command: [program, ...args], env }, files, s
       const counter = counters.get(file);
       const code = await stream(program, [...args, portableRunner, portableFile(file)], {
         env,
-        limitMs: FILE_LIMIT_MS,
+        limitMs,
         onLine: (line) => counter.read(line),
       });
       add(total, counter.end(code));
@@ -94,6 +94,3 @@ export async function runPortable({ command: [program, ...args], env }, files, s
   await Promise.all(Array.from({ length: availableParallelism() }, runNext));
   return total;
 }
-
-/** Of one file, in milliseconds. */
-const FILE_LIMIT_MS = 5 * 60_000;
