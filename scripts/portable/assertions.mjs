@@ -43,9 +43,11 @@ export function assertions({ onAssertion, onFailure }) {
     false: one((value, message) => assert.strictEqual(value, false, message)),
     truthy: one((value, message) => assert.ok(value, message)),
     falsy: one((value, message) => assert.ok(!value, message)),
-    deepEqual: one((actual, expected, message) =>
-      assert.deepStrictEqual(actual, expected, message),
-    ),
+    deepEqual: one((actual, expected, message) => {
+      // As ava does. For Node 20 an invalid date is not equal to another one.
+      if (isInvalidDate(actual) && isInvalidDate(expected)) return;
+      assert.deepStrictEqual(actual, expected, message);
+    }),
     notDeepEqual: one((actual, other, message) =>
       assert.notDeepStrictEqual(actual, other, message),
     ),
@@ -89,6 +91,11 @@ export function assertions({ onAssertion, onFailure }) {
       });
     },
   };
+}
+
+/** @param {unknown} value */
+function isInvalidDate(value) {
+  return value instanceof Date && Number.isNaN(value.getTime());
 }
 
 /** @param {unknown} actual @param {unknown} expected */
