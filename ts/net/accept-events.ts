@@ -1,6 +1,8 @@
 /** When a listening socket has connections to accept. */
+import { capture, type Context } from '../loop/async-context.js';
 import { IOLoop } from '../loop/ioloop.js';
-import { ioOf } from '../loop/internals.js';
+import type { Guard } from '../loop/guard.js';
+import { guardOf, ioOf } from '../loop/internals.js';
 import type { DeferredWork, LoopIO } from '../loop/io.js';
 import type { NodeListener } from '../sockets/node-listener.js';
 import { NodeSocket } from '../sockets/node-socket.js';
@@ -42,8 +44,11 @@ class HandlerEvents implements AcceptEvents {
 /** By `node:net`, which accepts by itself. */
 class ListenerEvents implements AcceptEvents, DeferredWork {
   readonly #io: LoopIO;
+  readonly #guard: Guard;
   readonly #listener: NodeListener;
   readonly #accept: () => void;
+  /** Of the code that has added it, as the context of a handler. */
+  readonly #context: Context = capture();
   #isWanted = true;
   #isClosed = false;
   /** Queued for the next turn: the loop's queue holds it once. */
@@ -51,6 +56,7 @@ class ListenerEvents implements AcceptEvents, DeferredWork {
 
   constructor(loop: IOLoop, socket: NodeSocket, accept: () => void) {
     this.#io = ioOf(loop);
+    this.#guard = guardOf(loop);
     // As `accept(2)` for a socket that does not listen.
     if (socket.listener === null) socket.accept();
     this.#listener = socket.listener as NodeListener;
@@ -74,7 +80,7 @@ class ListenerEvents implements AcceptEvents, DeferredWork {
   onContinue(): void {
     this.#isQueued = false;
     if (!this.#isReady()) return;
-    this.#accept();
+    this.#guard.runHandler(this.#accept, this.#listener, IOLoop.READ, this.#context);
     // The rest of a batch.
     this.#queue();
   }
