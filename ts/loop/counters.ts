@@ -4,6 +4,8 @@ export class IoCounters {
   received = 0;
   /** Bytes that streams have sent outside of the send batch. */
   sent = 0;
+  /** Reports to streams that are no sources of the selector. */
+  reports = 0;
   /** Connections that acceptors have accepted. */
   accepted = 0;
   /** Pauses of acceptors. */

@@ -104,7 +104,7 @@ export function metricsOf(parts: CountingParts, blocks: number): LoopMetrics {
     wakeups: parts.wakeups,
     callbacks: callbacks.ran,
     handlerCalls: sources.handlerReports,
-    streamEvents: sources.streamReports,
+    streamEvents: sources.streamReports + io.counters.reports,
     timersFired: timeouts.fired,
     timersCancelled: timeouts.cancelled,
     bytesReceived: io.counters.received,

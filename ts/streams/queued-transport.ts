@@ -169,6 +169,7 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
     this.#report = 0;
     this.#isQueued = this.#isContinuing = false;
     const events = this.#events;
+    if (bits !== 0) this.io.counters.reports += 1;
     // Each step may close it.
     if (!this.isClosed && (bits & WRITE) !== 0) events.onWritable();
     if (!this.isClosed && (bits & ERROR) !== 0) this.#fail(events);
