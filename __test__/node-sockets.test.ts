@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import {
+  addAcceptHandler,
   forkProcesses,
   IOLoop,
   IOStream,
@@ -97,6 +98,35 @@ testNodeSockets(
       for (const stream of [first, second, third]) await stream.end();
       await server.stop({ drain: true });
     }),
+);
+
+testNodeSockets('listen() again changes the backlog', (t) =>
+  onLoop(async (loop) => {
+    const [socket] = bindSockets(0, '127.0.0.1', { backlog: 1 }) as [Socket];
+    const { port } = socket.localAddress as { port: number };
+    socket.listen(2);
+    const waiting = [1, 2].map(() => connect(port, '127.0.0.1'));
+    await Promise.all(waiting.map((client) => once(client, 'connect')));
+    const late = connect(port, '127.0.0.1');
+    const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+    t.is(error.code, 'ECONNRESET');
+    let accepted = 0;
+    const both = new Promise<void>((resolve) => {
+      addAcceptHandler(
+        socket,
+        (connection) => {
+          connection.close();
+          accepted += 1;
+          if (accepted === 2) resolve();
+        },
+        { loop },
+      );
+    });
+    await both;
+    socket.close();
+    t.throws(() => socket.listen(), { code: 'EBADF' });
+    for (const client of waiting) client.destroy();
+  }),
 );
 
 testNodeSockets('a stopped loop does not keep the process alive for its sockets', async (t) => {

@@ -45,7 +45,7 @@ export class NodeListener {
   /** Called when {@link take} has something new to give. */
   onWaiting: (() => void) | null = null;
   readonly #server: Server;
-  readonly #backlog: number;
+  #backlog: number;
   readonly #accepted = new Fifo<NetSocket>();
   #error: Error | null = null;
 
@@ -66,6 +66,11 @@ export class NodeListener {
     });
     this.#server.listen(handle, this.#backlog);
     this.#server.unref();
+  }
+
+  /** Most connections that wait; one, if it is less. */
+  set backlog(most: number) {
+    this.#backlog = Math.max(1, most);
   }
 
   /** Whether {@link take} has something to give. */

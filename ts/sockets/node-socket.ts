@@ -18,7 +18,7 @@ import { encodeOption, type SocketOption, type SocketOptions } from './socket-op
  * | --- | --- | --- | --- | --- |
  * | new | bound | listening, on a free port; a Unix socket `EINVAL` | connecting | closed |
  * | bound | `EINVAL` | listening | connecting, from that address | closed |
- * | listening | `EINVAL` | `EINVAL` | `EISCONN` | closed |
+ * | listening | `EINVAL` | listening, with that backlog | `EISCONN` | closed |
  * | connection: connecting, connected, or ended | `EINVAL` | `EINVAL` | `EISCONN` | closed |
  * | closed | `EBADF` | `EBADF` | `EBADF` | |
  */
@@ -96,6 +96,10 @@ export class NodeSocket extends Socket {
   override listen(backlog = 128): void {
     this.#assertOpen('listen');
     checkInteger('backlog', backlog, 0, MAX_BACKLOG);
+    if (this.#listener !== null) {
+      this.#listener.backlog = backlog;
+      return;
+    }
     // As `listen(2)`, which binds a TCP socket to a free port.
     if (this.#state === State.New && this.#family !== UNIX) this.bind({ host: '', port: 0 });
     const handle = this.#handle;
