@@ -5,6 +5,7 @@ import { IOLoop, IOStream, Socket, TCPClient, TCPServer } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop, runTurns, takeReports, withFakeTime, withLoop } from './helpers/loop.js';
 import { securePair } from './helpers/tls.js';
+import { ownSockets, testOwnSockets } from './helpers/sockets-of.js';
 import { withPair } from './helpers/streams.js';
 import { nodeTurns, pipe, testOn, testWith } from './helpers/fds.js';
 import { heldByChild } from './helpers/stolen.js';
@@ -121,6 +122,8 @@ test('accepted connections are counted', (t) =>
     await server.stop({ drain: true });
   }));
 
+const testExhausted = ownSockets ? testWith('prlimit') : testOwnSockets;
+
 const EXHAUSTED = `
   import { IOLoop, TCPServer, Socket } from 'ioloop';
   const loop = IOLoop.current();
@@ -136,7 +139,8 @@ const EXHAUSTED = `
   }, { timeout: 30 });
 `;
 
-testWith('prlimit')('pauses of accepting are counted', async (t) => {
+// libuv closes a connection that node:net has no descriptor for, and reports nothing.
+testExhausted('pauses of accepting are counted', async (t) => {
   const result = await runChild(EXHAUSTED, { through: ['prlimit', '--nofile=256:256'] });
   t.is(result.stdout.trim(), '1', result.stderr);
 });

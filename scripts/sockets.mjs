@@ -4,6 +4,7 @@
 //
 //   npm run test:sockets -- --match 'pattern'   tests by title
 import { parseArgs } from 'node:util';
+import { socketTests } from './lib/core-tests.mjs';
 import { script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
@@ -11,44 +12,11 @@ import { avaTests, runStage } from './lib/stages.mjs';
 
 const { values } = parseArgs({ options: { match: { type: 'string' } } });
 
-/** Of `__test__`, without `.test.ts`. */
-const TESTS = [
-  'chunks',
-  'client-hosts',
-  'client-options',
-  'duplex',
-  'duplex-events',
-  'duplex-members',
-  'end-of-stream',
-  'failed-handshakes',
-  'interop',
-  'iostream-close',
-  'iostream-connect',
-  'iostream-half-close',
-  'iostream-reads',
-  'iostream-waits',
-  'iostream-write-failures',
-  'iostream-writes',
-  'node-sockets',
-  'proxy-header',
-  'proxy-protocol',
-  'serve-http',
-  'server-iteration',
-  'server-stop-tls',
-  'start-tls',
-  'start-tls-server',
-  'stream-pairs',
-  'tcp-client',
-  'tcp-server',
-  'tls',
-  'tls-certificates',
-];
-
 await script(async () => {
   setUp();
   setUpTests();
   const stage = avaTests('libuv', { match: values.match });
-  const files = TESTS.map((name) => `build/__test__/${name}.test.js`);
+  const files = socketTests.map((name) => `build/__test__/${name}.test.js`);
   const report = new Report();
   heading('ava, sockets of node:net');
   await report.measure('ava, sockets of node:net', () =>

@@ -82,3 +82,65 @@ export const quickTests = [
  * takes ten seconds to start there.
  */
 export const testsOfProcesses = ['drained'];
+
+/** Of streams, servers and clients, whose sockets may be those of `node:net`. */
+export const socketTests = [
+  'async-context-servers',
+  'chunks',
+  'client-hosts',
+  'client-options',
+  'duplex',
+  'duplex-events',
+  'duplex-members',
+  'end-of-stream',
+  'failed-handshakes',
+  'interop',
+  'iostream-close',
+  'iostream-connect',
+  'iostream-half-close',
+  'iostream-reads',
+  'iostream-waits',
+  'iostream-write-failures',
+  'iostream-writes',
+  'node-sockets',
+  'proxy-header',
+  'proxy-protocol',
+  'serve-http',
+  'server-iteration',
+  'server-stop-tls',
+  'start-tls',
+  'start-tls-server',
+  'stream-pairs',
+  'tcp-client',
+  'tcp-server',
+  'tls',
+  'tls-certificates',
+];
+
+/**
+ * Tests that may be unsupported where there are no descriptors, by file: more of them are failures.
+ * Of loops and timers, and of streams in memory.
+ * @type {Readonly<Record<string, number>>}
+ */
+export const mostUnsupported = {
+  callbacks: 2,
+  deadlines: 0,
+  'deadlines-property': 0,
+  exceptions: 5,
+  future: 0,
+  metrics: 3,
+  'periodic-callback': 0,
+  'periodic-calls': 0,
+  'periodic-start-stop': 0,
+  'run-sync': 0,
+  'run-sync-timeout': 0,
+  runtime: 0,
+  'stream-pairs': 0,
+  timers: 0,
+  'timers-arguments': 0,
+  'timers-cancelled': 0,
+  'timers-order': 0,
+  'timers-property': 0,
+  'timers-reset': 0,
+  'turn-order': 4,
+};

@@ -16,6 +16,7 @@ import { cargoCounter, checkCounter, tapCounter } from './counters.mjs';
  * @property {string} command
  * @property {string[]} args
  * @property {Record<string, string | undefined>} [env]
+ * @property {number} [limitMs] It is ended then, as a failure.
  */
 
 /** The kinds of stages, for `--only`. */
@@ -125,6 +126,7 @@ export async function runStage(stage, show) {
   const counter = stage.counter(show);
   const code = await stream(stage.command, stage.args, {
     env: stage.env ?? {},
+    ...(stage.limitMs === undefined ? {} : { limitMs: stage.limitMs }),
     onLine: (line) => counter.read(line),
   });
   return counter.end(code);
