@@ -1,6 +1,7 @@
 /** Sockets of `node:net`: what they do not have is refused by code, and errors are those of others. */
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import test from 'ava';
 import {
   addAcceptHandler,
   forkProcesses,
@@ -12,6 +13,7 @@ import {
   TCPServer,
   bindSockets,
 } from 'ioloop';
+import { capabilities, native, OPTION_NAMES } from '#internal';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
 import { testNodeSockets } from './helpers/sockets-of.js';
@@ -99,6 +101,25 @@ testNodeSockets(
       await server.stop({ drain: true });
     }),
 );
+
+test('a binary that lists the options lists those of the package', (t) => {
+  if (capabilities.descriptors) t.deepEqual(native.socketOptionNames(), [...OPTION_NAMES]);
+  t.is(OPTION_NAMES.length, new Set(OPTION_NAMES).size);
+});
+
+testNodeSockets('options: wrong names and values are refused as those of other sockets', (t) => {
+  const socket = Socket.tcp();
+  const loose = socket as unknown as { setOption(name: string, value: unknown): void };
+  t.throws(() => loose.setOption('nodelay', true), {
+    code: 'ERR_INVALID_ARG_VALUE',
+    message: /noDelay/,
+  });
+  t.throws(() => socket.getOption('nodelay' as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  t.throws(() => loose.setOption('noDelay', 1), { code: 'ERR_INVALID_ARG_TYPE' });
+  t.throws(() => socket.setOption('v6Only', true), { code: 'ENOPROTOOPT' });
+  t.throws(() => socket.getOption('v6Only'), { code: 'ENOPROTOOPT' });
+  socket.close();
+});
 
 testNodeSockets('listen() again changes the backlog', (t) =>
   onLoop(async (loop) => {

@@ -9,7 +9,12 @@ import type { DescriptorWatcher } from './descriptor.js';
 import { NoDescriptor } from './no-descriptor.js';
 import { bindHandle, NodeListener, nodeNet, type BoundHandle } from './node-listener.js';
 import { Socket, type SocketView } from './socket.js';
-import { encodeOption, type SocketOption, type SocketOptions } from './socket-options.js';
+import {
+  encodeOption,
+  optionNumber,
+  type SocketOption,
+  type SocketOptions,
+} from './socket-options.js';
 
 /**
  * The life of a socket.
@@ -169,9 +174,11 @@ export class NodeSocket extends Socket {
   }
 
   override setOption<N extends SocketOption>(name: N, value: SocketOptions[N]): void {
-    // Checks the value.
+    // They check the name and the value.
+    optionNumber(name);
     encodeOption(name, value);
     this.#assertOpen('setsockopt');
+    this.#assertHas(name, 'setsockopt');
     const isSupported = SUPPORTED.has(name) || (name === 'linger' && (value as number) <= 0);
     if (!isSupported && value !== false) {
       throw unsupported(`The option ${name} of a socket of node:net`, 'Leave it out');
@@ -181,7 +188,9 @@ export class NodeSocket extends Socket {
   }
 
   override getOption<N extends SocketOption>(name: N): SocketOptions[N] {
+    optionNumber(name);
     this.#assertOpen('getsockopt');
+    this.#assertHas(name, 'getsockopt');
     if (!SUPPORTED.has(name)) {
       throw unsupported(`getOption('${name}') of a socket of node:net`, 'Leave it out');
     }
@@ -249,12 +258,16 @@ export class NodeSocket extends Socket {
     return { host: this.#family === 6 ? '::' : '0.0.0.0', port: 0 };
   }
 
+  #assertHas(name: SocketOption, syscall: string): void {
+    if (name === 'v6Only' && this.#family !== 6) throw systemError(-ENOPROTOOPT, syscall);
+  }
+
   #assertOpen(syscall: string): void {
     if (this.#state === State.Closed) throw systemError(-EBADF, syscall);
   }
 }
 
-const { EBADF, EINVAL, EISCONN } = constants.errno;
+const { EBADF, EINVAL, EISCONN, ENOPROTOOPT } = constants.errno;
 const UNIX = 1;
 const MAX_BACKLOG = 0x7fff_ffff;
 

@@ -64,10 +64,24 @@ export function decodeOption<N extends SocketOption>(name: N, value: number): So
   return (BOOLEANS.has(name) ? value !== 0 : value) as SocketOptions[N];
 }
 
-/** In the order of their numbers. None without descriptors. */
-const NAMES = (
-  capabilities.descriptors ? native.socketOptionNames() : []
-) as readonly SocketOption[];
+/** All of them, in the order of their numbers, for a binary that does not list them. */
+export const OPTION_NAMES: readonly SocketOption[] = [
+  'reuseAddress',
+  'reusePort',
+  'noDelay',
+  'keepAlive',
+  'keepAliveIdle',
+  'keepAliveInterval',
+  'keepAliveCount',
+  'linger',
+  'receiveBuffer',
+  'sendBuffer',
+  'v6Only',
+];
+
+const NAMES = capabilities.descriptors
+  ? (native.socketOptionNames() as readonly SocketOption[])
+  : OPTION_NAMES;
 
 const BOOLEANS: ReadonlySet<SocketOption> = new Set<SocketOption>([
   'reuseAddress',
