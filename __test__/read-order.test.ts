@@ -9,6 +9,7 @@ import { TINY, withCapacities } from './helpers/capacities.js';
 import { serialWith, tcpPair } from './helpers/fds.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { portOf } from './helpers/net.js';
+import { serialOwnSockets } from './helpers/sockets-of.js';
 import { closedBy, failureOf, turns, withTcpPair } from './helpers/streams.js';
 import test from 'ava';
 
@@ -134,7 +135,7 @@ for (const [name, read] of Object.entries(KINDS)) {
   });
 }
 
-test.serial('what the turn of a close has received can still be read', (t) =>
+serialOwnSockets('what the turn of a close has received can still be read', (t) =>
   withTcpPair(async (near, far, loop) => {
     const reading = near.readBytes(10);
     await turns(near);

@@ -50,7 +50,9 @@ test('plaintext after STARTTLS fails the handshake, and nothing of it can be rea
       const [near, far] = await withExtra(loop, extra);
       if (extra.length < 5) void far.shutdownWrite();
       const error = await failureOf(near.startTls({ ...serverSide, timeout: 5 }));
-      t.regex(error.code ?? '', extra.length < 5 ? /^ECONNRESET$/ : /^ERR_SSL_/);
+      // EOF may come before the handshake, too.
+      const ended = /^(?:ECONNRESET|ERR_IOLOOP_STREAM_CLOSED)$/;
+      t.regex(error.code ?? '', extra.length < 5 ? ended : /^ERR_SSL_/);
       t.is(near.readBufferSize, 0);
       t.true(near.closed);
       await t.throwsAsync(near.readBytes(1), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
