@@ -31,7 +31,7 @@ function chosen(): SocketProvider {
 }
 
 function hasNodeNet(): boolean {
-  return typeof process === 'object' && typeof process.getBuiltinModule === 'function';
+  return process.getBuiltinModule?.('node:net') !== undefined;
 }
 
 if (socketProvider === 'node') substituteSockets((family) => new NodeSocket(family));

@@ -33,8 +33,10 @@ export interface DuplexOptions {
   readonly allowHalfOpen?: boolean | undefined;
 }
 
-/** The properties that each duplex has. */
-const OWN_OF_DUPLEX = [...Object.keys(new Duplex()), '_eventsCount', 'timeout', 'bytesRead'];
+/** The properties that each duplex has. A function: browsers load this file, and have no `Duplex`. */
+function ownOfDuplex(): string[] {
+  return [...Object.keys(new Duplex()), '_eventsCount', 'timeout', 'bytesRead'];
+}
 
 /** The state of a connection, as `net.Socket.readyState`. */
 export type DuplexReadyState = 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed';
@@ -82,7 +84,7 @@ export class IOStreamDuplex extends Duplex {
   [INSPECT](): object {
     const isMade = #stream in this;
     const view = isMade ? { readyState: this.readyState, stream: this.#stream } : {};
-    return viewOf(this, view, { hidden: OWN_OF_DUPLEX });
+    return viewOf(this, view, { hidden: ownOfDuplex() });
   }
 
   /** The underlying stream. Do not read or write it beside the duplex. */
