@@ -1,6 +1,6 @@
 // The globals of Node as the tests have them in a page.
 import * as internal from '#internal';
-import timers from '../../ts/browser/node/timers.ts';
+import timers from '../../ts/browser/node/timers.js';
 import { completed } from './node.mjs';
 
 const { Buffer } = /** @type {any} */ (internal);

@@ -10,7 +10,7 @@ export function refusedByNode(listener) {
 }
 
 /** @param {string} name */
-function absent(name) {
+export function absent(name) {
   return function () {
     observer(name);
     throw new Error(`${name} is not in a browser`);
@@ -21,7 +21,8 @@ function absent(name) {
 export function completed(module, own) {
   /** @type {ProxyHandler<any>} */
   const handler = {
-    get: (_, key) => (typeof key === 'symbol' || IGNORED.has(key) ? undefined : absent(`${module}.${key}`)),
+    get: (_, key) =>
+      typeof key === 'symbol' || IGNORED.has(key) ? undefined : absent(`${module}.${key}`),
   };
   return Object.create(new Proxy({}, handler), Object.getOwnPropertyDescriptors(own));
 }

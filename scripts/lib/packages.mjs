@@ -35,6 +35,14 @@ const INDEX = 'packages.json';
 /** The WebAssembly flavour, for systems without a binary of their own, and for browsers. */
 export const WASM = 'wasm32-wasip1';
 
+/** What the bundle for browsers contains. */
+const BUNDLED = ['base64-js', 'buffer', 'emnapi', 'ieee754', 'object-inspect'];
+
+/** @param {string} name of a package */
+function licenceOf(name) {
+  return `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`;
+}
+
 /** Fields that are the same in all packages. */
 const SHARED = ['version', 'license', 'author', 'homepage', 'repository', 'bugs', 'engines'];
 
@@ -69,9 +77,15 @@ export async function pack({ targets, glibcFloor, binaries, folder }) {
   mkdirSync(stage, { recursive: true });
   for (const file of ['README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(stage, file));
   cpSync(join(root, 'dist'), join(stage, 'dist'), { recursive: true, filter: isPublished });
-  // Its rollup is there after the set-up only.
+  // The tools of these are there after the set-up only.
   const { rollTypings } = await import('./typings.mjs');
   await rollTypings(join(stage, 'dist'));
+  if (wasm !== undefined) {
+    const { bundleForBrowsers } = await import('./browser-bundle.mjs');
+    const outdir = join(stage, 'dist', 'browser');
+    await bundleForBrowsers({ wasm, outdir, entryPoints: { index: 'ts/index.ts' } });
+    writeFileSync(join(outdir, 'LICENSES.txt'), BUNDLED.map(licenceOf).join('\n'));
+  }
   packed.push(packStage(stage, mainManifest(own, packed), folder));
   const index = packed.map((one) => ({ ...one, file: basename(one.file) }));
   writeFileSync(join(folder, INDEX), JSON.stringify(index, null, 2));
@@ -121,13 +135,21 @@ function mainManifest(own, others) {
     .filter(({ name }) => name !== wasm)
     .map(({ name, version }) => [name, version]);
   const files = ['dist', 'CHANGELOG.md', ...LICENCES];
+  const hasBrowser = others.some(({ name }) => name === wasm);
   return {
     ...Object.fromEntries(kept),
     files,
+    exports: hasBrowser ? own['exports'] : withoutBrowser(own['exports']),
     peerDependencies: { ...own.peerDependencies, [wasm]: own.version },
     peerDependenciesMeta: { ...own.peerDependenciesMeta, [wasm]: { optional: true } },
     optionalDependencies: Object.fromEntries(platforms),
   };
+}
+
+/** The entries of a package that was made without WebAssembly. @param {Record<string, any>} entries */
+function withoutBrowser({ '.': main, ...others }) {
+  const { types, default: own } = main;
+  return { '.': { types, default: own }, ...others };
 }
 
 /**
@@ -208,7 +230,11 @@ function packStage(stage, manifest, folder) {
   return { name, version, file: join(folder, filename), files, size, unpackedSize };
 }
 
-/** Without the entry of the tests, and without the typings, which are made. @param {string} path */
+/**
+ * Without the entry of the tests, and without what is made: typings, and the entry for browsers.
+ * @param {string} path
+ */
 function isPublished(path) {
-  return !path.endsWith('.d.ts') && !basename(path).startsWith('internal.');
+  const name = basename(path);
+  return !path.endsWith('.d.ts') && !name.startsWith('internal.') && name !== 'browser';
 }

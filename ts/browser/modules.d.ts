@@ -6,7 +6,10 @@ declare module 'ioloop-wasm32-wasip1/browser.js' {
 }
 
 declare module 'object-inspect' {
-  export default function inspect(value: unknown, options?: { readonly depth?: number }): string;
+  export default function inspect(
+    value: unknown,
+    options?: { readonly depth?: number; readonly maxStringLength?: number },
+  ): string;
 }
 
 /** As far as the loader uses it: the types of browsers are not loaded. */

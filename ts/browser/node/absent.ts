@@ -17,11 +17,6 @@ export const readSync = absent('fs.readSync()');
 export const readdirSync = absent('fs.readdirSync()');
 export const unlinkSync = absent('fs.unlinkSync()');
 
-export const BlockList = absent('net.BlockList');
-export const isIP = absent('net.isIP()');
-export const isIPv4 = absent('net.isIPv4()');
-export const isIPv6 = absent('net.isIPv6()');
-
 export const dirname = absent('path.dirname()');
 export const isAbsolute = absent('path.isAbsolute()');
 export const join = absent('path.join()');

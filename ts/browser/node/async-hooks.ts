@@ -1,7 +1,27 @@
-/** `node:async_hooks` without async contexts: code runs in the context of its caller. */
+/**
+ * `node:async_hooks` for calls, without promises: what was registered in a context runs in it, and what
+ * follows an `await` runs in none.
+ */
 
+type Stores = ReadonlyMap<AsyncLocalStorage<unknown>, unknown>;
+
+/** Those of the running call. Replaced, never changed. */
+let current: Stores = new Map();
+
+function within<Result>(stores: Stores, func: () => Result): Result {
+  const outer = current;
+  current = stores;
+  try {
+    return func();
+  } finally {
+    current = outer;
+  }
+}
+
+/** The stores of the call that has made it. */
 export class AsyncResource {
   readonly type: string;
+  readonly #stores = current;
 
   constructor(type: string) {
     this.type = type;
@@ -12,25 +32,16 @@ export class AsyncResource {
     thisArg?: This,
     ...args: Args
   ): Result {
-    return func.call(thisArg as This, ...args);
+    return within(this.#stores, () => func.call(thisArg as This, ...args));
   }
 }
 
-/** A store that ends with the call of `run()`, before what its function awaits. */
 export class AsyncLocalStorage<Store> {
-  #store: Store | undefined;
-
   getStore(): Store | undefined {
-    return this.#store;
+    return current.get(this) as Store | undefined;
   }
 
   run<Result>(store: Store, func: () => Result): Result {
-    const outer = this.#store;
-    this.#store = store;
-    try {
-      return func();
-    } finally {
-      this.#store = outer;
-    }
+    return within(new Map(current).set(this, store), func);
   }
 }

@@ -7,7 +7,7 @@ type Callback = () => void;
 
 /** Ports as browsers have them. */
 interface Ports {
-  readonly port1: { onmessage: Callback | null };
+  readonly port1: { addEventListener(event: 'message', listener: Callback): void; start(): void };
   readonly port2: { postMessage(message: null): void };
 }
 
@@ -63,16 +63,24 @@ const stop = globalThis.clearTimeout.bind(globalThis) as (id: number) => void;
 const { port1, port2 } = new MessageChannel() as unknown as Ports;
 const waiting: Immediate[] = [];
 
-port1.onmessage = (): void => {
+port1.addEventListener('message', () => {
   const callback = waiting.shift()?.callback;
   callback?.();
-};
+});
+port1.start();
 
 export default {
-  setTimeout: (callback: Callback, delay: number): Timeout => new Timeout(callback, delay),
+  setTimeout: <Args extends unknown[]>(
+    callback: (...args: Args) => void,
+    delay: number,
+    ...args: Args
+  ): Timeout => new Timeout(() => callback(...args), delay),
   clearTimeout: (timeout: Timeout | undefined): void => timeout?.close(),
-  setImmediate: (callback: Callback): Immediate => {
-    const immediate = new Immediate(callback);
+  setImmediate: <Args extends unknown[]>(
+    callback: (...args: Args) => void,
+    ...args: Args
+  ): Immediate => {
+    const immediate = new Immediate(() => callback(...args));
     waiting.push(immediate);
     port2.postMessage(null);
     return immediate;
