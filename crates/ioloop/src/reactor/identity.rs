@@ -49,6 +49,10 @@ impl Identity {
     /// them. Two opens of a terminal or FIFO have one inode, and all eventfds, timerfds and inotify
     /// instances of Linux share one.
     #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "`of` has made it of a mode, which has 16 bits on some systems"
+    )]
     pub fn is_unique(&self) -> bool {
         FileType::from_raw_mode(self.kind as _) == FileType::Socket && self.inode != 0
     }
