@@ -228,12 +228,12 @@ test('a storm of timeouts does not starve Node', (t) =>
 
 test('a storm of immediates in Node does not starve the loop', (t) =>
   withLoop(async (loop) => {
+    const [readable, writer] = Socket.pair();
     let storming = true;
     const again = (): void => {
       if (storming) setImmediate(again);
     };
     for (let at = 0; at < 100; at += 1) again();
-    const [readable, writer] = Socket.pair();
     const order: string[] = [];
     await start(loop, () => {
       order.push('callback');
