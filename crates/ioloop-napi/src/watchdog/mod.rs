@@ -112,7 +112,8 @@ struct Entry {
 
 /// What the thread does without the lock.
 enum Task {
-    Ask(Arc<Ask>, u32),
+    /// With the subject of the watchdog's own thread, which alone takes samples.
+    Ask(Arc<Ask>, u32, Option<Arc<Subject>>),
     /// For the entry of this number.
     Sample(u32, Arc<Subject>),
     Act(Arc<Action>, Report),
@@ -235,7 +236,7 @@ pub fn watchdog_sample(env: Env, ask: Function<'_, FnArgs<(u32,)>, ()>) -> napi:
     registry.sampler = Some(Arc::clone(&sampler));
     drop(registry);
     for question in questions {
-        Task::Ask(Arc::clone(&sampler), question).run();
+        Task::Ask(Arc::clone(&sampler), question, None).run();
     }
     Ok(())
 }
@@ -335,8 +336,10 @@ impl Registry {
                     self.last_id += 1;
                     entry.open(self.last_id);
                     // While the sampler starts, the question waits for it.
-                    let ready = self.sampler.as_ref();
-                    tasks.extend(ready.map(|ask| Task::Ask(Arc::clone(ask), entry.question)));
+                    if let Some(ask) = &self.sampler {
+                        let subject = Some(Arc::clone(&entry.subject));
+                        tasks.push(Task::Ask(Arc::clone(ask), entry.question, subject));
+                    }
                     continue;
                 }
                 step => entry.report(step),
@@ -418,7 +421,14 @@ impl Entry {
 impl Task {
     fn run(self) {
         match self {
-            Self::Ask(sampler, question) => {
+            // Before the inspector has work there: a thread that a debugger has paused does that work
+            // too, and looks busy meanwhile.
+            Self::Ask(_, question, Some(subject)) if subject.is_paused() => {
+                if let Some(entry) = lock().entry_of(question) {
+                    entry.case.answer(Answer::held());
+                }
+            }
+            Self::Ask(sampler, question, _) => {
                 // It fails only while the sampler ends; the answer is missing then.
                 sampler.call((question,).into(), ThreadsafeFunctionCallMode::NonBlocking);
             }

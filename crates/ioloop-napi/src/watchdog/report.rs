@@ -184,6 +184,14 @@ impl Answer {
         }
     }
 
+    /// A debugger has paused the thread.
+    pub(crate) fn held() -> Self {
+        Self {
+            held: true,
+            ..Self::missing("a debugger has paused the thread")
+        }
+    }
+
     /// The same, of a thread in this system call.
     pub(crate) fn in_call(self, system_call: Option<String>) -> Self {
         Self {

@@ -19,11 +19,22 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// Whether a debugger has paused the thread, and gives it no command now: V8 takes it to run
+    /// JavaScript, and it waits for another thread, as the inspector does in the midst of a function.
+    pub(crate) fn is_paused(&self) -> bool {
+        let Some(probe) = &self.probe else {
+            return false;
+        };
+        let call = self.facts.system_call();
+        if !call.is_some_and(|call| call.is_futex() && call.goes_on()) {
+            return false;
+        }
+        let sample = probe.take(|| self.facts.is_runnable());
+        sample.is_some_and(|sample| !sample.is_collecting && sample.is_in_javascript)
+    }
+
     /// A sample of the blocked thread, described. Takes a few milliseconds; more on a machine that is
-    /// overloaded.
-    ///
-    /// A thread that V8 takes to run JavaScript, and that waits for another thread, was paused by a
-    /// debugger: the inspector waits for commands in the midst of a function.
+    /// overloaded. It may show as well that the thread [is paused](Self::is_paused).
     pub(crate) fn sample(&self) -> Answer {
         let call = self.facts.system_call();
         let description = call.as_ref().map(SystemCall::describe);
