@@ -59,6 +59,15 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<Failure> for napi::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Errno(errno) => io::Error::from_raw_os_error(errno).into(),
+            Failure::Other(error) => error,
+        }
+    }
+}
+
 impl From<napi::Error> for Failure {
     fn from(error: napi::Error) -> Self {
         Self::Other(error)

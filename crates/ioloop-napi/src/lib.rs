@@ -61,6 +61,8 @@ mod registration;
 #[cfg_attr(selector = "none", path = "no_remote.rs")]
 mod remote;
 #[cfg(not(selector = "none"))]
+mod symbols;
+#[cfg(not(selector = "none"))]
 mod uv;
 #[cfg(not(selector = "none"))]
 mod watchdog;

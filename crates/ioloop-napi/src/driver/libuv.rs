@@ -13,7 +13,7 @@ use napi::bindgen_prelude::{Env, Function};
 use rustix::io::Errno;
 
 use crate::errno::Failure;
-use crate::uv::{Body, Callback, Handle, Kind, Uv, opened};
+use crate::uv::{Body, Callback, Handle, Kind, Uv, libuv, opened};
 
 /// A poll handle on a selector, with its callback. Dropping it closes the handle.
 pub(crate) struct Watch {
@@ -21,11 +21,16 @@ pub(crate) struct Watch {
     parked: Cell<bool>,
 }
 
-/// The state of the poll handle: none.
-struct Poll;
+struct Poll {
+    callback: Callback,
+}
 
 impl Body for Poll {
     const KIND: Kind = Kind::Poll;
+
+    fn on_close(&self) {
+        self.callback.release();
+    }
 }
 
 impl Watch {
@@ -34,16 +39,18 @@ impl Watch {
         wake: &Function<'_, (), ()>,
         selector: impl FnOnce() -> Option<RawFd>,
     ) -> Result<Self, Failure> {
-        let callback = Callback::new(env, wake)?;
+        let body = Poll {
+            callback: Callback::new(env, wake)?,
+        };
         // No JavaScript runs from here on: the loop cannot be closed before this returns.
         let selector = selector();
-        let handle = Handle::open(env, callback, Poll, |uv, uv_loop, handle| {
+        let handle = Handle::open(env, body, |uv, uv_loop, handle| {
             selector.map_or(-Errno::BADF.raw_os_error(), |selector| {
                 init(uv, uv_loop, handle, selector)
             })
         })?;
         let (raw, _) = handle.get().ok_or(io::Error::from(Errno::BADF))?;
-        let status = begin(Uv::get()?, raw.as_ptr());
+        let status = begin(libuv()?, raw.as_ptr());
         if status < 0 {
             return Err(Failure::Errno(-status));
         }
@@ -111,7 +118,7 @@ extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     // SAFETY: in a callback of a handle that was opened with a `Poll`.
     let opened = unsafe { opened::<Poll>(handle) };
     let Some((_, context)) = opened else { return };
-    context.callback.call();
+    context.body.callback.call();
 }
 
 /// `UV_READABLE` of `uv_poll_event`.

@@ -16,7 +16,6 @@ use rustix::io::Errno;
 use super::registry::lock;
 use super::wait::wait;
 use super::{header, padded};
-use crate::errno::Failure;
 use crate::glue::glue;
 use crate::uv::short_wait::{Awaited, ShortWait};
 use crate::uv::waker::{Target, Waker};
@@ -77,7 +76,7 @@ pub fn replies_open(
     waits: bool,
 ) -> napi::Result<External<Replies>> {
     let (waker, wake_up) = if has_libuv {
-        let waker = Waker::new(env, &wake).map_err(thrown)?;
+        let waker = Waker::new(env, &wake)?;
         let target = waker.target().map(Wake::Libuv);
         (Some(waker), target)
     } else {
@@ -93,7 +92,7 @@ pub fn replies_open(
         is_ready: AtomicBool::new(false),
     });
     let wait = if has_libuv && waits {
-        Some(ShortWait::new(env, &wake, Arc::clone(&caller)).map_err(thrown)?)
+        Some(ShortWait::new(env, &wake, Arc::clone(&caller))?)
     } else {
         None
     };
@@ -110,15 +109,6 @@ pub fn replies_open(
         _waker: waker,
         wait,
     }))
-}
-
-fn thrown(failure: Failure) -> napi::Error {
-    match failure {
-        Failure::Errno(errno) => {
-            napi::Error::from_reason(std::io::Error::from_raw_os_error(errno).to_string())
-        }
-        Failure::Other(error) => error,
-    }
 }
 
 /// The replies since the last call, as records (`remote/mod.rs`), if `repliesTake` has no room for

@@ -65,13 +65,9 @@ impl Callback {
         Ok(callback)
     }
 
-    pub(super) fn env(self) -> sys::napi_env {
-        self.env
-    }
-
     /// Releases the values of JavaScript: it is not called any more. Ignores statuses: an environment
     /// that ends frees them by itself.
-    pub(super) fn release(self) {
+    pub(crate) fn release(self) {
         // SAFETY: made in `new` for this environment, and released once.
         let _status = unsafe { sys::napi_delete_reference(self.env, self.function) };
         // SAFETY: as above.

@@ -1,5 +1,5 @@
-//! A handle of libuv with a function of JavaScript. Dropping it closes the handle; its memory is
-//! freed in libuv's close callback.
+//! A handle of libuv with its state. Dropping it closes the handle; its memory is freed in libuv's
+//! close callback.
 //!
 //! | State | Its slot has | Until |
 //! | --- | --- | --- |
@@ -18,7 +18,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::Env;
 use napi::sys;
 
-use super::{Callback, Kind, Uv};
+use super::{Kind, Uv, libuv};
 use crate::errno::Failure;
 
 /// An open handle with a `T`.
@@ -27,13 +27,14 @@ pub(crate) struct Handle<T: Body> {
     body: PhantomData<T>,
 }
 
-/// The state of a handle beside its callback.
+/// The state of a handle.
 pub(crate) trait Body: 'static {
     /// The type of the handle.
     const KIND: Kind;
 
-    /// The handle is about to be closed. Called once.
-    fn on_close(&self) {}
+    /// The handle is about to be closed, or could not be opened. Called once, on the JavaScript
+    /// thread.
+    fn on_close(&self);
 }
 
 /// The handle while it is open. Both the owner and the end of the environment close it: the first
@@ -44,7 +45,6 @@ type Slot = Rc<Cell<Option<NonNull<c_void>>>>;
 /// The target of the handle's data pointer. Owned by the handle, after a replacement by the new
 /// one; freed in [`on_close`].
 pub(crate) struct Context<T> {
-    pub(crate) callback: Callback,
     pub(crate) body: T,
     /// An environment that ends waits until this hook is removed.
     hook: sys::napi_async_cleanup_hook_handle,
@@ -58,18 +58,15 @@ impl<T: Body> Handle<T> {
     ///
     /// # Errors
     ///
-    /// The callback is released then.
+    /// Of `init` and of Node-API.
     pub(crate) fn open(
         env: Env,
-        callback: Callback,
         body: T,
         init: impl FnOnce(&Uv, *mut c_void, *mut c_void) -> c_int,
     ) -> Result<Self, Failure> {
-        let (uv, uv_loop, handle) =
-            initialised::<T>(env, init).inspect_err(|_| callback.release())?;
+        let (uv, uv_loop, handle) = initialised::<T>(env, init).inspect_err(|_| body.on_close())?;
         let slot = Rc::new(Cell::new(Some(handle)));
         let context = Box::into_raw(Box::new(Context {
-            callback,
             body,
             hook: ptr::null_mut(),
             uv_loop,
@@ -83,7 +80,7 @@ impl<T: Body> Handle<T> {
             body: PhantomData,
         };
         // SAFETY: the context was made above, and nothing else refers to it now.
-        unsafe { &mut *context }.add_hook()?;
+        unsafe { &mut *context }.add_hook(env)?;
         Ok(opened)
     }
 
@@ -111,7 +108,7 @@ impl<T: Body> Handle<T> {
         let Some((old, context)) = self.get() else {
             return Ok(());
         };
-        let uv = Uv::get()?;
+        let uv = libuv()?;
         let layout = uv.layout(T::KIND)?;
         let new = allocate(layout, |handle| init(uv, context.uv_loop, handle))?;
         let data = ptr::from_ref(context).cast_mut().cast();
@@ -150,9 +147,9 @@ impl<T: Body> Context<T> {
 
     /// Closes the handle when the environment ends before its owner does, as in
     /// `worker.terminate()`: Node then runs libuv until the hook is removed, in [`on_close`].
-    fn add_hook(&mut self) -> Result<(), Failure> {
+    fn add_hook(&mut self, env: Env) -> Result<(), Failure> {
         let data = ptr::from_mut(self).cast();
-        let env = self.callback.env();
+        let env = env.raw();
         // SAFETY: the context outlives the hook, which is removed when it is freed.
         let status = unsafe {
             sys::napi_add_async_cleanup_hook(env, Some(on_cleanup::<T>), data, &raw mut self.hook)
@@ -185,7 +182,7 @@ fn initialised<T: Body>(
     env: Env,
     init: impl FnOnce(&Uv, *mut c_void, *mut c_void) -> c_int,
 ) -> Result<(&'static Uv, *mut c_void, NonNull<c_void>), Failure> {
-    let uv = Uv::get()?;
+    let uv = libuv()?;
     let uv_loop = env.get_uv_event_loop()?.cast::<c_void>();
     let layout = uv.layout(T::KIND)?;
     let handle = allocate(layout, |handle| init(uv, uv_loop, handle))?;
@@ -222,7 +219,6 @@ fn close<T: Body>(slot: &Slot) {
     // SAFETY: the context lives until on_close, which comes after the close below.
     let context = unsafe { &*context_of::<T>(uv, handle) };
     context.body.on_close();
-    context.callback.release();
     // SAFETY: the handle is initialised, and being taken out once it is closed once.
     unsafe { (uv.close)(handle.as_ptr(), on_close::<T>) };
 }

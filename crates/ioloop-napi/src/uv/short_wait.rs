@@ -37,6 +37,7 @@ pub(crate) trait Awaited: 'static {
 
 /// The state of the handle.
 struct Wait {
+    callback: Callback,
     awaited: Box<dyn Awaited>,
     chances: RefCell<Chances>,
     /// The handle is active.
@@ -55,6 +56,10 @@ struct Chances {
 
 impl Body for Wait {
     const KIND: Kind = Kind::Idle;
+
+    fn on_close(&self) {
+        self.callback.release();
+    }
 }
 
 impl ShortWait {
@@ -65,8 +70,8 @@ impl ShortWait {
         found: &Function<'_, (), ()>,
         awaited: impl Awaited,
     ) -> Result<Self, Failure> {
-        let callback = Callback::weak(env, found)?;
         let wait = Wait {
+            callback: Callback::weak(env, found)?,
             awaited: Box::new(awaited),
             chances: RefCell::new(Chances {
                 left: 0,
@@ -75,7 +80,7 @@ impl ShortWait {
             }),
             is_expecting: Cell::new(false),
         };
-        let handle = Handle::open(env, callback, wait, |uv, uv_loop, handle| {
+        let handle = Handle::open(env, wait, |uv, uv_loop, handle| {
             // SAFETY: the loop is this environment's, the block has the size and alignment of a
             // uv_idle_t.
             unsafe { (uv.idle_init)(uv_loop, handle) }
@@ -148,7 +153,7 @@ extern "C" fn on_idle(handle: *mut c_void) {
         if !is_answered {
             return;
         }
-        context.callback.call();
+        wait.callback.call();
         if end - start >= SLICE {
             // If an answer is expected, the handle is active: libuv polls without sleeping.
             return;

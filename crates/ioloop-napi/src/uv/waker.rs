@@ -15,7 +15,12 @@ use crate::errno::Failure;
 
 /// The side of the JavaScript thread. Does not keep Node's loop alive; dropping it ends the calls.
 pub(crate) struct Waker {
-    handle: Handle<Arc<Target>>,
+    handle: Handle<Async>,
+}
+
+struct Async {
+    callback: Callback,
+    target: Arc<Target>,
 }
 
 /// The side of other threads.
@@ -34,29 +39,32 @@ unsafe impl Send for Sendable {}
 // SAFETY: as above.
 unsafe impl Sync for Sendable {}
 
-impl Body for Arc<Target> {
+impl Body for Async {
     const KIND: Kind = Kind::Async;
 
     fn on_close(&self) {
-        self.set(None);
+        self.target.set(None);
+        self.callback.release();
     }
 }
 
 impl Waker {
     /// Calls `wake` after a [`Target::wake`].
     pub(crate) fn new(env: Env, wake: &Function<'_, (), ()>) -> Result<Self, Failure> {
-        let callback = Callback::new(env, wake)?;
-        let target = Arc::new(Target {
-            handle: RwLock::new(None),
-        });
-        let handle = Handle::open(env, callback, target, |uv, uv_loop, handle| {
+        let body = Async {
+            callback: Callback::new(env, wake)?,
+            target: Arc::new(Target {
+                handle: RwLock::new(None),
+            }),
+        };
+        let handle = Handle::open(env, body, |uv, uv_loop, handle| {
             // SAFETY: the loop is this environment's, the block has the size and alignment of a
             // uv_async_t.
             unsafe { (uv.async_init)(uv_loop, handle, on_async) }
         })?;
         handle.unref();
         if let Some((raw, context)) = handle.get() {
-            context.body.set(Some(Sendable(raw)));
+            context.body.target.set(Some(Sendable(raw)));
         }
         Ok(Self { handle })
     }
@@ -64,7 +72,7 @@ impl Waker {
     /// For other threads; `None` once the environment has ended.
     pub(crate) fn target(&self) -> Option<Arc<Target>> {
         let (_, context) = self.handle.get()?;
-        Some(Arc::clone(&context.body))
+        Some(Arc::clone(&context.body.target))
     }
 }
 
@@ -85,8 +93,8 @@ impl Target {
 
 /// Called by libuv, on the JavaScript thread.
 extern "C" fn on_async(handle: *mut c_void) {
-    // SAFETY: in a callback of a handle that was opened with a `Target`.
-    let opened = unsafe { opened::<Arc<Target>>(handle) };
+    // SAFETY: in a callback of a handle that was opened with an `Async`.
+    let opened = unsafe { opened::<Async>(handle) };
     let Some((_, context)) = opened else { return };
-    context.callback.call();
+    context.body.callback.call();
 }

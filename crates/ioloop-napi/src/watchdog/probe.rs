@@ -112,7 +112,7 @@ impl Attached {
     }
 
     fn attach(env: Env) -> Option<Self> {
-        let v8 = V8::get()?;
+        let v8 = V8::get().ok()?;
         let signal = signal()?;
         // SAFETY: it has no precondition.
         let isolate = unsafe { (v8.isolate_of_this_thread)() };

@@ -6,9 +6,8 @@
 #![allow(unsafe_code, reason = "V8 is C++")]
 
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::OnceLock;
 
-use libloading::os::unix::Library;
+use crate::symbols::symbols;
 
 /// An isolate, used on its own thread only.
 pub(super) type Isolate = *mut c_void;
@@ -66,45 +65,22 @@ pub(super) const MOVED: c_int = 1;
 
 pub(super) type OnCode = unsafe extern "C" fn(*const CodeEvent);
 
-pub(super) struct V8 {
-    pub(super) isolate_of_this_thread: unsafe extern "C" fn() -> Isolate,
-    /// Safe in signal handlers. Writes at most `limit` frames.
-    pub(super) sample: unsafe extern "C" fn(
-        isolate: Isolate,
-        registers: *const Registers,
-        frames: *mut usize,
-        limit: usize,
-        info: *mut SampleInfo,
-    ),
-    /// `options`: 0, or 1 for the code that exists. `None` ends the events.
-    pub(super) set_on_code: unsafe extern "C" fn(Isolate, options: c_int, Option<OnCode>),
-}
-
-impl V8 {
-    /// The functions of this process; `None` if one is missing.
-    pub(super) fn get() -> Option<&'static Self> {
-        static V8: OnceLock<Option<V8>> = OnceLock::new();
-        V8.get_or_init(|| Self::load().ok()).as_ref()
-    }
-
-    #[expect(
-        clippy::multiple_unsafe_ops_per_block,
-        reason = "one invariant holds for all"
-    )]
-    fn load() -> Result<Self, libloading::Error> {
-        let process = Library::this();
-        // SAFETY: the mangled names hold the types of the arguments, and the process that provides
-        // the functions outlives us. References and handles are pointers in the ABI.
-        unsafe {
-            Ok(Self {
-                isolate_of_this_thread: *process.get(b"_ZN2v87Isolate13TryGetCurrentEv\0")?,
-                sample: *process.get(
-                    b"_ZN2v87Isolate14GetStackSampleERKNS_13RegisterStateEPPvmPNS_10SampleInfoE\0",
-                )?,
-                set_on_code: *process.get(
-                    b"_ZN2v87Isolate22SetJitCodeEventHandlerENS_19JitCodeEventOptionsEPFvPKNS_12JitCodeEventEE\0",
-                )?,
-            })
-        }
+symbols! {
+    /// The functions in use. The mangled names hold the types of the arguments; references and
+    /// handles are pointers in the ABI.
+    pub(super) struct V8 {
+        pub(super) isolate_of_this_thread: unsafe extern "C" fn() -> Isolate
+            = "_ZN2v87Isolate13TryGetCurrentEv",
+        /// Safe in signal handlers. Writes at most `limit` frames.
+        pub(super) sample: unsafe extern "C" fn(
+            isolate: Isolate,
+            registers: *const Registers,
+            frames: *mut usize,
+            limit: usize,
+            info: *mut SampleInfo,
+        ) = "_ZN2v87Isolate14GetStackSampleERKNS_13RegisterStateEPPvmPNS_10SampleInfoE",
+        /// `options`: 0, or 1 for the code that exists. `None` ends the events.
+        pub(super) set_on_code: unsafe extern "C" fn(Isolate, options: c_int, Option<OnCode>)
+            = "_ZN2v87Isolate22SetJitCodeEventHandlerENS_19JitCodeEventOptionsEPFvPKNS_12JitCodeEventEE",
     }
 }
