@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { addAcceptHandler, bindSockets, bindUnixSocket, Socket, type Address } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { failing, runFailing, served } from './helpers/faults.js';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 import { portOf } from '#internal';
 import { countTurns, onLoop, takeReports, withLoop } from './helpers/loop.js';
 

@@ -4,7 +4,8 @@ import { constants, tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { IOLoop, Socket, type FdLike } from 'ioloop';
-import { closeAll, openFds, pairAt, readablePair, serialOn } from './helpers/fds.js';
+import { serialOn } from './helpers/conditions.js';
+import { closeAll, openFds, pairAt, readablePair } from './helpers/fds.js';
 import { runTurns, withLoop } from './helpers/loop.js';
 
 const { NONE, READ } = IOLoop;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { IOLoop } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import {
   during,
   EPILOGUE,
@@ -16,7 +17,7 @@ import {
 } from './helpers/blocked.js';
 import { runChild, startChild } from './helpers/child.js';
 
-const sampled = isSampled ? test.serial : test.serial.skip;
+const sampled = serialIf(isSampled, 'Linux on x64 or arm64');
 
 test.serial(
   'an action gets the report as a callback of the loop, in its async context',

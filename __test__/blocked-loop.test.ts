@@ -3,10 +3,11 @@
  * process, as in the other tests of blocks: the files run side by side.
  */
 import test from 'ava';
+import { serialIf } from './helpers/conditions.js';
 import { during, isSampled, NAMED, runs, THRESHOLD } from './helpers/blocked.js';
 import { runChild } from './helpers/child.js';
 
-const sampled = isSampled ? test.serial : test.serial.skip;
+const sampled = serialIf(isSampled, 'Linux on x64 or arm64');
 
 /** The same in debug mode. */
 const NAMED_ORIGIN =

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test, { type ExecutionContext } from 'ava';
 import { TCPServer, type IOStream, type TCPServerOptions } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, closing, connectTo } from './helpers/net.js';
 import { TEXT_HEADER } from './helpers/proxy-headers.js';

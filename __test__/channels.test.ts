@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'ava';
 import { IOStream, TCPClient, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 import { onLoop, runTurns, takeReports, withLoop } from './helpers/loop.js';
 
 interface Message {

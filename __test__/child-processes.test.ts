@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { runChild } from './helpers/child.js';
+import { serialIf } from './helpers/conditions.js';
 import { closeAll, HAS_PROC, openFds, pipe, tcpPair } from './helpers/fds.js';
 import { withLoop } from './helpers/loop.js';
 
 const { READ } = IOLoop;
-const testProc = HAS_PROC ? test.serial : test.serial.skip;
+const testProc = serialIf(HAS_PROC, '/proc');
 
 /** The descriptors of a shell, as a child of its own lists them: it waits meanwhile. */
 async function fdsOfChild(): Promise<string> {

@@ -1,5 +1,5 @@
 /** Connections that come and go, in order and by a reset, forty thousand of them. */
-import test from 'ava';
+import { testIf } from './helpers/conditions.js';
 import { HAS_PROC } from './helpers/fds.js';
 import { runChild } from './helpers/child.js';
 
@@ -107,21 +107,18 @@ const CHURN = `
   process.exit();
 `;
 
-(HAS_PROC ? test : test.skip)(
-  '40,000 connections leak no descriptor, thread or memory (needs /proc)',
-  async (t) => {
-    const result = await runChild(CHURN, { args: ['40000'], timeout: 110_000 });
-    t.is(result.code, 0, result.stderr);
-    const { before, after, closes, opened, twice } = JSON.parse(result.stdout);
-    t.log({ before, after, closes });
-    t.is(after.fds, before.fds);
-    t.is(after.threads, before.threads);
-    // In use, and outside of the heap: how much room the collector keeps is its own business.
-    t.true(after.heap < before.heap + 3, `${before.heap} MB became ${after.heap} MB`);
-    t.true(after.outside < before.outside + 20, `${before.outside} MB became ${after.outside} MB`);
-    t.is(twice, 0);
-    t.is(closes.other, 0);
-    t.is(closes.clean + closes.reset, opened);
-    t.true(closes.clean > 10_000 && closes.reset > 10_000);
-  },
-);
+testIf(HAS_PROC, '/proc')('40,000 connections leak no descriptor, thread or memory', async (t) => {
+  const result = await runChild(CHURN, { args: ['40000'], timeout: 110_000 });
+  t.is(result.code, 0, result.stderr);
+  const { before, after, closes, opened, twice } = JSON.parse(result.stdout);
+  t.log({ before, after, closes });
+  t.is(after.fds, before.fds);
+  t.is(after.threads, before.threads);
+  // In use, and outside of the heap: how much room the collector keeps is its own business.
+  t.true(after.heap < before.heap + 3, `${before.heap} MB became ${after.heap} MB`);
+  t.true(after.outside < before.outside + 20, `${before.outside} MB became ${after.outside} MB`);
+  t.is(twice, 0);
+  t.is(closes.other, 0);
+  t.is(closes.clean + closes.reset, opened);
+  t.true(closes.clean > 10_000 && closes.reset > 10_000);
+});

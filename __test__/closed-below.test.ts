@@ -1,13 +1,13 @@
 /** A socket that its owner closes while a stream, a handler or a server stands on it. */
 import { closeSync } from 'node:fs';
-import test from 'ava';
 import { addAcceptHandler, bindSockets, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import { closeAll, HAS_PROC, nodeTurns, openFds, pipe, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { heldByChild, isOpen, PAIRS } from './helpers/stolen.js';
 import { closedBy } from './helpers/streams.js';
 
-const onLinux = HAS_PROC ? test.serial : test.serial.skip;
+const onLinux = serialIf(HAS_PROC, '/proc');
 
 for (const [kind, pair] of Object.entries(PAIRS)) {
   onLinux(`${kind}: a stream ends with its socket, and writes nothing more`, (t) =>

@@ -3,14 +3,14 @@
  * handler reads, writes, shuts down or closes the stranger.
  */
 import { closeSync, openSync } from 'node:fs';
-import test from 'ava';
 import { IOLoop, IOStream, Socket } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import { closeAll, HAS_PROC, nodeTurns, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { heldByChild, isOpen, PAIRS, STRANGERS } from './helpers/stolen.js';
 import { closedBy } from './helpers/streams.js';
 
-const onLinux = HAS_PROC ? test.serial : test.serial.skip;
+const onLinux = serialIf(HAS_PROC, '/proc');
 
 for (const [kind, pair] of Object.entries(PAIRS)) {
   for (const [owner, reuse] of Object.entries(STRANGERS)) {

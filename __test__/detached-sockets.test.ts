@@ -4,6 +4,7 @@ import { deserialize, serialize } from 'node:v8';
 import test from 'ava';
 import { descriptorOf } from '#internal';
 import { IOLoop, IOStream, Socket, type Address, type DetachedToken } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, isOpen, until } from './helpers/fds.js';
 import { firstEvents, onLoop, withLoop } from './helpers/loop.js';
 import { accepted, caught, listener, owned, pair } from './helpers/sockets.js';
@@ -305,17 +306,15 @@ test('random tokens are refused', (t) => {
   owned(t, Socket.attach(token));
 });
 
-if (HAS_PROC) {
-  test.serial('a detached socket is open, and nothing else', async (t) => {
-    const [near, far] = Socket.pair();
-    const link = readlinkSync(`/proc/self/fd/${descriptorOf(near)?.use()}`);
-    const token = near.detach();
-    far.close();
-    t.true(link.startsWith('socket:'));
-    const attached = Socket.attach(token);
-    const number = attached.fd;
-    attached.close();
-    await until(() => !isOpen(number), 'the close');
-    t.is(Socket.detachedCount, 0);
-  });
-}
+serialIf(HAS_PROC, '/proc')('a detached socket is open, and nothing else', async (t) => {
+  const [near, far] = Socket.pair();
+  const link = readlinkSync(`/proc/self/fd/${descriptorOf(near)?.use()}`);
+  const token = near.detach();
+  far.close();
+  t.true(link.startsWith('socket:'));
+  const attached = Socket.attach(token);
+  const number = attached.fd;
+  attached.close();
+  await until(() => !isOpen(number), 'the close');
+  t.is(Socket.detachedCount, 0);
+});

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { descriptorOf } from '#internal';
 import { IOStream, Socket, type DetachedToken } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, isOpen, openFds, tcpPair, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { caught, pair } from './helpers/sockets.js';
@@ -290,29 +291,27 @@ test.serial(
   },
 );
 
-if (HAS_PROC) {
-  test.serial('as many sockets are open as before', async (t) => {
-    const before = openSockets();
-    const [near, far] = Socket.pair();
-    const number = descriptorOf(near)?.use() as number;
-    const thread = worker(
-      `const loop = new IOLoop();
-       parentPort.on('message', (token) => {
-         const stream = IOStream.attach(token, { loop });
-         parentPort.postMessage(stream.detach());
-       });`,
-    );
-    let token: DetachedToken = near.detach();
-    for (let round = 0; round < 100; round += 1) {
-      thread.postMessage(token, []);
-      token = (await message(thread)) as DetachedToken;
-      t.is(openSockets(), before + 2);
-    }
-    t.true(isOpen(number), 'the descriptor has moved as it is');
-    await thread.terminate();
-    await until(() => openSockets() === before + 1, 'the close');
-    t.false(isOpen(number));
-    far.close();
-    t.is(openSockets(), before);
-  });
-}
+serialIf(HAS_PROC, '/proc')('as many sockets are open as before', async (t) => {
+  const before = openSockets();
+  const [near, far] = Socket.pair();
+  const number = descriptorOf(near)?.use() as number;
+  const thread = worker(
+    `const loop = new IOLoop();
+     parentPort.on('message', (token) => {
+       const stream = IOStream.attach(token, { loop });
+       parentPort.postMessage(stream.detach());
+     });`,
+  );
+  let token: DetachedToken = near.detach();
+  for (let round = 0; round < 100; round += 1) {
+    thread.postMessage(token, []);
+    token = (await message(thread)) as DetachedToken;
+    t.is(openSockets(), before + 2);
+  }
+  t.true(isOpen(number), 'the descriptor has moved as it is');
+  await thread.terminate();
+  await until(() => openSockets() === before + 1, 'the close');
+  t.false(isOpen(number));
+  far.close();
+  t.is(openSockets(), before);
+});

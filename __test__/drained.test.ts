@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { bindUnixSocket, IOLoop, IOStream, Socket } from 'ioloop';
-import { testWith, until } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
+import { until } from './helpers/fds.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { pythonOpens } from './helpers/special-fds.js';
 

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 
 const run = promisify(execFile);
 const EXAMPLES = new URL('../../examples/', import.meta.url);

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { native } from '#internal';
 import { runChild } from './helpers/child.js';
 import { failing, runFailing, served, type Fault } from './helpers/faults.js';
-import { testOn, testWith } from './helpers/fds.js';
+import { testOn, testWith } from './helpers/conditions.js';
 
 /** Timeouts, a handler and a stream that echoes, beside each other; gives what was served. */
 const WORK = `

@@ -1,7 +1,7 @@
 /** Fake timers of a test framework, which replace what Node has: the loop goes on. */
 import test from 'ava';
 import { runChild } from './helpers/child.js';
-import { testOn, testWith } from './helpers/fds.js';
+import { testOn, testWith } from './helpers/conditions.js';
 
 /** Callbacks, streams, timeouts of a loop, in an environment without real timers. */
 const WORK = `

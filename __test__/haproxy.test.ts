@@ -4,7 +4,7 @@ import { symlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 import { directory } from './helpers/sockets.js';
 
 const run = promisify(execFile);

@@ -2,9 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
 import { startChild, type Child } from './helpers/child.js';
-import { HAS_PROC, testWith } from './helpers/fds.js';
+import { testIf, testWith } from './helpers/conditions.js';
+import { HAS_PROC } from './helpers/fds.js';
 
 /** How long nothing must happen, in milliseconds. */
 const WINDOW = 300;
@@ -68,8 +68,8 @@ function timeOf(line: string): number {
   return Number(line.split(/\s+/)[1]) * 1e3;
 }
 
-(HAS_PROC ? test : test.skip)(
-  'an idle running loop wakes neither its thread nor another (needs /proc)',
+testIf(HAS_PROC, '/proc')(
+  'an idle running loop wakes neither its thread nor another',
   async (t) => {
     const child = startChild(IDLE);
     await child.wrote('begin of idling');

@@ -3,7 +3,7 @@
  * keeps the kernel's buffers full, compared byte by byte.
  */
 import test, { type ExecutionContext } from 'ava';
-import { serialWith } from './helpers/fds.js';
+import { serialWith } from './helpers/conditions.js';
 import { peerProgram } from './integrity/peer.js';
 import { runReadRow, type ReadRow } from './integrity/read-row.js';
 import { kinds, TLS_KINDS, type Kind } from './integrity/reads.js';

@@ -3,7 +3,7 @@
  * streams at once, compared byte by byte by readers in other processes.
  */
 import test, { type ExecutionContext } from 'ava';
-import { serialWith } from './helpers/fds.js';
+import { serialWith } from './helpers/conditions.js';
 import { peerProgram } from './integrity/peer.js';
 import { runWriteRow, type WriteRow } from './integrity/write-row.js';
 

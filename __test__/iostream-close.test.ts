@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import test from 'ava';
 import { IOStream, Socket, StreamClosedError } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, openFds } from './helpers/fds.js';
 import { runTurns, withLoop } from './helpers/loop.js';
 import { closing, reset } from './helpers/net.js';
@@ -205,7 +206,7 @@ test('close(error) takes whatever it is given', (t) =>
     t.is((await closedBy(near.readBytes(1)))?.message, 'a string');
   }));
 
-(HAS_PROC ? test.serial : test.skip)('streams leak no descriptor (needs /proc)', async (t) => {
+serialIf(HAS_PROC, '/proc')('streams leak no descriptor', async (t) => {
   const before = openFds().size;
   for (let round = 0; round < 20; round += 1) {
     await withTcpPair(async (near, far) => {

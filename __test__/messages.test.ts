@@ -1,5 +1,5 @@
 /** Sockets with messages: what does not fit into the room of a read is lost. */
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 import { pythonOpens } from './helpers/special-fds.js';
 
 const testPython = testWith('python3');

@@ -7,7 +7,8 @@ import { onLoop, runTurns, takeReports, withFakeTime, withLoop } from './helpers
 import { securePair } from './helpers/tls.js';
 import { ownSockets, testOwnSockets } from './helpers/sockets-of.js';
 import { withPair } from './helpers/streams.js';
-import { nodeTurns, pipe, testOn, testWith } from './helpers/fds.js';
+import { testOn, testWith } from './helpers/conditions.js';
+import { nodeTurns, pipe } from './helpers/fds.js';
 import { heldByChild } from './helpers/stolen.js';
 
 test('turns and callbacks are counted, also more of them than a block has', (t) =>

@@ -1,7 +1,8 @@
 /** `IOLoop.PRI`: exceptional conditions, with TCP urgent data, which Linux reports by `EPOLLPRI`. */
 import { spawn } from 'node:child_process';
 import { IOLoop, Socket } from 'ioloop';
-import { testWith, until } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
+import { until } from './helpers/fds.js';
 import { onLoop, type ReportingLoop, runTurns, withLoop } from './helpers/loop.js';
 
 type Body = (socket: Socket, send: (text: string) => void, loop: ReportingLoop) => Promise<void>;

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { bindSockets, serveHttp, TCPClient, type Socket } from 'ioloop';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 import { onLoop } from './helpers/loop.js';
 import { portOf } from './helpers/net.js';
 import { CLIENT } from './helpers/proxy-headers.js';

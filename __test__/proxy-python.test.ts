@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { parseProxyHeader } from '#internal';
 import type { Address } from 'ioloop';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 
 const run = promisify(execFile);
 // Compiled, this file is in `build/__test__`.

@@ -3,7 +3,8 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import test from 'ava';
 import { IOLoop } from 'ioloop';
-import { drain, testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
+import { drain } from './helpers/fds.js';
 import { pythonOpens, withFifo } from './helpers/special-fds.js';
 import { withLoop } from './helpers/loop.js';
 

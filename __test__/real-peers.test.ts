@@ -4,7 +4,8 @@ import { closeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, Socket, type Address } from 'ioloop';
 import { startChild } from './helpers/child.js';
-import { closeAll, drain, pipe, testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
+import { closeAll, drain, pipe } from './helpers/fds.js';
 import { withLoop } from './helpers/loop.js';
 
 const { READ } = IOLoop;

@@ -1,6 +1,7 @@
 /** Peers that reset: before the accept, after unread data, in floods. Nothing of them is kept. */
 import test, { type ExecutionContext } from 'ava';
 import { IOStream, Socket, TCPServer } from 'ioloop';
+import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, openFds, tcpPair, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { addressOf, closing, reset } from './helpers/net.js';
@@ -83,7 +84,7 @@ async function floodOf(t: ExecutionContext, count: number): Promise<void> {
   });
 }
 
-(HAS_PROC ? test.serial : test.serial.skip)('a flood of resets leaves no descriptor', async (t) => {
+serialIf(HAS_PROC, '/proc')('a flood of resets leaves no descriptor', async (t) => {
   await floodOf(t, 300);
 });
 

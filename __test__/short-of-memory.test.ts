@@ -3,7 +3,7 @@
  * end of that, so the stream tries again by itself, and loses nothing.
  */
 import { failing, runFailing, served } from './helpers/faults.js';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 
 /** Small writes and large ones, of several streams, to readers that compare every byte. */
 const WORK = `

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import test, { type ExecutionContext } from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { USUAL } from './helpers/capacities.js';
-import { serialWith } from './helpers/fds.js';
+import { serialWith } from './helpers/conditions.js';
 import { withLoop, type ReportingLoop } from './helpers/loop.js';
 import { MarkingPeer, pipeWire, socketWire, tcpWire, type Wire } from './helpers/wires.js';
 

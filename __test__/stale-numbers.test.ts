@@ -14,15 +14,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
 import { IOLoop, IOStream, Socket } from 'ioloop';
-import { closeAll, HAS_PROC, nodeTurns, pipe, serialOn, testOn, until } from './helpers/fds.js';
+import { serialIf, serialOn, testOn } from './helpers/conditions.js';
+import { closeAll, HAS_PROC, nodeTurns, pipe, until } from './helpers/fds.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { withFifo } from './helpers/special-fds.js';
 import { heldByChild, isOpen, STRANGERS } from './helpers/stolen.js';
 import { closedBy, isSettled } from './helpers/streams.js';
 
-const onLinux = HAS_PROC ? test.serial : test.serial.skip;
+const onLinux = serialIf(HAS_PROC, '/proc');
 
 /** Opens files until one has the number `fd`, which is free; gives all of them. */
 function fileAt(fd: number): number[] {

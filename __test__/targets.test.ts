@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { testIf } from './helpers/conditions.js';
 import {
   GLIBC_FLOOR,
   isListedNode,
@@ -89,7 +90,7 @@ test('the README promises the glibc that binaries are checked for', (t) => {
 });
 
 const shown = spawnSync('objdump', ['-T', loaded.from], { encoding: 'utf8' });
-const glibcTest = /GLIBC_/.test(shown.stdout ?? '') ? test : test.skip;
+const glibcTest = testIf(/GLIBC_/.test(shown.stdout ?? ''), 'objdump and a binary of glibc');
 
 glibcTest('the glibc that a binary needs is read as objdump shows it', async (t) => {
   const glibc = (await import(`${ROOT}scripts/lib/glibc.mjs`)) as {

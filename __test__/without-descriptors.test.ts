@@ -1,7 +1,7 @@
 /** Loops in a process that has no descriptor left, or whose limit is lowered while they run. */
 import type { ExecutionContext } from 'ava';
 import { runChild } from './helpers/child.js';
-import { testWith } from './helpers/fds.js';
+import { testWith } from './helpers/conditions.js';
 
 /** For child programs: a limit of open files, and all of them taken but a few. */
 const SCARCE = `

@@ -15,8 +15,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
-import { native } from '#internal';
 import { Socket } from 'ioloop';
 
 /**
@@ -178,52 +176,6 @@ export async function nodeTurns(count = 5): Promise<void> {
       setImmediate(resolve);
     });
   }
-}
-
-type Body = (t: ExecutionContext) => unknown;
-
-/** `test`, where the commands are installed; elsewhere the title says what is missing. */
-export function testWith(...commands: readonly string[]): (title: string, body: Body) => void {
-  return runWith(test, commands);
-}
-
-/** `test`, where the backend is this one: for what only its selector has. */
-export function testOn(
-  backend: 'epoll' | 'kqueue' | 'poll',
-  ...commands: readonly string[]
-): (title: string, body: Body) => void {
-  return runWith(test, commands, native.backend() === backend ? [] : [backend]);
-}
-
-/** The same for `test.serial`. */
-export function serialOn(
-  backend: 'epoll' | 'kqueue' | 'poll',
-): (title: string, body: Body) => void {
-  return runWith(test.serial, [], native.backend() === backend ? [] : [backend]);
-}
-
-/** `testWith` for `test.serial`: for tests that change the capacities. */
-export function serialWith(...commands: readonly string[]): (title: string, body: Body) => void {
-  return runWith(test.serial, commands);
-}
-
-function runWith(
-  run: (title: string, body: never) => void,
-  commands: readonly string[],
-  absent: readonly string[] = [],
-): (title: string, body: Body) => void {
-  const missing = [...absent, ...commands.filter((command) => !works(command))];
-  return (title, body) => {
-    if (missing.length === 0) run(title, body as never);
-    else test.skip(`${title} (needs ${missing.join(', ')})`, body as never);
-  };
-}
-
-/** strace may be installed and not permitted; of the others the existence is enough. */
-function works(command: string): boolean {
-  const [program, args] =
-    command === 'strace' ? [command, ['-o', '/dev/null', 'true']] : ['which', [command]];
-  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
 /** Whether `/proc` lists descriptors and threads. */
