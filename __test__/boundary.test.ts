@@ -258,7 +258,7 @@ test('a chain that was sent is used again; a failed or cancelled one stays with 
   const writeAll = () =>
     [first.fd, -1, first.fd].map((fd) => batch.writeString(senderOn(fd), null, 'ab'));
   const before = writeAll();
-  const promises = before.map(({ done }) => done.promise);
+  const promises = before.map(({ promise }) => promise);
   batch.cancel(before[2] as (typeof before)[0]);
   batch.flush();
   await promises[0];
@@ -267,12 +267,12 @@ test('a chain that was sent is used again; a failed or cancelled one stays with 
     after.map((chain, at) => chain === before[at]),
     [true, false, false],
   );
-  t.not(after[0]?.done.promise, promises[0]);
+  t.not(after[0]?.promise, promises[0]);
   for (const at of [1, 2]) {
-    t.is(before[at]?.done.promise, promises[at]);
+    t.is(before[at]?.promise, promises[at]);
     t.is(before[at]?.bytes, 2);
   }
-  const sent = [after[0]?.done.promise, after[2]?.done.promise];
+  const sent = [after[0]?.promise, after[2]?.promise];
   batch.flush();
   await Promise.all(sent);
   t.is(String(second.recv(64)), 'ababab');

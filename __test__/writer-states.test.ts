@@ -112,6 +112,7 @@ class Run {
         return null;
       },
       onWriteEnd: () => void (this.#side = 'ended'),
+      onDrained: () => {},
       closedError: () => new Error('closed'),
     };
     const limits = { maxBufferSize: Infinity, highWaterMark: HIGH, lowWaterMark: LOW };

@@ -37,6 +37,7 @@ export { serveHttp, type HttpServer, type ServeHttpOptions } from './net/serve-h
 export {
   TCPClient,
   type ConnectOptions,
+  type ConnectProtocolOptions,
   type Resolver,
   type TCPClientOptions,
 } from './net/tcp-client.js';
@@ -95,6 +96,17 @@ export type {
   ReadUntilOptions,
   StartTlsOptions,
 } from './streams/options.js';
+export { Connection } from './streams/protocols/connection.js';
+export {
+  fixed,
+  lengthPrefixed,
+  lines,
+  type DataHandler,
+  type FrameHandler,
+  type LengthPrefixedOptions,
+  type LinesOptions,
+} from './streams/protocols/framing.js';
+export type { Protocol } from './streams/protocols/protocol.js';
 export { SSLIOStreamDuplex } from './streams/adapters/tls-duplex.js';
 export type { Data } from './streams/data.js';
 export type { BlockedReport } from './loop/watchdog.js';

@@ -112,6 +112,11 @@ function bufferFrom(memory: ArrayBuffer, offset: number, length: number): Buffer
   return Buffer.from(memory, offset, length);
 }
 
+/** `bytes.subarray(start, end)`, as {@link Block.view}. */
+export function viewOf(bytes: Buffer, start: number, end: number): Buffer {
+  return new BufferView(bytes.buffer, bytes.byteOffset + start, end - start);
+}
+
 const { slice } = Uint8Array.prototype;
 
 /** A copy of `bytes` from `start` to `end`, in memory of its own that is not larger. */

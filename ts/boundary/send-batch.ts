@@ -50,16 +50,16 @@ export interface Sender {
   onSendError(error: unknown): void;
 }
 
-/** The promise of a chain that has none yet, or none any more. It is never settled, or seen. */
-const NO_PROMISE = new Deferred();
-
 /**
  * The pieces of one sender in a batch. When they are sent, the next sender gets the object: one for
  * each message, which a long-lived array and a writer refer to, would cost two write barriers.
  */
 export class Chain {
-  /** The promise that all writes of the chain share: it resolves when the last byte is sent. */
-  done = NO_PROMISE;
+  /**
+   * The promise that the writes of the chain share: it resolves when the last byte is sent. `null`
+   * until a writer makes it for a program that wants one.
+   */
+  done: Deferred | null = null;
   /** Bytes of all pieces. */
   bytes = 0;
   /** The first record. */
@@ -68,6 +68,11 @@ export class Chain {
   last = 0;
   /** `null` once cancelled: none of it is sent, and no sender is notified. */
   sender: Sender | null = null;
+
+  /** The promise, made when it is first wanted. */
+  get promise(): Promise<void> {
+    return (this.done ??= new Deferred()).promise;
+  }
 }
 
 /** As documented. It does not depend on the capacity of a batch. */
@@ -176,7 +181,7 @@ export class SendBatch {
     try {
       // A copy, before anything else is written to the slab.
       const rest = result === bytes ? null : this.#unsent(chain, Math.max(result, 0));
-      if (rest === null) chain.done.resolve();
+      if (rest === null) chain.done?.resolve();
       else this.#sent -= rest.length;
       sender.onSent(rest, result);
     } catch (error) {
@@ -202,7 +207,7 @@ export class SendBatch {
         continue;
       }
       chain.sender = null;
-      chain.done = NO_PROMISE;
+      chain.done = null;
     }
     this.#chainCount = 0;
     this.#used = 0;
@@ -241,7 +246,6 @@ export class SendBatch {
 
   #start(sender: Sender, offset: number, length: number): Chain {
     const chain = this.#nextChain();
-    chain.done = new Deferred();
     chain.sender = sender;
     chain.bytes = length;
     chain.first = chain.last = this.#addRecord(offset, length);

@@ -109,6 +109,14 @@ export class Guard {
     call.onReturn?.(result, first, second);
   }
 
+  /** Waits for the promise that `call` has got from a function of the program, if it is one. */
+  follow<A, B>(call: GuardedCall<A, B>, result: unknown, first: A, second: B): void {
+    if (!isThenable(result)) return;
+    settled(result, undefined, (error) => {
+      call.onFailure(error, first, second);
+    });
+  }
+
   /** Runs one of several steps: a failure is reported, so that the next step runs all the same. */
   attempt(step: () => void): void;
   attempt<T>(step: (subject: T) => void, subject: T): void;

@@ -25,6 +25,8 @@ export class LoopIO {
   readonly sources: SourceTable;
   readonly counters = new IoCounters();
   readonly capacities: Capacities;
+  /** When the last turn collected, in seconds of the loop's clock. */
+  now = 0;
   readonly #guard: Guard;
   readonly #wake: () => void;
   #batch: SendBatch | null = null;

@@ -112,6 +112,7 @@ export class Turn {
     if (completions.errno !== 0) this.#keepFailure(systemError(-completions.errno, 'poll'));
     this.lateness = completions.lateness;
     io.counters.received += completions.received;
+    io.now = this.now;
     completions.timersTo(timeouts);
     completions.sourcesTo(sources, this.#keepFailure);
     // From here on user code may run, and ids and indices change hands.

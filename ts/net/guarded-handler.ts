@@ -9,8 +9,10 @@ import { guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import type { CallKind } from '../loop/origins.js';
 import { IOStream } from '../streams/iostream.js';
+import type { Connection } from '../streams/protocols/connection.js';
 import { coreOf } from '../streams/stream.js';
 import { isHandshakeFailure } from '../streams/tls/handshake-failures.js';
+import type { Served } from './connections.js';
 import type { StreamHandler } from './server-options.js';
 
 /** The members of a `TCPServer` that the call needs. */
@@ -55,22 +57,24 @@ export class GuardedHandler implements GuardedCall<IOStream, Address> {
   }
 
   onFailure(error: unknown, accepted: IOStream): void {
-    const stream = latestOf(accepted);
-    if (!this.#isQuiet(stream, error)) {
+    const connection = latestOf(accepted);
+    if (!this.#isQuiet(connection, error)) {
       guardOf(this.#server.loop).fail(this.#handleStream, error);
     }
-    stream.close(error);
+    connection.close(error);
   }
 
-  #isQuiet(stream: IOStream, error: unknown): boolean {
+  #isQuiet(connection: Served, error: unknown): boolean {
     if (isHandshakeFailure(error) && !isAbortReason(error)) return !this.#handshakeFailures.opens();
     if (!(error instanceof StreamClosedError)) return false;
-    return (stream.closed || stream.ended) && error.realError === stream.error;
+    const isEnded = connection instanceof IOStream && connection.ended;
+    return (connection.closed || isEnded) && error.realError === connection.error;
   }
 }
 
-/** The stream that the connection of `stream` has now: `startTls()` replaces it. */
-function latestOf(stream: IOStream): IOStream {
+/** What the connection of `stream` is now: `startTls()` and `setProtocol()` replace it. */
+function latestOf(stream: IOStream): Served {
   const successor = coreOf(stream).move?.successor;
-  return successor instanceof IOStream ? latestOf(successor) : stream;
+  if (successor instanceof IOStream) return latestOf(successor);
+  return (successor as Connection<unknown> | null | undefined) ?? stream;
 }

@@ -48,6 +48,12 @@ export class Openings {
     this.#onOpen = onOpen;
   }
 
+  /** A connection is open as soon as it is accepted. */
+  get isImmediate(): boolean {
+    const { aborted } = this.#stopping.signal;
+    return this.proxy === null && this.#tlsServer === null && !aborted;
+  }
+
   /** Begins with a connection that was accepted from `peer`. */
   begin(stream: IOStream, peer: Address): void {
     if (this.#stopping.signal.aborted) stream.close();

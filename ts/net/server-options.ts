@@ -2,12 +2,13 @@
 import type { TlsOptions } from 'node:tls';
 import { checkBoolean, checkFunction, checkInteger, checkOptions } from '../support/checks.js';
 import { secondsOf } from '../support/duration.js';
-import { invalidArgType, outOfRange } from '../support/errors.js';
+import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
 import type { IOStream } from '../streams/iostream.js';
 import { streamSettings, type IOStreamOptions, type StreamSettings } from '../streams/options.js';
+import { checkProtocol, type Protocol } from '../streams/protocols/protocol.js';
 import { DEFAULT_BATCH, MAX_BATCH } from './acceptor.js';
 import { proxySettings, type ProxyProtocolOptions, type ProxySettings } from './proxy-options.js';
 
@@ -18,7 +19,12 @@ import { proxySettings, type ProxyProtocolOptions, type ProxySettings } from './
 export type StreamHandler = (stream: IOStream, address: Address) => unknown;
 
 /** Options of {@link TCPServer}. Options of streams apply to each connection. */
-export interface TCPServerOptions extends IOStreamOptions {
+export interface TCPServerOptions<State = undefined> extends IOStreamOptions {
+  /**
+   * The functions that get the bytes of all connections, in place of `handleStream`: no streams are
+   * made. See {@link Protocol}.
+   */
+  readonly protocol?: Protocol<State> | undefined;
   /** Called for each connection; a subclass may override the method of this name instead. */
   readonly handleStream?: StreamHandler | undefined;
   /**
@@ -64,6 +70,7 @@ export interface StopOptions extends WaitOptions {
 export interface ServerSettings {
   readonly loop: IOLoop;
   readonly handleStream: StreamHandler | undefined;
+  readonly protocol: Protocol<unknown> | undefined;
   readonly tls: TlsOptions | undefined;
   /** Seconds. */
   readonly handshakeTimeout: number;
@@ -76,12 +83,19 @@ export interface ServerSettings {
 }
 
 /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
-export function serverSettings(optionsOrHandler: TCPServerOptions | StreamHandler): ServerSettings {
+export function serverSettings(
+  optionsOrHandler: TCPServerOptions<unknown> | StreamHandler,
+): ServerSettings {
   const options =
     typeof optionsOrHandler === 'function' ? { handleStream: optionsOrHandler } : optionsOrHandler;
   checkOptions(options);
   const { handleStream, tls, maxConnections = Infinity, acceptBatch = DEFAULT_BATCH } = options;
   if (handleStream !== undefined) checkFunction('handleStream', handleStream);
+  const { protocol } = options;
+  if (protocol !== undefined) checkProtocol(protocol);
+  if (protocol !== undefined && handleStream !== undefined) {
+    throw invalidArgValue('handleStream', handleStream, 'left out: there is a protocol');
+  }
   if (maxConnections !== Infinity) checkInteger('maxConnections', maxConnections, 1, LARGEST);
   checkInteger('acceptBatch', acceptBatch, 1, MAX_BATCH);
   const handshakeTimeout = checkHandshakeTimeout(options.handshakeTimeout);
@@ -93,6 +107,7 @@ export function serverSettings(optionsOrHandler: TCPServerOptions | StreamHandle
   return {
     loop: streams.loop,
     handleStream,
+    protocol,
     tls:
       tls === undefined ? undefined : withTimeout(tls, options.handshakeTimeout, handshakeTimeout),
     handshakeTimeout,

@@ -9,6 +9,8 @@ import { expectToRun } from '../loop/not-running.js';
 import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
 import type { IOStream } from '../streams/iostream.js';
 import type { IOStreamOptions, StartTlsOptions } from '../streams/options.js';
+import type { Connection } from '../streams/protocols/connection.js';
+import { checkProtocol, type Protocol } from '../streams/protocols/protocol.js';
 import { ConnectAttempts, type HostAddress } from './connect-attempts.js';
 
 /** Resolves a host to its addresses, best first; `family` is the option of `connect()`. */
@@ -22,6 +24,8 @@ export interface TCPClientOptions {
 
 /** Options of {@link TCPClient.connect}, and of the stream of the connection. */
 export interface ConnectOptions extends IOStreamOptions, WaitOptions {
+  /** See {@link ConnectProtocolOptions}. */
+  readonly protocol?: undefined;
   /** Connect only to addresses of this family. */
   readonly family?: 4 | 6 | undefined;
   /** Begin TLS: `true`, or options of `startTls()`. Its `hostname` is `host` by default. */
@@ -30,6 +34,12 @@ export interface ConnectOptions extends IOStreamOptions, WaitOptions {
   readonly sourceIp?: string | undefined;
   /** The local port. Without `sourceIp` the local address is loopback, as in Tornado. */
   readonly sourcePort?: number | undefined;
+}
+
+/** Options of {@link TCPClient.connect} for a connection with a protocol. */
+export interface ConnectProtocolOptions<State> extends Omit<ConnectOptions, 'protocol'> {
+  /** The functions that get the bytes of the connection, over TLS after the handshake. */
+  readonly protocol: Protocol<State>;
 }
 
 /** Makes connections. */
@@ -61,10 +71,28 @@ export class TCPClient {
    * The loop has to run. If it never does, the promise stays pending, and a warning is emitted when
    * the process ends (`IOLOOP_NOT_RUNNING`).
    */
+  connect(host: string, port: number | string, options?: ConnectOptions): Promise<IOStream>;
+  connect<State = undefined>(
+    host: string,
+    port: number | string,
+    options: ConnectProtocolOptions<State>,
+  ): Promise<Connection<State>>;
   async connect(
+    host: string,
+    port: number | string,
+    options: ConnectOptions | ConnectProtocolOptions<unknown> = {},
+  ): Promise<IOStream | Connection<unknown>> {
+    checkOptions(options);
+    const { protocol } = options;
+    if (protocol !== undefined) checkProtocol(protocol);
+    const stream = await this.#connect(host, port, options as ConnectOptions);
+    return protocol === undefined ? stream : stream.setProtocol(protocol);
+  }
+
+  async #connect(
     hostOrLiteral: string,
     port: number | string,
-    options: ConnectOptions = {},
+    options: ConnectOptions,
   ): Promise<IOStream> {
     const host = checkHost(hostOrLiteral);
     const number = portNumber('port', port);

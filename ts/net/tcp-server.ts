@@ -11,10 +11,17 @@ import { countersOf, guardOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
-import { acceptedStream, type IOStream } from '../streams/iostream.js';
+import {
+  acceptedConnection,
+  acceptedSettings,
+  acceptedStream,
+  IOStream,
+} from '../streams/iostream.js';
+import type { Connection, ConnectionSettings } from '../streams/protocols/connection.js';
+import type { Protocol } from '../streams/protocols/protocol.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { bindSockets, type BindOptions } from './bind.js';
-import { Connections } from './connections.js';
+import { Connections, type Served } from './connections.js';
 import { GuardedHandler } from './guarded-handler.js';
 import { Listeners } from './listeners.js';
 import { addListening, removeListening } from './listening.js';
@@ -47,7 +54,7 @@ import { taskId } from './workers/task.js';
  * Differs from Tornado: `handleStream` may be an option, the number of connections may be limited, and
  * {@link stop} can wait for them.
  */
-export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
+export class TCPServer<State = undefined> implements AsyncDisposable, AsyncIterable<IOStream> {
   /** The loop of the server and its connections. */
   readonly loop: IOLoop;
   /**
@@ -57,15 +64,17 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    */
   readonly tlsServer: Server | null;
   readonly #settings: ServerSettings;
+  /** Of connections with a protocol; `null` without the option. */
+  readonly #pushed: ConnectionSettings | null;
   readonly #listeners: Listeners;
   readonly #openings: Openings;
-  readonly #connections = new Connections((stream) => {
+  readonly #connections: Connections = new Connections((connection) => {
     this.#regulate();
     this.#internals.onConnectionClosed?.();
     this.#leaveIfIdle();
-    if (debug.enabled) debug('connection closed: %o', stream);
+    if (debug.enabled) debug('connection closed: %o', connection);
     if (connectionClose.hasSubscribers) {
-      connectionClose.publish({ server: this, stream, error: stream.error });
+      connectionClose.publish({ server: this, ...named(connection), error: connection.error });
     }
   });
   readonly #handler: GuardedHandler;
@@ -83,11 +92,12 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
    *
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, and the errors of `tls.createServer()`.
    */
-  constructor(options: TCPServerOptions | StreamHandler = {}) {
-    const settings = serverSettings(options);
-    const { loop, handleStream, tls, acceptBatch } = settings;
+  constructor(options: TCPServerOptions<State> | StreamHandler = {}) {
+    const settings = serverSettings(options as TCPServerOptions<unknown> | StreamHandler);
+    const { loop, handleStream, tls, acceptBatch, streams } = settings;
     this.loop = loop;
     this.#settings = settings;
+    this.#pushed = settings.protocol === undefined ? null : acceptedSettings(streams);
     this.#handler = new GuardedHandler(this, handleStream ?? null);
     this.#accepted = new StreamQueue(loop);
     this.tlsServer = tls === undefined ? null : createTlsServer(tls);
@@ -329,6 +339,10 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
     if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
+    if (this.#pushed !== null && this.#openings.isImmediate) {
+      this.#push(connection, this.#pushed, address);
+      return;
+    }
     const stream = acceptedStream(connection, this.#settings.streams);
     this.#connections.add(stream);
     if (debug.enabled) debug('connection accepted: %o', stream);
@@ -338,13 +352,33 @@ export class TCPServer implements AsyncDisposable, AsyncIterable<IOStream> {
     if (!stream.closed) this.#openings.begin(stream, address);
   };
 
+  /** A connection with a protocol, which makes no stream. */
+  #push(socket: Socket, settings: ConnectionSettings, address: Address): void {
+    const { protocol } = this.#settings;
+    // Definite: with it there are settings.
+    const connection = acceptedConnection(socket, settings, protocol as Protocol<unknown>);
+    this.#connections.add(connection);
+    if (debug.enabled) debug('connection accepted: %o', connection);
+    if (connectionOpen.hasSubscribers) {
+      connectionOpen.publish({ server: this, connection, address });
+    }
+    this.#regulate();
+    // A subscriber may have closed it.
+    if (!connection.closed) connection.begin();
+  }
+
   readonly #onOpen = (stream: IOStream, address: Address): void => {
-    if (this.#isIterated()) this.#accepted.offer(stream);
+    const { protocol } = this.#settings;
+    if (protocol !== undefined) {
+      // It may have been closed in the tick in which its handshake was complete.
+      if (!stream.closed) guardOf(this.loop).attempt(() => stream.setProtocol(protocol));
+    } else if (this.#isIterated()) this.#accepted.offer(stream);
     else guardOf(this.loop).enter(this.#handler, stream, address);
   };
 
   /** Whether streams go to the iterator: there is no handler. */
   #isIterated(): boolean {
+    if (this.#pushed !== null) return false;
     const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
     return !isOverridden && this.#settings.handleStream === undefined;
   }
@@ -428,6 +462,12 @@ function setNodelay(connection: Socket): void {
   } catch (error) {
     if (!('syscall' in (error as Error))) throw error;
   }
+}
+
+/** As the channels of connections name it. */
+function named(connection: Served): { stream: IOStream } | { connection: Connection<unknown> } {
+  if (connection instanceof IOStream) return { stream: connection };
+  return { connection: connection as Connection<unknown> };
 }
 
 function nothing(): void {}

@@ -26,8 +26,11 @@ export const enum WriteState {
 
 /** A writing side without its sink, which subclasses add. Never throws: failures are rejections. */
 export abstract class BaseWriter implements Writer {
-  protected readonly owner: WriterOwner;
+  /** Another one when the connection goes on in another object. */
+  owner: WriterOwner;
   protected readonly limits: WriterLimits;
+  /** Bytes that have left: the kernel, or the sink of a subclass, has them. */
+  sent = 0;
   #state = WriteState.Open;
   /** Settled when the state {@link WriteState.Ending} ends. */
   #ended: Deferred | null = null;
@@ -53,6 +56,10 @@ export abstract class BaseWriter implements Writer {
     return this.#state === WriteState.Ending;
   }
 
+  get isEnded(): boolean {
+    return this.#state === WriteState.Ended;
+  }
+
   protected get isClosed(): boolean {
     return this.#state === WriteState.Closed;
   }
@@ -67,6 +74,24 @@ export abstract class BaseWriter implements Writer {
     }
   }
 
+  /** @throws The reason of a refusal, which changes nothing. */
+  send(data: Data | readonly Data[]): boolean {
+    if (this.#state !== WriteState.Open) return false;
+    try {
+      this.add(data);
+    } catch (error) {
+      // Closed by a flush that was to make room.
+      if (this.isClosed) return false;
+      throw error;
+    }
+    return !this.#congested;
+  }
+
+  /** Writes until {@link uncork} are to leave together, as they do by themselves in one tick. */
+  cork(): void {}
+
+  uncork(): void {}
+
   drain(): Promise<void> {
     if (this.isClosed) return this.#rejection(this.owner.closedError());
     if (!this.#congested) return Promise.resolve();
@@ -75,12 +100,21 @@ export abstract class BaseWriter implements Writer {
 
   shutdown(): Promise<void> {
     if (this.isClosed) return this.#rejection(this.owner.closedError());
-    const { promise } = (this.#ended ??= new Deferred());
-    if (this.#state === WriteState.Open) {
-      this.#state = WriteState.Ending;
-      this.end();
-    }
+    const { promise } = (this.#ended ??= this.#endPromise());
+    this.endSoon();
     return promise;
+  }
+
+  endSoon(): void {
+    if (this.#state !== WriteState.Open) return;
+    this.#state = WriteState.Ending;
+    this.end();
+  }
+
+  #endPromise(): Deferred {
+    const ended = new Deferred();
+    if (this.#state === WriteState.Ended) ended.resolve();
+    return ended;
   }
 
   /** Rejects everything that waits, quietly: a program need not await its writes. */
@@ -101,6 +135,9 @@ export abstract class BaseWriter implements Writer {
 
   /** Takes a write in state open. @throws The reason of a refusal, which changes nothing. */
   protected abstract take(data: Data | readonly Data[]): Promise<void>;
+
+  /** {@link take} without a promise. @throws As that. */
+  protected abstract add(data: Data | readonly Data[]): void;
 
   /** Calls {@link finish} when all writes are sent. */
   protected abstract end(): void;
@@ -138,5 +175,6 @@ export abstract class BaseWriter implements Writer {
     const drained = this.#drained;
     this.#drained = null;
     drained?.resolve();
+    this.owner.onDrained();
   }
 }

@@ -63,7 +63,23 @@ export class DuplexWriter extends BaseWriter {
     return waiting;
   }
 
+  override cork(): void {
+    this.#duplex.cork();
+  }
+
+  override uncork(): void {
+    this.#duplex.uncork();
+  }
+
   protected override take(data: Data | readonly Data[]): Promise<void> {
+    return this.#put(data).promise;
+  }
+
+  protected override add(data: Data | readonly Data[]): void {
+    this.#put(data);
+  }
+
+  #put(data: Data | readonly Data[]): Deferred {
     const bytes = copyOf(data);
     const { maxBufferSize } = this.limits;
     const cost = this.#pending.size > 0 ? WRITE_COST : 0;
@@ -78,7 +94,7 @@ export class DuplexWriter extends BaseWriter {
       this.#settle(done);
       this.checkLowWatermark();
     });
-    return done.promise;
+    return done;
   }
 
   /** A write is sent. Once: it may be closed, or known from elsewhere. */
@@ -87,6 +103,7 @@ export class DuplexWriter extends BaseWriter {
     if (bytes === undefined) return;
     this.#pending.delete(done);
     this.#buffered -= bytes;
+    this.sent += bytes;
     this.onSent(bytes);
     done.resolve();
   }

@@ -153,6 +153,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     }
   }
 
+  get tlsSocket(): null {
+    return null;
+  }
+
   get fd(): number {
     return this.#descriptor.use();
   }

@@ -40,6 +40,9 @@ import type { Data } from './data.js';
 import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 import { MemoryTransport } from './memory-transport.js';
+import type { Connection, ConnectionSettings, MakeStream } from './protocols/connection.js';
+import { connectionOn, connectionSettings, pushTo } from './protocols/convert.js';
+import type { Protocol } from './protocols/protocol.js';
 import { transportOn } from './transports.js';
 
 /**
@@ -465,6 +468,19 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
+   * Goes on with a {@link Protocol}, whose functions get the bytes from now on, unread ones first. Bytes
+   * that are unsent are sent, and their promises stay. This stream is closed. `state()` and `open()` are
+   * called before the method returns. The close callback is called as well.
+   *
+   * @throws `ERR_IOLOOP_STREAM_BUSY` until it is connected, while a read waits, and after
+   * {@link toDuplex} or {@link toWeb}; `ERR_IOLOOP_STREAM_CLOSED`; `ERR_INVALID_ARG_TYPE`. The stream is
+   * unchanged then.
+   */
+  setProtocol<State = undefined>(protocol: Protocol<State>): Connection<State> {
+    return pushTo(this.#core, protocol, makeStream) as Connection<State>;
+  }
+
+  /**
    * Starts TLS on the connection. Resolves after the handshake to a new stream, which takes over
    * the close callback; this stream is closed. A server checks the certificate of the client as
    * `tls.Server` does with the same options, before the promise resolves.
@@ -666,5 +682,31 @@ function streamOn(socket: Socket, settings: StreamSettings): Stream {
 export function acceptedStream(socket: Socket, settings: StreamSettings): IOStream {
   return new IOStream(streamOn(socket, settings));
 }
+
+/** The settings that the connections of a server share. @throws `ERR_IOLOOP_CLOSED`. */
+export function acceptedSettings(settings: StreamSettings): ConnectionSettings {
+  return connectionSettings(settings, makeStream);
+}
+
+/** As {@link acceptedStream}, for a protocol. `begin()` of the connection follows. */
+export function acceptedConnection(
+  socket: Socket,
+  settings: ConnectionSettings,
+  protocol: Protocol<unknown>,
+): Connection<unknown> {
+  return connectionOn(socket, settings, protocol);
+}
+
+/** The stream that goes on with a connection, whose watcher watches it from now on. */
+const makeStream: MakeStream = (settings, transport, sides, watcher, replaced) => {
+  const core = createStream(settings, transport);
+  core.takeOver(sides);
+  const { tlsSocket } = transport;
+  const stream = tlsSocket === null ? new IOStream(core) : new SSLIOStream(core, tlsSocket);
+  if (watcher === null) return stream;
+  watcher.onReplaced?.(replaced, stream);
+  core.watch<unknown>(watcher, stream);
+  return stream;
+};
 
 const PARTIAL: ReadBytesOptions = { partial: true };

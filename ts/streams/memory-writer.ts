@@ -68,6 +68,14 @@ export class MemoryWriter extends BaseWriter {
   }
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
+    return this.#put(data).promise;
+  }
+
+  protected override add(data: Data | readonly Data[]): void {
+    this.#put(data);
+  }
+
+  #put(data: Data | readonly Data[]): Deferred {
     const bytes = copyOf(data);
     const { maxBufferSize } = this.limits;
     const cost = this.#waiting.length > 0 ? WRITE_COST : 0;
@@ -77,7 +85,7 @@ export class MemoryWriter extends BaseWriter {
     this.#buffered += bytes.length;
     this.checkHighWatermark();
     if (this.#waiting.length === 1) this.#pump();
-    return done.promise;
+    return done;
   }
 
   #pump(): void {
@@ -93,6 +101,7 @@ export class MemoryWriter extends BaseWriter {
       if (piece.length > 0) sink.send(piece);
       this.#sent += piece.length;
       this.#buffered -= piece.length;
+      this.sent += piece.length;
       if (this.#sent < bytes.length) continue;
       this.#sent = 0;
       this.#waiting.shift();

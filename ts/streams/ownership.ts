@@ -1,6 +1,6 @@
 /** The listeners of a stream, and the objects that take over the stream or its connection. */
 import type { StreamLimits } from './options.js';
-import type { Transport } from './transport.js';
+import type { Transport, Writer } from './transport.js';
 
 /** Called with the error that has closed the stream; `null` when its peer or its owner did. */
 export type CloseCallback = (error: Error | null) => unknown;
@@ -28,6 +28,16 @@ export interface Moved {
   readonly limits: StreamLimits;
   readonly callback: CloseCallback | null;
   readonly watch: Watch | null;
+}
+
+/** The sides of a connection that goes on in another object, in the middle of its writes. */
+export interface Sides {
+  /** Received and not read. */
+  readonly unread: Buffer;
+  /** EOF was found. The transport gives it again. */
+  readonly ended: boolean;
+  /** With its unsent bytes; `null` if nothing was written. */
+  readonly writer: Writer | null;
 }
 
 /** The owner of a connection that was moved out. */

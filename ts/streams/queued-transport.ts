@@ -61,6 +61,10 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
     this.#state = connected ? State.Open : State.Unconnected;
   }
 
+  get tlsSocket(): null {
+    return null;
+  }
+
   get connected(): boolean {
     return this.#state !== State.Unconnected;
   }

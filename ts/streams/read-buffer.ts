@@ -98,6 +98,11 @@ export class ReadBuffer {
     return taken;
   }
 
+  /** Takes the first `count` bytes, of which {@link view} has given a view. */
+  skip(count: number): void {
+    this.#advance(count);
+  }
+
   /** Moves up to `length` bytes to `target`. Returns how many. */
   moveTo(target: Uint8Array, offset: number, length: number): number {
     const count = Math.min(length, this.length);

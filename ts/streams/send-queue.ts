@@ -1,7 +1,7 @@
 /** The bytes of one stream that the kernel has no room for. */
 import { bufferDetached } from '../support/errors.js';
 import { native } from '../boundary/native.js';
-import { Deferred } from '../support/deferred.js';
+import type { Deferred } from '../support/deferred.js';
 import { Fifo } from '../support/fifo.js';
 
 /**
@@ -21,12 +21,13 @@ interface Piece {
 }
 
 /** Writes that share a promise, which resolves when everything before `end` is sent. */
-interface Mark {
+export interface Mark {
   /** A position in the stream of bytes. */
   end: number;
   /** The number of small writes, for {@link SMALL_WRITE_COST}. */
   writes: number;
-  readonly done: Deferred;
+  /** `null` until a program wants it. */
+  done: Deferred | null;
 }
 
 /**
@@ -89,7 +90,7 @@ export class SendQueue {
   }
 
   /** Puts a piece in front, whose write came before everything in the queue. */
-  prepend(bytes: Uint8Array, done: Deferred): void {
+  prepend(bytes: Uint8Array, done: Deferred | null): void {
     this.#pieces.unshift({ bytes, length: bytes.length, isChunk: false });
     this.#marks.unshift({ end: this.#sent, writes: 1, done });
     this.#sent -= bytes.length;
@@ -97,16 +98,16 @@ export class SendQueue {
   }
 
   /**
-   * The promise of the write whose pieces were just added. Small writes share one until
-   * {@link endTick}: it resolves with the last of them.
+   * Marks the end of the write whose pieces were just added. Small writes share a mark until
+   * {@link endTick}: its promise resolves with the last of them.
    */
-  promise(isSmall: boolean): Promise<void> {
+  mark(isSmall: boolean): Mark {
     let last = this.#marks.last();
     const isShared =
       last !== undefined &&
       (last.end === this.#end || (isSmall && this.#shared && last.writes < MOST_SHARING));
     if (last === undefined || !isShared) {
-      last = { end: this.#end, writes: 0, done: new Deferred() };
+      last = { end: this.#end, writes: 0, done: null };
       this.#marks.push(last);
       this.#shared = isSmall;
     }
@@ -115,7 +116,7 @@ export class SendQueue {
       last.writes += 1;
       this.#writes += 1;
     }
-    return last.done.promise;
+    return last;
   }
 
   /** Later writes get another promise. */
@@ -182,7 +183,7 @@ export class SendQueue {
       this.#marks.shift();
       this.#writes -= first.writes;
       left -= Math.max(1, first.writes);
-      first.done.resolve();
+      first.done?.resolve();
     }
   }
 
@@ -191,7 +192,8 @@ export class SendQueue {
     this.settle(Infinity);
     const waiting: Deferred[] = [];
     for (let at = 0; at < this.#marks.length; at += 1) {
-      waiting.push((this.#marks.at(at) as Mark).done);
+      const { done } = this.#marks.at(at) as Mark;
+      if (done !== null) waiting.push(done);
     }
     this.#marks.clear();
     this.#pieces.clear();

@@ -18,7 +18,7 @@ import {
 import { INTERNALS } from '../support/internals.js';
 import { ConnectionAttempt, connectWait } from './connection-attempt.js';
 import type { StreamLimits, StreamSettings } from './options.js';
-import type { Adapter, CloseCallback, Move, Moved, Watch, Watcher } from './ownership.js';
+import type { Adapter, CloseCallback, Move, Moved, Sides, Watch, Watcher } from './ownership.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Transport, TransportEvents, Writer, WriterOwner } from './transport.js';
 
@@ -289,6 +289,37 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   /**
+   * {@link moveOut} in the middle of writes: their promises stay. No read waits.
+   *
+   * @throws The error of a closed stream; `ERR_IOLOOP_STREAM_BUSY` if a read waits, before it is
+   * connected, and when an adapter has it. It is unchanged then.
+   */
+  handOver(call: string): Moved & Sides {
+    if (this.closed) throw this.closedError();
+    if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
+    if (this.reader.reading) throw streamBusy(call, 'a read waits');
+    if (this.adapter !== null) throw streamBusy(call, 'a duplex or a pair of web streams has it');
+    this.reader.checkLoss();
+    if (this.closed) throw this.closedError();
+    const writer = this.#writer;
+    const { ended } = this.reader;
+    this.#writer = null;
+    return { ...this.moveOut(), ended, writer };
+  }
+
+  /** Continues where another object has left. Before anything is read or written. */
+  takeOver({ unread, ended, writer }: Sides): void {
+    if (writer !== null) {
+      writer.owner = this;
+      this.#writer = writer;
+      if (writer.isEnded) this.#state = State.WriteEnded;
+    }
+    this.#continueReading(unread, ended);
+    // EOF, perhaps.
+    if (this.transport.readable) this.transport.continueLater();
+  }
+
+  /**
    * Ends a stream whose file was detached. Everything fails from now on; the close callback is not
    * called, as the connection is open. `file` ends last of what the program can use: an object of the
    * program closes itself there.
@@ -307,12 +338,16 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** Continues where a detached stream has ended. Before anything is read or written. */
   resume(unread: Buffer, ended: boolean, writeEnded: boolean): void {
+    this.#continueReading(unread, ended);
+    // Once more, without effect on the connection: its end leads to the state.
+    if (writeEnded) this.writer.shutdown().catch(() => {});
+  }
+
+  #continueReading(unread: Buffer, ended: boolean): void {
     // Otherwise the EOF of the kernel ends the stream, as it would have ended the other one.
     const staysEnded = ended && this.allowHalfOpen;
     this.reader.resume(unread, staysEnded);
     if (staysEnded) this.#state = State.ReadEnded;
-    // Once more, without effect on the connection: its end leads to the state.
-    if (writeEnded) this.writer.shutdown().catch(() => {});
   }
 
   /** @throws `ERR_IOLOOP_DETACHED`. */
@@ -448,6 +483,9 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
       return error as Error;
     }
   }
+
+  // `drain()` has its promise.
+  onDrained(): void {}
 
   onWriteEnd(): void {
     if (this.closed) return;

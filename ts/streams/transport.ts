@@ -6,6 +6,7 @@
  * a TLS connection over another stream. Up: {@link TransportEvents}, which the stream
  * implements; it passes them on to its reader and its writer.
  */
+import type { TLSSocket } from 'node:tls';
 import type { Block } from '../boundary/receive-blocks.js';
 import type { SendBatch } from '../boundary/send-batch.js';
 import type { Address } from '../sockets/address.js';
@@ -26,6 +27,8 @@ export type Demand = typeof IDLE | typeof NOTIFY | typeof RECEIVE;
 export interface Transport {
   /** The socket below; `null` for other descriptors. */
   readonly socket: Socket | null;
+  /** Node's socket of a connection with TLS; `null` for others. */
+  readonly tlsSocket: TLSSocket | null;
   /** It can be read and written now, not only after {@link connect}. */
   readonly connected: boolean;
 
@@ -145,12 +148,30 @@ export interface Writer {
   readonly congested: boolean;
   /** {@link shutdown} was called, and FIN is not sent yet. */
   readonly isEnding: boolean;
+  /** FIN is sent. */
+  readonly isEnded: boolean;
+  /** Bytes that the kernel has taken. */
+  readonly sent: number;
+  /** The owner is replaced when the connection goes on in another object. */
+  owner: WriterOwner;
   /** Resolves when the last byte is with the kernel. */
   write(data: Data | readonly Data[]): Promise<void>;
+  /**
+   * {@link write} without a promise. False if the writer is congested, for which
+   * {@link WriterOwner.onDrained} follows, or has ended: the data are dropped then.
+   *
+   * @throws `ERR_IOLOOP_BUFFER_FULL`, and argument errors: nothing of the data is taken then.
+   */
+  send(data: Data | readonly Data[]): boolean;
+  /** Holds writes back until {@link uncork}, if that makes fewer packets. */
+  cork(): void;
+  uncork(): void;
   /** Resolves when {@link congested} is false. */
   drain(): Promise<void>;
   /** Half-close after all written bytes. Resolves when FIN is sent. */
   shutdown(): Promise<void>;
+  /** {@link shutdown} without a promise; {@link WriterOwner.onWriteEnd} follows. */
+  endSoon(): void;
   /** Offers the staged bytes to the kernel once. */
   flush(): void;
   /** There may be room to send. */
@@ -183,5 +204,7 @@ export interface WriterOwner {
   endWriting(): Error | null;
   /** FIN was sent. */
   onWriteEnd(): void;
+  /** {@link Writer.congested} has become false. Runs no user code: a batch may be flushing. */
+  onDrained(): void;
   closedError(): Error;
 }

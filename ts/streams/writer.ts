@@ -6,11 +6,11 @@ import {
   type SendBatch,
   type Sender,
 } from '../boundary/send-batch.js';
-import type { Deferred } from '../support/deferred.js';
+import { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
 import { bytesOf, isList, type Data } from './data.js';
-import { SendQueue, SMALL_WRITE_COST } from './send-queue.js';
+import { SendQueue, SMALL_WRITE_COST, type Mark } from './send-queue.js';
 import type { FdSink, WriterLimits, WriterOwner } from './transport.js';
 
 /**
@@ -85,6 +85,21 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 
   protected override take(data: Data | readonly Data[]): Promise<void> {
+    const place = this.#put(data);
+    if (place === REFUSED) return this.#refuse();
+    if (place === null) return Promise.resolve();
+    return (place.done ??= new Deferred()).promise;
+  }
+
+  protected override add(data: Data | readonly Data[]): void {
+    if (this.#put(data) === REFUSED) throw bufferFull('write', this.limits.maxBufferSize);
+  }
+
+  /**
+   * Where a write has gone, with the promise of the writes that leave with it; `null` if everything
+   * is sent, {@link REFUSED} for lack of room.
+   */
+  #put(data: Data | readonly Data[]): Place {
     if (typeof data === 'string') return this.#writeString(data);
     // The common case. An empty array may be a detached one, which `bytesOf` refuses.
     if (data instanceof Uint8Array && data.length > 0) return this.#writeBytes(data);
@@ -95,6 +110,7 @@ export class FdWriter extends BaseWriter implements Sender {
 
   onSent(rest: Uint8Array | null, result: number): void {
     const chain = this.#chain;
+    if (chain !== null) this.sent += chain.bytes - (rest === null ? 0 : rest.length);
     if (rest !== null && chain !== null) this.#ownQueue().prepend(rest, chain.done);
     // Only now: if there is no memory for the queue, the promise is rejected with the stream.
     this.#chain = null;
@@ -136,7 +152,7 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 
   /** Encodes into the slab, without a buffer between, if the text is short for certain. */
-  #writeString(text: string): Promise<void> {
+  #writeString(text: string): Place {
     const batch = this.#batch;
     // A UTF-16 unit takes at most three bytes.
     const most = 3 * text.length;
@@ -148,24 +164,24 @@ export class FdWriter extends BaseWriter implements Sender {
     return this.#staged(batch.writeString(this, this.#chain, text));
   }
 
-  #writeBytes(bytes: Uint8Array): Promise<void> {
+  #writeBytes(bytes: Uint8Array): Place {
     const { length } = bytes;
     const batch = this.#batch;
-    if (!this.#hasRoom(length)) return this.#refuse();
+    if (!this.#hasRoom(length)) return REFUSED;
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
     if (!this.#canStage(length)) return this.#enqueue([bytes], true);
     // An empty piece is sent when everything before it is.
-    if (length === 0) return this.#chain?.done.promise ?? Promise.resolve();
+    if (length === 0) return this.#chain;
     this.#queueFlush();
     return this.#staged(batch.write(this, this.#chain, bytes));
   }
 
-  #writeAll(list: readonly Data[]): Promise<void> {
+  #writeAll(list: readonly Data[]): Place {
     const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
     if (total <= this.#batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
     // All or nothing, with one promise.
-    if (!this.#hasRoom(total)) return this.#refuse();
+    if (!this.#hasRoom(total)) return REFUSED;
     return this.#enqueue(pieces, false);
   }
 
@@ -211,15 +227,15 @@ export class FdWriter extends BaseWriter implements Sender {
     if (this.#chain === null) this.#sink.queueTickEnd();
   }
 
-  /** After a write to the batch: the promise is that of all writes which leave together. */
-  #staged(chain: Chain): Promise<void> {
+  /** After a write to the batch. */
+  #staged(chain: Chain): Chain {
     this.#chain = chain;
     this.checkHighWatermark();
-    return chain.done.promise;
+    return chain;
   }
 
   /** Adds one write to the queue. Its small pieces are copied, as documented. */
-  #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Promise<void> {
+  #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Mark {
     const queue = this.#ownQueue();
     const { smallPiece } = this.#batch;
     for (const piece of pieces) {
@@ -229,7 +245,7 @@ export class FdWriter extends BaseWriter implements Sender {
     this.checkHighWatermark();
     // Sent after the batch, at the end of the tick.
     this.#sink.atTickEnd();
-    return queue.promise(isSmall);
+    return queue.mark(isSmall);
   }
 
   /** The queue, which most streams never need. */
@@ -272,6 +288,7 @@ export class FdWriter extends BaseWriter implements Sender {
       }
       if (count > 0) {
         queue.advance(count);
+        this.sent += count;
         this.#sink.countSent(count);
       }
       if (count < queue.offered && this.#provesFull(count)) this.#block(count);
@@ -304,6 +321,12 @@ export class FdWriter extends BaseWriter implements Sender {
     if (this.#chain === null && this.#isOpen() && !this.#isQueued()) this.finish();
   }
 }
+
+/** The result of a write: who sends it, and its promise once that is wanted. */
+type Place = Chain | Mark | null | typeof REFUSED;
+
+/** `maxWriteBufferSize` would be exceeded. */
+const REFUSED = 0;
 
 /** Writes whose promises resolve in one turn, about. Each may have a reaction. */
 const SETTLED_PER_TURN = 4096;

@@ -69,6 +69,10 @@ export class TlsTransport implements Transport, CarrierOwner {
     };
   }
 
+  get tlsSocket(): TLSSocket {
+    return this.#tls;
+  }
+
   get socket(): Socket | null {
     return this.#below.transport.socket;
   }
@@ -82,18 +86,24 @@ export class TlsTransport implements Transport, CarrierOwner {
   }
 
   open(events: TransportEvents): void {
-    const tls = this.#tls;
+    const isOpened = this.#events !== null;
     this.#events = events;
+    // Another object continues on it.
+    if (!isOpened) this.#listen();
+  }
+
+  #listen(): void {
+    const tls = this.#tls;
     tls.on('readable', () => {
       // At EOF there is nothing to read, and only a read brings 'end'.
       if (tls.readableLength === 0 && this.#chunk === null) this.#chunk = this.#next();
       this.readable = true;
-      events.onReadable();
+      this.#events?.onReadable();
     });
     tls.on('end', () => {
       this.peerClosed = this.readable = true;
-      events.onReadable();
-      events.onPeerClosed();
+      this.#events?.onReadable();
+      this.#events?.onPeerClosed();
     });
     tls.on('error', (error: Error) => {
       this.#fail(error);

@@ -1,0 +1,492 @@
+/** Protocols: the functions of a connection, in their order, and what they may do within each other. */
+import test from 'ava';
+import { Connection, IOStream, TCPClient, TCPServer, type Protocol } from 'ioloop';
+import { until } from './helpers/fds.js';
+import { onLoop, takeReports } from './helpers/loop.js';
+import { addressOf, closing, connectTo, portOf, reset } from './helpers/net.js';
+import { recording, withPushed } from './helpers/protocols.js';
+import { failureOf, turns } from './helpers/streams.js';
+
+test('a connection is opened, gets bytes, EOF, and is closed, each once', (t) =>
+  onLoop((loop) =>
+    withPushed(loop, { data: (c, chunk) => c.write(chunk) }, async (pushed) => {
+      const { client, connection, calls, server } = pushed;
+      await client.write('hello');
+      t.is(String(await client.readBytes(5)), 'hello');
+      t.is(server.connections, 1);
+      t.deepEqual(connection.remoteAddress, client.socket?.localAddress);
+      t.deepEqual(connection.localAddress, client.socket?.remoteAddress);
+      await client.shutdownWrite();
+      t.is((await client.readUntilClose()).length, 0);
+      await pushed.closed();
+      t.deepEqual(calls, ['open', 'data hello', 'end', 'close']);
+      t.is(connection.bytesReceived, 5);
+      t.is(connection.bytesSent, 5);
+      t.true(connection.closed);
+      t.is(connection.error, null);
+      t.is(connection.remoteAddress, null);
+      t.is(server.connections, 0);
+    }),
+  ));
+
+test('state() makes the state of each connection', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({
+      loop,
+      protocol: {
+        state: () => ({ bytes: 0 }),
+        data(c, chunk) {
+          c.state.bytes += chunk.length;
+          c.write(`${c.state.bytes};`);
+        },
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    for (const word of ['one', 'three']) {
+      const client = await connectTo(loop, addressOf(server));
+      await client.write(word);
+      t.is(String(await client.readUntil(';')), `${word.length};`);
+      await client.write(word);
+      t.is(String(await client.readUntil(';')), `${2 * word.length};`);
+      client.close();
+    }
+  }));
+
+test('a client has a protocol, too', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({
+      loop,
+      handleStream: async (stream) => {
+        await stream.write(await stream.readBytes(4));
+        await stream.end();
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    const calls: string[] = [];
+    const protocol = recording(calls, { open: (c) => c.write('ping') });
+    const c = await new TCPClient().connect('127.0.0.1', portOf(server), { loop, protocol });
+    t.true(c instanceof Connection);
+    await until(() => calls.includes('close'), 'the close');
+    t.deepEqual(calls, ['open', 'data ping', 'end', 'close']);
+  }));
+
+test('write() returns false when it is closed, and takes lists, strings and views', (t) =>
+  onLoop((loop) =>
+    withPushed(loop, {}, async ({ client, connection }) => {
+      t.true(connection.write(['a', Buffer.from('b'), new Uint16Array([0x6363])]));
+      t.true(connection.write(''));
+      t.true(connection.cork((c) => c.write('d') && c.write('e')));
+      t.is(String(await client.readBytes(6)), 'abccde');
+      t.throws(() => connection.write(5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      connection.close();
+      t.false(connection.write('late'));
+      t.is(
+        connection.cork(() => 'run'),
+        'run',
+      );
+    }),
+  ));
+
+test('an exception in a function closes the connection, and is reported once', async (t) => {
+  for (const name of ['state', 'open', 'data', 'end', 'drain', 'timeout', 'close'] as const) {
+    for (const kind of ['throws', 'rejects'] as const) {
+      await onLoop(async (loop) => {
+        const fault = new Error(`${name} ${kind}`);
+        const fail = (): never | Promise<never> => {
+          if (kind === 'rejects' && name !== 'state') return Promise.reject(fault);
+          throw fault;
+        };
+        const calls: string[] = [];
+        const { open, ...protocol } = recording(calls, {
+          [name]: fail,
+          ...(name === 'timeout' ? {} : { timeout: () => {} }),
+        });
+        const starts = (c: Connection<unknown>): unknown => {
+          if (name === 'timeout') c.setTimeout(0.001);
+          if (name === 'drain') c.write(Buffer.alloc(8_000_000));
+          return open?.(c);
+        };
+        await using server = new TCPServer({ loop, protocol: { ...protocol, open: starts } });
+        server.listen(0, '127.0.0.1');
+        const client = await connectTo(loop, addressOf(server), { allowHalfOpen: true });
+        await client.write('x');
+        if (name === 'end' || name === 'close') await client.shutdownWrite();
+        if (name === 'drain') void client.readUntilClose().catch(() => {});
+        await until(() => calls.some((call) => call.startsWith('close')), `the close of ${name}`);
+        await turns(client, 2);
+        t.deepEqual(
+          takeReports(loop).map(({ error }) => error),
+          [fault],
+          `${name} ${kind}`,
+        );
+        const closes = calls.filter((call) => call.startsWith('close'));
+        // EOF has closed it before the promise of `end` rejects.
+        const isClosed = name === 'close' || (name === 'end' && kind === 'rejects');
+        t.deepEqual(closes, [isClosed ? 'close' : `close: ${fault.message}`]);
+        t.is(server.connections, 0);
+        client.close();
+      });
+    }
+  }
+});
+
+test('close() inside of each function: nothing but close is called any more', async (t) => {
+  for (const name of ['open', 'data', 'end'] as const) {
+    for (const how of ['close', 'end'] as const) {
+      await onLoop((loop) =>
+        withPushed(loop, { [name]: (c: Connection<unknown>) => c[how]() }, async (pushed) => {
+          await pushed.client.write('x').catch(() => {});
+          await pushed.client.shutdownWrite().catch(() => {});
+          await pushed.closed();
+          await turns(pushed.client);
+          const expected = ['open', 'data x', 'end'];
+          const last = expected.indexOf(name === 'data' ? 'data x' : name);
+          t.deepEqual(pushed.calls, [...expected.slice(0, last + 1), 'close'], `${how} in ${name}`);
+        }),
+      );
+    }
+  }
+});
+
+test('close() and write() inside of close do nothing', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      {
+        close(c) {
+          t.false(c.write('more'));
+          c.close();
+          c.end();
+          c.pause();
+          c.resume();
+          c.setTimeout(1);
+          c.shutdownWrite();
+          t.throws(() => c.toStream(), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+        },
+      },
+      async ({ connection, closed, client, calls }) => {
+        connection.close();
+        await closed();
+        await turns(client);
+        t.deepEqual(calls, ['open', 'close']);
+      },
+    ),
+  ));
+
+test('functions of a connection are not called within each other', (t) =>
+  onLoop(async (loop) => {
+    let depth = 0;
+    const within = (run: (c: Connection<unknown>) => void) => (c: Connection<unknown>) => {
+      depth += 1;
+      t.is(depth, 1);
+      run(c);
+      depth -= 1;
+    };
+    await withPushed(
+      loop,
+      {
+        open: within((c) => c.write(Buffer.alloc(1_000_000))),
+        data: within((c) => {
+          c.pause();
+          c.resume();
+          c.cork(() => c.write('x'));
+          c.end();
+          c.close();
+        }),
+        close: within(() => {}),
+      },
+      async ({ client, closed }) => {
+        await client.write('x');
+        await closed();
+      },
+    );
+  }));
+
+test('pause() stops data and EOF in each function; resume() goes on', (t) =>
+  onLoop((loop) =>
+    withPushed(loop, { data: (c) => c.pause() }, async ({ client, connection, calls, closed }) => {
+      for (const word of ['one', 'two', 'three']) {
+        await client.write(word);
+        await until(() => calls.includes(`data ${word}`), word);
+        t.true(connection.paused);
+        await client.write('|');
+        await turns(client, 8);
+        t.is(calls.at(-1), `data ${word}`);
+        connection.resume();
+        await until(() => calls.at(-1) === 'data |', 'the rest');
+        connection.resume();
+      }
+      connection.pause();
+      await client.shutdownWrite();
+      await turns(client, 8);
+      t.is(calls.at(-1), 'data |');
+      connection.resume();
+      await closed();
+      t.deepEqual(calls.slice(-2), ['end', 'close']);
+    }),
+  ));
+
+test('pause() and end() together: what was written is sent', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      {
+        data(c) {
+          c.pause();
+          c.write(Buffer.alloc(3_000_000));
+          c.end();
+        },
+      },
+      async ({ client, closed }) => {
+        await client.write('x');
+        t.is((await client.readUntilClose()).length, 3_000_000);
+        await closed();
+      },
+    ),
+  ));
+
+test('half-close: after EOF the connection can be written, if it stays half open', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      { end: (c) => loop.callLater(0.001, () => [c.write('answer'), c.end()]) },
+      async ({ client, closed, calls }) => {
+        await client.write('question');
+        await client.shutdownWrite();
+        t.is(String(await client.readUntilClose()), 'answer');
+        await closed();
+        t.deepEqual(calls, ['open', 'data question', 'end', 'close']);
+      },
+      { allowHalfOpen: true },
+    ),
+  ));
+
+test('half-close: after shutdownWrite() bytes are received until EOF', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      {
+        open(c) {
+          c.write('bye');
+          c.shutdownWrite();
+          c.shutdownWrite();
+          t.false(c.write('late'));
+        },
+      },
+      async ({ client, closed, calls }) => {
+        t.is(String(await client.readUntilClose().catch((error) => error.partial ?? '')), 'bye');
+        await client.write('more');
+        await until(() => calls.includes('data more'), 'the bytes');
+        await client.end();
+        await closed();
+        t.deepEqual(calls, ['open', 'data more', 'end', 'close']);
+      },
+    ),
+  ));
+
+test('unread() leaves the rest of a chunk to the next call', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      {
+        // Words of two letters.
+        data: (c, chunk) => c.unread(chunk.length % 2),
+      },
+      async ({ client, calls, connection }) => {
+        t.throws(() => connection.unread(0), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+        await client.write('abc');
+        await until(() => calls.length === 2, 'three');
+        await turns(client, 8);
+        await client.write('d');
+        await until(() => calls.length === 3, 'four');
+        t.deepEqual(calls, ['open', 'data abc', 'data cd']);
+      },
+    ),
+  ));
+
+test('unread() beyond maxBufferSize closes the connection', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      { data: (c, chunk) => c.unread(chunk.length) },
+      async ({ client, connection, closed }) => {
+        await client.write(Buffer.alloc(1_001)).catch(() => {});
+        await closed();
+        t.is((connection.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_FULL');
+      },
+      { maxBufferSize: 1_000 },
+    ),
+  ));
+
+test('a protocol that is set in data() gets the rest of the chunk', (t) =>
+  onLoop(async (loop) => {
+    const seen: string[] = [];
+    const upgraded: Protocol<unknown> = {
+      open: () => t.fail('it is open already'),
+      data: (c, chunk) => {
+        seen.push(`new ${String(chunk)}`);
+        c.write('done');
+      },
+      close: () => seen.push('new close'),
+    };
+    await withPushed(
+      loop,
+      {
+        data(c, chunk) {
+          seen.push(`old ${String(chunk.subarray(0, 3))}`);
+          c.protocol = upgraded;
+          t.is(c.protocol, upgraded);
+          c.unread(chunk.length - 3);
+        },
+        close: () => t.fail('it has another protocol'),
+      },
+      async ({ client, connection }) => {
+        t.throws(() => Object.assign(connection, { protocol: {} }), {
+          code: 'ERR_INVALID_ARG_TYPE',
+        });
+        await client.write('UPGrest');
+        t.is(String(await client.readBytes(4)), 'done');
+        connection.close();
+        await until(() => seen.includes('new close'), 'the close');
+        t.deepEqual(seen, ['old UPG', 'new rest', 'new close']);
+      },
+    );
+  }));
+
+test('toStream() goes on with the rest of the chunk, and what is unsent', (t) =>
+  onLoop(async (loop) => {
+    const streams: IOStream[] = [];
+    await withPushed(
+      loop,
+      {
+        data(c, chunk) {
+          c.write(Buffer.alloc(3_000_000));
+          c.unread(chunk.length - 2);
+          const stream = c.toStream();
+          t.is(c.toStream(), stream);
+          t.true(c.closed);
+          streams.push(stream);
+          void stream.write('end').then(() => stream.readUntil('\n'));
+        },
+      },
+      async ({ client, connection, calls, server }) => {
+        await client.write('a line\n');
+        const [stream] = await until(() => streams.length > 0, 'the stream').then(() => streams);
+        t.is((await client.readBytes(3_000_003)).subarray(-3).toString(), 'end');
+        await client.write('next\n');
+        t.is(String(await (stream as IOStream).readUntil('\n')), 'next\n');
+        t.is(server.connections, 1);
+        connection.close();
+        t.true((stream as IOStream).closed);
+        t.is(server.connections, 0);
+        await turns(client);
+        t.deepEqual(calls, ['open', 'data a line\n']);
+      },
+    );
+  }));
+
+test('setProtocol() goes on with what a stream has not read, and what it has not sent', (t) =>
+  onLoop(async (loop) => {
+    const calls: string[] = [];
+    const sent: Promise<void>[] = [];
+    await using server = new TCPServer({
+      loop,
+      handleStream: async (stream) => {
+        t.is(String(await stream.readBytes(3)), 'one');
+        t.throws(() => stream.setProtocol({} as never), { code: 'ERR_INVALID_ARG_TYPE' });
+        sent.push(stream.write(Buffer.alloc(2_000_000)));
+        const error = closing(stream);
+        const c = stream.setProtocol(recording(calls, { data: (d) => d.write('!') }));
+        t.deepEqual(calls, ['open']);
+        t.true(stream.closed);
+        t.is(
+          ((await failureOf(stream.readBytes(1))) as { code?: string }).code,
+          'ERR_IOLOOP_STREAM_CLOSED',
+        );
+        stream.close();
+        t.false(c.closed);
+        void error.then((reason) => calls.push(`callback ${reason}`));
+      },
+    });
+    server.listen(0, '127.0.0.1');
+    const client = await connectTo(loop, addressOf(server));
+    await client.write('onetwo');
+    t.is((await client.readBytes(2_000_001)).at(-1), 0x21);
+    await Promise.all(sent);
+    t.is(server.connections, 1);
+    client.close();
+    await until(() => calls.includes('close') && calls.includes('callback null'), 'the close');
+    t.deepEqual(calls.slice(0, 4), ['open', 'data two', 'drain', 'end']);
+    t.is(server.connections, 0);
+  }));
+
+test('setProtocol() refuses a stream that is in use', (t) =>
+  onLoop(async (loop) => {
+    await using server = new TCPServer({ loop, handleStream: () => {} });
+    server.listen(0, '127.0.0.1');
+    const stream = await connectTo(loop, addressOf(server));
+    const read = stream.readBytes(1);
+    const protocol: Protocol = { data: () => {} };
+    t.throws(() => stream.setProtocol(protocol), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+    t.false(stream.closed);
+    stream.close();
+    await failureOf(read);
+    t.throws(() => stream.setProtocol(protocol), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+    const duplexed = await connectTo(loop, addressOf(server));
+    duplexed.toDuplex();
+    t.throws(() => duplexed.setProtocol(protocol), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+    duplexed.close();
+  }));
+
+test('a kept chunk is never overwritten', (t) =>
+  onLoop(async (loop) => {
+    const kept: Buffer[] = [];
+    await withPushed(
+      loop,
+      { data: (c, chunk) => [kept.push(chunk), c.write('.')] },
+      async ({ client }) => {
+        // Several blocks of 128 KiB.
+        for (let n = 0; n < 100; n += 1) {
+          await client.write(Buffer.alloc(5_000, n));
+          for (let got = 0; got < 5_000 * (n + 1);) {
+            await client.readBytes(1);
+            got = kept.reduce((sum, { length }) => sum + length, 0);
+          }
+        }
+        const all = Buffer.concat(kept);
+        for (let n = 0; n < 100; n += 1) {
+          t.true(all.subarray(5_000 * n, 5_000 * (n + 1)).equals(Buffer.alloc(5_000, n)));
+        }
+      },
+    );
+  }));
+
+test('a reset is the error of close, also while the connection is paused', async (t) => {
+  for (const isPaused of [false, true]) {
+    await onLoop((loop) =>
+      withPushed(
+        loop,
+        { open: (c) => (isPaused ? c.pause() : undefined) },
+        async ({ client, closed, calls }) => {
+          await client.write('x');
+          await turns(client);
+          reset(client);
+          await closed();
+          t.deepEqual(calls.slice(-1), ['close: ECONNRESET']);
+          t.is(calls.includes('data x'), !isPaused);
+        },
+      ),
+    );
+  }
+});
+
+test('wrong protocols are refused', (t) => {
+  const wrong: readonly unknown[] = [null, 5, {}, { data: 1 }, { data() {}, close: 'x' }];
+  for (const protocol of wrong) {
+    t.throws(() => new TCPServer({ protocol: protocol as Protocol }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
+  }
+  const both = { protocol: { data() {} }, handleStream() {} };
+  t.throws(() => new TCPServer(both), { code: 'ERR_INVALID_ARG_VALUE' });
+});
