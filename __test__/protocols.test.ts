@@ -416,7 +416,8 @@ test('setProtocol() goes on with what a stream has not read, and what it has not
     t.is(server.connections, 1);
     client.close();
     await until(() => calls.includes('close') && calls.includes('callback null'), 'the close');
-    t.deepEqual(calls.slice(0, 4), ['open', 'data two', 'drain', 'end']);
+    const main = calls.filter((call) => call !== 'drain' && !call.startsWith('callback'));
+    t.deepEqual(main, ['open', 'data two', 'end', 'close']);
     t.is(server.connections, 0);
   }));
 
