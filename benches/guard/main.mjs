@@ -16,13 +16,13 @@ const FEW = 1000;
 const MANY = 11_000;
 
 const baseline = fileURLToPath(new URL('baseline.json', import.meta.url));
-const binary = join(root, 'target', 'release', 'examples', 'hot_path');
+const binary = join(root, 'target', 'release', 'core-benches');
 
 await script(async () => {
   if (spawnSync('valgrind', ['--version']).status !== 0) {
     throw new Hint('The guard needs valgrind: install it (apt-get install valgrind).');
   }
-  run('cargo', ['build', '--release', '--quiet', '-p', 'ioloop', '--example', 'hot_path']);
+  run('cargo', ['build', '--release', '--quiet', '-p', 'core-benches']);
   const names = execFileSync(binary, { encoding: 'utf8' }).trim().split('\n');
   const counts = Object.fromEntries(names.map((name) => [name, instructionsOf(name)]));
   if (process.argv.includes('--update')) {

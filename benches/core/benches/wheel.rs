@@ -1,8 +1,8 @@
 //! The cost of arming, cancelling and firing a timer. Divide by the element count for ns per timer.
 //!
-//! `cargo bench -p ioloop --bench wheel`. Each benchmark checks its own result count.
+//! `cargo bench -p core-benches --bench wheel`. Each benchmark checks its own result count.
 //!
-//! Memory (asserted in `tests/wheel_memory.rs`): a pending timer costs 16 bytes of table and 8 to 16
+//! Memory (asserted in `crates/ioloop/tests/wheel_memory.rs`): a pending timer costs 16 bytes of table and 8 to 16
 //! of slot, at 10^6 pending under 34 together.
 
 use std::hint::black_box;

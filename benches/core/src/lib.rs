@@ -1,5 +1,6 @@
 //! Operations of the core's hot paths. The criterion benches time them; the guard against regressions
-//! counts their instructions (`benches/guard/main.mjs`).
+//! counts their instructions (`benches/guard/main.mjs`). A crate of its own: the tests of the core do
+//! not wait for criterion.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -15,10 +16,11 @@ const START: u64 = 1_000_000 * MILLISECOND;
 const RESIDENT: u32 = 10_000;
 
 /// A prepared operation: each call runs it once.
-pub(crate) type Operation = Box<dyn FnMut()>;
+pub type Operation = Box<dyn FnMut()>;
 
 /// The operation of a name.
-pub(crate) fn operation(name: &str) -> Option<Operation> {
+#[must_use]
+pub fn operation(name: &str) -> Option<Operation> {
     Some(match name {
         "wheel: arm and cancel" => arm_and_cancel(),
         "wheel: arm and fire" => arm_and_fire(),
@@ -31,7 +33,7 @@ pub(crate) fn operation(name: &str) -> Option<Operation> {
 }
 
 /// The names of all operations.
-pub(crate) const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 6] = [
     "wheel: arm and cancel",
     "wheel: arm and fire",
     "turn: nothing ready",

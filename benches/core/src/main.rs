@@ -1,12 +1,9 @@
 //! Runs an operation of the hot paths a number of times, for a profiler.
 //!
 //! ```text
-//! hot_path "wheel: arm and fire" 1000
-//! hot_path                            the names
+//! core-benches "wheel: arm and fire" 1000
+//! core-benches                            the names
 //! ```
-
-#[path = "../benches/operations/mod.rs"]
-mod operations;
 
 use std::process::ExitCode;
 
@@ -14,11 +11,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(name) = arguments.next() else {
-        println!("{}", operations::NAMES.join("\n"));
+        println!("{}", core_benches::NAMES.join("\n"));
         return ExitCode::SUCCESS;
     };
     let count = arguments.next().and_then(|text| text.parse().ok());
-    let (Some(mut operation), Some(count)) = (operations::operation(&name), count) else {
+    let (Some(mut operation), Some(count)) = (core_benches::operation(&name), count) else {
         return ExitCode::FAILURE;
     };
     for _ in 0..count {

@@ -1,12 +1,10 @@
-//! The cost of the hot paths: `cargo bench -p ioloop --bench event_loop`.
-
-mod operations;
+//! The cost of the hot paths: `cargo bench -p core-benches --bench event_loop`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn hot_paths(criterion: &mut Criterion) {
-    for name in operations::NAMES {
-        let mut operation = operations::operation(name).expect("a known name");
+    for name in core_benches::NAMES {
+        let mut operation = core_benches::operation(name).expect("a known name");
         criterion.bench_function(name, |bencher| bencher.iter(&mut operation));
     }
 }
