@@ -57,7 +57,9 @@ export function setUpTests() {
 }
 
 /** What makes `dist` and `build`: when it changes, they are made again. */
-const builders = ['scripts/build-dist.mjs', 'scripts/build-tests.mjs', 'scripts/lib/compile.mjs'];
+const builders = ['build-dist', 'build-tests', 'lib/bundle', 'lib/compile'].map(
+  (name) => `scripts/${name}.mjs`,
+);
 
 /** The name that napi-rs gives the binary of this machine. */
 function binaryName() {

@@ -1,5 +1,5 @@
 /** Reads the values of another thread; `value-layout.ts` has the layout. */
-import { deserialize } from 'node:v8';
+import { nodeV8 } from '../support/builtins.js';
 import type { Records } from './records.js';
 import { CARRIED, CLONED, NUMBER, PREFIX, Tag } from './value-layout.js';
 import { ReadShapes } from './value-shapes.js';
@@ -21,7 +21,9 @@ class ValueReader {
     const { bytes, view, start, end } = record;
     if (bytes[start] === CLONED) {
       // A copy: what is deserialised may be a view of the input.
-      return deserialize(Uint8Array.prototype.slice.call(bytes, start + 1, end)) as unknown[];
+      return nodeV8().deserialize(
+        Uint8Array.prototype.slice.call(bytes, start + 1, end),
+      ) as unknown[];
     }
     this.#bytes = bytes;
     this.#view = view;

@@ -1,6 +1,7 @@
 /** Writes values for another thread; `value-layout.ts` has the layout. */
 import { types } from 'node:util';
-import { DefaultSerializer, serialize } from 'node:v8';
+import type { DefaultSerializer } from 'node:v8';
+import { nodeV8 } from '../support/builtins.js';
 import { notCloneable } from '../support/errors.js';
 import { CLONED, COMPACT, NUMBER, PREFIX, Tag, type Room } from './value-layout.js';
 import { weigh } from './value-weight.js';
@@ -281,27 +282,17 @@ export class ValueWriter {
   }
 }
 
-/** As `v8.serialize()`, which copies views of shared memory. */
-class Serializer extends DefaultSerializer {
-  /** @throws for a view of shared memory, which the other thread is to have itself. */
-  _writeHostObject(object: ArrayBufferView): void {
-    if (object.buffer instanceof SharedArrayBuffer) throw new TypeError('shared memory');
-    // Declared nowhere, and documented.
-    const { _writeHostObject: write } = DefaultSerializer.prototype as unknown as {
-      _writeHostObject(object: ArrayBufferView): void;
-    };
-    write.call(this, object);
-  }
-}
-
-/** `null` until a list was serialised. Bun has the function of `node:v8` and not the class. */
-let hasSerializer: boolean | null = null;
+/**
+ * `undefined` until a list was serialised; `null` in Bun, which has the function of `node:v8` and not
+ * the class.
+ */
+let Serializer: (new () => DefaultSerializer) | null | undefined;
 
 function serialized(values: readonly unknown[]): Buffer {
-  hasSerializer ??= probe();
-  if (!hasSerializer) {
+  if (Serializer === undefined) Serializer = serializerClass();
+  if (Serializer === null) {
     if (weigh(values).hasShared) throw new TypeError('shared memory');
-    return serialize(values);
+    return nodeV8().serialize(values);
   }
   const serializer = new Serializer();
   serializer.writeHeader();
@@ -309,11 +300,23 @@ function serialized(values: readonly unknown[]): Buffer {
   return serializer.releaseBuffer();
 }
 
-function probe(): boolean {
+/** Serialises as `v8.serialize()`, which copies views of shared memory: they are refused. */
+function serializerClass(): (new () => DefaultSerializer) | null {
+  const { DefaultSerializer: Base } = nodeV8();
   try {
-    new DefaultSerializer().writeHeader();
-    return true;
+    new Base().writeHeader();
   } catch {
-    return false;
+    return null;
   }
+  // Declared nowhere, and documented.
+  const { _writeHostObject: write } = Base.prototype as unknown as {
+    _writeHostObject(object: ArrayBufferView): void;
+  };
+  return class extends Base {
+    /** @throws for a view of shared memory, which the other thread is to have itself. */
+    _writeHostObject(object: ArrayBufferView): void {
+      if (object.buffer instanceof SharedArrayBuffer) throw new TypeError('shared memory');
+      write.call(this, object);
+    }
+  };
 }

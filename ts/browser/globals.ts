@@ -1,11 +1,16 @@
 /** The globals of Node that this package uses, as names of its modules: the page gets none. */
 import { Buffer } from 'buffer/index.js';
 import { absent } from './absent.js';
+import * as others from './node/absent.js';
+import * as net from './node/net.js';
 
 export { Buffer };
 
-/** Modules that the package loads when they are needed. Without `node:net` there are no sockets. */
+/** Modules that the package loads when they are needed. */
 const builtins: Readonly<Record<string, object>> = {
+  'node:net': net,
+  'node:v8': others,
+  'node:child_process': others,
   'node:stream/web': globalThis,
   'node:dns': { lookup: absent('dns.lookup()') },
   'node:dns/promises': { lookup: absent('dns.lookup()') },

@@ -4,7 +4,7 @@
  * runs after the turn, as a microtask. The time of a call within another one, or within a step, is
  * not counted twice.
  */
-import v8 from 'node:v8';
+import { nodeV8 } from '../support/builtins.js';
 import { monotonic } from '../support/host.js';
 
 /** A measurement that has begun. */
@@ -57,8 +57,9 @@ export class Steps {
 
   use(): void {
     this.#users += 1;
-    const hooks = v8.promiseHooks as typeof v8.promiseHooks | undefined;
-    if (this.#users > 1 || hooks === undefined) return;
+    if (this.#users > 1) return;
+    const { promiseHooks: hooks } = nodeV8() as Partial<ReturnType<typeof nodeV8>>;
+    if (hooks === undefined) return;
     this.#stop = hooks.createHook({
       before: () => {
         this.#step = begin();

@@ -1,5 +1,5 @@
 /** The option `proxyProtocol` of a `TCPServer`, and its check. */
-import { BlockList } from 'node:net';
+import { nodeNet } from '../support/builtins.js';
 import { checkBoolean } from '../support/checks.js';
 import { secondsOf, type Duration } from '../support/duration.js';
 import { invalidArgType, invalidArgValue, outOfRange } from '../support/errors.js';
@@ -63,7 +63,7 @@ export function proxySettings(
  */
 function checkNames(option: unknown): void {
   if (typeof option !== 'object' || option === null) throw invalidArgType(NAME, option, EXPECTED);
-  if (option instanceof BlockList || Symbol.iterator in option) {
+  if (option instanceof nodeNet().BlockList || Symbol.iterator in option) {
     throw invalidArgType(NAME, option, EXPECTED);
   }
   const unknown = Object.keys(option).find((name) => !NAMES.has(name));

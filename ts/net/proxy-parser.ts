@@ -2,10 +2,10 @@
  * Parses the header of the PROXY protocol, versions 1 and 2. Source: "The PROXY protocol, versions 1
  * & 2" (`doc/proxy-protocol.txt` of HAProxy, 2020/03/05), sections 2.1 and 2.2.
  */
-import { isIPv4, isIPv6 } from 'node:net';
 import type { Address } from '../sockets/address.js';
 import { canonicalIPv6 } from '../sockets/ip-address.js';
 import type { ProxyHeader, ProxyTlv } from '../streams/proxy-header.js';
+import { nodeNet } from '../support/builtins.js';
 import { crc32c } from '../support/crc32c.js';
 import { badProxyHeader } from '../support/errors.js';
 
@@ -59,7 +59,7 @@ function parseText(bytes: Buffer): ParsedHeader | null {
   // The rest of the line is ignored, as the document requires.
   if (family === 'UNKNOWN') return { header: unaddressed(1, false, []), length };
   if (family !== 'TCP4' && family !== 'TCP6') throw badProxyHeader('its family is not known');
-  const isAddress = family === 'TCP4' ? isIPv4 : isPlainIPv6;
+  const isAddress = family === 'TCP4' ? nodeNet().isIPv4 : isPlainIPv6;
   if (fields.length !== 5 || !isAddress(from) || !isAddress(to)) {
     throw badProxyHeader(`it has not two addresses of ${family} and two ports`);
   }
@@ -71,7 +71,7 @@ function parseText(bytes: Buffer): ParsedHeader | null {
 
 /** A zone has a meaning only on the machine of the balancer. */
 function isPlainIPv6(host: string): boolean {
-  return isIPv6(host) && !host.includes('%');
+  return nodeNet().isIPv6(host) && !host.includes('%');
 }
 
 function portOf(text: string): number {

@@ -1,7 +1,8 @@
 /** The peers whose headers of the PROXY protocol are believed. */
-import { BlockList, isIP } from 'node:net';
+import type { BlockList } from 'node:net';
 import type { Address } from '../sockets/address.js';
 import { canonicalIPv6, mappedIPv4 } from '../sockets/ip-address.js';
+import { nodeNet } from '../support/builtins.js';
 import { invalidArgType, invalidArgValue } from '../support/errors.js';
 
 /** Addresses (`'10.0.0.1'`), prefixes (`'10.0.0.0/8'`), and `'unix:'` for all Unix sockets. */
@@ -19,6 +20,7 @@ export class TrustedPeers {
 
   /** @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`. */
   constructor(trust: TrustList | undefined) {
+    const { BlockList } = nodeNet();
     this.#isUnixTrusted = trust === undefined || (Array.isArray(trust) && trust.includes(UNIX));
     if (trust === undefined) {
       this.#ipv4 = this.#ipv6 = null;
@@ -38,7 +40,7 @@ export class TrustedPeers {
   has(address: Address): boolean {
     if ('path' in address) return this.#isUnixTrusted;
     const [host = ''] = address.host.split('%');
-    const ipv4 = isIP(host) === 4 ? host : mappedIPv4(host);
+    const ipv4 = nodeNet().isIP(host) === 4 ? host : mappedIPv4(host);
     if (ipv4 !== null) return this.#ipv4?.check(ipv4, 'ipv4') ?? true;
     return this.#ipv6?.check(host, 'ipv6') ?? true;
   }
@@ -60,7 +62,7 @@ function entriesOf(trust: readonly string[]): Prefix[] {
 /** @throws `ERR_INVALID_ARG_VALUE`. */
 function prefixOf(entry: string): Prefix {
   const [, host = entry, length] = /^([^/]*)\/(0|[1-9]\d{0,2})$/.exec(entry) ?? [];
-  const family = isIP(host);
+  const family = nodeNet().isIP(host);
   const longest = family === 4 ? 32 : 128;
   const bits = length === undefined ? longest : Number(length);
   if (family === 0 || host.includes('%') || bits > longest) {

@@ -5,8 +5,8 @@
  * Unread bytes and options are in the table, not in the token: a copy of a token copies no bytes, and
  * a message carries four small properties.
  */
-import { deserialize, serialize } from 'node:v8';
 import { putDetached, returnDetached, takeDetached, type Attached } from '../boundary/detached.js';
+import { nodeV8 } from '../support/builtins.js';
 import { invalidArgType, invalidArgValue, otherProcess } from '../support/errors.js';
 import type { Descriptor } from './descriptor.js';
 
@@ -44,7 +44,7 @@ export function store<Kind extends DetachedKind>(
   const fd = descriptor.use();
   if (fd < 0) throw descriptor.goneError('detach');
   const { isExposed } = descriptor;
-  const { id, key } = putDetached(fd, isExposed, KINDS[kind], serialize(state), unread);
+  const { id, key } = putDetached(fd, isExposed, KINDS[kind], nodeV8().serialize(state), unread);
   return { detached: id, key, pid: process.pid, kind };
 }
 
@@ -80,7 +80,7 @@ export function take<Kind extends DetachedKind, T>(
   const attached: Attached = takeDetached({ id, key }, number, token);
   try {
     const { fd, state, unread } = attached;
-    return make({ kind: kind as Kind, fd, state: deserialize(state), unread });
+    return make({ kind: kind as Kind, fd, state: nodeV8().deserialize(state), unread });
   } catch (error) {
     returnDetached({ id, key }, number, attached);
     throw error;

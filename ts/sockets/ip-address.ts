@@ -1,7 +1,7 @@
 /** What Node's own functions lack for IP addresses: zones, and one text for each address. */
 import { readFileSync } from 'node:fs';
-import { isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { nodeNet } from '../support/builtins.js';
 
 /**
  * The family of an IP address, 0 for other text. Unlike `net.isIP` it accepts every zone: the name
@@ -9,8 +9,8 @@ import { networkInterfaces } from 'node:os';
  */
 export function ipFamily(host: string): 0 | 4 | 6 {
   const at = host.indexOf('%');
-  if (at === -1) return isIP(host) as 0 | 4 | 6;
-  return isIPv6(host.slice(0, at)) && /^[^/\s%]+$/.test(host.slice(at + 1)) ? 6 : 0;
+  if (at === -1) return nodeNet().isIP(host) as 0 | 4 | 6;
+  return nodeNet().isIPv6(host.slice(0, at)) && /^[^/\s%]+$/.test(host.slice(at + 1)) ? 6 : 0;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** A listening socket of `node:net`, bound and listening at once, as `bind(2)` and `listen(2)`. */
 import type { Server, Socket as NetSocket } from 'node:net';
+import { nodeNet } from '../support/builtins.js';
 import { systemError, unsupported } from '../support/errors.js';
 import { Fifo } from '../support/fifo.js';
 import { addressDetails, type Address, type Family } from './address.js';
@@ -9,11 +10,6 @@ export interface BoundHandle {
   getsockname?(name: object): number;
   listen(backlog: number): number;
   close(): void;
-}
-
-/** `node:net`. Loaded on demand: browsers have none. */
-export function nodeNet(): typeof import('node:net') {
-  return process.getBuiltinModule('node:net');
 }
 
 /**

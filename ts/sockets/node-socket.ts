@@ -1,13 +1,14 @@
 /** Sockets of `node:net`, for systems where the package has no selector and no sockets of its own. */
 import { constants } from 'node:os';
 import type { Socket as NetSocket } from 'node:net';
+import { nodeNet } from '../support/builtins.js';
 import { checkInteger } from '../support/checks.js';
 import { systemError, unsupported } from '../support/errors.js';
 import { addressDetails, addressText, checkAddress, type Address, type Family } from './address.js';
 import { KIND_STREAM } from './descriptor-kinds.js';
 import type { DescriptorWatcher } from './descriptor.js';
 import { NoDescriptor } from './no-descriptor.js';
-import { bindHandle, NodeListener, nodeNet, type BoundHandle } from './node-listener.js';
+import { bindHandle, NodeListener, type BoundHandle } from './node-listener.js';
 import { Socket, type SocketView } from './socket.js';
 import {
   encodeOption,

@@ -4,6 +4,7 @@
  * servers and clients make their sockets, ask the provider.
  */
 import { backend, capabilities } from '../boundary/capabilities.js';
+import { nodeNet } from '../support/builtins.js';
 import { environment } from '../support/environment.js';
 import { unsupported } from '../support/errors.js';
 import { NodeSocket } from './node-socket.js';
@@ -30,8 +31,10 @@ function chosen(): SocketProvider {
   return hasNodeNet() ? 'node' : 'none';
 }
 
+/** Browsers have only its functions for addresses. */
 function hasNodeNet(): boolean {
-  return process.getBuiltinModule?.('node:net') !== undefined;
+  const { createServer } = nodeNet() as Partial<ReturnType<typeof nodeNet>>;
+  return createServer !== undefined;
 }
 
 if (socketProvider === 'node') substituteSockets((family) => new NodeSocket(family));

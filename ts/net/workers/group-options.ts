@@ -2,7 +2,7 @@
 import { availableParallelism, constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { serialize } from 'node:v8';
+import { nodeV8 } from '../../support/builtins.js';
 import { checkInteger, checkOptions } from '../../support/checks.js';
 import { secondsOf, type Duration } from '../../support/duration.js';
 import { invalidArgType, invalidArgValue, notCloneable, outOfRange } from '../../support/errors.js';
@@ -207,7 +207,7 @@ function checkExecArgv(execArgv: unknown): readonly string[] | undefined {
 function copyOf(data: unknown, runtime: GroupSettings['runtime']): unknown {
   try {
     // Processes have no shared memory.
-    if (runtime === 'child_process') serialize(data);
+    if (runtime === 'child_process') nodeV8().serialize(data);
     return structuredClone(data);
   } catch (error) {
     throw notCloneable(error);

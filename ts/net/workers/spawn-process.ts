@@ -1,7 +1,8 @@
 /** Workers that are processes. */
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { failureOf } from '../../loop/remote-failure.js';
+import { nodeChildProcess } from '../../support/builtins.js';
 import { toError } from '../../support/errors.js';
 import { withoutEval } from './exec-argv.js';
 import type { Beginning, Order, Report } from './messages.js';
@@ -26,7 +27,7 @@ export function spawnProcess(
   events: SpawnedEvents,
 ): Spawned {
   const program = fileURLToPath(new URL('./worker-program.js', OWN_URL));
-  const child = fork(program, [], {
+  const child = nodeChildProcess().fork(program, [], {
     env,
     execArgv: withoutEval(execArgv),
     serialization: 'advanced',
@@ -43,11 +44,15 @@ export function spawnTask(
   numbers: readonly number[],
   events: SpawnedEvents,
 ): Spawned {
-  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-    env: { ...process.env, [TASK_VARIABLE]: JSON.stringify(task) },
-    serialization: 'advanced',
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...numbers],
-  });
+  const child = nodeChildProcess().spawn(
+    process.execPath,
+    [...process.execArgv, ...process.argv.slice(1)],
+    {
+      env: { ...process.env, [TASK_VARIABLE]: JSON.stringify(task) },
+      serialization: 'advanced',
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...numbers],
+    },
+  );
   return supervise(child, events);
 }
 
