@@ -150,7 +150,7 @@ test('the README supports what is declared and built', (t) => {
 test('CI runs what CONTRIBUTING.md says', (t) => {
   const workflow = read('.github/workflows/ci.yml');
   t.regex(workflow, /run: \.ci\/run$/m);
-  t.regex(read('.ci/run'), /^exec npm test$/m);
+  t.regex(read('.ci/run'), /^exec npm test -- --loom$/m);
   const [, jobs = ''] = /^## CI\n(.*?)\n## /ms.exec(read('CONTRIBUTING.md')) ?? [];
   const commands = Array.from(jobs.matchAll(/`((?:npm run|cargo) [^`]+|typos|actionlint)`/g));
   t.true(commands.length >= 7);
@@ -170,6 +170,21 @@ test('CI runs what CONTRIBUTING.md says', (t) => {
     needed,
     names.filter((job) => job !== 'passed'),
   );
+});
+
+test('the scripts and files that workflows and documents name exist', (t) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const pages = ['README.md', 'CONTRIBUTING.md', 'RELEASING.md', '.ci/run'];
+  const workflows = readdirSync(`${ROOT}.github/workflows`).map(
+    (name) => `.github/workflows/${name}`,
+  );
+  for (const page of [...pages, ...workflows]) {
+    const named = read(page).matchAll(/\bnpm run ([\w:-]+)|\bnode (scripts\/\S+\.mjs)/g);
+    for (const [text, script, file] of named) {
+      const exists = script === undefined ? existsSync(join(ROOT, file ?? '')) : script in scripts;
+      t.true(exists, `${page}: ${text}`);
+    }
+  }
 });
 
 test('`npm test` checks what CONTRIBUTING.md says', async (t) => {

@@ -1,15 +1,25 @@
-// `npm test`: set up, run every stage, count. The last line is `N passed, N failed`.
+// `npm test`: set up, run every stage but loom's, count. The last line is `N passed, N failed`.
 //
 //   npm test -- --only check|cargo|ava   one kind of stage
 //   npm test -- --driver libuv|thread    one driver
 //   npm test -- --match 'pattern'        ava tests by title
 //   npm test -- --tiny                   the ava suite once more, at tiny capacities
+//   npm test -- --loom                   the models of loom as well, last
+//   npm run test:loom                    only these: `--only loom`
 import { parseArgs } from 'node:util';
 import { among, Hint, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { checkCargo, checkNode } from './lib/requirements.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
-import { avaTests, cargoTests, checks, drivers, kinds, runStage } from './lib/stages.mjs';
+import {
+  avaTests,
+  cargoTests,
+  checks,
+  drivers,
+  kinds,
+  loomModels,
+  runStage,
+} from './lib/stages.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +27,7 @@ const { values } = parseArgs({
     driver: { type: 'string' },
     match: { type: 'string' },
     tiny: { type: 'boolean', default: false },
+    loom: { type: 'boolean', default: false },
   },
 });
 
@@ -27,9 +38,10 @@ await script(async () => {
   among('driver', values.driver, drivers);
   checkNode();
   checkCargo();
-  await report.measure('set-up', prepare);
+  // Of Rust only: no need of the package.
+  if (values.only !== 'loom') await report.measure('set-up', prepare);
   if (wanted('check')) await sideBySide(checks());
-  if (wanted('cargo')) await sideBySide(cargoTests());
+  if (wanted('cargo')) await oneByOne([cargoTests()]);
   if (wanted('ava')) {
     const selected = drivers.filter(
       (name) => values.driver === undefined || name === values.driver,
@@ -38,6 +50,7 @@ await script(async () => {
     await oneByOne(selected.map((driver) => avaTests(driver, { match })));
     if (values.tiny) await oneByOne([avaTests('libuv', { match, tiny: true })]);
   }
+  if (values.loom || values.only === 'loom') await oneByOne([loomModels()]);
   report.close();
 });
 
