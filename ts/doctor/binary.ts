@@ -17,8 +17,9 @@ export async function ofBinary(): Promise<Finding[]> {
     const [line = ''] = (reason ?? String((error as Error | null)?.message)).split('\n');
     return finding('note', 'not loaded', name, line);
   });
+  const parts = [`core ${core}`, ...(mio === null ? [] : [`mio ${mio}`]), `napi ${napi}`];
   return [
-    ok('binary', `${loaded.from} (core ${core}, mio ${mio}, napi ${napi})`),
+    ok('binary', `${loaded.from} (${parts.join(', ')})`),
     ofFlavour(),
     ...failed,
     ...(await ofLoop()),

@@ -4,13 +4,13 @@
 //!
 //! On Linux, a `timerfd(2)` in the epoll set. The driver that watches the set needs no timer, and
 //! wakes within tens of microseconds of the deadline, where a host timer rounds to a millisecond.
-//! The other selectors have no alarm, and the host arms a timer.
+//! The other selectors have no alarm (`no_alarm.rs`), and the host arms a timer.
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), selector = "epoll"))]
 pub(crate) use timerfd::Alarm;
 
 #[cfg(not(all(any(target_os = "linux", target_os = "android"), selector = "epoll")))]
-pub(crate) use absent::Alarm;
+pub(crate) use super::no_alarm::Alarm;
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), selector = "epoll"))]
 mod timerfd {
@@ -158,39 +158,5 @@ mod timerfd {
             alarm.set(LONGEST_WAIT, u64::MAX).unwrap();
             assert_eq!(alarm.armed, Some(2 * LONGEST_WAIT));
         }
-    }
-}
-
-#[cfg(not(all(any(target_os = "linux", target_os = "android"), selector = "epoll")))]
-#[expect(
-    clippy::unnecessary_wraps,
-    clippy::unused_self,
-    reason = "the other one has a timer, which may fail"
-)]
-mod absent {
-    use std::io;
-
-    use crate::reactor::Selector;
-
-    pub(crate) struct Alarm;
-
-    impl Alarm {
-        pub(crate) const EXISTS: bool = false;
-
-        pub(crate) fn new(_selector: &Selector) -> io::Result<Self> {
-            Ok(Self)
-        }
-
-        pub(crate) fn register(&self, _selector: &Selector) -> io::Result<()> {
-            Ok(())
-        }
-
-        pub(crate) fn expect_steps(&mut self, _clock_steps: bool) {}
-
-        pub(crate) fn set(&mut self, _now: u64, _deadline: u64) -> io::Result<()> {
-            Ok(())
-        }
-
-        pub(crate) fn fired(&mut self) {}
     }
 }

@@ -27,6 +27,8 @@ mod collect;
 mod entry;
 mod identity;
 mod interest;
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), selector = "epoll")))]
+mod no_alarm;
 mod poll_flags;
 mod ready_list;
 mod rebuild;

@@ -8,22 +8,24 @@
 )]
 
 mod interest;
+mod no_alarm;
 
 use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
+pub(crate) use no_alarm::Alarm;
 
 use crate::remote::Wake;
 use crate::{Error, Result};
 
-/// What can be registered, if anything could.
+/// What a registration would be made of. Every registration is refused.
 pub trait Source {}
 
 impl<T> Source for T {}
 
-/// Names a registration, of which there are none.
+/// Names a registration. It has no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Token {}
 
@@ -35,7 +37,7 @@ impl Token {
     }
 }
 
-/// The readiness of one source, which there is none of.
+/// The readiness of one source. It has no values, as no token exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The registration.
@@ -84,13 +86,13 @@ impl<S> Reactor<S> {
         Err(Error::Unsupported)
     }
 
-    /// No registration is live.
+    /// The token of a registration: always `None`.
     #[must_use]
     pub fn token_at(&self, _index: u32) -> Option<Token> {
         None
     }
 
-    /// Nothing is to be drained.
+    /// Cannot be called, as no token exists.
     pub fn drained(&mut self, token: Token, _readiness: Readiness) {
         match token {}
     }
@@ -107,7 +109,7 @@ impl<S> Reactor<S> {
         true
     }
 
-    /// There is no selector to replace.
+    /// Whether the selector has to be replaced: never.
     #[must_use]
     pub fn needs_rebuild(&self) -> bool {
         false
@@ -125,19 +127,19 @@ impl<S> Reactor<S> {
         false
     }
 
-    /// There is nothing to wait for.
+    /// An empty set.
     pub fn wait_set(&mut self) -> WaitSet {
         WaitSet
     }
 
-    /// It is always the same.
+    /// Whether the set has changed: never.
     #[must_use]
     pub fn wait_set_changed(&self) -> bool {
         false
     }
 }
 
-/// Nothing to wait for.
+/// The set of descriptors to wait for: empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitSet;
 
@@ -159,29 +161,6 @@ impl Wake for Waker {
     }
 }
 
-/// There is no alarm: the host begins a turn at the next deadline.
-pub(crate) struct Alarm;
-
-impl Alarm {
-    pub(crate) const EXISTS: bool = false;
-
-    pub(crate) fn new(_selector: &Selector) -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    pub(crate) fn register(&self, _selector: &Selector) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(crate) fn expect_steps(&mut self, _clock_steps: bool) {}
-
-    pub(crate) fn set(&mut self, _now: u64, _deadline: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(crate) fn fired(&mut self) {}
-}
-
 /// The result of a turn besides its events: nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
@@ -191,7 +170,8 @@ pub(crate) struct Signals {
     pub(crate) failure: Option<io::Error>,
 }
 
-/// What wakes the loop instead of a system call: `wasm` in WebAssembly, else `host`.
+/// The host that begins the turns, in the place of a system call: `wasm` for a module of
+/// WebAssembly, else `host`.
 #[must_use]
 pub const fn backend() -> &'static str {
     if cfg!(target_family = "wasm") {
