@@ -3,7 +3,7 @@
 //!
 //! # Contracts
 //!
-//! - Everything runs on the JavaScript thread, except the threads of `driver/thread.rs` and
+//! - Everything runs on the JavaScript thread, except the threads of `driver/thread*.rs` and
 //!   `watchdog/mod.rs`. Other JavaScript threads reach a loop by `remote/`.
 //! - Functions return an `i32`: 0 or more is the result, less is a negative `errno` (`errno.rs`).
 //!   They throw for bugs only: wrong types, panics. `ts/support/errors.ts` makes the errors.

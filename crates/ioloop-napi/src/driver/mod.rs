@@ -6,7 +6,7 @@
 //! | Driver | Waits in | For |
 //! | --- | --- | --- |
 //! | `libuv` | Node's own poll phase | Node |
-//! | `thread` | a thread of its own | hosts without a usable libuv |
+//! | `thread` | a thread of its own: `thread_epoll.rs`, and `thread.rs` for other selectors | hosts without a usable libuv |
 //!
 //! | State | Calls `wake` | Until |
 //! | --- | --- | --- |
@@ -14,6 +14,7 @@
 //! | parked | never | rearmed |
 
 mod libuv;
+#[cfg_attr(selector = "epoll", path = "thread_epoll.rs")]
 mod thread;
 
 use ioloop::reactor::{HAS_DESCRIPTOR, WaitSet};
@@ -77,10 +78,7 @@ impl Driver {
     pub(crate) fn move_to(&mut self, selector: WaitSet) -> std::io::Result<()> {
         match self {
             Self::Libuv(watch) => watch.move_to(descriptor(&selector)?),
-            Self::Thread(watch) => {
-                watch.move_to(selector);
-                Ok(())
-            }
+            Self::Thread(watch) => watch.move_to(selector),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The thread driver: a thread waits on the loop's selector and calls a threadsafe function.
+//! The thread driver on kqueue and poll(2): a thread waits on the loop's selector and calls a
+//! threadsafe function. That on epoll is `thread_epoll.rs`.
 //!
 //! For hosts without a usable libuv (Bun, Deno). [`wait`] runs on the driver's thread, all else on
 //! the JavaScript thread. The thread waits only while it is armed, and parks itself with each call:
@@ -92,12 +93,18 @@ impl Watch {
     }
 
     /// Waits on another selector from now on.
-    pub(crate) fn move_to(&self, selector: WaitSet) {
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::needless_pass_by_ref_mut,
+        reason = "the signature is that of `thread_epoll.rs`"
+    )]
+    pub(crate) fn move_to(&mut self, selector: WaitSet) -> io::Result<()> {
         let mut post = self.shared.lock();
         post.selector = Arc::new(selector);
         if post.state == State::Armed {
             self.interrupt();
         }
+        Ok(())
     }
 
     /// The selector has changed outside of a turn.
