@@ -47,9 +47,11 @@ async function resultOf(run) {
   try {
     return await run(indented);
   } catch (error) {
-    if (!(error instanceof Hint)) throw error;
-    indented(error.message);
-    return error.message.split('\n').at(-1) ?? '';
+    const message = error instanceof Error ? error.message : String(error);
+    indented(message);
+    // Only a reason why it cannot run is not a failure of its own.
+    if (!(error instanceof Hint)) return { passed: 0, failed: 1, skipped: 0 };
+    return message.split('\n').at(-1) ?? '';
   }
 }
 

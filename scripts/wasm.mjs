@@ -8,7 +8,13 @@
 //   npm run test:wasm -- --match 'pattern'   tests by title
 //   npm run test:wasm -- timers callbacks    test files by name
 import { parseArgs } from 'node:util';
-import { coreTests, quickTests, socketTests, mostUnsupported } from './lib/core-tests.mjs';
+import {
+  coreTests,
+  mostUnsupported,
+  quickTests,
+  socketTests,
+  testsOfDescriptors,
+} from './lib/core-tests.mjs';
 import { script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
@@ -16,9 +22,6 @@ import { avaOverWasm, runStage } from './lib/stages.mjs';
 import { setUpWasm } from './lib/wasm-binary.mjs';
 
 const LIMIT_MS = 11 * 60_000;
-
-/** Of functions of the binding that the package does not call here, and of sockets with descriptors. */
-const NATIVE = new Set(['address', 'boundary', 'socket-connections']);
 
 const { values, positionals } = parseArgs({
   options: {
@@ -52,5 +55,5 @@ function names() {
   if (values.all) return [];
   if (values.quick) return quickTests;
   const all = new Set([...coreTests, ...socketTests, ...Object.keys(mostUnsupported)]);
-  return [...all].filter((name) => !NATIVE.has(name));
+  return [...all].filter((name) => !testsOfDescriptors.includes(name));
 }

@@ -83,6 +83,9 @@ export const quickTests = [
  */
 export const testsOfProcesses = ['drained'];
 
+/** Of functions of the binding that the package does not call without descriptors, and of sockets with them. */
+export const testsOfDescriptors = ['address', 'boundary', 'socket-connections'];
+
 /** Of streams, servers and clients, whose sockets may be those of `node:net`. */
 export const socketTests = [
   'async-context-servers',

@@ -59,8 +59,16 @@ function isPassedNoise(line) {
   return isOk || CARGO_PROGRESS.test(line);
 }
 
-/** TAP: a line `ok` or `not ok` for each test. @param {Show} show @returns {Counter} */
-export function tapCounter(show) {
+/**
+ * TAP: a line `ok` or `not ok` for each test.
+ * @param {Show} show
+ * @param {{ hasPlan?: boolean }} [options] `hasPlan`: the runner ends with the number of its tests;
+ * without it, or with another number, it has ended before them.
+ * @returns {Counter}
+ */
+export function tapCounter(show, { hasPlan = false } = {}) {
+  let count = 0;
+  let planned = hasPlan ? -1 : null;
   const total = { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
   /** @type {Map<string, Result>} */
   const files = new Map();
@@ -76,11 +84,14 @@ export function tapCounter(show) {
       }
       const found = line.match(/^(not )?ok \d+ - (?:(.+?) › )?.*?( # (?:SKIP|TODO).*)?$/i);
       if (found === null) {
+        const [, plan] = /^1\.\.(\d+)$/.exec(line) ?? [];
+        if (plan !== undefined && hasPlan) planned = Number(plan);
         if (!/^(?:TAP version|1\.\.\d|# |\s*$)/.test(line)) show(line);
         return;
       }
       const [, not, file = 'tests', directive] = found;
       const one = { passed: 0, failed: 0, skipped: 0 };
+      count += 1;
       one[directive === undefined ? (not === undefined ? 'passed' : 'failed') : 'skipped'] = 1;
       const counts = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
       files.set(file, counts);
@@ -92,6 +103,10 @@ export function tapCounter(show) {
     end(code) {
       for (const file of [...files.keys()].toSorted()) {
         show(`${file}: ${summary(/** @type {Result} */ (files.get(file)))}`);
+      }
+      if (planned !== null && planned !== count) {
+        show(`it ended after ${count} tests, before its last: a failure`);
+        total.failed += 1;
       }
       return settle(total, code, show);
     },
@@ -124,7 +139,7 @@ export function add(total, result) {
  * @param {Result} total @param {number} code @param {Show} show @returns {Result}
  */
 function settle(total, code, show) {
-  const ranNone = total.passed + total.failed === 0;
+  const ranNone = total.passed + total.failed + total.skipped + (total.unsupported ?? 0) === 0;
   if (!ranNone && (code === 0 || total.failed > 0)) return total;
   show(ranNone ? 'no test ran: a failure' : `exit code ${code} without a failed test: a failure`);
   return { ...total, failed: total.failed + 1 };

@@ -1,6 +1,6 @@
 // Binaries of other systems, built here: zig is the C compiler and linker of all of them, with the
 // libraries of each.
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Hint, root, run } from './process.mjs';
 import { checkCargo } from './requirements.mjs';
@@ -12,12 +12,15 @@ const zig = join('.cache', 'zig');
 /** The releases of PyPI that are used. */
 const ZIG_PACKAGES = ['cargo-zigbuild==0.24.1', 'ziglang==0.15.2'];
 
+/** The oldest glibc that binaries run on: `GLIBC_FLOOR` of `ts/boundary/targets.ts`. */
+export const GLIBC = '2.17';
+
 /**
- * The path of the binary for a target of Rust, which is built if it is missing or out of date.
+ * The path of the binary for a target of Rust, which is built if it is missing or out of date. One for
+ * glibc is linked against the functions of the oldest one that it runs on.
  * @param {string} triple
- * @param {string} [glibc] The oldest glibc that it runs on; linked against the functions of that one.
  */
-export function crossBinary(triple, glibc) {
+export function crossBinary(triple) {
   const binary = join(folder, `ioloop.${triple}.node`);
   upToDate({
     name: `cross-${triple}`,
@@ -25,8 +28,8 @@ export function crossBinary(triple, glibc) {
     gives: [binary],
     make: () => {
       checkCargo();
-      const target = glibc === undefined ? triple : `${triple}.${glibc}`;
-      const env = zigEnvironment(triple);
+      const target = /-linux-gnu(eabihf)?$/.test(triple) ? `${triple}.${GLIBC}` : triple;
+      const env = { ...zigEnvironment(), ...environmentOf(triple) };
       addTarget(triple);
       step(
         `building the binary for ${target}`,
@@ -34,24 +37,17 @@ export function crossBinary(triple, glibc) {
         ['zigbuild', '--release', '--locked', '-p', 'ioloop-napi', '--target', target],
         env,
       );
+      const library = isWindows(triple) ? 'ioloop_napi.dll' : 'libioloop_napi.so';
       // Removed first: a process that runs on the old file keeps it.
       rmSync(join(root, binary), { force: true });
-      copyFileSync(join(root, folder, triple, 'release', 'libioloop_napi.so'), join(root, binary));
+      copyFileSync(join(root, folder, triple, 'release', library), join(root, binary));
     },
   });
   return join(root, binary);
 }
 
-/** Compiles for a target whose libraries are not here: nothing is linked. @param {string} triple */
-export function crossCheck(triple) {
-  addTarget(triple);
-  run('cargo', ['check', '--locked', '--workspace', '--target', triple], {
-    CARGO_TARGET_DIR: join(root, folder),
-  });
-}
-
-/** The environment of `cargo zigbuild`. @param {string} triple @returns {Record<string, string>} */
-function zigEnvironment(triple) {
+/** The environment in which zig and `cargo zigbuild` are found. @returns {Record<string, string>} */
+export function zigEnvironment() {
   upToDate({
     name: 'zig',
     from: [],
@@ -67,9 +63,35 @@ function zigEnvironment(triple) {
   return {
     PATH: `${join(root, zig, 'bin')}:${process.env['PATH']}`,
     CARGO_TARGET_DIR: join(root, folder),
-    // musl is linked statically by default, and then there are no shared libraries.
-    ...(triple.includes('musl') ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {}),
   };
+}
+
+/** What a target needs besides. @param {string} triple @returns {Record<string, string>} */
+function environmentOf(triple) {
+  // musl is linked statically by default, and then there are no shared libraries.
+  if (triple.includes('musl')) return { RUSTFLAGS: '-C target-feature=-crt-static' };
+  return isWindows(triple) ? { LIBNODE_PATH: noLibrary() } : {};
+}
+
+/**
+ * A folder with the library that napi-build asks for on Windows. It is empty: the binary takes the
+ * functions of Node-API from its process when it is loaded (the feature `dyn-symbols` of napi).
+ */
+function noLibrary() {
+  const libraries = join(root, folder, 'no-library');
+  mkdirSync(libraries, { recursive: true });
+  // napi-build looks for the first, linkers take one of the others.
+  for (const name of ['libnode.dll', 'libnode.dll.a', 'libnode.a']) {
+    writeFileSync(join(libraries, name), EMPTY_ARCHIVE);
+  }
+  return libraries;
+}
+
+const EMPTY_ARCHIVE = '!<arch>\n';
+
+/** @param {string} triple */
+function isWindows(triple) {
+  return triple.includes('-windows-');
 }
 
 /** @param {string} triple */

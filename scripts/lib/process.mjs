@@ -72,8 +72,8 @@ export function stream(command, args, { env, onLine, limitMs = LIMIT_MS }) {
     for (const line of lines) onLine(line);
   });
   const limit = setTimeout(() => {
-    onLine(`${command} took more than ${limitMs / 60_000} minutes`);
-    child.kill('SIGKILL');
+    onLine(`${command} took more than ${(limitMs / 60_000).toFixed(1)} minutes`);
+    endWithDescendants(/** @type {number} */ (child.pid));
   }, limitMs);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -85,6 +85,24 @@ export function stream(command, args, { env, onLine, limitMs = LIMIT_MS }) {
       resolve(code ?? 1);
     });
   });
+}
+
+/** Ends a process and all that it has started: npm and shells leave theirs behind. @param {number} pid */
+function endWithDescendants(pid) {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  const pairs = (stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  const ended = [pid];
+  // Those of each are added behind it.
+  for (const parent of ended) {
+    for (const [child = 0, its] of pairs) if (its === parent) ended.push(child);
+  }
+  for (const one of ended) {
+    try {
+      process.kill(one, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
 }
 
 /**

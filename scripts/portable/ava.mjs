@@ -4,6 +4,7 @@
 // As in ava: serial tests come first; a test without an assertion fails; `t.plan` counts; what
 // is still pending when a test returns does not belong to it. Results go to `report`, one per test.
 import { assertions } from './assertions.mjs';
+import { withRefusals } from './refusals.mjs';
 
 /**
  * @typedef {(t: any, ...args: any[]) => unknown} Body
@@ -43,16 +44,20 @@ const test = Object.assign(registrar(others), {
 });
 
 export default test;
+export { startObserving } from './refusals.mjs';
 
 /**
  * Runs everything that was registered.
  * @param {object} options
  * @param {number} options.limitMs Of one test.
  * @param {(title: string) => string | null} options.missing What a test needs and is not here.
+ * @param {number} options.mostUnsupported How many tests may fail after the package has refused
+ * something in them. They are unsupported.
  * @param {(title: string, outcome: Outcome, problem?: unknown) => void} options.report
  * @returns {Promise<void>} Rejected if a hook of the whole file fails.
  */
-export async function runTests({ limitMs, missing, report }) {
+export async function runTests({ limitMs, missing, mostUnsupported, report }) {
+  let left = mostUnsupported;
   for (const before of hooks.before) await before(context('before', []).t);
   for (const { title, body, args, isSkipped } of [...serial, ...others]) {
     const need = isSkipped ? null : missing(title);
@@ -60,9 +65,14 @@ export async function runTests({ limitMs, missing, report }) {
       report(need === null ? title : `${title} (needs: ${need})`, 'skipped');
       continue;
     }
-    const problem = await runTest(title, (t) => body(t, ...args), limitMs);
+    const { problem, refused } = await withRefusals(() =>
+      runTest(title, (t) => body(t, ...args), limitMs),
+    );
     if (problem === null) report(title, 'passed');
-    else report(title, 'failed', problem.reason);
+    else if (refused !== undefined && left > 0) {
+      left -= 1;
+      report(`${title} (refused: ${refused.replaceAll('#', '')})`, 'skipped');
+    } else report(title, 'failed', problem.reason);
   }
   for (const always of hooks.always) await always(context('after', []).t);
 }

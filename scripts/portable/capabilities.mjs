@@ -124,6 +124,48 @@ export const capabilities = {
       ],
     },
   },
+  'fetch() of Node': {
+    // Of any program: it fails to connect under wine 8.
+    isThere: () => {
+      const source = `const server = require('node:http').createServer((_, answer) => answer.end());
+        server.listen(0, '127.0.0.1', async () => {
+          await fetch('http://127.0.0.1:' + server.address().port);
+          process.exit(0);
+        });`;
+      return spawnSync(process.execPath, ['--eval', source]).status === 0;
+    },
+    neededBy: {
+      callbacks: [
+        'a storm of callbacks does not starve fetch and an http server of the same process',
+        'a busy http server of the same process does not starve the loop',
+      ],
+      fairness: [
+        "a callback that adds itself does not starve Node's timers, setImmediate, http and fetch",
+        "a timeout in the past that adds itself does not starve Node's timers, setImmediate, http and fetch",
+      ],
+    },
+  },
+  'signals of a process to itself': {
+    isThere: () => process.platform !== 'win32',
+    neededBy: {
+      stop: [
+        'stop() from a signal handler',
+        'a callback that a signal handler adds runs in a loop that sleeps',
+      ],
+    },
+  },
+  FIFOs: {
+    isThere: () => process.platform !== 'win32',
+    neededBy: {
+      close: [
+        'close() leaves what is registered open',
+        'close({ allFds: true }) closes objects by close() and numbers by close(2)',
+        'close({ allFds: true }) is idempotent: a number is closed once',
+        'close({ allFds: true }) goes through closeFd, which a subclass may override',
+        'close({ allFds: true }) accepts a descriptor that is closed already',
+      ],
+    },
+  },
   'garbage is collected exactly': {
     // The collector of Bun keeps what a stale word of the stack seems to refer to: one object, now
     // and then, and not each of many.

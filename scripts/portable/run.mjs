@@ -4,9 +4,12 @@
 //
 // `IOLOOP_TEST_LIMIT`: seconds of one test. `IOLOOP_TEST_EXEC_PATH`: the command of the runtime,
 // for tests that start it, where `process.execPath` is not one (under qemu).
+// `IOLOOP_TEST_MOST_UNSUPPORTED`: how many tests may be unsupported since the package refused something
+// in them, for a binary that cannot do everything.
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
+import { observeRefusals } from '#internal';
 import { missingFor } from './capabilities.mjs';
 
 const limitMs = 1e3 * Number(process.env['IOLOOP_TEST_LIMIT'] ?? 60);
@@ -35,12 +38,14 @@ if (process.env['IOLOOP_TEST_EXEC_PATH'] !== undefined) {
   process.execPath = process.env['IOLOOP_TEST_EXEC_PATH'];
 }
 
-const { runTests } = /** @type {any} */ (await import('ava'));
+const { runTests, startObserving } = /** @type {any} */ (await import('ava'));
+startObserving(observeRefusals);
 try {
   await import(pathToFileURL(path).href);
   await runTests({
     limitMs,
     missing: (/** @type {string} */ title) => missingFor(file, title),
+    mostUnsupported: Number(process.env['IOLOOP_TEST_MOST_UNSUPPORTED'] ?? 0),
     report,
   });
 } catch (error) {

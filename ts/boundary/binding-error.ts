@@ -53,7 +53,7 @@ export function bindingError(host: Host, failed: readonly Attempt[]): IOLoopErro
 export function supportedSystems(): string {
   const libcs = new Map<string, string[]>();
   for (const { platform, arch, libc } of targets) {
-    const name = `${platform === 'darwin' ? 'macOS' : 'Linux'} ${arch}`;
+    const name = `${SYSTEMS.get(platform) ?? platform} ${arch}`;
     const known = libcs.get(name) ?? [];
     libcs.set(name, libc === null ? known : [...known, libc]);
   }
@@ -62,6 +62,14 @@ export function supportedSystems(): string {
   );
   return names.join(', ');
 }
+
+/** The systems' own names, by `process.platform`. */
+const SYSTEMS = new Map([
+  ['linux', 'Linux'],
+  ['darwin', 'macOS'],
+  ['freebsd', 'FreeBSD'],
+  ['win32', 'Windows'],
+]);
 
 /** Why these could not be loaded on `host`, and what to do about it. */
 export function diagnosis(host: Host, failed: readonly Attempt[]): Diagnosis {

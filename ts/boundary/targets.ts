@@ -50,6 +50,11 @@ export const targets: readonly Target[] = [
   ),
   target('darwin', 'x64', null, 'x86_64-apple-darwin', () => require('ioloop-darwin-x64')),
   target('darwin', 'arm64', null, 'aarch64-apple-darwin', () => require('ioloop-darwin-arm64')),
+  target('freebsd', 'x64', null, 'x86_64-unknown-freebsd', () => require('ioloop-freebsd-x64')),
+  target('win32', 'x64', null, 'x86_64-pc-windows-gnu', () => require('ioloop-win32-x64-gnu')),
+  target('win32', 'arm64', null, 'aarch64-pc-windows-gnullvm', () =>
+    require('ioloop-win32-arm64-gnullvm'),
+  ),
 ];
 
 /** The flavour for all other systems, in the package `ioloop-wasm32-wasip1`. */
@@ -95,7 +100,7 @@ function target(
   triple: string,
   load: () => unknown,
 ): Target {
-  const abi =
-    libc === null ? '' : libc === 'musl' ? '-musl' : arch === 'arm' ? '-gnueabihf' : '-gnu';
+  // As napi-rs names files and packages.
+  const [abi = ''] = /-(?:gnu|musl)\w*$/.exec(triple) ?? [];
   return { name: `${platform}-${arch}${abi}`, triple, platform, arch, libc, load };
 }
