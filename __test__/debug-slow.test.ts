@@ -105,6 +105,29 @@ test('the time after an await is that of a step of the same call', async (t) => 
   t.is(has(slow, 'callback', 'stepwise'), undefined);
 });
 
+test('steps are found beside other async contexts, of before the loop and after it', async (t) => {
+  const { stdout, stderr } = await runChild(`
+    import { AsyncLocalStorage } from 'node:async_hooks';
+    import { subscribe } from 'node:diagnostics_channel';
+    import { IOLoop } from 'ioloop';
+    const seen = [];
+    subscribe('ioloop:callback:slow', ({ origin, isStep }) => seen.push(origin.name + ' ' + isStep));
+    const block = () => { const end = performance.now() + 210; while (performance.now() < end); };
+    const run = (name) => {
+      const loop = new IOLoop({ debug: true, makeCurrent: false });
+      loop.slowCallbackDuration = 0.2;
+      const step = { [name]: async () => { await null; block(); loop.callLater(0, () => loop.stop()); } };
+      loop.addCallback(step[name]);
+      return loop.start();
+    };
+    const outer = new AsyncLocalStorage();
+    await outer.run(1, () => run('before'));
+    await new AsyncLocalStorage().run(2, () => run('after'));
+    console.log(seen.join());
+  `);
+  t.is(stdout, 'before true,after true\n', stderr);
+});
+
 test('a connection handler is slow by itself, before and after an await', async (t) => {
   const slow = await slowIn(async function serves(loop) {
     const server = new TCPServer({

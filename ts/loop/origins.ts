@@ -118,10 +118,12 @@ export function originIn(context: Context): CallOrigin | null {
 }
 
 /** Steps of all loops in debug mode on this thread. */
-export const steps = new Steps((milliseconds) => {
-  const call = storage?.getStore();
-  call?.owner.onStep(call.origin, milliseconds);
-});
+export const steps = new Steps<Call>(
+  () => storage?.getStore(),
+  ({ owner, origin }, milliseconds) => {
+    owner.onStep(origin, milliseconds);
+  },
+);
 
 /** Where `func` was last handed to a loop in debug mode; `null` if it was not. */
 export function siteOf(func: Callback): string | null {

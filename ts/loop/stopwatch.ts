@@ -4,6 +4,7 @@
  * runs after the turn, as a microtask. The time of a call within another one, or within a step, is
  * not counted twice.
  */
+import asyncHooks from 'node:async_hooks';
 import { nodeV8 } from '../support/builtins.js';
 import { monotonic } from '../support/host.js';
 
@@ -41,17 +42,30 @@ function end({ start, outer }: Lap): number {
   return own;
 }
 
-/**
- * Measures the steps on this thread while there is a user. `onStep` is called in the async context of
- * the step, and must not throw. Runtimes without hooks of promises have no steps.
- */
-export class Steps {
-  #users = 0;
-  #step: Lap | null = null;
-  #stop: (() => void) | null = null;
-  readonly #onStep: (milliseconds: number) => void;
+/** A step that runs. */
+interface Step<Call> {
+  readonly lap: Lap;
+  /** `undefined`: the context of the step is entered after its beginning, and not left before its end. */
+  readonly context: { readonly call: Call | undefined } | undefined;
+}
 
-  constructor(onStep: (milliseconds: number) => void) {
+/**
+ * Measures the steps on this thread while there is a user. `running` returns the call of the async
+ * context; `onStep` takes that of the step, and must not throw. Runtimes without hooks of promises have
+ * no steps.
+ *
+ * Node 20 and 22 enter and leave async contexts by hooks of promises, too, before or after these ones:
+ * it depends on what the program has enabled first.
+ */
+export class Steps<Call> {
+  #users = 0;
+  #step: Step<Call> | null = null;
+  #stop: (() => void) | null = null;
+  readonly #running: () => Call | undefined;
+  readonly #onStep: (call: Call, milliseconds: number) => void;
+
+  constructor(running: () => Call | undefined, onStep: (call: Call, milliseconds: number) => void) {
+    this.#running = running;
     this.#onStep = onStep;
   }
 
@@ -61,14 +75,19 @@ export class Steps {
     const { promiseHooks: hooks } = nodeV8() as Partial<ReturnType<typeof nodeV8>>;
     if (hooks === undefined) return;
     this.#stop = hooks.createHook({
-      before: () => {
-        this.#step = begin();
+      before: (promise) => {
+        const isEntered = asyncHooks.executionAsyncResource() === promise;
+        const context = isEntered ? { call: this.#running() } : undefined;
+        this.#step = { lap: begin(), context };
       },
       after: () => {
         const step = this.#step;
         this.#step = null;
         // The hook was made within a step.
-        if (step !== null) this.#onStep(end(step));
+        if (step === null) return;
+        const milliseconds = end(step.lap);
+        const { call } = step.context ?? { call: this.#running() };
+        if (call !== undefined) this.#onStep(call, milliseconds);
       },
     }) as () => void;
   }

@@ -45,3 +45,6 @@ export class AsyncLocalStorage<Store> {
     return within(new Map(current).set(this, store), func);
   }
 }
+
+/** `executionAsyncResource()` is asked for by hooks of promises, which browsers do not have. */
+export default {};
