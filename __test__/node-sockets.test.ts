@@ -150,6 +150,20 @@ testNodeSockets('listen() again changes the backlog', (t) =>
   }),
 );
 
+testNodeSockets('a burst that is larger than the backlog is served', (t) =>
+  onLoop(async (loop) => {
+    // The kernel's backlog, and then that of the listener.
+    const [socket] = bindSockets(0, '127.0.0.1', { backlog: 128 }) as [Socket];
+    socket.listen(1);
+    const stop = addAcceptHandler(socket, (connection) => connection.close(), { loop });
+    const { port } = socket.localAddress as { port: number };
+    const clients = Array.from({ length: 50 }, () => connect(port, '127.0.0.1').resume());
+    await t.notThrowsAsync(Promise.all(clients.map((client) => once(client, 'close'))));
+    stop();
+    socket.close();
+  }),
+);
+
 testNodeSockets('a stopped loop does not keep the process alive for its sockets', async (t) => {
   const { stdout, code } = await runChild(`
     import { IOLoop, TCPServer, TCPClient } from 'ioloop';

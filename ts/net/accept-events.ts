@@ -64,17 +64,20 @@ class ListenerEvents implements AcceptEvents, DeferredWork {
     this.#listener.onWaiting = () => {
       this.#queue();
     };
+    this.#listener.isTaken = true;
     this.#queue();
   }
 
   want(wanted: boolean): void {
     this.#isWanted = wanted;
+    this.#listener.isTaken = wanted;
     this.#queue();
   }
 
   close(): void {
     this.#isClosed = true;
     this.#listener.onWaiting = null;
+    this.#listener.isTaken = false;
   }
 
   onContinue(): void {

@@ -40,6 +40,8 @@ export function bindHandle(address: Address, family: Family, v6Only: boolean): B
 export class NodeListener {
   /** Called when {@link take} has something new to give. */
   onWaiting: (() => void) | null = null;
+  /** Whether the next turn takes what waits: a burst may then be larger than the backlog. */
+  isTaken = false;
   readonly #server: Server;
   #backlog: number;
   readonly #accepted = new Fifo<NetSocket>();
@@ -64,7 +66,7 @@ export class NodeListener {
     this.#server.unref();
   }
 
-  /** Most connections that wait; one, if it is less. */
+  /** Most connections that wait while nothing takes them; one, if it is less. */
   set backlog(most: number) {
     this.#backlog = Math.max(1, most);
   }
@@ -102,8 +104,9 @@ export class NodeListener {
     connection.on('error', ignore);
     // The running loop keeps the process alive, not its connections.
     connection.unref();
-    // Node accepts by itself what the kernel would leave in its backlog.
-    if (this.#accepted.length >= this.#backlog) {
+    // Node accepts by itself what the kernel would leave in its backlog, or ask the peer to send again.
+    const most = this.isTaken ? Math.max(this.#backlog, LARGEST_BURST) : this.#backlog;
+    if (this.#accepted.length >= most) {
       connection.resetAndDestroy();
       return;
     }
@@ -121,6 +124,9 @@ type Create = (
 ) => BoundHandle | number;
 
 const UV_TCP_IPV6ONLY = 1;
+
+/** Connections that one iteration of Node's loop may accept: the kernel's own limit (`somaxconn`). */
+const LARGEST_BURST = 4096;
 
 function bindError(errno: number, address: Address): Error {
   return systemError(errno, 'bind', addressDetails(address));
