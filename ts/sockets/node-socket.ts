@@ -41,6 +41,11 @@ const enum State {
  * `detach` and its number are `ERR_IOLOOP_UNSUPPORTED`.
  */
 export class NodeSocket extends Socket {
+  static {
+    // What `util.inspect` shows: programs have a Socket.
+    Object.defineProperty(this, 'name', { value: Socket.name });
+  }
+
   readonly #descriptor: NoDescriptor;
   readonly #family: Family;
   readonly #options = new Map<SocketOption, unknown>();
@@ -225,7 +230,7 @@ export class NodeSocket extends Socket {
     if (this.closed) return { fd: -1, local: null, remote: null };
     const remote = this.remoteAddress;
     return {
-      fd: -1,
+      fd: null,
       local: addressText(this.localAddress),
       remote: remote === null ? null : addressText(remote),
     };

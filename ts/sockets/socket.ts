@@ -44,8 +44,8 @@ export type SocketState = readonly [Family, number, Address | null];
 
 /** See {@link peekSocket}. */
 export interface SocketView {
-  /** -1 if the socket is closed. */
-  readonly fd: number;
+  /** -1 if the socket is closed; `null` if it has no descriptor. */
+  readonly fd: number | null;
   /** `null` if the socket is closed. */
   readonly local: string | null;
   /** `null` if the socket is not connected, or closed. */

@@ -93,8 +93,8 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
 
   abstract fileno(): number;
 
-  peekFd(): number {
-    return -1;
+  peekFd(): null {
+    return null;
   }
 
   open(events: TransportEvents): void {

@@ -48,8 +48,11 @@ export interface Transport {
    * verified before each use.
    */
   fileno(): number;
-  /** The descriptor, for display, without the consequences of {@link fileno}; -1 once closed. */
-  peekFd(): number;
+  /**
+   * The descriptor, for display, without the consequences of {@link fileno}; -1 once closed, `null` if
+   * there is none.
+   */
+  peekFd(): number | null;
   /**
    * Delivers events to `events` from now on. A connected transport is watched by the loop.
    *

@@ -81,7 +81,7 @@ export class TlsTransport implements Transport, CarrierOwner {
     return this.#below.closed ? -1 : this.#below.transport.fileno();
   }
 
-  peekFd(): number {
+  peekFd(): number | null {
     return this.#below.closed ? -1 : this.#below.transport.peekFd();
   }
 
