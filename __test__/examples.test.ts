@@ -19,9 +19,15 @@ interface Example {
 }
 
 /** Starts an example on a port that the system chooses. */
-async function start(t: ExecutionContext, name: string): Promise<Example> {
+async function start(
+  t: ExecutionContext,
+  name: string,
+  args: readonly string[] = [],
+): Promise<Example> {
   const path = fileURLToPath(new URL(name, EXAMPLES));
-  const child = spawn(process.execPath, [path, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [path, '0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   t.teardown(() => child.kill());
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async (): Promise<string> => String((await lines.next()).value);
@@ -59,6 +65,20 @@ test('the echo server echoes', async (t) => {
   const [echo] = (await once(client, 'data')) as [Buffer];
   t.is(String(echo), 'hello');
   client.destroy();
+});
+
+test('the proxy joins clients to the servers behind it, and passes over one that refuses', async (t) => {
+  const { port: backend } = await start(t, 'echo-server.mjs');
+  // Nobody listens on port 1.
+  const { port, nextLine } = await start(t, 'proxy.mjs', ['127.0.0.1:1', `127.0.0.1:${backend}`]);
+  for (let count = 0; count < 2; count += 1) {
+    const client = connect({ port, host: '127.0.0.1' });
+    client.end('x'.repeat(100_000));
+    let length = 0;
+    for await (const chunk of client) length += (chunk as Buffer).length;
+    t.is(length, 100_000);
+    t.is(await nextLine(), 'finished: 100000 bytes up, 100000 down');
+  }
 });
 
 test('the chat forwards lines, uses names, and cuts off endless lines', async (t) => {

@@ -72,6 +72,8 @@ export interface Capabilities {
   threads: boolean
   /** A thread can watch whether a loop is blocked. */
   watchdog: boolean
+  /** Bytes move between sockets without passing the memory of the process. */
+  splice: boolean
   /** The memory of the binary is not JavaScript's: arrays are copied (`memory.rs`). */
   separateMemory: boolean
 }
@@ -408,6 +410,12 @@ export interface NativeVersions {
  */
 export declare const NOT_RECEIVED: number
 
+/**
+ * `pipeOpen(ends, bytes)`: writes the descriptors of a pipe with room for about `bytes` to `ends`:
+ * reading end, writing end. 0, or a negative errno.
+ */
+export declare const pipeOpen: (arg0: Int32Array, arg1: number) => number
+
 /** Bit of a readiness: an error is pending. */
 export declare const READY_ERROR: number
 
@@ -584,6 +592,18 @@ export declare function socketShutdown(fd: number, direction: number): number
 
 /** Takes the pending error of a socket: a negative errno, or 0 if there is none. */
 export declare function socketTakeError(fd: number): number
+
+/**
+ * `spliceIn(fd, pipe, most)`: moves at most `most` bytes from a socket to the writing end of an
+ * empty pipe. 0 at EOF.
+ */
+export declare const spliceIn: (arg0: number, arg1: number, arg2: number) => number
+
+/**
+ * `spliceOut(pipe, fd, length)`: moves `length` bytes from the reading end of a pipe, which has
+ * them, to a socket, as far as that has room.
+ */
+export declare const spliceOut: (arg0: number, arg1: number, arg2: number) => number
 
 /** Words of a submission. */
 export declare const SUBMISSION_WORDS: number

@@ -21,6 +21,8 @@ export const TINY: Readonly<Capacities> = {
   sendBytes: 1024,
   readBudget: 64,
   sendBudget: 64,
+  pumpBudget: 64,
+  pipes: 1,
 };
 
 /** For tests of the order of timers that are due in the same turn. */

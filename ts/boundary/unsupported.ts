@@ -7,7 +7,7 @@ import { unsupported } from '../support/errors.js';
 import type { Binding } from './binding.js';
 
 /** A capability whose functions are missing without it. */
-export type Needed = 'descriptors' | 'threads' | 'watchdog';
+export type Needed = 'descriptors' | 'splice' | 'threads' | 'watchdog';
 
 /** The functions that are exported only with a capability. */
 export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> = {
@@ -47,6 +47,7 @@ export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> =
     'socketShutdown',
     'socketTakeError',
   ],
+  splice: ['pipeOpen', 'spliceIn', 'spliceOut'],
   threads: [
     'attach',
     'detach',
@@ -88,6 +89,7 @@ const FEATURES: Readonly<Record<Needed, readonly [what: string, instead: string]
     'A file descriptor',
     'Use IOStream, TCPServer and TCPClient, which work by node:net on Node, or IOStream.pair()',
   ],
+  splice: ['A move of bytes within the kernel', 'Read and write them'],
   threads: ['A call or a move between threads', 'Use postMessage()'],
   watchdog: ['The detection of a blocked loop', 'Use a native binary: see npx ioloop doctor'],
 };

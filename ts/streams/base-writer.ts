@@ -158,6 +158,11 @@ export abstract class BaseWriter implements Writer {
     this.owner.onWriteEnd();
   }
 
+  /** The result of a write outside of state open; `null` in it. */
+  protected refusal(): Promise<void> | null {
+    return this.#state === WriteState.Open ? null : this.#rejection(this.owner.closedError());
+  }
+
   #rejection(error: unknown): Promise<void> {
     const rejection = Promise.reject(error as Error);
     return this.isClosed && isStreamClosed(error) ? quiet(rejection) : rejection;

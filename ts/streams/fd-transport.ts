@@ -14,6 +14,7 @@
  * of the dispatch looks at the table again.
  */
 import { constants } from 'node:os';
+import { capabilities } from '../boundary/capabilities.js';
 import { native } from '../boundary/native.js';
 import {
   EDGE,
@@ -26,6 +27,7 @@ import {
   WRITE,
 } from '../boundary/readiness.js';
 import type { Block } from '../boundary/receive-blocks.js';
+import { isUnspliceable, type Pipe } from '../boundary/pipes.js';
 import type { SendBatch } from '../boundary/send-batch.js';
 import type { LoopIO } from '../loop/io.js';
 import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
@@ -34,6 +36,7 @@ import { Descriptor, type DescriptorWatcher } from '../sockets/descriptor.js';
 import {
   assertStreamKind,
   KIND_RECORDS,
+  KIND_TCP,
   LARGEST_RECORD,
   SHORT_IS_ALL,
 } from '../sockets/descriptor-kinds.js';
@@ -238,6 +241,22 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
       this.readable = false;
     }
     return this.#resultOf(count);
+  }
+
+  /**
+   * Whether {@link fill} can be tried: a socket, without an urgent mark, which only a receive passes.
+   */
+  get canSplice(): boolean {
+    const { socket } = this;
+    return capabilities.splice && socket !== null && (this.#shortIsAll || socket.kind !== KIND_TCP);
+  }
+
+  /** {@link read} to a pipe, which is empty. The error of a socket that cannot: `isUnspliceable`. */
+  fill(pipe: Pipe, most: number): number {
+    const count = pipe.fill(this.fd, most);
+    if (count > 0) this.#io.counters.received += count;
+    if (count < 0 && !isUnspliceable(count)) this.readable = false;
+    return count;
   }
 
   queueTickEnd(): void {

@@ -2,6 +2,7 @@
  * The transport on a descriptor where the selector reports no changes (`poll(2)`): it reports READ
  * and WRITE once, and again after the transport has found the descriptor drained.
  */
+import type { Pipe } from '../boundary/pipes.js';
 import type { Block } from '../boundary/receive-blocks.js';
 import { capabilities } from '../boundary/capabilities.js';
 import { native } from '../boundary/native.js';
@@ -12,6 +13,12 @@ import { FdTransport } from './fd-transport.js';
 class RearmedTransport extends FdTransport {
   override read(buffer: Buffer, offset: number, length: number): number {
     const result = super.read(buffer, offset, length);
+    if (!this.readable) this.rearm(READ);
+    return result;
+  }
+
+  override fill(pipe: Pipe, most: number): number {
+    const result = super.fill(pipe, most);
     if (!this.readable) this.rearm(READ);
     return result;
   }

@@ -1,6 +1,7 @@
 /** The bytes of one stream that the kernel has no room for. */
 import { bufferDetached } from '../support/errors.js';
 import { native } from '../boundary/native.js';
+import type { Pipe } from '../boundary/pipes.js';
 import type { Deferred } from '../support/deferred.js';
 import { Fifo } from '../support/fifo.js';
 
@@ -12,12 +13,14 @@ export const SMALL_WRITE_COST = 128;
 
 const { MODE_FILE, SEND_ALL_BUFFERS } = native;
 
-/** Consecutive bytes: a chunk of the queue, with room at its end, or the caller's memory. */
+/** Consecutive bytes: a chunk of the queue, with room at its end, the caller's memory, or a pipe. */
 interface Piece {
   readonly bytes: Uint8Array;
   /** Bytes in use. The caller's memory may have become shorter since. */
   length: number;
   readonly isChunk: boolean;
+  /** The bytes are in a pipe, and {@link bytes} is empty. */
+  readonly pipe: Pipe | null;
 }
 
 /** Writes that share a promise, which resolves when everything before `end` is sent. */
@@ -74,7 +77,7 @@ export class SendQueue {
     if (last === undefined || !last.isChunk || last.bytes.length - last.length < length) {
       // Grows with the queue: at most half of the memory is unused.
       const room = Math.max(length, Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, this.bytes)));
-      last = { bytes: Buffer.allocUnsafeSlow(room), length: 0, isChunk: true };
+      last = { bytes: Buffer.allocUnsafeSlow(room), length: 0, isChunk: true, pipe: null };
       this.#pieces.push(last);
     }
     last.bytes.set(bytes, last.length);
@@ -85,13 +88,19 @@ export class SendQueue {
   /** Adds a large piece, which is sent from the caller's memory. */
   refer(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#pieces.push({ bytes, length: bytes.length, isChunk: false });
+    this.#pieces.push({ bytes, length: bytes.length, isChunk: false, pipe: null });
     this.#end += bytes.length;
+  }
+
+  /** Adds the bytes of a pipe, which is released when they are sent, or dropped. */
+  move(pipe: Pipe): void {
+    this.#pieces.push({ bytes: NOTHING, length: pipe.held, isChunk: false, pipe });
+    this.#end += pipe.held;
   }
 
   /** Puts a piece in front, whose write came before everything in the queue. */
   prepend(bytes: Uint8Array, done: Deferred | null): void {
-    this.#pieces.unshift({ bytes, length: bytes.length, isChunk: false });
+    this.#pieces.unshift({ bytes, length: bytes.length, isChunk: false, pipe: null });
     this.#marks.unshift({ end: this.#sent, writes: 1, done });
     this.#sent -= bytes.length;
     this.#writes += 1;
@@ -134,10 +143,12 @@ export class SendQueue {
     const offset = this.#offset;
     const first = this.#pieces.at(0) as Piece;
     if (!isWhole(first)) throw bufferDetached('write', 0);
-    const { bytes, length } = first;
+    const { bytes, length, pipe } = first;
     const size = Math.min(length - offset, most);
-    if (size < most && this.#pieces.length > 1) return this.#sendSeveral(fd, mode, most);
+    if (pipe === null && size < most && this.#pieces.length > 1)
+      return this.#sendSeveral(fd, mode, most);
     this.offered = size;
+    if (pipe !== null) return pipe.drain(fd, size);
     const send = (mode & MODE_FILE) === 0 ? native.socketSend : native.fdWrite;
     return send(fd, bytes, offset, size);
   }
@@ -150,7 +161,7 @@ export class SendQueue {
     for (let at = 0; at < count && left > 0; at += 1) {
       const piece = this.#pieces.at(at) as Piece;
       // The pieces before it are sent.
-      if (!isWhole(piece)) break;
+      if (!isWhole(piece) || piece.pipe !== null) break;
       const { bytes, length } = piece;
       const part = bytes.subarray(offset, Math.min(length, offset + left));
       parts.push(part);
@@ -170,6 +181,7 @@ export class SendQueue {
       if (first === undefined || this.#offset < first.length) return;
       this.#offset -= first.length;
       this.#pieces.shift();
+      first.pipe?.release();
     }
   }
 
@@ -195,6 +207,7 @@ export class SendQueue {
       const { done } = this.#marks.at(at) as Mark;
       if (done !== null) waiting.push(done);
     }
+    for (let at = 0; at < this.#pieces.length; at += 1) this.#pieces.at(at)?.pipe?.release();
     this.#marks.clear();
     this.#pieces.clear();
     this.#sent = this.#end;
@@ -204,9 +217,11 @@ export class SendQueue {
 }
 
 /** False for a view whose buffer was detached or has shrunk. */
-function isWhole({ bytes, length }: Piece): boolean {
-  return bytes.length >= length;
+function isWhole({ bytes, length, pipe }: Piece): boolean {
+  return pipe !== null || bytes.length >= length;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const SMALLEST_CHUNK = 256;
 const LARGEST_CHUNK = 16 * 1024;

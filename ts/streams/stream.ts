@@ -135,6 +135,11 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#closeCallback !== null;
   }
 
+  /** Whether it can be read and written, or could before it was closed. */
+  get isConnected(): boolean {
+    return this.#state > State.Connecting;
+  }
+
   /** Whether FIN was sent, and EOF was not found. */
   get isWriteEnded(): boolean {
     return this.#state === State.WriteEnded;
@@ -372,6 +377,14 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     }
     this.#watcher = watcher as Watcher<unknown>;
     this.#watched = watched;
+  }
+
+  /** Replaces the watcher of a stream, also by none. Returns the one before. */
+  exchangeWatch(watch: Watch | null): Watch | null {
+    const before = this.#takeWatch();
+    this.#watcher = watch?.watcher ?? null;
+    this.#watched = watch?.watched;
+    return before;
   }
 
   /** Leaves reading, writing and closing to `adapter`, which both directions end for by themselves. */

@@ -6,6 +6,7 @@ import {
   type SendBatch,
   type Sender,
 } from '../boundary/send-batch.js';
+import type { Pipe } from '../boundary/pipes.js';
 import { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
@@ -104,6 +105,27 @@ export class FdWriter extends BaseWriter implements Sender {
     // The common case. An empty array may be a detached one, which `bytesOf` refuses.
     if (data instanceof Uint8Array && data.length > 0) return this.#writeBytes(data);
     return isList(data) ? this.#writeAll(data) : this.#writeBytes(bytesOf(data));
+  }
+
+  /**
+   * Writes the bytes of a pipe, which belongs to this writer from now on. The sink is a socket. No limit
+   * refuses them, as they take none of this process's memory.
+   */
+  writePipe(pipe: Pipe): Promise<void> {
+    const refusal = this.refusal();
+    if (refusal !== null) {
+      pipe.release();
+      return refusal;
+    }
+    const isFirst = this.#chain === null && !this.#isQueued();
+    const queue = this.#ownQueue();
+    queue.move(pipe);
+    const { promise } = (queue.mark(false).done ??= new Deferred());
+    this.checkHighWatermark();
+    // At once, as nothing would be sent together with it.
+    if (isFirst && this.#isOpen()) this.#pump();
+    else this.#sink.atTickEnd();
+    return promise;
   }
 
   // `Sender`: the batch calls these while it is flushing, but for `onSendError`.

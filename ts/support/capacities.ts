@@ -29,6 +29,10 @@ export interface Capacities {
   readBudget: number;
   /** Bytes that one stream sends in one turn from its queue. */
   sendBudget: number;
+  /** Bytes that one direction of a pump moves in one turn, about. */
+  pumpBudget: number;
+  /** Pipes of this thread that have bytes on their way between two sockets. */
+  pipes: number;
 }
 
 const DEFAULTS: Readonly<Capacities> = {
@@ -44,6 +48,8 @@ const DEFAULTS: Readonly<Capacities> = {
   sendBytes: 256 * 1024,
   readBudget: 256 * 1024,
   sendBudget: 512 * 1024,
+  pumpBudget: 512 * 1024,
+  pipes: 64,
 };
 
 /** The capacities of loops that this thread makes from now on. */

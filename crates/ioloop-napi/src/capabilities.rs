@@ -26,6 +26,8 @@ pub struct Capabilities {
     pub threads: bool,
     /// A thread can watch whether a loop is blocked.
     pub watchdog: bool,
+    /// Bytes move between sockets without passing the memory of the process.
+    pub splice: bool,
     /// The memory of the binary is not JavaScript's: arrays are copied (`memory.rs`).
     pub separate_memory: bool,
 }
@@ -43,6 +45,17 @@ pub fn capabilities() -> Capabilities {
         alarm: ioloop::event_loop::HAS_ALARM,
         threads: has_selector,
         watchdog: has_selector,
+        splice: has_splice(),
         separate_memory: cfg!(target_family = "wasm"),
     }
+}
+
+#[cfg(not(selector = "none"))]
+const fn has_splice() -> bool {
+    ioloop::net::HAS_SPLICE
+}
+
+#[cfg(selector = "none")]
+const fn has_splice() -> bool {
+    false
 }

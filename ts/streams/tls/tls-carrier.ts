@@ -50,7 +50,8 @@ export class TlsCarrier extends Duplex {
       },
       (error: unknown) => {
         if (reader.ended && this.#below.error === null) this.push(null);
-        else this.owner?.onCarrierError(realErrorOf(error));
+        // After `close_notify` of both sides `node:tls` destroys it: the read is not needed.
+        else if (!this.destroyed) this.owner?.onCarrierError(realErrorOf(error));
       },
     );
   }

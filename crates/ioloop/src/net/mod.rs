@@ -7,6 +7,8 @@ mod address;
 mod kind;
 mod options;
 mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod splice;
 mod stream;
 mod system;
 
@@ -17,7 +19,12 @@ pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
     refuse_new, take_error,
 };
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use splice::{splice_in, splice_out, wide_pipe};
 pub use stream::{
     How, duplicate, read, recv, send, send_vectored, set_nonblocking, shutdown, write,
     write_vectored,
 };
+
+/// Whether bytes move between sockets without passing the memory of the process.
+pub const HAS_SPLICE: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -1,0 +1,39 @@
+//! Pipes that bytes pass on their way between sockets. The result is a number of bytes, or a negative
+//! errno.
+
+use ioloop::net;
+use rustix::io::Errno;
+
+use crate::fd::JsFd;
+use crate::glue::glue;
+use crate::owned;
+
+glue! {
+    "`pipeOpen(ends, bytes)`: writes the descriptors of a pipe with room for about `bytes` to `ends`:"
+    "reading end, writing end. 0, or a negative errno."
+    pipeOpen(ends: &mut [i32], bytes: u32) {
+        let [reading, writing] = ends else {
+            return Err(Errno::INVAL.into());
+        };
+        let (reader, writer) = net::wide_pipe(bytes as usize)?;
+        *reading = owned::give(reader);
+        *writing = owned::give(writer);
+        Ok(())
+    }
+}
+
+glue! {
+    "`spliceIn(fd, pipe, most)`: moves at most `most` bytes from a socket to the writing end of an"
+    "empty pipe. 0 at EOF."
+    spliceIn(fd: i32, pipe: i32, most: u32) {
+        net::splice_in(JsFd::new(fd)?, JsFd::new(pipe)?, most as usize)
+    }
+}
+
+glue! {
+    "`spliceOut(pipe, fd, length)`: moves `length` bytes from the reading end of a pipe, which has"
+    "them, to a socket, as far as that has room."
+    spliceOut(pipe: i32, fd: i32, length: u32) {
+        net::splice_out(JsFd::new(pipe)?, JsFd::new(fd)?, length as usize)
+    }
+}

@@ -1,0 +1,99 @@
+/**
+ * Pipes of the kernel, through which bytes move from socket to socket without a copy.
+ *
+ * A pipe is taken for bytes that are there to be moved, and released when they are sent: an idle
+ * connection has none. Few of a thread's pipes are kept for the next bytes, and none without a user
+ * ({@link usePipes}). Where no pipe is to be had (the bound, `EMFILE`), bytes go through memory.
+ */
+import { constants } from 'node:os';
+import { capacities } from '../support/capacities.js';
+import { capabilities } from './capabilities.js';
+import { native } from './native.js';
+
+/** Bytes of a pipe, about: the kernel counts pages, and a page may have few bytes. */
+export const PIPE_BYTES = 256 * 1024;
+
+/** A pipe. It has one owner, which knows that it is empty when it fills it. */
+export class Pipe {
+  /** Bytes in the pipe. */
+  held = 0;
+  readonly #reader: number;
+  readonly #writer: number;
+
+  constructor(reader: number, writer: number) {
+    this.#reader = reader;
+    this.#writer = writer;
+  }
+
+  /** Fills the pipe, which is empty, from a socket. The number of bytes, 0 at EOF, or an errno. */
+  fill(fd: number, most: number): number {
+    const count = native.spliceIn(fd, this.#writer, most);
+    if (count > 0) this.held = count;
+    return count;
+  }
+
+  /**
+   * Sends the first `length` bytes to a socket. The number of bytes, which is less only if the socket
+   * is full, or a negative errno.
+   */
+  drain(fd: number, length: number): number {
+    const count = native.spliceOut(this.#reader, fd, length);
+    if (count > 0) this.held -= count;
+    return count;
+  }
+
+  /** Gives the pipe back. Bytes in it are lost. */
+  release(): void {
+    open -= 1;
+    if (this.held === 0 && users > 0 && spares.length < MOST_SPARES) spares.push(this);
+    else this.close();
+  }
+
+  close(): void {
+    native.fdClose(this.#reader);
+    native.fdClose(this.#writer);
+  }
+}
+
+/** An empty pipe; `null` if there is none now. */
+export function takePipe(): Pipe | null {
+  if (open >= capacities.pipes) return null;
+  const pipe = spares.pop() ?? openPipe();
+  if (pipe !== null) open += 1;
+  return pipe;
+}
+
+/** Someone may take pipes from now on, until {@link leavePipes}. */
+export function usePipes(): void {
+  users += 1;
+}
+
+/** Closes the spare pipes with the last user. */
+export function leavePipes(): void {
+  users -= 1;
+  if (users > 0) return;
+  for (const pipe of spares.splice(0)) pipe.close();
+}
+
+/** The errors of a socket that cannot be spliced, or of a system that forbids it: read it instead. */
+export function isUnspliceable(errno: number): boolean {
+  return UNSPLICEABLE.has(-errno);
+}
+
+function openPipe(): Pipe | null {
+  if (!capabilities.splice || native.pipeOpen(ends, PIPE_BYTES) < 0) return null;
+  return new Pipe(ends[0] as number, ends[1] as number);
+}
+
+const { EINVAL, ENOSYS, EPERM, EACCES, EOPNOTSUPP } = constants.errno;
+const UNSPLICEABLE: ReadonlySet<number> = new Set([EINVAL, ENOSYS, EPERM, EACCES, EOPNOTSUPP]);
+
+/** Where the binary writes the descriptors of a pipe. */
+const ends = new Int32Array(2);
+/** The empty pipes that nobody has. */
+const spares: Pipe[] = [];
+/** The pipes that somebody has. */
+let open = 0;
+let users = 0;
+/** Pipes that are kept: most are empty again at once. */
+const MOST_SPARES = 8;

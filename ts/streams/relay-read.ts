@@ -1,0 +1,87 @@
+/** The read of a relay: the next bytes, whatever there are, in memory or in a pipe of the kernel. */
+import { constants } from 'node:os';
+import { isUnspliceable, PIPE_BYTES, takePipe, type Pipe } from '../boundary/pipes.js';
+import type { FdTransport } from './fd-transport.js';
+import type { ReadBuffer } from './read-buffer.js';
+import { ReadTarget } from './read-target.js';
+import type { Read } from './reads.js';
+import type { Transport } from './transport.js';
+
+/**
+ * Resolves to the received bytes that are unread, then to what the source has.
+ *
+ * | State    | What the source has goes to | Next |
+ * | -------- | --------------------------- | ---- |
+ * | reads    | memory                      | splices: a chunk was large |
+ * | splices  | a pipe                      | reads: a chunk was small, an urgent mark, no pipe is free |
+ * | refused  | memory: the source cannot be spliced | none |
+ */
+export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
+  readonly name = 'pump';
+  readonly keepsPartial = false;
+  readonly sparesStream = false;
+  /** `null`: a source, or a sink, that is not a socket of the kernel. */
+  #source: FdTransport | null;
+  readonly #most: number;
+  readonly #large: number;
+  #splices = false;
+  #pipe: Pipe | null = null;
+
+  /**
+   * `most` is the size of the largest chunk in memory. `source` is `null` if nothing can be spliced.
+   */
+  constructor(source: FdTransport | null, most: number) {
+    super(NOTHING);
+    this.#source = source;
+    this.#most = most;
+    this.#large = Math.min(LARGE, most);
+  }
+
+  get target(): ReadTarget | null {
+    return this.#splices && this.#source?.canSplice === true ? this : null;
+  }
+
+  override get room(): number {
+    return this.#splices ? PIPE_BYTES : 0;
+  }
+
+  take(buffer: ReadBuffer): Buffer | Pipe | undefined {
+    const { length } = buffer;
+    if (length > 0) {
+      this.#splices = length >= this.#large;
+      return buffer.take(Math.min(length, this.#most));
+    }
+    const pipe = this.#pipe;
+    if (pipe === null) return undefined;
+    this.#pipe = null;
+    this.#splices = pipe.held >= SMALL;
+    return pipe;
+  }
+
+  /** After `EAGAIN` the reader tries again: to its buffer, if there is no {@link room} any more. */
+  override readFrom(_source: Transport, most: number): number {
+    const pipe = takePipe();
+    if (pipe === null || this.#source === null) {
+      this.#splices = false;
+      return -EAGAIN;
+    }
+    const count = this.#source.fill(pipe, most);
+    if (count > 0) {
+      this.#pipe = pipe;
+      return count;
+    }
+    pipe.release();
+    if (!isUnspliceable(count)) return count;
+    this.#source = null;
+    this.#splices = false;
+    return -EAGAIN;
+  }
+}
+
+const { EAGAIN } = constants.errno;
+const NOTHING = Buffer.alloc(0);
+
+/** Bytes from which a chunk shows that there is a flow: two system calls and a pipe are cheaper. */
+const LARGE = 8 * 1024;
+/** Bytes below which a pipe costs more than a copy. */
+const SMALL = 4 * 1024;

@@ -1,0 +1,109 @@
+/** One direction of a pump: moves the bytes of one stream to another, until EOF. */
+import { Pipe } from '../boundary/pipes.js';
+import { ioOf } from '../loop/internals.js';
+import type { DeferredWork, LoopIO } from '../loop/io.js';
+import { FdTransport } from './fd-transport.js';
+import { RelayRead } from './relay-read.js';
+import type { Stream } from './stream.js';
+import { FdWriter } from './writer.js';
+
+/**
+ * | State   | Next                                                    |
+ * | ------- | ------------------------------------------------------- |
+ * | moving  | ended: EOF of the source; stopped: {@link Relay.stop}    |
+ * | ended   | everything was written, and EOF is carried over if wanted |
+ * | stopped | what was read is written; nothing is read any more      |
+ */
+const enum State {
+  Moving,
+  Ended,
+  Stopped,
+}
+
+/** One chunk is on its way at a time: a sink that stalls stops the source, whose window closes. */
+export class Relay {
+  readonly from: Stream;
+  readonly to: Stream;
+  readonly #end: boolean;
+  readonly #onBytes: (count: number) => void;
+  #state = State.Moving;
+
+  /** `end`: EOF of `from` ends the writing side of `to`. */
+  constructor(from: Stream, to: Stream, end: boolean, onBytes: (count: number) => void) {
+    this.from = from;
+    this.to = to;
+    this.#end = end;
+    this.#onBytes = onBytes;
+  }
+
+  /** EOF was found. What is written after it is not a matter of `from`. */
+  get ended(): boolean {
+    return this.#state === State.Ended;
+  }
+
+  /** Rejects with the error of the stream that has failed. Resolves when stopped. */
+  async run(): Promise<void> {
+    const { from, to } = this;
+    const read = this.#read();
+    const io = ioOf(from.loop);
+    const { pumpBudget } = io.capacities;
+    for (let budget = pumpBudget; ;) {
+      const chunk = await this.#next(read);
+      if (chunk === null) break;
+      const isPipe = chunk instanceof Pipe;
+      const count = isPipe ? chunk.held : chunk.length;
+      await (isPipe ? (to.writer as FdWriter).writePipe(chunk) : to.writer.write(chunk));
+      this.#onBytes(count);
+      budget -= count;
+      if (budget > 0) continue;
+      await nextTurn(io);
+      budget = pumpBudget;
+    }
+    if (this.#end && this.ended) await to.writer.shutdown();
+  }
+
+  /** Ends a wait for bytes with `error`. */
+  stop(error: unknown): void {
+    if (this.#state !== State.Moving) return;
+    this.#state = State.Stopped;
+    if (this.from.reader.readName === 'pump') this.from.reader.cancel(error);
+  }
+
+  /** The next bytes; `null` at the end. */
+  async #next(read: RelayRead): Promise<Buffer | Pipe | null> {
+    const { from } = this;
+    if (this.#state !== State.Moving) return null;
+    try {
+      return await from.reader.read(read);
+    } catch (error) {
+      // Also while it waited.
+      if (this.#isStopped()) return null;
+      if (!from.reader.ended || from.error !== null) throw error;
+      this.#state = State.Ended;
+      return null;
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#state === State.Stopped;
+  }
+
+  #read(): RelayRead {
+    const { from, to } = this;
+    const isPlain =
+      from.transport instanceof FdTransport &&
+      from.transport.canSplice &&
+      to.transport.socket !== null &&
+      to.writer instanceof FdWriter;
+    const most = Math.min(from.limits.readChunkSize, to.limits.writer.maxBufferSize);
+    return new RelayRead(isPlain ? (from.transport as FdTransport) : null, most);
+  }
+}
+
+/** Resolves in the next turn: other sources of the loop, and Node's, come first. */
+function nextTurn(io: LoopIO): Promise<void> {
+  return new Promise((resolve) => {
+    const work: DeferredWork = { onContinue: resolve, onTickEnd: resolve };
+    io.continueLater(work);
+  });
+}
