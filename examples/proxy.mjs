@@ -42,7 +42,7 @@ export function listen(port, backends, log) {
       try {
         await pump(near, await connect(), { counts, idleTimeout: IDLE_SECONDS });
       } catch (error) {
-        end = error.code ?? error.message;
+        end = String(/** @type {NodeJS.ErrnoException} */ (error).code ?? error);
         near.close();
       }
       log(`${end}: ${counts.forward} bytes up, ${counts.back} down`);
