@@ -70,7 +70,12 @@ export const capabilities = {
     // Deno has a table of the descriptors that it opened, and closes again a number that it gets
     // once more.
     isThere: () => !('Deno' in globalThis),
-    neededBy: { close: ['close({ allFds: true }) is idempotent: a number is closed once'] },
+    neededBy: {
+      close: [
+        'close({ allFds: true }) closes objects by close() and numbers by close(2)',
+        'close({ allFds: true }) is idempotent: a number is closed once',
+      ],
+    },
   },
   'node:net shows ports of IPv6': {
     isThere: () => !('Deno' in globalThis),
@@ -153,6 +158,10 @@ export const capabilities = {
         'a callback that a signal handler adds runs in a loop that sleeps',
       ],
     },
+  },
+  'Unix sockets': {
+    isThere: () => process.platform !== 'win32',
+    neededBy: { 'iostream-connect': ['over a Unix socket, and to one that is not there'] },
   },
   FIFOs: {
     isThere: () => process.platform !== 'win32',
