@@ -93,9 +93,12 @@ export type { ProxyHeader, ProxyTlv } from './streams/proxy-header.js';
 export type {
   IOStreamOptions,
   ReadBytesOptions,
+  ReadCountOptions,
   ReadOptions,
+  ReadUntilCloseOptions,
   ReadUntilOptions,
   StartTlsOptions,
+  StreamingCallback,
 } from './streams/options.js';
 export { Connection } from './streams/protocols/connection.js';
 export {

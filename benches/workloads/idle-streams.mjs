@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { getHeapSnapshot } from 'node:v8';
 
 const own = fileURLToPath(import.meta.url);
-const [folder = join(own, '../../..'), connections = '2100', state = 'answered'] =
+const [folder = join(own, '../../..'), connections = '2100', state = 'answered', kind = 'stream'] =
   process.argv.slice(2);
 
 /** Connections before the first measurement. */
@@ -24,15 +24,18 @@ else process.on('message', connectMore);
 /** @param {number} total */
 async function serve(total) {
   const module = pathToFileURL(join(resolve(folder), 'dist/index.js')).href;
-  const { IOLoop, TCPServer } = await import(module);
+  const { IOLoop, lines, TCPServer } = await import(module);
   const loop = IOLoop.current();
   const streams = [];
-  const server = new TCPServer({
-    handleStream: (stream) => {
-      streams.push(stream);
-      if (state !== 'accepted') answer(stream);
-    },
-  });
+  const handleStream = (stream) => {
+    streams.push(stream);
+    if (state !== 'accepted') answer(stream);
+  };
+  const protocol = {
+    open: (connection) => void streams.push(connection),
+    data: lines?.((connection) => connection.write('+OK\n')) ?? null,
+  };
+  const server = new TCPServer(kind === 'protocol' ? { protocol } : { handleStream });
   server.listen(0, '127.0.0.1');
   loop.start();
   const clients = fork(own, { execArgv: [] });
@@ -57,7 +60,7 @@ async function serve(total) {
   // The first of everything is not an idle stream's.
   await open(FIRST);
   const figures = total > MOST_COUNTED ? await resident() : await counted();
-  console.log(JSON.stringify({ state, streams: total, ...figures }));
+  console.log(JSON.stringify({ state, kind, streams: total, ...figures }));
   clients.kill();
   process.exit();
 }

@@ -1,12 +1,13 @@
 // The measured servers: ours, and the same on Node's net and http. Prints the port.
 //
-//   server.mjs echo-handlers|echo-streams|echo-node|lines-streams|lines-node|http-streams|http-node
+//   server.mjs echo-handlers|echo-streams|echo-protocol|echo-node|lines-streams|lines-protocol|lines-node|
+//     http-streams|http-node
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 
 const BACKLOG = 4096;
 const kind = process.argv[2];
-const { IOLoop, Socket, TCPServer } = kind.endsWith('-node') ? {} : await import('ioloop');
+const { IOLoop, lines, Socket, TCPServer } = kind.endsWith('-node') ? {} : await import('ioloop');
 
 const servers = {
   /** Raw handlers: one system call of a socket for each report of the loop. */
@@ -47,6 +48,8 @@ const servers = {
       for (;;) await stream.write(await stream.readBytes(65_536, PARTIAL));
     }),
 
+  'echo-protocol': () => protocol({ data: (connection, chunk) => connection.write(chunk) }),
+
   /** Messages of a known size, which need no memory but the stream's own. */
   'bulk-streams': () =>
     streams(async (stream) => {
@@ -67,6 +70,8 @@ const servers = {
     net((socket) => {
       socket.pipe(socket);
     }),
+
+  'lines-protocol': () => protocol({ data: lines((connection, line) => connection.write([line, '\n'])) }),
 
   'lines-streams': () =>
     streams(async (stream) => {
@@ -97,6 +102,13 @@ await servers[kind]();
 
 function streams(handleStream) {
   const server = new TCPServer({ handleStream });
+  server.listen(0, '127.0.0.1', { backlog: BACKLOG });
+  tell(server.addresses[0]);
+  return IOLoop.current().start();
+}
+
+function protocol(functions) {
+  const server = new TCPServer({ protocol: functions });
   server.listen(0, '127.0.0.1', { backlog: BACKLOG });
   tell(server.addresses[0]);
   return IOLoop.current().start();

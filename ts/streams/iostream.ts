@@ -16,7 +16,7 @@ import { createStream } from './debug-stream.js';
 import type { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { DescriptorTransport } from './rearmed-transport.js';
-import { checkBoolean, checkOptions } from '../support/checks.js';
+import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { quietFor } from '../support/deferred.js';
 import {
   NO_OPTIONS,
@@ -24,7 +24,10 @@ import {
   streamSettings,
   type IOStreamOptions,
   type ReadBytesOptions,
+  type ReadCountOptions,
   type ReadOptions,
+  type ReadUntilCloseOptions,
+  type StreamingCallback,
   type ReadUntilOptions,
   type StartTlsOptions,
   type StreamSettings,
@@ -36,6 +39,7 @@ import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
 import type { CloseCallback } from './ownership.js';
 import { coreOf, Stream } from './stream.js';
+import { streamingRead } from './streaming-read.js';
 import type { Data } from './data.js';
 import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
@@ -228,9 +232,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `maxBufferSize` if that is less. A result of less than 16 KiB shares memory, see `copy`.
    *
    * Rejects with a {@link StreamClosedError} if the stream ends before; with `ERR_OUT_OF_RANGE` if
-   * `count` exceeds `maxBufferSize`, unless `partial`.
+   * `count` exceeds `maxBufferSize`, unless `partial`, or with a `streamingCallback`.
    */
-  readBytes(count: number, options?: ReadBytesOptions): Promise<Buffer> {
+  readBytes(count: number, options?: ReadCountOptions): Promise<Buffer> {
     const { reader, limits } = this.#core;
     const { maxBufferSize } = limits;
     const isCount = Number.isInteger(count) && count >= 0 && count <= maxBufferSize;
@@ -239,6 +243,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     if (isCount && isPlain(options) && options.partial === true) {
       return reader.read(readBytes(count, true));
     }
+    if (isStreaming(options)) return this.#streaming('readBytes', count, options);
     return this.#read(() => bytesRead(count, options, limits), options);
   }
 
@@ -278,8 +283,18 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * received bytes, if the connection breaks, the stream is closed locally, or `maxBufferSize` is
    * exceeded.
    */
-  readUntilClose(options?: ReadOptions): Promise<Buffer> {
+  readUntilClose(options?: ReadUntilCloseOptions): Promise<Buffer> {
+    if (isStreaming(options)) return this.#streaming('readUntilClose', Infinity, options);
     return this.#read(() => new ReadUntilClose(), options);
+  }
+
+  async #streaming(
+    name: 'readBytes' | 'readUntilClose',
+    count: number,
+    options: StreamingOptions,
+  ): Promise<Buffer> {
+    if (count !== Infinity) checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
+    return streamingRead(this.#core, name, count, options.streamingCallback, options);
   }
 
   /** A copy of the next `count` bytes, by default one. The bytes stay unread. */
@@ -338,6 +353,18 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   write(data: Data | readonly Data[], options?: WaitOptions): Promise<void> {
     if (options === undefined) return this.#core.writer.write(data);
     return this.#limited(options, 'write', () => this.#core.writer.write(data));
+  }
+
+  /**
+   * {@link write} without a promise: returns true if more can be written, and false above the high
+   * watermark, for {@link drain}. Also returns false, and drops the data, if the writing side is ended
+   * or closed: a read, or the close callback, has the reason.
+   *
+   * @throws `ERR_IOLOOP_BUFFER_FULL` if `maxWriteBufferSize` would be exceeded, `ERR_INVALID_ARG_TYPE`,
+   * `ERR_IOLOOP_BUFFER_DETACHED`. Nothing of the data is taken then.
+   */
+  send(data: Data | readonly Data[]): boolean {
+    return this.#core.writer.send(data);
   }
 
   /** Resolves at or below the low watermark of unsent bytes; at once if not {@link congested}. */
@@ -708,5 +735,11 @@ const makeStream: MakeStream = (settings, transport, sides, watcher, replaced) =
   core.watch<unknown>(watcher, stream);
   return stream;
 };
+
+type StreamingOptions = ReadCountOptions & { readonly streamingCallback: StreamingCallback };
+
+function isStreaming(options: ReadUntilCloseOptions | undefined): options is StreamingOptions {
+  return options?.streamingCallback !== undefined;
+}
 
 const PARTIAL: ReadBytesOptions = { partial: true };

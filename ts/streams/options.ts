@@ -43,6 +43,19 @@ export interface ReadOptions extends WaitOptions {
   readonly copy?: boolean | undefined;
 }
 
+/** Called with each chunk of a read. The next one waits for a promise that it returns. */
+export type StreamingCallback = (chunk: Buffer) => unknown;
+
+/** Options of `readUntilClose`. */
+export interface ReadUntilCloseOptions extends ReadOptions {
+  /**
+   * Gets the bytes in chunks of up to `readChunkSize`, as they arrive; the read resolves to an empty
+   * buffer. If it throws, or its promise rejects, the stream is closed, and the read rejects with the
+   * error.
+   */
+  readonly streamingCallback?: StreamingCallback | undefined;
+}
+
 /** Options of `readUntil` and `readUntilRegex`. */
 export interface ReadUntilOptions extends ReadOptions {
   /**
@@ -62,6 +75,9 @@ export interface ReadBytesOptions extends ReadOptions {
   /** Resolve as soon as there is a byte. By default false: wait for all. */
   readonly partial?: boolean | undefined;
 }
+
+/** Options of `readBytes`. */
+export interface ReadCountOptions extends ReadBytesOptions, ReadUntilCloseOptions {}
 
 /** Options of {@link IOStream.startTls}. */
 export interface StartTlsOptions extends WaitOptions {

@@ -1,7 +1,12 @@
 /** The reads of `IOStream`'s methods, made of their arguments, which are checked here. */
 import { checkBoolean, checkInteger } from '../support/checks.js';
 import { invalidArgType, invalidArgValue } from '../support/errors.js';
-import type { ReadBytesOptions, ReadOptions, ReadUntilOptions, StreamLimits } from './options.js';
+import type {
+  ReadBytesOptions,
+  ReadUntilCloseOptions,
+  ReadUntilOptions,
+  StreamLimits,
+} from './options.js';
 import { Peek, ReadInto, ReadUntil, ReadUntilRegex, readBytes, type Read } from './reads.js';
 
 // Each throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE`.
@@ -52,7 +57,8 @@ export function peekRead(count: number, { maxBufferSize }: StreamLimits): Read<B
 /** Whether `options` has nothing that needs a wait or a copy. The rest is not checked here. */
 export function isPlain(options: unknown): options is ReadBytesOptions {
   if (typeof options !== 'object' || options === null) return false;
-  const { timeout, signal, copy } = options as ReadOptions;
+  const { timeout, signal, copy, streamingCallback } = options as ReadUntilCloseOptions;
+  if (streamingCallback !== undefined) return false;
   return timeout === undefined && signal === undefined && copy === undefined;
 }
 

@@ -1,0 +1,90 @@
+/** Reads with a `streamingCallback`, which gets the bytes in chunks. */
+import { Wait, isLimited } from '../loop/wait.js';
+import { checkBoolean, checkFunction } from '../support/checks.js';
+import { alreadyReading, invalidArgValue, isStreamClosed, toError } from '../support/errors.js';
+import type { ReadBytesOptions, StreamingCallback } from './options.js';
+import { Copied, readBytes } from './reads.js';
+import type { Stream } from './stream.js';
+
+/**
+ * Gives `count` bytes, or with Infinity those up to EOF, to `callback`, and resolves to no bytes. The next
+ * chunk waits for a promise that it returns. Its exception closes the stream, and the read rejects with it.
+ * Between two chunks other reads are refused.
+ */
+export async function streamingRead(
+  stream: Stream,
+  name: 'readBytes' | 'readUntilClose',
+  count: number,
+  callback: StreamingCallback,
+  options: ReadBytesOptions,
+): Promise<Buffer> {
+  checkFunction('streamingCallback', callback);
+  if (options.partial === true) {
+    throw invalidArgValue('partial', true, 'left out with a streamingCallback');
+  }
+  const isCopy = checkBoolean('copy', options.copy, false);
+  const { reader, limits } = stream;
+  const cancelled: unknown[] = [];
+  const wait = isLimited(options)
+    ? new Wait(stream.loop, options, name, (error) => {
+        cancelled.push(error);
+        reader.cancel(error);
+      })
+    : null;
+  const claim = new Claim(stream, name);
+  try {
+    for (let left = count; left > 0;) {
+      if (cancelled.length > 0) throw cancelled[0];
+      const some = readBytes(Math.min(left, limits.readChunkSize), true);
+      const chunk = await claim.read(isCopy ? new Copied(some) : some);
+      left -= chunk.length;
+      await callChunk(stream, callback, chunk);
+    }
+    return NO_BYTES;
+  } catch (error) {
+    const isEnd = count === Infinity && isStreamClosed(error) && reader.ended;
+    if (isEnd && stream.error === null) return NO_BYTES;
+    throw error;
+  } finally {
+    claim.release();
+    wait?.done();
+  }
+}
+
+async function callChunk(
+  stream: Stream,
+  callback: StreamingCallback,
+  chunk: Buffer,
+): Promise<void> {
+  try {
+    const result = callback(chunk);
+    if (result !== undefined) await result;
+  } catch (error) {
+    stream.close(toError(error));
+    throw error;
+  }
+}
+
+/** The reader of a stream, for one reader alone: other reads find that one waits. */
+class Claim {
+  readonly #stream: Stream;
+  readonly #read: Stream['reader']['read'];
+
+  constructor(stream: Stream, name: string) {
+    const { reader } = stream;
+    this.#stream = stream;
+    this.#read = reader.read;
+    // A read that waits already refuses this one by itself.
+    if (reader.reading) return;
+    // Replaced, as a branch would cost every read.
+    reader.read = (other) => Promise.reject(alreadyReading(name, other.name));
+  }
+
+  read: Stream['reader']['read'] = (read) => this.#read.call(this.#stream.reader, read) as never;
+
+  release(): void {
+    this.#stream.reader.read = this.#read;
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
