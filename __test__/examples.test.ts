@@ -81,81 +81,87 @@ test('the proxy joins clients to the servers behind it, and passes over one that
   }
 });
 
-test('the chat forwards lines, uses names, and cuts off endless lines', async (t) => {
-  const { port, child } = await start(t, 'chat-server.mjs');
-  const enter = async (name: string): Promise<[(text: string) => void, () => Promise<string>]> => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
-    socket.write(`${name}\n`);
-    await once(socket, 'readable');
-    return [
-      (text) => socket.write(text),
-      async () => String((await lines.next()).value).replace(/^(name\? )*/, ''),
-    ];
-  };
-  const [tellAnn, hearAnn] = await enter('ann');
-  const [tellBob] = await enter('bob');
-  t.is(await hearAnn(), '* bob is here');
-  tellBob('hi there\n');
-  t.is(await hearAnn(), '<bob> hi there');
-  const [tellCy, hearCy] = await enter('cy');
-  t.is(await hearAnn(), '* cy is here');
-  tellAnn('welcome\n');
-  t.is(await hearCy(), '<ann> welcome');
-  tellCy('x'.repeat(5000));
-  t.is(await hearAnn(), '* cy has left');
-  child.kill();
-  const [code] = await once(child, 'exit');
-  t.is(code, 0);
-});
+for (const example of ['chat-server.mjs', 'push-chat-server.mjs']) {
+  test(`${example} forwards lines, uses names, and cuts off endless lines`, async (t) => {
+    const { port, child } = await start(t, example);
+    const enter = async (
+      name: string,
+    ): Promise<[(text: string) => void, () => Promise<string>]> => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+      socket.write(`${name}\n`);
+      await once(socket, 'readable');
+      return [
+        (text) => socket.write(text),
+        async () => String((await lines.next()).value).replace(/^(name\? )*/, ''),
+      ];
+    };
+    const [tellAnn, hearAnn] = await enter('ann');
+    const [tellBob] = await enter('bob');
+    t.is(await hearAnn(), '* bob is here');
+    tellBob('hi there\n');
+    t.is(await hearAnn(), '<bob> hi there');
+    const [tellCy, hearCy] = await enter('cy');
+    t.is(await hearAnn(), '* cy is here');
+    tellAnn('welcome\n');
+    t.is(await hearCy(), '<ann> welcome');
+    tellCy('x'.repeat(5000));
+    t.is(await hearAnn(), '* cy has left');
+    child.kill();
+    const [code] = await once(child, 'exit');
+    t.is(code, 0);
+  });
+}
 
-testWith('redis-cli')('redis-cli talks to the Redis server', async (t) => {
-  const { port } = await start(t, 'redis/server.mjs');
-  const redis = async (...args: string[]): Promise<string> =>
-    (await run('redis-cli', ['-p', String(port), ...args])).stdout.trimEnd();
-  t.is(await redis('PING'), 'PONG');
-  t.is(await redis('SET', 'key', 'välue\n'), 'OK');
-  t.is(await redis('GET', 'key'), 'välue');
-  t.is(await redis('INCR', 'n'), '1');
-  t.is(await redis('INCR', 'n'), '2');
-  t.regex(await redis('INCR', 'key'), /^ERR value is not an integer/);
-  t.is(await redis('MSET', 'a', '1', 'b', '2'), 'OK');
-  t.is(await redis('MGET', 'a', 'b', 'c'), '1\n2');
-  t.is(await redis('LPUSH', 'list', 'x', 'y', 'z'), '3');
-  t.is(await redis('LRANGE', 'list', '0', '-1'), 'z\ny\nx');
-  t.is(await redis('LRANGE', 'list', '-2', '1'), 'y');
-  t.regex(await redis('GET', 'list'), /^WRONGTYPE/);
-  t.is(await redis('DEL', 'a', 'b', 'nobody'), '2');
-  t.regex(await redis('GET'), /^ERR wrong number of arguments/);
-  t.regex(await redis('NOSUCH'), /^ERR unknown command/);
-  t.is(await redis('DBSIZE'), '3');
-});
+for (const name of ['redis/server.mjs', 'redis/push-server.mjs']) {
+  testWith('redis-cli')(`redis-cli talks to ${name}`, async (t) => {
+    const { port } = await start(t, name);
+    const redis = async (...args: string[]): Promise<string> =>
+      (await run('redis-cli', ['-p', String(port), ...args])).stdout.trimEnd();
+    t.is(await redis('PING'), 'PONG');
+    t.is(await redis('SET', 'key', 'välue\n'), 'OK');
+    t.is(await redis('GET', 'key'), 'välue');
+    t.is(await redis('INCR', 'n'), '1');
+    t.is(await redis('INCR', 'n'), '2');
+    t.regex(await redis('INCR', 'key'), /^ERR value is not an integer/);
+    t.is(await redis('MSET', 'a', '1', 'b', '2'), 'OK');
+    t.is(await redis('MGET', 'a', 'b', 'c'), '1\n2');
+    t.is(await redis('LPUSH', 'list', 'x', 'y', 'z'), '3');
+    t.is(await redis('LRANGE', 'list', '0', '-1'), 'z\ny\nx');
+    t.is(await redis('LRANGE', 'list', '-2', '1'), 'y');
+    t.regex(await redis('GET', 'list'), /^WRONGTYPE/);
+    t.is(await redis('DEL', 'a', 'b', 'nobody'), '2');
+    t.regex(await redis('GET'), /^ERR wrong number of arguments/);
+    t.regex(await redis('NOSUCH'), /^ERR unknown command/);
+    t.is(await redis('DBSIZE'), '3');
+  });
 
-testWith('redis-benchmark')('redis-benchmark finishes against the Redis server', async (t) => {
-  const { port } = await start(t, 'redis/server.mjs');
-  const tests = 'ping,set,get,incr,lpush,lrange_100,mset';
-  const args = ['-p', String(port), '-n', '20000', '-P', '16', '-t', tests, '--csv'];
-  const { stdout, stderr } = await run('redis-benchmark', args);
-  const rows = stdout.split('\n').filter((line) => /^"[A-Z]/.test(line));
-  t.true(rows.length >= 7, stdout);
-  for (const row of rows) t.true(Number(/,"([\d.]+)"/.exec(row)?.[1]) > 0, row);
-  t.notRegex(stderr + stdout, /error/i);
-});
+  testWith('redis-benchmark')(`redis-benchmark finishes against ${name}`, async (t) => {
+    const { port } = await start(t, name);
+    const tests = 'ping,set,get,incr,lpush,lrange_100,mset';
+    const args = ['-p', String(port), '-n', '20000', '-P', '16', '-t', tests, '--csv'];
+    const { stdout, stderr } = await run('redis-benchmark', args);
+    const rows = stdout.split('\n').filter((line) => /^"[A-Z]/.test(line));
+    t.true(rows.length >= 7, stdout);
+    for (const row of rows) t.true(Number(/,"([\d.]+)"/.exec(row)?.[1]) > 0, row);
+    t.notRegex(stderr + stdout, /error/i);
+  });
 
-test('a violation of the Redis protocol is answered, and the connection ends', async (t) => {
-  const { port } = await start(t, 'redis/server.mjs');
-  for (const [sent, expected] of [
-    ['*1\r\n:5\r\n', /^-ERR Protocol error: expected '\$', got ':'/],
-    ['*99999999999\r\n', /^-ERR Protocol error/],
-    ['PING\r\nQUIT\r\n', /^\+PONG\r\n\+OK\r\n$/],
-  ] as const) {
-    const client = connect({ port, host: '127.0.0.1' });
-    client.write(sent);
-    let reply = '';
-    for await (const chunk of client) reply += String(chunk);
-    t.regex(reply, expected);
-  }
-});
+  test(`a violation of the Redis protocol is answered by ${name}, and the connection ends`, async (t) => {
+    const { port } = await start(t, name);
+    for (const [sent, expected] of [
+      ['*1\r\n:5\r\n', /^-ERR Protocol error: expected '\$', got ':'/],
+      ['*99999999999\r\n', /^-ERR Protocol error/],
+      ['PING\r\nQUIT\r\n', /^\+PONG\r\n\+OK\r\n$/],
+    ] as const) {
+      const client = connect({ port, host: '127.0.0.1' });
+      client.write(sent);
+      let reply = '';
+      for await (const chunk of client) reply += String(chunk);
+      t.regex(reply, expected);
+    }
+  });
+}
 
 testWith('curl')('curl gets answers from the HTTP server', async (t) => {
   const { port } = await start(t, 'http-server.mjs');

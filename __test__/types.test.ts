@@ -8,21 +8,25 @@ import {
   Future,
   IOLoop,
   IOStream,
+  lines,
   DeadlineQueue,
   DeadlineSet,
   PeriodicCallback,
   serveWorkers,
   Socket,
   taskId,
+  TCPClient,
+  TCPServer,
   TimeoutError,
+  type Connection,
   type DetachedToken,
   type Driver,
   type Duration,
   type FdLike,
   type IOLoopClass,
+  type Protocol,
   type RemoteHandle,
   type RemoteLoop,
-  type TCPServer,
   type Timeout,
   type WorkerGroup,
   type WorkerMetrics,
@@ -34,6 +38,38 @@ import {
 interface Device {
   readonly name: string;
   fileno(): number;
+}
+
+function protocols(): void {
+  const server = new TCPServer({
+    protocol: {
+      state: () => ({ count: 0 }),
+      data(c, chunk) {
+        expectTypeOf(c).toEqualTypeOf<Connection<{ count: number }>>();
+        expectTypeOf(chunk).toEqualTypeOf<Buffer>();
+      },
+      close(c, error) {
+        expectTypeOf(c.state.count).toEqualTypeOf<number>();
+        expectTypeOf(error).toEqualTypeOf<Error | null>();
+      },
+    },
+  });
+  const stateless = new TCPServer({
+    protocol: { data: (c) => expectTypeOf(c.state).toEqualTypeOf<undefined>() },
+  });
+  expectTypeOf(server).toExtend<TCPServer>();
+  expectTypeOf(stateless).toExtend<TCPServer>();
+  const framed: Protocol<string> = {
+    data: lines((c, line) => {
+      expectTypeOf(c.state).toEqualTypeOf<string>();
+      expectTypeOf(line).toEqualTypeOf<Buffer>();
+    }),
+  };
+  const client = new TCPClient();
+  expectTypeOf(client.connect('a', 1, { protocol: framed })).toEqualTypeOf<
+    Promise<Connection<string>>
+  >();
+  expectTypeOf(client.connect('a', 1, { timeout: 1 })).toEqualTypeOf<Promise<IOStream>>();
 }
 
 function handlers(loop: IOLoop, device: Device, file: FileHandle, socket: Socket): void {
@@ -242,6 +278,7 @@ function deadlines(loop: IOLoop): void {
 
 test('the types of the public names are what the documentation says', (t) => {
   const compiled = [
+    protocols,
     handlers,
     deadlines,
     callbacks,

@@ -7,8 +7,9 @@ import { compiledC, compiledGo, npmPackage, peerFile, python, rust } from './bui
 
 /** @typedef {import('./build.mjs').Start} Start */
 
-/** Echo servers by name. The first two are ours. @type {Record<string, () => Start>} */
+/** Echo servers by name. The first three are ours. @type {Record<string, () => Start>} */
 const echo = {
+  protocol: () => server('echo-protocol'),
   streams: () => server('echo-streams'),
   handlers: () => server('echo-handlers'),
   'node:net': () => server('echo-node'),
@@ -30,9 +31,11 @@ const echo = {
 /** Servers of other protocols: ours, and the plain and the tuned program on Node. @type {Record<string, () => Start>} */
 const others = {
   'node:net, piped': () => server('echo-piped-node'),
+  'lines protocol': () => server('lines-protocol'),
   'lines streams': () => server('lines-streams'),
   'lines node:net': () => server('lines-node'),
   'lines node:net, corked': () => server('lines-corked-node'),
+  'redis protocol': () => node('examples/redis/push-server.mjs', '0'),
   'redis streams': () => node('examples/redis/server.mjs', '0'),
   'redis node:net': () => node('benches/workloads/redis-node.mjs'),
   'redis node:net, corked': () => node('benches/workloads/redis-node.mjs', 'corked'),

@@ -13,6 +13,12 @@ const VALUES = {
 
 /** Ours, against, value, target. @type {[string, string, keyof typeof VALUES, import('../lib/compare.mjs').Target?][]} */
 const ROWS = [
+  ['protocol', 'node:net', 'user', atLeast(1, 7.1)],
+  ['protocol', 'node:net', 'rate', atLeast(2, 1.65)],
+  ['protocol', 'Bun.listen', 'user', atLeast(1, 1.8)],
+  ['protocol', 'Bun.listen', 'rate', atLeast(2, 1.1)],
+  ['protocol', 'bare epoll', 'rate', atLeast(2, 1.03)],
+  ['protocol', 'streams', 'user'],
   ['streams', 'node:net', 'user', atLeast(1, 4)],
   ['streams', 'node:net', 'rate', atLeast(2, 1.35)],
   ['streams', 'Bun.listen', 'user', atLeast(1, 1)],
@@ -26,6 +32,7 @@ const ROWS = [
 
 /** The peers measured at 1 and at 10,000 connections: more curves would be hard to tell apart. */
 const CURVES = new Set([
+  'protocol',
   'streams',
   'handlers',
   'node:net',

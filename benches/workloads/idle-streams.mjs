@@ -1,5 +1,5 @@
 // Objects and bytes of an idle accepted stream: `node --expose-gc idle-streams.mjs [folder of a
-// checkout] [connections] [accepted | waiting | answered]`. Prints JSON: objects and bytes by class, from
+// checkout] [connections] [accepted | waiting | answered] [stream | protocol]`. Prints JSON: objects and bytes by class, from
 // two heap snapshots; of more than 5,000 connections resident bytes.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,8 +10,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { getHeapSnapshot } from 'node:v8';
 
 const own = fileURLToPath(import.meta.url);
-const [folder = join(own, '../../..'), connections = '2100', state = 'answered', kind = 'stream'] =
-  process.argv.slice(2);
+const [
+  folder = join(own, '../../..'),
+  connections = '2100',
+  state = 'answered',
+  served = 'stream',
+] = process.argv.slice(2);
 
 /** Connections before the first measurement. */
 const FIRST = 100;
@@ -35,7 +39,7 @@ async function serve(total) {
     open: (connection) => void streams.push(connection),
     data: lines?.((connection) => connection.write('+OK\n')) ?? null,
   };
-  const server = new TCPServer(kind === 'protocol' ? { protocol } : { handleStream });
+  const server = new TCPServer(served === 'protocol' ? { protocol } : { handleStream });
   server.listen(0, '127.0.0.1');
   loop.start();
   const clients = fork(own, { execArgv: [] });
@@ -60,7 +64,7 @@ async function serve(total) {
   // The first of everything is not an idle stream's.
   await open(FIRST);
   const figures = total > MOST_COUNTED ? await resident() : await counted();
-  console.log(JSON.stringify({ state, kind, streams: total, ...figures }));
+  console.log(JSON.stringify({ state, served, streams: total, ...figures }));
   clients.kill();
   process.exit();
 }

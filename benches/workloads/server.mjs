@@ -7,7 +7,8 @@ import { createServer } from 'node:net';
 
 const BACKLOG = 4096;
 const kind = process.argv[2];
-const { IOLoop, lines, Socket, TCPServer } = kind.endsWith('-node') ? {} : await import('ioloop');
+const ioloop = kind.endsWith('-node') ? {} : await import('ioloop');
+const { IOLoop, Socket, TCPServer } = ioloop;
 
 const servers = {
   /** Raw handlers: one system call of a socket for each report of the loop. */
@@ -71,7 +72,8 @@ const servers = {
       socket.pipe(socket);
     }),
 
-  'lines-protocol': () => protocol({ data: lines((connection, line) => connection.write([line, '\n'])) }),
+  'lines-protocol': () =>
+    protocol({ data: ioloop.lines((connection, line) => connection.write([line, '\n'])) }),
 
   'lines-streams': () =>
     streams(async (stream) => {
