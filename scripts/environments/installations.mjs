@@ -116,13 +116,13 @@ export const installations = [
   {
     name: 'bundled by esbuild (ESM), and moved',
     code: 'ERR_IOLOOP_BINDING',
-    message: /is in a bundle.*external: \['ioloop'\]/,
+    message: /is part of a bundle.*external: \['ioloop'\]/,
     make: (context) => bundled(context, 'esm'),
   },
   {
     name: 'bundled by esbuild (CommonJS), and moved',
     code: 'ERR_IOLOOP_BINDING',
-    message: /is in a bundle.*external: \['ioloop'\]/,
+    message: /is part of a bundle.*external: \['ioloop'\]/,
     make: (context) => bundled(context, 'cjs'),
   },
   {

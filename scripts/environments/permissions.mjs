@@ -18,8 +18,7 @@ const message = await loop.runSync(async () => {
     },
   });
   server.listen(0, '127.0.0.1');
-  const [listener] = server.sockets;
-  const stream = await new TCPClient({ loop }).connect('127.0.0.1', listener.localAddress.port);
+  const stream = await new TCPClient({ loop }).connect('127.0.0.1', server.port);
   await stream.write('echoed');
   const text = String(await stream.readBytes(6));
   stream.close();
@@ -34,13 +33,13 @@ export const permissions = [
   {
     name: 'node --no-addons',
     code: 'ERR_IOLOOP_BINDING',
-    message: /started with --no-addons\. Leave --no-addons out/,
+    message: /started with --no-addons\. Start it without --no-addons/,
     make: ({ installed }) => installed.imported([process.execPath, '--no-addons', 'main.mjs']),
   },
   {
     name: 'NODE_OPTIONS=--no-addons',
     code: 'ERR_IOLOOP_BINDING',
-    message: /started with --no-addons\. Leave --no-addons out/,
+    message: /started with --no-addons\. Start it without --no-addons/,
     make: ({ installed }) => installed.imported(undefined, { NODE_OPTIONS: '--no-addons' }),
   },
   ...Object.entries(PERMISSION).flatMap(([major, flag]) => ofPermissionModel(major, flag)),

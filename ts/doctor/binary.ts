@@ -83,7 +83,7 @@ function ofBackend({ backend }: IOLoop): Finding {
 function ofDriver({ driver, backend }: IOLoop): Finding {
   if (driver !== 'thread') return ok('driver', driver);
   const reason =
-    process.env['IOLOOP_DRIVER'] === 'thread'
+    environment('IOLOOP_DRIVER') === 'thread'
       ? 'IOLOOP_DRIVER=thread is set; without it libuv wakes the loop where it can'
       : backend === 'poll'
         ? 'libuv cannot watch a loop on the backend poll: a thread wakes it'

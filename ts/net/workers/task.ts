@@ -1,5 +1,6 @@
 /** Which task of a group of workers this thread or process is. */
 import { isMainThread } from 'node:worker_threads';
+import { environment } from '../../support/environment.js';
 
 /** The task of a thread or process, which its successors get as well. */
 export interface Task {
@@ -51,7 +52,7 @@ export function becomeTask(task: Task): void {
 /** The task of a child of `forkProcesses()`; `null` elsewhere, and in its other threads. */
 export function forkedTask(): ForkedTask | null {
   if (forked === undefined) {
-    const text = isMainThread ? process.env[TASK_VARIABLE] : undefined;
+    const text = isMainThread ? environment(TASK_VARIABLE) : undefined;
     const task = text === undefined ? null : (JSON.parse(text) as ForkedTask);
     forked = task !== null && isChildOf(task.parent) ? task : null;
     // Processes that this one starts are no tasks.
