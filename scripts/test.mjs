@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { among, Hint, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { checkCargo, checkNode } from './lib/requirements.mjs';
-import { setUp, setUpTests } from './lib/setup.mjs';
+import { installDependencies, setUp, setUpTests } from './lib/setup.mjs';
 import {
   avaTests,
   cargoTests,
@@ -39,8 +39,7 @@ await script(async () => {
   checkNode();
   checkCargo();
   // Of Rust only: no need of the package.
-  if (values.only !== 'loom') await report.measure('set-up', prepare);
-  if (wanted('check')) await sideBySide(checks());
+  if (values.only !== 'loom') await prepareAndCheck();
   if (wanted('cargo')) await oneByOne([cargoTests()]);
   if (wanted('ava')) {
     const selected = drivers.filter(
@@ -54,9 +53,24 @@ await script(async () => {
   report.close();
 });
 
-/** A set-up that fails is one failed check. */
-async function prepare() {
+/** The set-up; beside it, the checks that do not need it; then the others. */
+async function prepareAndCheck() {
+  const all = wanted('check') ? checks() : [];
+  let ofSources = Promise.resolve();
+  await report.measure('set-up', () =>
+    prepare(() => {
+      ofSources = sideBySide(all.filter(({ isOfSources }) => isOfSources === true));
+    }),
+  );
+  await ofSources;
+  await sideBySide(all.filter(({ isOfSources }) => isOfSources !== true));
+}
+
+/** A set-up that fails is one failed check. @param {() => void} afterInstallation */
+async function prepare(afterInstallation) {
   try {
+    installDependencies();
+    afterInstallation();
     setUp();
     // Without the checks nothing else compiles them.
     if (!wanted('check')) setUpTests();

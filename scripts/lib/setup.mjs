@@ -7,19 +7,7 @@ import { upToDate } from './stamp.mjs';
 
 /** Dependencies, the native binary and the compiled TypeScript. */
 export function setUp() {
-  checkNode();
-  upToDate({
-    name: 'dependencies',
-    from: ['package-lock.json'],
-    gives: ['node_modules'],
-    make: () => {
-      // Before the minutes that the installation may take.
-      checkWritable();
-      checkNpm();
-      if (!existsSync(join(root, 'native', binaryName()))) checkCargo();
-      step('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund']);
-    },
-  });
+  installDependencies();
   const typings = ['native/binding.d.ts'];
   upToDate({
     name: 'binary',
@@ -36,6 +24,23 @@ export function setUp() {
     from: ['ts', 'tsconfig.json', 'native/binding.d.ts', 'package-lock.json', ...builders],
     gives: ['dist/index.js', 'dist/index.d.ts'],
     make: () => step('compiling TypeScript', 'node', ['scripts/build-dist.mjs']),
+  });
+}
+
+/** What npm installs: all that the checks of sources need. */
+export function installDependencies() {
+  checkNode();
+  upToDate({
+    name: 'dependencies',
+    from: ['package-lock.json'],
+    gives: ['node_modules'],
+    make: () => {
+      // Before the minutes that the installation may take.
+      checkWritable();
+      checkNpm();
+      if (!existsSync(join(root, 'native', binaryName()))) checkCargo();
+      step('installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund']);
+    },
   });
 }
 

@@ -17,6 +17,7 @@ import { cargoCounter, checkCounter, tapCounter } from './counters.mjs';
  * @property {string[]} args
  * @property {Record<string, string | undefined>} [env]
  * @property {number} [limitMs] It is ended then, as a failure.
+ * @property {boolean} [isOfSources] A check that needs nothing of the set-up but the dependencies.
  */
 
 /** The kinds of stages, for `--only`. */
@@ -25,21 +26,21 @@ export const kinds = ['check', 'cargo', 'loom', 'ava'];
 /** The drivers that the ava suite runs over. */
 export const drivers = ['libuv', 'thread'];
 
-/** Stages that do not disturb each other: they run side by side, first. @returns {Stage[]} */
+/** Stages that do not disturb each other, nor the set-up: they run side by side, first. @returns {Stage[]} */
 export function checks() {
+  const workspace = ['--workspace', '--all-targets'];
+  const documented = ['--workspace', '--no-deps', '--document-private-items'];
   return [
+    ofSources('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
+    ofSources('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
+    ofSources('prettier', bin('prettier'), ['--check', '.']),
+    ofSources('rustfmt', 'cargo', ['fmt', '--all', '--check', '--', '--color=never']),
+    ofSources('clippy', 'cargo', ['clippy', ...workspace, '--', '-D', 'warnings']),
+    ofSources('cargo doc', 'cargo', ['doc', ...documented], { RUSTDOCFLAGS: '-D warnings' }),
     check('generated files', 'git', ['diff', '--exit-code', '--', 'native', 'Cargo.lock']),
+    check('API reference', bin('typedoc'), ['--emit', 'none']),
     check('types of tests', 'node', ['scripts/build-tests.mjs']),
     check('types of scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
-    check('API reference', bin('typedoc'), ['--emit', 'none']),
-    check('oxlint', bin('oxlint'), ['--deny-warnings', '--format', 'unix']),
-    check('imports', bin('depcruise'), ['ts', '--config', '.dependency-cruiser.json']),
-    check('prettier', bin('prettier'), ['--check', '.']),
-    check('rustfmt', 'cargo', ['fmt', '--all', '--check', '--', '--color=never']),
-    check('clippy', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
-    check('cargo doc', 'cargo', ['doc', '--workspace', '--no-deps', '--document-private-items'], {
-      RUSTDOCFLAGS: '-D warnings',
-    }),
   ];
 }
 
@@ -143,6 +144,11 @@ export async function runStage(stage, show) {
  */
 function check(name, command, args, env = {}) {
   return { name, kind: 'check', counter: checkCounter, command, args, env };
+}
+
+/** @param {Parameters<typeof check>} args @returns {Stage} */
+function ofSources(...args) {
+  return { ...check(...args), isOfSources: true };
 }
 
 /** @param {string} name @param {string[]} args @param {Record<string, string>} [env] @returns {Stage} */
