@@ -10,6 +10,7 @@ export const frameworks = [
   jest('ES modules', 'mjs', (names) => `import ${names} from 'ioloop';`),
   // Earlier Nodes cannot link an ES module in the middle of a `require`, in a context of its own.
   jest('require, Node 24', 'cjs', (names) => `const ${names} = require('ioloop');`, '24'),
+  jestInJsdom(),
 ];
 
 /** @param {string} pool @returns {Consumer} */
@@ -36,18 +37,48 @@ function jest(name, extension, imports, major) {
   return {
     name: `jest, ${name}`,
     project: 'jest',
+    run: (project) => runJest(project, { folder: `jest-${extension}`, extension, imports, major }),
+  };
+}
+
+/** jsdom resolves packages as browsers do, unless the options say otherwise. @returns {Consumer} */
+function jestInJsdom() {
+  const options = {
+    folder: 'jest-jsdom',
+    extension: 'mjs',
+    imports: (/** @type {string} */ names) => `import ${names} from 'ioloop';`,
+  };
+  return {
+    name: 'jest, jsdom',
+    project: 'jest',
     run(project) {
-      const folder = `jest-${extension}`;
-      const config = { testMatch: [`**/*.test.${extension}`], transform: {} };
-      project.write({ [`${folder}/jest.config.json`]: JSON.stringify(config) });
-      for (const example of examples) {
-        const test = testOf(example, imports(example.names));
-        project.write({ [`${folder}/${example.name}.test.${extension}`]: test });
-      }
-      const options = ['--experimental-vm-modules', '--no-warnings'];
-      const args = ['node_modules/jest/bin/jest.js', '--config', `${folder}/jest.config.json`];
-      const node = major === undefined ? process.execPath : nodeBinary(major);
-      project.run(node, [...options, ...args]);
+      const testEnvironment = 'jsdom';
+      project.fails(/customExportConditions: \['node'\]/, () =>
+        runJest(project, { ...options, config: { testEnvironment } }),
+      );
+      const testEnvironmentOptions = { customExportConditions: ['node'] };
+      runJest(project, { ...options, config: { testEnvironment, testEnvironmentOptions } });
     },
   };
+}
+
+/**
+ * @param {import('./project.mjs').Project} project
+ * @param {object} options
+ * @param {string} options.folder
+ * @param {string} options.extension
+ * @param {(names: string) => string} options.imports
+ * @param {string} [options.major]
+ * @param {object} [options.config]
+ */
+function runJest(project, { folder, extension, imports, major, config = {} }) {
+  const own = { testMatch: [`**/*.test.${extension}`], transform: {} };
+  project.write({ [`${folder}/jest.config.json`]: JSON.stringify({ ...own, ...config }) });
+  for (const example of examples) {
+    const test = testOf(example, imports(example.names));
+    project.write({ [`${folder}/${example.name}.test.${extension}`]: test });
+  }
+  const options = ['--experimental-vm-modules', '--no-warnings'];
+  const args = ['node_modules/jest/bin/jest.js', '--config', `${folder}/jest.config.json`];
+  project.run(major === undefined ? process.execPath : nodeBinary(major), [...options, ...args]);
 }

@@ -91,6 +91,21 @@ export class Project {
     throw new Failure(`${[command, ...args].join(' ')}: ${reason}\n${stdout}${stderr}`.trim());
   }
 
+  /**
+   * Runs what has to fail, with this message.
+   * @param {RegExp} message @param {() => void} run
+   * @throws {Failure} if it does not.
+   */
+  fails(message, run) {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof Failure && message.test(error.message)) return;
+      throw error;
+    }
+    throw new Failure(`there is no error with the message ${message}`);
+  }
+
   /** Runs a program of the installed tools. @param {string} file @param {string[]} args */
   tool(file, ...args) {
     return this.run(process.execPath, [join('node_modules', file), ...args]);

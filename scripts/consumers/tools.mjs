@@ -12,7 +12,7 @@ export const tools = {
     'prom-client': '15.1.3',
   },
   vitest: { vitest: '4.1.12' },
-  jest: { jest: '30.5.2' },
+  jest: { jest: '30.5.2', 'jest-environment-jsdom': '30.5.2' },
   esbuild: { esbuild: '0.28.2' },
   rollup: {
     rollup: '4.68.8',

@@ -77,6 +77,7 @@ export async function pack({ targets, glibcFloor, binaries, folder }) {
   mkdirSync(stage, { recursive: true });
   for (const file of ['README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(stage, file));
   cpSync(join(root, 'dist'), join(stage, 'dist'), { recursive: true, filter: isPublished });
+  removeMaps(join(stage, 'dist'));
   // The tools of these are there after the set-up only.
   const { rollTypings } = await import('./typings.mjs');
   await rollTypings(join(stage, 'dist'));
@@ -228,6 +229,20 @@ function packStage(stage, manifest, folder) {
   if (status !== 0) throw new Hint(`npm pack of ${manifest.name} failed:\n${stderr}`);
   const [{ name, version, filename, files, size, unpackedSize }] = JSON.parse(stdout);
   return { name, version, file: join(folder, filename), files, size, unpackedSize };
+}
+
+/**
+ * The published code is readable as it is, with its comments. Its source maps would be most of the
+ * package, and `--enable-source-maps` would parse them in each import.
+ * @param {string} folder
+ */
+function removeMaps(folder) {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    if (name.endsWith('.map')) rmSync(file);
+    if (!name.endsWith('.js')) continue;
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, ''));
+  }
 }
 
 /**

@@ -48,7 +48,20 @@ async function fetched(): Promise<ArrayBuffer> {
   } catch (error) {
     cause = error;
   }
+  if (isNode()) {
+    throw failure(
+      'This is Node.js, and it has loaded the entry for browsers, as jest-environment-jsdom does',
+      "Set testEnvironmentOptions: { customExportConditions: ['node'] } in the options of jest",
+      cause,
+    );
+  }
   throw failure(reason, 'Copy dist/browser/ioloop.wasm of the package beside the bundle', cause);
+}
+
+/** Asks the global: `process` is a stand-in here. */
+function isNode(): boolean {
+  const { process } = globalThis as { process?: { versions?: { node?: unknown } } };
+  return typeof process?.versions?.node === 'string';
 }
 
 function failure(reason: string, remedy: string, cause?: unknown): Error {
