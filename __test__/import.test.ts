@@ -48,6 +48,11 @@ test('an import opens two files of JavaScript', (t) => {
   );
 });
 
+test('the package is ASCII: V8 needs half the memory for it, and less time', (t) => {
+  const source = readFileSync(new URL('../../dist/ioloop.js', import.meta.url), 'utf8');
+  t.deepEqual(source.match(/^.*[^\t\n -~].*$/gm), null);
+});
+
 test('the sampler of stacks and the command line import no other file of the package', (t) => {
   for (const program of ['stack-sampler.js', 'cli.js']) {
     t.true(importsOf(program).every((name) => name.startsWith('node:')));

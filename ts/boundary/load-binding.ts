@@ -14,7 +14,15 @@ import type { Binding } from './binding.js';
 import { bindingError, type Attempt } from './binding-error.js';
 import { flawOf } from './executable.js';
 import { chosenPath, fits, isNodeTooOld, thisHost, type Host } from './host.js';
-import { besideMain, loadFile, resolved, targets, wasmTarget, type Target } from './targets.js';
+import {
+  besideMain,
+  besideOwn,
+  loadFile,
+  resolved,
+  targets,
+  wasmTarget,
+  type Target,
+} from './targets.js';
 
 /** A loaded binary. */
 export interface Loaded {
@@ -72,7 +80,7 @@ function* placesOf(
   { name, load }: Pick<Target, 'name' | 'load'>,
   file: string,
 ): Generator<Candidate> {
-  const built = resolved(`../native/${file}`);
+  const built = besideOwn(`../native/${file}`);
   if (built !== null) yield fileCandidate(built);
   const own = { name: `ioloop-${name}`, path: null, load };
   yield own;

@@ -2,8 +2,10 @@
  * The systems that have a prebuilt binary. `package.json` (`napi.targets`), the workflow of releases
  * and the README have the same list: `__test__/targets.test.ts` compares them.
  */
+import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { OWN_URL } from '../support/own-url.js';
 
 /** The C library of a Linux system. */
@@ -67,6 +69,17 @@ export const wasmTarget: Pick<Target, 'name' | 'triple' | 'load'> = {
 /** Loads a file beside `dist`, or at an absolute path. */
 export function loadFile(path: string): unknown {
   return require(path);
+}
+
+/** The path of a file, relative to this code; `null` if it is not there. */
+export function besideOwn(file: string): string | null {
+  try {
+    const path = fileURLToPath(new URL(file, OWN_URL));
+    return existsSync(path) ? path : null;
+  } catch {
+    // A bundle may have another URL than that of a file.
+    return null;
+  }
 }
 
 /** Where a file or package would be found from here; `null` if it is not there. */

@@ -263,7 +263,7 @@ export class IOLoop implements AsyncDisposable {
    * In debug mode, the seconds from which on code of the program is reported as slow: a callback, a
    * handler, or the code between two `await` in it. By default 0.1; `Infinity` reports none. The
    * report is a warning (`IOLOOP_SLOW_CALLBACK`) with the origin of the call; for each site the first
-   * is emitted, and again after 1 s, 2 s, 4 s … up to a minute while it is slow.
+   * is emitted, and again after 1 s, 2 s, 4 s, up to a minute while it is slow.
    */
   get slowCallbackDuration(): number {
     return this.#slowCallbackDuration;

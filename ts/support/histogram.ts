@@ -25,7 +25,7 @@ const MAX = SIZE + 2;
 
 /** Records durations. */
 export class DurationHistogram {
-  /** Doubles, as 2³² turns can be an hour. All in one array: a property would be a box on the heap. */
+  /** Doubles, as 2^32 turns can be an hour. All in one array: a property would be a box on the heap. */
   readonly #words = new Float64Array(SIZE + 3);
 
   constructor() {

@@ -61,7 +61,7 @@ export class DeadlineSet<K> implements Iterable<K>, Disposable {
    *
    * It counts from the end of the code that runs (the next microtask), which is when the clock is
    * read, once for up to 1,024 touches; with a `timeFunc` it is read each time. The deadline can be
-   * later by 0.2 µs for each second of the duration, as a touch takes that with 24 bits.
+   * later by 200 ns for each second of the duration, as a touch takes that with 24 bits.
    */
   touch(key: K): boolean {
     const slot = this.#slots.get(key);

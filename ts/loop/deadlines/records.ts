@@ -115,7 +115,7 @@ export class Records {
 
   /**
    * Puts the deadline off: again its duration from `now`. A duration is kept with 24 bits and rounded
-   * up: the deadline is later by up to 0.2 µs for each second of it, and never too early. Returns
+   * up: the deadline is later by up to 200 ns for each second of it, and never too early. Returns
    * whether it became earlier, as by a clock that was set back. A free record is left alone.
    */
   renew(slot: number, now: number): boolean {
