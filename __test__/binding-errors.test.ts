@@ -118,7 +118,7 @@ test('--no-addons', (t) => {
   project.addBinary(binary);
   for (const options of [{ args: ['--no-addons'] }, { env: { NODE_OPTIONS: '--no-addons' } }]) {
     const { message, cause } = failure(t, project, options);
-    t.regex(message, /started with --no-addons\. Leave --no-addons out/);
+    t.regex(message, /started with --no-addons\. Start it without --no-addons/);
     t.regex(cause ?? '', /addons is disabled/);
   }
 });
@@ -214,6 +214,6 @@ test('a bundle that was moved away from node_modules', async (t) => {
     const result = moved.run([`main.${extension}`]);
     const { code, message } = JSON.parse(result.stdout) as Failure;
     t.is(code, 'ERR_IOLOOP_BINDING', format);
-    t.regex(message, /is in a bundle.*external: \['ioloop'\]/s, format);
+    t.regex(message, /is part of a bundle.*external: \['ioloop'\]/s, format);
   }
 });

@@ -136,7 +136,7 @@ function ofDisabled(): Diagnosis {
   if (hasPermissions && !options.includes('--no-addons')) {
     return ['The permission model is on, and does not allow addons', 'Add --allow-addons'];
   }
-  return ['Node.js was started with --no-addons', 'Leave --no-addons out'];
+  return ['Node.js was started with --no-addons', 'Start it without --no-addons'];
 }
 
 /** The reason why the package of this system is not installed. */
@@ -153,8 +153,9 @@ function ofMissing(host: Host, failed: readonly Attempt[]): Diagnosis {
   const home = packageHome();
   if (home === null) {
     return [
-      'The code of ioloop is in a bundle, from where its binary cannot be found',
-      "Leave ioloop out of the bundle (external: ['ioloop']), and install it beside the bundle",
+      `ioloop is part of a bundle, and its binary (${wanted.join(' or ')}) is not installed there`,
+      "Mark ioloop as external in the bundler (external: ['ioloop']), and install it where the " +
+        'bundle runs',
     ];
   }
   if (existsSync(join(home, 'crates'))) {
