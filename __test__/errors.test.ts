@@ -28,6 +28,7 @@ test('every error is of the class that the table names', (t) => {
     errors.badYield(1),
     errors.fdRegistered(1, () => {}, null),
     errors.closedDeadlines(),
+    errors.fileShrank(1, 2),
     errors.fdBusy(1),
     errors.fdUnknown(1),
     errors.invalidSubclass(1),

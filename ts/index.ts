@@ -87,6 +87,7 @@ export type {
   DuplexConnectOptions,
 } from './streams/adapters/duplex-addresses.js';
 export { IOStream, SSLIOStream } from './streams/iostream.js';
+export type { FileSource, SendFileOptions } from './streams/send-file.js';
 export { pump, type PumpCounts, type PumpOptions } from './streams/pump.js';
 export { type CloseCallback } from './streams/ownership.js';
 export type { ProxyHeader, ProxyTlv } from './streams/proxy-header.js';

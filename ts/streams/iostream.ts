@@ -38,6 +38,7 @@ import { Copied, ReadUntilClose, readBytes, type Read } from './reads.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
 import type { CloseCallback } from './ownership.js';
+import { sendFile, type FileSource, type SendFileOptions } from './send-file.js';
 import { coreOf, Stream } from './stream.js';
 import { streamingRead } from './streaming-read.js';
 import type { Data } from './data.js';
@@ -365,6 +366,30 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    */
   send(data: Data | readonly Data[]): boolean {
     return this.#core.writer.send(data);
+  }
+
+  /**
+   * Sends a regular file, or a part of it, in the place of a write: after earlier writes and before
+   * later ones, which wait in copies, for `maxWriteBufferSize`. Resolves to the number of bytes when the
+   * kernel has the last one. A thread of Node's pool reads the file, 128 KiB at a time and one chunk
+   * ahead, so that a slow disk does not block the loop and a slow peer costs no memory.
+   *
+   * Sends exactly the bytes from `offset` on, up to the end at the time of the call or `length` of them,
+   * also if the file grows. If it becomes shorter meanwhile, the stream is closed with
+   * `ERR_IOLOOP_FILE_SHRANK`, and its peer is reset; so it is by a read error, a timeout and an abort,
+   * once a part is sent.
+   *
+   * Rejects with the error of `open(2)`; with `ERR_OUT_OF_RANGE` for a range beyond the end,
+   * `ERR_INVALID_ARG_VALUE` for what is not a regular file, `ERR_INVALID_ARG_TYPE`; the stream is
+   * unchanged then. Rejects with a {@link StreamClosedError} as {@link write}. A `FileHandle` is not
+   * closed, and its position is not used.
+   */
+  sendFile(file: FileSource, options?: SendFileOptions): Promise<number> {
+    try {
+      return sendFile(this.#core, file, options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   /** Resolves at or below the low watermark of unsent bytes; at once if not {@link congested}. */

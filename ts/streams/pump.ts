@@ -186,7 +186,7 @@ class Pump implements Watcher<Stream> {
     this.#left = 0;
     for (const relay of this.#relays) relay.stop(error);
     this.#leave();
-    if (this.#settings.end) for (const stream of this.#streams) cut(stream, toError(error));
+    if (this.#settings.end) for (const stream of this.#streams) stream.cut(toError(error));
     this.#result.reject(error);
   }
 
@@ -218,17 +218,6 @@ class Pump implements Watcher<Stream> {
   #watchOf(stream: Stream): Watch | null {
     return this.#watches[this.#streams.indexOf(stream)] ?? null;
   }
-}
-
-/** Closes a stream in the middle of its bytes, so that its peer does not take this for their end. */
-function cut(stream: Stream, reason: Error): void {
-  if (stream.closed) return;
-  try {
-    stream.transport.socket?.setOption('linger', 0);
-  } catch {
-    // The descriptor was closed elsewhere.
-  }
-  stream.close(reason);
 }
 
 /** @throws `ERR_IOLOOP_STREAM_BUSY`, `ERR_IOLOOP_READING`; the error of a closed stream. */

@@ -3,9 +3,10 @@ import { Pipe } from '../boundary/pipes.js';
 import { ioOf } from '../loop/internals.js';
 import type { DeferredWork, LoopIO } from '../loop/io.js';
 import { FdTransport } from './fd-transport.js';
+import type { HeldWriter } from './held-writer.js';
 import { RelayRead } from './relay-read.js';
 import type { Stream } from './stream.js';
-import { FdWriter } from './writer.js';
+import type { FdWriter } from './writer.js';
 
 /**
  * | State   | Next                                                    |
@@ -52,7 +53,9 @@ export class Relay {
       if (chunk === null) break;
       const isPipe = chunk instanceof Pipe;
       const count = isPipe ? chunk.held : chunk.length;
-      await (isPipe ? (to.writer as FdWriter).writePipe(chunk) : to.writer.write(chunk));
+      await (isPipe
+        ? (to.writer as FdWriter | HeldWriter).writePipe(chunk)
+        : to.writer.write(chunk));
       this.#onBytes(count);
       budget -= count;
       if (budget > 0) continue;
@@ -93,8 +96,9 @@ export class Relay {
     const isPlain =
       from.transport instanceof FdTransport &&
       from.transport.canSplice &&
-      to.transport.socket !== null &&
-      to.writer instanceof FdWriter;
+      // Its writer can send a pipe.
+      to.transport instanceof FdTransport &&
+      to.transport.socket !== null;
     const most = Math.min(from.limits.readChunkSize, to.limits.writer.maxBufferSize);
     return new RelayRead(isPlain ? (from.transport as FdTransport) : null, most);
   }

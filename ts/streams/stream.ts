@@ -19,6 +19,7 @@ import { INTERNALS } from '../support/internals.js';
 import { ConnectionAttempt, connectWait } from './connection-attempt.js';
 import type { StreamLimits, StreamSettings } from './options.js';
 import type { Adapter, CloseCallback, Move, Moved, Sides, Watch, Watcher } from './ownership.js';
+import { HeldWriter } from './held-writer.js';
 import { Reader, type ReaderOwner } from './reader.js';
 import type { Transport, TransportEvents, Writer, WriterOwner } from './transport.js';
 
@@ -166,6 +167,19 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#writer ?? this.#makeWriter();
   }
 
+  /** Later writes wait behind this one, until {@link releaseWriter}. */
+  holdWriter(): HeldWriter {
+    const writer = new HeldWriter(this.writer, this.limits.writer);
+    this.#writer = writer;
+    return writer;
+  }
+
+  /** Writes what waits. Another one may be held in front of this writer. */
+  releaseWriter(held: HeldWriter): void {
+    held.release();
+    if (this.#writer instanceof HeldWriter) this.#writer = this.#writer.unheld;
+  }
+
   /** Bytes that were written and are not with the kernel. */
   get unsent(): number {
     return this.#writer === null ? 0 : this.#writer.buffered;
@@ -231,6 +245,17 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   /** Closes at once, with `error` if it is not `null`. Received bytes can still be read. */
   close(error: Error | null): void {
     this.#close(State.Closed, error);
+  }
+
+  /** Closes in the middle of what is sent: by a reset, so that the peer does not take it for the end. */
+  cut(reason: Error): void {
+    if (this.closed) return;
+    try {
+      this.transport.socket?.setOption('linger', 0);
+    } catch {
+      // The descriptor was closed elsewhere.
+    }
+    this.close(reason);
   }
 
   #close(state: State.Closed | State.Ended, error: Error | null): void {

@@ -76,6 +76,12 @@ export const table = {
     message: (fd: number) =>
       `File descriptor ${fd} has no handler, or was closed meanwhile. Call addHandler() first`,
   },
+  ERR_IOLOOP_FILE_SHRANK: {
+    base: 'IOLoopError',
+    message: (end: number, wanted: number) =>
+      `The file of sendFile() has become shorter: it ends at byte ${end}, and was to be sent up to ${wanted}. ` +
+      'Replace files by rename() instead of changing them',
+  },
   ERR_IOLOOP_INBOX_FULL: {
     base: 'IOLoopError',
     message: () =>

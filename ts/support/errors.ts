@@ -140,6 +140,11 @@ export function closedLoop(): IOLoopError {
   return refusal('ERR_IOLOOP_CLOSED');
 }
 
+/** A file that ends at `end`, and was to be sent up to `wanted`. */
+export function fileShrank(end: number, wanted: number): IOLoopError {
+  return refusal('ERR_IOLOOP_FILE_SHRANK', end, wanted);
+}
+
 /** An operation on a closed set of deadlines. */
 export function closedDeadlines(): IOLoopError {
   return refusal('ERR_IOLOOP_DEADLINES_CLOSED');
