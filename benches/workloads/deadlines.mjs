@@ -1,6 +1,6 @@
 // Deadlines in bulk: a million entries that are put off, and the memory of each. Prints a line of JSON.
 //
-//   deadlines.mjs ioloop               DeadlineQueue, by handles
+//   deadlines.mjs [ioloop]             DeadlineQueue, by handles
 //   deadlines.mjs set                  DeadlineSet, by keys
 //   deadlines.mjs runtime              timeout.refresh() of the runtime
 //   deadlines.mjs FILE                 the module of @isaacs/ttlcache
@@ -12,7 +12,7 @@ import process from 'node:process';
 const COUNT = 1_000_000;
 const ROUNDS = 5;
 const DURATION = 600;
-const [whose = ''] = process.argv.slice(2);
+const [whose = 'ioloop'] = process.argv.slice(2);
 const keys = Array.from({ length: COUNT }, (_, index) => ({ index }));
 // 7919 is prime: a permutation of the million.
 const order = Int32Array.from(keys, (_, index) => (index * 7919) % COUNT);
