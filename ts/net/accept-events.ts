@@ -1,8 +1,8 @@
 /** When a listening socket has connections to accept. */
-import { capture, type Context } from '../loop/async-context.js';
+import type { Context } from '../loop/async-context.js';
 import { IOLoop } from '../loop/ioloop.js';
 import type { Guard } from '../loop/guard.js';
-import { guardOf, ioOf } from '../loop/internals.js';
+import { internalsOf } from '../loop/internals.js';
 import type { DeferredWork, LoopIO } from '../loop/io.js';
 import type { NodeListener } from '../sockets/node-listener.js';
 import { NodeSocket } from '../sockets/node-socket.js';
@@ -48,19 +48,21 @@ class ListenerEvents implements AcceptEvents, DeferredWork {
   readonly #listener: NodeListener;
   readonly #accept: () => void;
   /** Of the code that has added it, as the context of a handler. */
-  readonly #context: Context = capture();
+  readonly #context: Context;
   #isWanted = true;
   #isClosed = false;
   /** Queued for the next turn: the loop's queue holds it once. */
   #isQueued = false;
 
   constructor(loop: IOLoop, socket: NodeSocket, accept: () => void) {
-    this.#io = ioOf(loop);
-    this.#guard = guardOf(loop);
+    const internals = internalsOf(loop);
+    this.#io = internals.io;
+    this.#guard = internals.guard;
     // As `accept(2)` for a socket that does not listen.
     if (socket.listener === null) socket.accept();
     this.#listener = socket.listener as NodeListener;
     this.#accept = accept;
+    this.#context = internals.contextOf('handler', accept);
     this.#listener.onWaiting = () => {
       this.#queue();
     };
