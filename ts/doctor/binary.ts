@@ -31,7 +31,7 @@ function ofFlavour(): Finding {
   if (!capabilities.separateMemory) return ok('flavour', 'native');
   const value = capabilities.descriptors
     ? 'WebAssembly'
-    : 'WebAssembly: timers and callbacks, without descriptors of the system';
+    : 'WebAssembly: timers, callbacks and sockets of node:net, without descriptors';
   if (environment('NAPI_RS_FORCE_WASI') !== undefined) {
     const advice =
       'NAPI_RS_FORCE_WASI is set; without it a native binary is loaded where there is one';
