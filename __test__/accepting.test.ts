@@ -6,9 +6,9 @@ import test, { type ExecutionContext } from 'ava';
 import { addAcceptHandler, bindSockets, bindUnixSocket, Socket, type Address } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { failing, runFailing, served } from './helpers/faults.js';
-import { testWith } from './helpers/conditions.js';
 import { portOf } from '#internal';
 import { countTurns, onLoop, takeReports, withLoop } from './helpers/loop.js';
+import { testOwnWith } from './helpers/sockets-of.js';
 
 function folder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'ioloop-'));
@@ -143,7 +143,7 @@ const EXHAUSTED = `
   }, { timeout: 30 });
 `;
 
-testWith('prlimit')(
+testOwnWith('prlimit')(
   'out of descriptors, accepting pauses with one warning and resumes by itself',
   async (t) => {
     const result = await runChild(EXHAUSTED, { through: ['prlimit', '--nofile=256:256'] });
@@ -181,7 +181,7 @@ for (const { error, seen } of [
   { error: 'ENOMEM', seen: ['IOLOOP_ACCEPT_PAUSED'] },
   { error: 'EINVAL', seen: ['EINVAL'] },
 ]) {
-  testWith('strace')(
+  testOwnWith('strace')(
     `accept fails twice with ${error}, and the connection is served`,
     async (t) => {
       const result = await runFailing(INJECTED, failing('accept4', error, '1..2'));

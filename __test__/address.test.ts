@@ -3,12 +3,13 @@ import { networkInterfaces } from 'node:os';
 import test from 'ava';
 import { decodeAddress, encodeAddress, native, type Family } from '#internal';
 import { Socket } from 'ioloop';
+import { testOwnSockets } from './helpers/sockets-of.js';
 
 function roundTrip(address: Parameters<typeof encodeAddress>[0], family: Family): unknown {
   return decodeAddress(encodeAddress(address, family, false));
 }
 
-test('an address survives the boundary', (t) => {
+testOwnSockets('an address survives the boundary', (t) => {
   t.deepEqual(roundTrip({ host: '127.0.0.1', port: 80 }, 4), { host: '127.0.0.1', port: 80 });
   t.deepEqual(roundTrip({ host: '::1', port: 65_535 }, 6), { host: '::1', port: 65_535 });
   t.deepEqual(roundTrip({ host: 'fe80::1%7', port: 1 }, 6), { host: 'fe80::1%7', port: 1 });
@@ -17,7 +18,7 @@ test('an address survives the boundary', (t) => {
   t.deepEqual(roundTrip({ path: '\0abstract' }, 1), { path: '\0abstract' });
 });
 
-test('the bytes are laid out as the core reads them', (t) => {
+testOwnSockets('the bytes are laid out as the core reads them', (t) => {
   const v4 = encodeAddress({ host: '10.1.2.3', port: 0x1234 }, 4, false);
   t.is(v4.length, native.ADDRESS_BYTES);
   t.is(v4.toString('latin1', 0, 13), '\x04\x12\x34\x0810.1.2.3\0');
@@ -29,7 +30,7 @@ test('the bytes are laid out as the core reads them', (t) => {
   t.deepEqual([native.FAMILY_IPV4, native.FAMILY_IPV6, native.FAMILY_UNIX], [4, 6, 1]);
 });
 
-test('bytes of no family are an unnamed Unix socket', (t) => {
+testOwnSockets('bytes of no family are an unnamed Unix socket', (t) => {
   t.deepEqual(decodeAddress(Buffer.alloc(native.ADDRESS_BYTES)), { path: '' });
 });
 
@@ -51,7 +52,7 @@ test('the core accepts every spelling of an address, and returns the canonical o
   }
 });
 
-test('bind to no host means any address', (t) => {
+testOwnSockets('bind to no host means any address', (t) => {
   const zeros = { host: '0.0.0.0', port: 80 };
   t.deepEqual(decodeAddress(encodeAddress({ host: '', port: 80 }, 4, true)), zeros);
   const missing = { port: 80 } as { host: string; port: number };
@@ -85,7 +86,7 @@ test('an address of the other family is refused by naming the family', (t) => {
   });
 });
 
-test('a zone is the index of an interface, or the name of one that exists', (t) => {
+testOwnSockets('a zone is the index of an interface, or the name of one that exists', (t) => {
   for (const zone of ['nosuch0', '4294967296', '1x', '../lo', '']) {
     t.throws(() => encodeAddress({ host: `fe80::1%${zone}`, port: 80 }, 6, true), {
       code: 'ERR_INVALID_ARG_VALUE',
@@ -105,7 +106,7 @@ test('a port is an integer from 0 to 65535', (t) => {
   t.throws(() => encodeAddress(text, 6, true), { code: 'ERR_INVALID_ARG_TYPE' });
 });
 
-test('a path fits into sun_path and has no NUL inside', (t) => {
+testOwnSockets('a path fits into sun_path and has no NUL inside', (t) => {
   t.notThrows(() => encodeAddress({ path: 'x'.repeat(108) }, 1, true));
   for (const path of ['', '\0', 'x'.repeat(109), 'ä'.repeat(55), 'a\0b']) {
     t.throws(() => encodeAddress({ path }, 1, true), { code: 'ERR_INVALID_ARG_VALUE' });

@@ -87,7 +87,8 @@ class Core {
 }
 
 function open(): NativeHandle {
-  const handle = native.loopOpen('thread', 0, true, TIMERS, EVENTS, RECEIVE, POSTS);
+  const driver = capabilities.descriptors ? 'thread' : 'host';
+  const handle = native.loopOpen(driver, 0, true, TIMERS, EVENTS, RECEIVE, POSTS);
   if (typeof handle === 'number') throw new Error(`open: ${handle}`);
   return handle;
 }

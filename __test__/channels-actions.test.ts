@@ -3,10 +3,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test, { type ExecutionContext } from 'ava';
 import { TCPServer, type IOStream, type TCPServerOptions } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { testWith } from './helpers/conditions.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { addressOf, closing, connectTo } from './helpers/net.js';
 import { TEXT_HEADER } from './helpers/proxy-headers.js';
+import { testOwnWith } from './helpers/sockets-of.js';
 
 interface Message {
   readonly server: TCPServer;
@@ -132,7 +132,10 @@ const STOPPED_IN_PAUSE = `
   }, { timeout: 30 });
 `;
 
-testWith('prlimit')('a subscriber of a pause that stops the server ends the pause', async (t) => {
-  const result = await runChild(STOPPED_IN_PAUSE, { through: ['prlimit', '--nofile=256:256'] });
-  t.is(result.stdout.trim(), 'true false 0', result.stderr);
-});
+testOwnWith('prlimit')(
+  'a subscriber of a pause that stops the server ends the pause',
+  async (t) => {
+    const result = await runChild(STOPPED_IN_PAUSE, { through: ['prlimit', '--nofile=256:256'] });
+    t.is(result.stdout.trim(), 'true false 0', result.stderr);
+  },
+);

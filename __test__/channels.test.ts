@@ -3,8 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import test from 'ava';
 import { IOStream, TCPClient, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { testWith } from './helpers/conditions.js';
 import { onLoop, runTurns, takeReports, withLoop } from './helpers/loop.js';
+import { testOwnWith } from './helpers/sockets-of.js';
 
 interface Message {
   readonly loop?: IOLoop;
@@ -98,7 +98,7 @@ const EXHAUSTED = `
   }, { timeout: 30 });
 `;
 
-testWith('prlimit')('a pause of accepting is published', async (t) => {
+testOwnWith('prlimit')('a pause of accepting is published', async (t) => {
   const result = await runChild(EXHAUSTED, { through: ['prlimit', '--nofile=256:256'] });
   t.is(result.stdout.trim(), 'true true EMFILE 0.1', result.stderr);
 });

@@ -2,6 +2,7 @@
 import { testIf } from './helpers/conditions.js';
 import { HAS_PROC } from './helpers/fds.js';
 import { runChild } from './helpers/child.js';
+import { ownSockets } from './helpers/sockets-of.js';
 
 const CHURN = `
   import { readdirSync, readFileSync } from 'node:fs';
@@ -86,7 +87,12 @@ const CHURN = `
     };
     await Promise.all(Array.from({ length: 50 }, worker));
     await new Promise((resolve) => {
-      const look = () => (server.connections === 0 ? resolve() : loop.callLater(0.005, look));
+      const look = () => {
+        const { clean, reset, other } = closes;
+        // The close callback runs after the server has counted the connection out.
+        if (server.connections === 0 && clean + reset + other === opened) resolve();
+        else loop.callLater(0.005, look);
+      };
       look();
     });
   }
@@ -120,5 +126,7 @@ testIf(HAS_PROC, '/proc')('40,000 connections leak no descriptor, thread or memo
   t.is(twice, 0);
   t.is(closes.other, 0);
   t.is(closes.clean + closes.reset, opened);
-  t.true(closes.clean > 10_000 && closes.reset > 10_000);
+  t.true(closes.clean > 10_000);
+  // Node does not hand out a connection that is reset before it is accepted.
+  if (ownSockets) t.true(closes.reset > 10_000);
 });

@@ -1,9 +1,10 @@
 /** What reads copy, keep and receive ahead. */
 import test from 'ava';
 import { USUAL, withCapacities } from './helpers/capacities.js';
+import { serialOwnSockets } from './helpers/sockets-of.js';
 import { failureOf, turns, withPair } from './helpers/streams.js';
 
-test.serial('readBytes: a large one comes in one piece of memory', (t) =>
+serialOwnSockets('readBytes: a large one comes in one piece of memory', (t) =>
   withCapacities(USUAL, () =>
     withPair(async (near, far) => {
       const sent = Buffer.alloc(3_000_000, 'a large message');

@@ -73,9 +73,8 @@ for (const [name, call] of Object.entries(CALLS)) {
   for (const value of [null, 7]) {
     test.serial(`options of ${name} that are ${value} are refused`, (t) =>
       withLoop(async (loop) => {
-        const [near, far] = Socket.pair();
-        const stream = new IOStream(near, { loop });
-        const [socket, other] = Socket.pair();
+        const [stream, far] = IOStream.pair({ loop });
+        const socket = Socket.tcp();
         const server = new TCPServer({ loop });
         try {
           const subjects = { loop, stream, socket, server };
@@ -92,7 +91,6 @@ for (const [name, call] of Object.entries(CALLS)) {
           stream.close();
           far.close();
           socket.close();
-          other.close();
           promClient.register.clear();
           IOLoop.configure(null);
         }

@@ -5,6 +5,7 @@ import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, openFds, tcpPair, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { addressOf, closing, reset } from './helpers/net.js';
+import { testOwnSockets } from './helpers/sockets-of.js';
 import { closedBy, failureOf, turns, withTcpPair } from './helpers/streams.js';
 
 /** A socket whose peer has sent `data` and reset before it was accepted. */
@@ -90,14 +91,15 @@ serialIf(HAS_PROC, '/proc')('a flood of resets leaves no descriptor', async (t) 
 
 const UNREAD = 300_000;
 
-test('a reset after unread data is noticed without a read', (t) =>
+testOwnSockets('a reset after unread data is noticed without a read', (t) =>
   withTcpPair(async (near, far) => {
     const closed = closing(near);
     await far.write(Buffer.alloc(UNREAD, 'x'));
     await turns(near);
     reset(far);
     t.is(((await closed) as NodeJS.ErrnoException | null)?.code, 'ECONNRESET');
-  }));
+  }),
+);
 
 test('a reset after the EOF of the peer, with data unread, is noticed', async (t) => {
   const [client, server] = await tcpPair();

@@ -4,6 +4,7 @@ import { IOStream, Socket } from 'ioloop';
 import { native } from '#internal';
 import { onLoop } from './helpers/loop.js';
 import { fixture } from './helpers/net.js';
+import { testOwnSockets } from './helpers/sockets-of.js';
 import { failureOf, turns, withPair } from './helpers/streams.js';
 
 const PLENTY = 8_000_000;
@@ -98,66 +99,75 @@ test('over TLS too, and what is written is copied, whatever its size', async (t)
   });
 });
 
-test('a large piece that waits and whose buffer is detached closes the stream; nothing of it is sent', (t) =>
-  withPair(async (near, far) => {
-    const before = near.write(Buffer.alloc(PLENTY, 'a'));
-    const piece = new Uint8Array(100_000).fill(98);
-    const written = failureOf(near.write(piece));
-    const behind = failureOf(near.write('behind'));
-    await turns(near);
-    structuredClone(piece.buffer, { transfer: [piece.buffer] });
-    let received = 0;
-    let others = 0;
-    for await (const chunk of far) {
-      received += chunk.length;
-      for (const byte of chunk) others += byte === 97 ? 0 : 1;
-    }
-    await before;
-    t.is(received, PLENTY);
-    t.is(others, 0);
-    const error = await written;
-    t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
-    t.is((near.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
-    t.is(await behind.then(({ code }) => code), 'ERR_IOLOOP_STREAM_CLOSED');
-  }));
+testOwnSockets(
+  'a large piece that waits and whose buffer is detached closes the stream; nothing of it is sent',
+  (t) =>
+    withPair(async (near, far) => {
+      const before = near.write(Buffer.alloc(PLENTY, 'a'));
+      const piece = new Uint8Array(100_000).fill(98);
+      const written = failureOf(near.write(piece));
+      const behind = failureOf(near.write('behind'));
+      await turns(near);
+      structuredClone(piece.buffer, { transfer: [piece.buffer] });
+      let received = 0;
+      let others = 0;
+      for await (const chunk of far) {
+        received += chunk.length;
+        for (const byte of chunk) others += byte === 97 ? 0 : 1;
+      }
+      await before;
+      t.is(received, PLENTY);
+      t.is(others, 0);
+      const error = await written;
+      t.is(error.code, 'ERR_IOLOOP_STREAM_CLOSED');
+      t.is((near.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
+      t.is(await behind.then(({ code }) => code), 'ERR_IOLOOP_STREAM_CLOSED');
+    }),
+);
 
-test('a resizable buffer: what has grown is sent as it was written, what has shrunk closes', async (t) => {
-  const resizable = (size: number): ArrayBuffer & { resize(size: number): void } => {
-    const make = ArrayBuffer as unknown as new (size: number, options: object) => never;
-    return new make(size, { maxByteLength: 200_000 });
-  };
-  await withPair(async (near, far) => {
-    const grown = resizable(100_000);
-    const shrunk = resizable(100_000);
-    void near.write(Buffer.alloc(PLENTY));
-    const first = near.write(new Uint8Array(grown).fill(98));
-    const second = failureOf(near.write(new Uint8Array(shrunk).fill(99)));
-    await turns(near);
-    grown.resize(150_000);
-    shrunk.resize(50_000);
-    await far.readBytes(PLENTY);
-    t.true((await far.readBytes(100_000)).every((byte) => byte === 98));
-    await first;
-    t.is((await second).code, 'ERR_IOLOOP_STREAM_CLOSED');
-    t.is((await far.readUntilClose()).length, 0);
-    t.is((near.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
-  });
-});
+testOwnSockets(
+  'a resizable buffer: what has grown is sent as it was written, what has shrunk closes',
+  async (t) => {
+    const resizable = (size: number): ArrayBuffer & { resize(size: number): void } => {
+      const make = ArrayBuffer as unknown as new (size: number, options: object) => never;
+      return new make(size, { maxByteLength: 200_000 });
+    };
+    await withPair(async (near, far) => {
+      const grown = resizable(100_000);
+      const shrunk = resizable(100_000);
+      void near.write(Buffer.alloc(PLENTY));
+      const first = near.write(new Uint8Array(grown).fill(98));
+      const second = failureOf(near.write(new Uint8Array(shrunk).fill(99)));
+      await turns(near);
+      grown.resize(150_000);
+      shrunk.resize(50_000);
+      await far.readBytes(PLENTY);
+      t.true((await far.readBytes(100_000)).every((byte) => byte === 98));
+      await first;
+      t.is((await second).code, 'ERR_IOLOOP_STREAM_CLOSED');
+      t.is((await far.readUntilClose()).length, 0);
+      t.is((near.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
+    });
+  },
+);
 
-test('a buffer that is detached before the write is refused, and the stream is as before', (t) =>
-  withPair(async (near, far) => {
-    const memory = new ArrayBuffer(16);
-    const detached = [new Uint8Array(memory), new Float32Array(memory), new DataView(memory)];
-    structuredClone(memory, { transfer: [memory] });
-    for (const view of detached) {
-      t.is((await failureOf(near.write(view))).code, 'ERR_IOLOOP_BUFFER_DETACHED');
-      t.is((await failureOf(near.write(['x', view]))).code, 'ERR_IOLOOP_BUFFER_DETACHED');
-      t.throws(() => near.socket?.send(view), { code: 'ERR_IOLOOP_BUFFER_DETACHED' });
-    }
-    await near.write(new Uint8Array(0));
-    void near.write('fine');
-    t.is((await far.readBytes(4)).toString(), 'fine');
-  }));
+testOwnSockets(
+  'a buffer that is detached before the write is refused, and the stream is as before',
+  (t) =>
+    withPair(async (near, far) => {
+      const memory = new ArrayBuffer(16);
+      const detached = [new Uint8Array(memory), new Float32Array(memory), new DataView(memory)];
+      structuredClone(memory, { transfer: [memory] });
+      for (const view of detached) {
+        t.is((await failureOf(near.write(view))).code, 'ERR_IOLOOP_BUFFER_DETACHED');
+        t.is((await failureOf(near.write(['x', view]))).code, 'ERR_IOLOOP_BUFFER_DETACHED');
+        t.throws(() => near.socket?.send(view), { code: 'ERR_IOLOOP_BUFFER_DETACHED' });
+      }
+      await near.write(new Uint8Array(0));
+      void near.write('fine');
+      t.is((await far.readBytes(4)).toString(), 'fine');
+    }),
+);
 
 const EINVAL = -22;
 

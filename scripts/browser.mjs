@@ -1,9 +1,11 @@
 // `npm run test:browser`: the package in Chromium, without cross-origin isolation: bundled by esbuild
 // and Vite, with its errors, and the ordinary tests. Tests that need what a browser lacks are counted
-// as unsupported: those that are refused, and those that are declared for other capabilities.
+// as unsupported: those that are refused, and those that are declared for other capabilities. The titles
+// of the former are in a table, and any other test that fails is a failure.
 //
 //   npm run test:browser -- --quick
 //   npm run test:browser -- timers callbacks    test files by name
+//   npm run test:browser -- --update            writes the table of unsupported tests
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,15 +18,20 @@ import { browserTools, chromium, openPages } from './lib/chromium.mjs';
 import { add, summary } from './lib/counters.mjs';
 import { root, script } from './lib/process.mjs';
 import { setUp } from './lib/setup.mjs';
+import { UnsupportedTests } from './lib/unsupported.mjs';
 
 /** Of one file of tests, in milliseconds. */
 const LIMIT_MS = 120_000;
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    update: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
 
+const tests = new UnsupportedTests('__test__/by-capability/unsupported-in-browsers.json');
 const total = { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
 
 await script(async () => {
@@ -47,6 +54,8 @@ await script(async () => {
     await pages.close();
     rmSync(folder, { recursive: true, force: true });
   }
+  if (values.update) await tests.update();
+  else compare();
   console.log(
     `\n${total.passed} passed, ${total.failed} failed, ${total.unsupported + total.skipped} unsupported`,
   );
@@ -68,13 +77,24 @@ async function runChecks(site) {
   }
 }
 
+/** Counts the differences from the table as failures. */
+function compare() {
+  const differences = tests.differences();
+  total.failed += differences.length;
+  for (const line of differences) console.log(`FAILED  ${line}`);
+}
+
 /** @param {import('./lib/chromium.mjs').Pages} pages @param {string} name */
 async function runFile(pages, name) {
   const counts = { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
   const rows = await Promise.race([runInPage(pages, name), timeLimit()]).catch((error) => [
     { title: 'the file itself', outcome: 'failed', detail: String(error) },
   ]);
-  for (const { outcome } of rows) counts[outcome] += 1;
+  tests.ran(name);
+  for (const { title, outcome } of rows) {
+    counts[outcome] += 1;
+    if (outcome === 'unsupported') tests.add(name, title);
+  }
   add(total, counts);
   console.log(`${name}: ${summary(counts)}`);
   for (const { title, outcome, detail } of rows) {

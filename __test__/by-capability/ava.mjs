@@ -1,25 +1,23 @@
 /**
  * `ava` for a binary that cannot do everything: a test that fails, and in which the package has
- * refused something by `ERR_IOLOOP_UNSUPPORTED`, is unsupported. Its log says what was refused:
- * `scripts/lib/counters.mjs` counts it. All tests are tried, so a list of titles cannot be out of
- * date. A test that fails without a refusal is a failure, and so is one above the number of its file in
- * `mostUnsupported`.
+ * refused something by `ERR_IOLOOP_UNSUPPORTED`, is unsupported. So is one whose workers or child
+ * processes were refused something. Its log says what was refused; `scripts/lib/unsupported.mjs`
+ * compares the titles with those of `unsupported.json`. A test that fails without a refusal is a
+ * failure.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { observeRefusals } from '#internal';
 import real from 'ava';
-import { mostUnsupported } from '../../scripts/lib/core-tests.mjs';
+import { collectRefusals, refusalsElsewhere } from './refusals.mjs';
 
 /** The refusals of a test, whose context its callbacks have. @type {AsyncLocalStorage<string[]>} */
 const refusals = new AsyncLocalStorage();
 
 /** Of code that runs in no test: of a file of tests, of a loop that all of its tests share. */
-const elsewhere = [];
+const outside = [];
 
-observeRefusals((what) => (refusals.getStore() ?? elsewhere).push(what));
-
-/** How many tests of this file may still be unsupported. */
-let left = mostUnsupported[/([\w-]+)\.test\.js$/.exec(real.meta.file)?.[1] ?? ''] ?? Infinity;
+observeRefusals((what) => (refusals.getStore() ?? outside).push(what));
+collectRefusals(new URL('register.mjs', import.meta.url).href);
 
 /** @param {Function} declare `test`, or one of its members that takes a test. */
 function byCapability(declare) {
@@ -38,25 +36,21 @@ function byCapability(declare) {
 
 async function tried(t, body, args) {
   const found = [];
-  const from = elsewhere.length;
+  const from = outside.length;
+  const fromElsewhere = refusalsElsewhere().length;
   const attempt = await refusals.run(found, () => t.try(body, ...args));
-  const refused = found[0] ?? elsewhere[from] ?? ofChild(attempt.errors);
-  if (attempt.passed || refused === undefined || left === 0) {
+  if (attempt.passed) {
     attempt.commit();
     return;
   }
-  left -= 1;
+  const refused = found[0] ?? outside[from] ?? refusalsElsewhere()[fromElsewhere];
+  if (refused === undefined) {
+    attempt.commit();
+    return;
+  }
   attempt.discard();
   t.log(`unsupported: ${refused}`);
   t.pass();
-}
-
-/** What the package has refused in a child process, whose output the failed assertion has. */
-function ofChild(errors) {
-  const text = errors.map((error) => JSON.stringify([error.message, error.formattedDetails]));
-  const [refused] =
-    /[\w.]+\W+ is not supported here|ERR_IOLOOP_UNSUPPORTED/.exec(text.join('')) ?? [];
-  return refused;
 }
 
 const test = Object.assign(byCapability(real), real, {

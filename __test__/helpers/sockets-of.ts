@@ -1,6 +1,6 @@
 /** Whose sockets the package has in this run, and tests that need one kind. */
 import { socketProvider } from '#internal';
-import { serialIf, testIf } from './conditions.js';
+import { serialIf, testIf, testWith } from './conditions.js';
 
 /** True for its own; false for those of `node:net`, which have no descriptors. */
 export const ownSockets = socketProvider === 'own';
@@ -10,6 +10,11 @@ export const testOwnSockets = testIf(ownSockets, 'sockets with descriptors');
 
 /** The same for `test.serial`. */
 export const serialOwnSockets = serialIf(ownSockets, 'sockets with descriptors');
+
+/** `testWith`, for the package's own sockets: for what Node does by itself to those of `node:net`. */
+export function testOwnWith(...commands: readonly string[]): ReturnType<typeof testWith> {
+  return ownSockets ? testWith(...commands) : testOwnSockets;
+}
 
 /** `test`, for sockets of `node:net`: all other files test the package's own. */
 export const testNodeSockets = testIf(!ownSockets, 'sockets of node:net: npm run test:sockets');

@@ -175,6 +175,30 @@ export const checks = [
     },
   },
   {
+    name: 'timers that are delayed, as in the background, fire late and in order',
+    run: async ({ pages }) => {
+      const found = await pages.run('/', async () => {
+        const original = globalThis.setTimeout;
+        const inForeground = (callback, delay) => original(callback, delay);
+        const inBackground = (callback, delay) => original(callback, Math.max(delay, 1000));
+        Object.assign(globalThis, { setTimeout: inBackground });
+        const { IOLoop } = await import(/** @type {any} */ ('/ioloop/index.js'));
+        Object.assign(globalThis, { setTimeout: inForeground });
+        const loop = new IOLoop({ makeCurrent: false });
+        const fired = [];
+        for (const delay of [0.3, 0.1, 0.2]) loop.callLater(delay, () => fired.push(delay));
+        loop.callLater(0.4, () => loop.stop());
+        const start = performance.now();
+        await loop.start();
+        loop.close();
+        return { fired, milliseconds: performance.now() - start };
+      });
+      assert.deepEqual(found.fired, [0.1, 0.2, 0.3]);
+      // The delay was in effect.
+      assert.ok(found.milliseconds >= 990, `${found.milliseconds}`);
+    },
+  },
+  {
     name: 'ERR_IOLOOP_BINDING: the module of WebAssembly is not there',
     run: async ({ pages, folder }) => {
       cpSync(join(folder, 'ioloop'), join(folder, 'broken'), { recursive: true });

@@ -86,6 +86,67 @@ export const testsOfProcesses = ['drained'];
 /** Of functions of the binding that the package does not call without descriptors, and of sockets with them. */
 export const testsOfDescriptors = ['address', 'boundary', 'socket-connections'];
 
+/**
+ * Files whose tests all need something that the WebAssembly flavour does not have, by what that is. They
+ * are not run over it.
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+export const testsNeeding = {
+  descriptors: [
+    'close',
+    'closed-below',
+    'closed-by-number',
+    'closed-registered',
+    'duplicated-fds',
+    'failing-calls',
+    'fork-processes',
+    'handlers',
+    'handlers-hang-up',
+    'handlers-in-batch',
+    'handlers-interest',
+    'handlers-unread',
+    'idle',
+    'integrity-reads',
+    'integrity-writes',
+    'iostream-fds',
+    'many-loops',
+    'messages',
+    'owned-fds',
+    'proxy-stop',
+    'real-fds',
+    'real-peers',
+    'socket-connections',
+    'socket-drained',
+    'sources',
+    'sources-property',
+    'stale-numbers',
+    'stream-states',
+    'streams-property',
+    'unwatchable',
+    'without-descriptors',
+    'worker-ends',
+    'worker-groups',
+    'writer-states',
+    'writes-in-flush',
+    'writes-property',
+  ],
+  'several threads': [
+    'detached-faults',
+    'detached-sockets',
+    'detached-streams',
+    'detached-threads',
+    'hand-over',
+    'moves',
+    'remote',
+    'remote-transfer',
+    'remote-values',
+    'remote-without-memory',
+    'remote-workers',
+  ],
+  'a watchdog': ['blocked-loop', 'blocked-loop-healthy', 'blocked-loop-watch'],
+  'a native binary': ['binding-errors'],
+};
+
 /** Of streams, servers and clients, whose sockets may be those of `node:net`. */
 export const socketTests = [
   'async-context-servers',
