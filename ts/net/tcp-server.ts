@@ -17,7 +17,8 @@ import {
   acceptedStream,
   IOStream,
 } from '../streams/iostream.js';
-import type { Connection, ConnectionSettings } from '../streams/protocols/connection.js';
+import type { Connection } from '../streams/protocols/connection.js';
+import type { ConnectionSettings } from '../streams/protocols/inflow.js';
 import type { Protocol } from '../streams/protocols/protocol.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { bindSockets, type BindOptions } from './bind.js';

@@ -6,7 +6,8 @@ import type { StreamSettings } from '../options.js';
 import type { CloseCallback, Move, Watch, Watcher } from '../ownership.js';
 import type { Stream } from '../stream.js';
 import { transportOn } from '../transports.js';
-import { Connection, type ConnectionSettings, type MakeStream } from './connection.js';
+import { Connection } from './connection.js';
+import type { ConnectionSettings, MakeStream } from './inflow.js';
 import { ProtocolCalls } from './protocol.js';
 
 /** The settings that connections share. @throws `ERR_IOLOOP_CLOSED`. */
