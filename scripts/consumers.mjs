@@ -18,6 +18,7 @@ import { typescript } from './consumers/typescript.mjs';
 import { binariesIn, pack, packedIn } from './lib/packages.mjs';
 import { Hint, root, script } from './lib/process.mjs';
 import { setUp } from './lib/setup.mjs';
+import { setUpWasm } from './lib/wasm-binary.mjs';
 
 /**
  * @typedef {import('./lib/packages.mjs').Packed} Packed
@@ -60,9 +61,10 @@ await script(async () => {
   }
 });
 
-/** Packs what is built here. */
+/** Packs the binary of this system, and the WebAssembly flavour. */
 async function packOwn() {
   setUp();
+  setUpWasm();
   const { GLIBC_FLOOR: glibcFloor, targets } = await import('../dist/internal.js');
   const binaries = binariesIn(join(root, 'native'), targets);
   return pack({ targets, glibcFloor, binaries, folder: join(root, 'artifacts', 'packages') });

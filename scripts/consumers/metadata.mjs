@@ -12,7 +12,7 @@ import { Failure, same } from './project.mjs';
 const SNAPSHOT = join(root, 'scripts', 'consumers', 'files.txt');
 
 /** Limits of a tarball, in bytes. They are raised on purpose only: 250 kB are the entry for browsers. */
-const LARGEST = { packed: 900e3, unpacked: 3.6e6, binary: 600e3 };
+const LARGEST = { packed: 600e3, unpacked: 2.4e6, binary: 600e3 };
 
 /** @type {Consumer[]} */
 export const metadata = [
