@@ -1,4 +1,6 @@
 /** Protocols: the functions of a connection, in their order, and what they may do within each other. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
 import test from 'ava';
 import { Connection, IOStream, TCPClient, TCPServer, type Protocol } from 'ioloop';
 import { until } from './helpers/fds.js';
@@ -491,3 +493,48 @@ test('wrong protocols are refused', (t) => {
   const both = { protocol: { data() {} }, handleStream() {} };
   t.throws(() => new TCPServer(both), { code: 'ERR_INVALID_ARG_VALUE' });
 });
+
+test('a server with a protocol has no streams to iterate over', async (t) => {
+  const server = new TCPServer({ protocol: { data() {} } });
+  await t.throwsAsync(async () => server.streams().next(), { code: 'ERR_IOLOOP_SERVER' });
+  await server.stop();
+});
+
+test('the channels of connections have the connection', (t) =>
+  onLoop(async (loop) => {
+    const seen: string[] = [];
+    const note = (message: unknown): void => {
+      const { connection, stream, error } = message as Record<string, unknown>;
+      t.true(connection instanceof Connection);
+      t.is(stream, undefined);
+      seen.push(error === undefined ? 'open' : 'close');
+    };
+    const channels = ['ioloop:connection:open', 'ioloop:connection:close'];
+    const server = new TCPServer({ loop, protocol: { data() {} } });
+    const own = (message: unknown): void => {
+      if ((message as { server: unknown }).server === server) note(message);
+    };
+    for (const name of channels) subscribe(name, own);
+    server.listen(0, '127.0.0.1');
+    const client = await connectTo(loop, addressOf(server));
+    await until(() => server.connections === 1, 'the connection');
+    client.close();
+    await until(() => seen.length === 2, 'the close');
+    t.deepEqual(seen, ['open', 'close']);
+    for (const name of channels) unsubscribe(name, own);
+    await server.stop();
+  }));
+
+test('inspect shows the state of a connection', (t) =>
+  onLoop((loop) =>
+    withPushed(loop, { state: () => ({ user: 'ann' }) }, async ({ connection, closed }) => {
+      t.regex(
+        inspect(connection),
+        /^Connection \{ fd: -?\d+, unsent: 0, data: \{ user: 'ann' \} \}$/,
+      );
+      connection.close(new Error('enough'));
+      await closed();
+      t.regex(inspect(connection), /state: 'closed',\s+error: 'Error: enough'/);
+      t.notThrows(() => inspect(Connection.prototype));
+    }),
+  ));

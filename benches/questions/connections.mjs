@@ -11,8 +11,14 @@ import { load, measureServer, startServer } from '../lib/servers.mjs';
 
 const ACTIVE = 100;
 /** Peers without garbage collection, or with one that a signal starts. */
-const MEASURED = ['streams', 'handlers', 'node:net', 'tokio', 'bare epoll'];
-const OURS = ['streams', 'handlers'];
+const MEASURED = ['protocol', 'streams', 'handlers', 'node:net', 'tokio', 'bare epoll'];
+const OURS = ['protocol', 'streams', 'handlers'];
+
+/** 2,890 B of node:net, against 500 and 1,500. @type {Record<string, Record<string, import('../lib/compare.mjs').Target>>} */
+const IDLE_TARGETS = {
+  protocol: { 'node:net': atLeast(12, 5.8) },
+  streams: { 'node:net': atLeast(12, 4) },
+};
 
 /** @param {Options} options @returns {Question} */
 export function connections({ quick, seconds, peers }) {
@@ -31,7 +37,7 @@ export function connections({ quick, seconds, peers }) {
         value: 'bytes',
         less: true,
         against: ['node:net'],
-        ...(peer === 'streams' && { targets: { 'node:net': atLeast(12, 4) } }),
+        ...(IDLE_TARGETS[peer] && { targets: IDLE_TARGETS[peer] }),
       })),
       {
         of: 'idle',
@@ -72,6 +78,7 @@ export function accept({ seconds }) {
       peer,
       value: 'rate',
       against,
+      ...(peer === 'protocol' && { targets: { 'node:net': atLeast(5, 2.2) } }),
     })),
   };
 }
@@ -80,25 +87,29 @@ export function accept({ seconds }) {
 export function slow({ seconds }) {
   const against = ['node:net', 'node:net, piped', 'bare epoll'];
   const measure = (/** @type {string} */ peer) => measureSlow(peer, seconds);
-  const ours = { of: 'slow', peer: 'streams', against };
+  const peers = ['protocol', 'streams'];
   return {
     name: 'slow',
-    cases: [{ key: 'slow', peers: ['streams', ...against], measure }],
-    rows: [
+    cases: [{ key: 'slow', peers: [...peers, ...against], measure }],
+    rows: peers.flatMap((peer) => [
       {
-        ...ours,
-        name: '50 connections beside 100 that send and hardly read: messages',
+        of: 'slow',
+        peer,
+        against,
+        name: `50 connections beside 100 that send and hardly read, ${peer}: messages`,
         unit: '/s',
         value: 'rate',
       },
       {
-        ...ours,
-        name: 'memory that one of those 100 has taken',
+        of: 'slow',
+        peer,
+        against,
+        name: `memory that one of those 100 has taken, ${peer}`,
         unit: 'KiB',
         value: 'kibibytes',
         less: true,
       },
-    ],
+    ]),
   };
 }
 

@@ -49,7 +49,13 @@ const servers = {
       for (;;) await stream.write(await stream.readBytes(65_536, PARTIAL));
     }),
 
-  'echo-protocol': () => protocol({ data: (connection, chunk) => connection.write(chunk) }),
+  'echo-protocol': () =>
+    protocol({
+      data: (connection, chunk) => {
+        if (!connection.write(chunk)) connection.pause();
+      },
+      drain: (connection) => connection.resume(),
+    }),
 
   /** Messages of a known size, which need no memory but the stream's own. */
   'bulk-streams': () =>

@@ -296,6 +296,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
    */
   async *streams(options?: WaitOptions): AsyncGenerator<IOStream, undefined, undefined> {
     if (options !== undefined) checkWait(options);
+    if (this.#pushed !== null) throw serverState('The server has a protocol, and makes no streams');
     this.#iterated = true;
     this.#listeners.acceptWaiting();
     try {
