@@ -1,4 +1,4 @@
-/** Connections that come and go, in order and by a reset, forty thousand of them. */
+/** Connections that come and go, in order and by a reset, ten thousands of them. */
 import { testIf } from './helpers/conditions.js';
 import { HAS_PROC } from './helpers/fds.js';
 import { runChild } from './helpers/child.js';
@@ -113,20 +113,26 @@ const CHURN = `
   process.exit();
 `;
 
-testIf(HAS_PROC, '/proc')('40,000 connections leak no descriptor, thread or memory', async (t) => {
-  const result = await runChild(CHURN, { args: ['40000'], timeout: 110_000 });
-  t.is(result.code, 0, result.stderr);
-  const { before, after, closes, opened, twice } = JSON.parse(result.stdout);
-  t.log({ before, after, closes });
-  t.is(after.fds, before.fds);
-  t.is(after.threads, before.threads);
-  // In use, and outside of the heap: how much room the collector keeps is its own business.
-  t.true(after.heap < before.heap + 3, `${before.heap} MB became ${after.heap} MB`);
-  t.true(after.outside < before.outside + 20, `${before.outside} MB became ${after.outside} MB`);
-  t.is(twice, 0);
-  t.is(closes.other, 0);
-  t.is(closes.clean + closes.reset, opened);
-  t.true(closes.clean > 10_000);
-  // Node does not hand out a connection that is reset before it is accepted.
-  if (ownSockets) t.true(closes.reset > 10_000);
-});
+/** Sockets of `node:net` take longer for each. */
+const cycles = ownSockets ? 40_000 : 10_000;
+
+testIf(HAS_PROC, '/proc')(
+  `${cycles} connections leak no descriptor, thread or memory`,
+  async (t) => {
+    const result = await runChild(CHURN, { args: [`${cycles}`], timeout: 110_000 });
+    t.is(result.code, 0, result.stderr);
+    const { before, after, closes, opened, twice } = JSON.parse(result.stdout);
+    t.log({ before, after, closes });
+    t.is(after.fds, before.fds);
+    t.is(after.threads, before.threads);
+    // In use, and outside of the heap: how much room the collector keeps is its own business.
+    t.true(after.heap < before.heap + 3, `${before.heap} MB became ${after.heap} MB`);
+    t.true(after.outside < before.outside + 20, `${before.outside} MB became ${after.outside} MB`);
+    t.is(twice, 0);
+    t.is(closes.other, 0);
+    t.is(closes.clean + closes.reset, opened);
+    t.true(closes.clean > cycles / 4);
+    // Node does not hand out a connection that is reset before it is accepted.
+    if (ownSockets) t.true(closes.reset > cycles / 4);
+  },
+);

@@ -132,6 +132,8 @@ export const testsNeeding = {
   ],
   'several threads': [
     'detached-faults',
+    'detached-in-turn',
+    'detached-refusals',
     'detached-sockets',
     'detached-streams',
     'detached-threads',

@@ -3,17 +3,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
- * The refusals of a test, whose context its callbacks have.
- * @type {AsyncLocalStorage<string[]>}
+ * The refusals of a test, whose context its callbacks have. `null` without an observer: browsers have
+ * no such contexts, and an observer of their own.
+ * @type {AsyncLocalStorage<string[]> | null}
  */
-const ofTest = new AsyncLocalStorage();
+let ofTest = null;
 
 /** Of code that runs in no test: of a file of tests, of a loop that all of its tests share. @type {string[]} */
 const elsewhere = [];
 
 /** Begins to observe: `observeRefusals` of the package. @param {(observer: (what: string) => void) => void} observe */
 export function startObserving(observe) {
-  observe((what) => (ofTest.getStore() ?? elsewhere).push(what));
+  const storage = new AsyncLocalStorage();
+  ofTest = storage;
+  observe((what) => (storage.getStore() ?? elsewhere).push(what));
 }
 
 /**
@@ -26,7 +29,7 @@ export async function withRefusals(test) {
   /** @type {string[]} */
   const found = [];
   const from = elsewhere.length;
-  const problem = await ofTest.run(found, test);
+  const problem = await (ofTest === null ? test() : ofTest.run(found, test));
   return { problem, refused: found[0] ?? elsewhere[from] ?? ofChild(problem) };
 }
 
