@@ -151,6 +151,8 @@ function storm(loop: IOLoop, width: number): { readonly turns: number } {
 /** An http server of this process, on a port of the system's choice. */
 async function withServer(body: (url: string, server: Server) => Promise<unknown>): Promise<void> {
   const server = createServer((_request, response) => response.end('hello'));
+  // A slow client would find its connection closed.
+  server.keepAliveTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {

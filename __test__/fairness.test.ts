@@ -11,6 +11,8 @@ const { READ, WRITE } = IOLoop;
 
 async function withServer(body: (url: string) => Promise<void>): Promise<void> {
   const server: Server = createServer((_, response) => response.end('served'));
+  // A slow client would find its connection closed.
+  server.keepAliveTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {

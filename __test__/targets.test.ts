@@ -92,6 +92,11 @@ test('the README promises the glibc that binaries are checked for', (t) => {
   t.true(read('README.md').includes(`for glibc run on ${GLIBC_FLOOR} and later`));
 });
 
+test('binaries for glibc are linked against the one that the README promises', async (t) => {
+  const { GLIBC } = (await import(`${ROOT}scripts/lib/cross-binary.mjs`)) as { GLIBC: string };
+  t.is(GLIBC, GLIBC_FLOOR);
+});
+
 const shown = spawnSync('objdump', ['-T', loaded.from], { encoding: 'utf8' });
 const glibcTest = testIf(/GLIBC_/.test(shown.stdout ?? ''), 'objdump and a binary of glibc');
 

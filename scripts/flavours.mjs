@@ -2,6 +2,9 @@
 // Unsupported are tests that need what a flavour does not have. A flavour that cannot run (no
 // emulator, no browser) is a row with the reason; without --allow-missing it counts as one failure.
 //
+// A row says what ran: all of the suite, its core, or some files of it. On a quiet machine with two
+// cores the table takes half an hour, and the binaries of a fresh clone about 10 minutes before.
+//
 //   npm run test:flavours -- --quick                 some files of the core over each: 10 minutes
 //   npm run test:flavours -- --only native,bun       some groups
 //   npm run test:flavours -- --allow-missing

@@ -65,12 +65,15 @@ export async function withLoop<T>(
   }
 }
 
-/** {@link withLoop} with the loop running: `body` runs in it, for a minute at the most. */
+/** Seconds that a test may take: a minute, or more where a processor is emulated. */
+const LIMIT = Number(process.env['IOLOOP_TEST_LIMIT'] ?? 60);
+
+/** {@link withLoop} with the loop running: `body` runs in it, for so long at the most. */
 export function onLoop<T>(
   body: (loop: ReportingLoop) => T | PromiseLike<T>,
   options: TestLoopOptions = {},
 ): Promise<T> {
-  return withLoop((loop) => loop.runSync(async () => body(loop), { timeout: 60 }), options);
+  return withLoop((loop) => loop.runSync(async () => body(loop), { timeout: LIMIT }), options);
 }
 
 /** {@link withLoop} on a clock that the test advances. */

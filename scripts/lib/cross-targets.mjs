@@ -20,6 +20,8 @@ import { wineScript } from './wine.mjs';
  * linked and not run.
  * @property {(binary: string) => void} [check] Of the linked binary.
  * @property {readonly string[]} [drivers]
+ * @property {readonly string[]} [quickInTable] Drivers with which `npm run test:flavours` runs some of the
+ * core only; `npm run test:cross` runs all of it.
  * @property {Readonly<Record<string, number>>} [mostUnsupported] Where the binary cannot do everything.
  * @property {boolean} [isEmulated] The processor is emulated, which takes ten times as long.
  * @property {string} [note] What is special about the run, or what it does not show.
@@ -31,6 +33,7 @@ export const crossTargets = {
     triple: 'x86_64-unknown-linux-gnu',
     note: `for ${GLIBC}`,
     drivers,
+    quickInTable: drivers,
     check: checkGlibc,
     node: () => process.execPath,
   },
@@ -42,6 +45,7 @@ export const crossTargets = {
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
     drivers,
+    quickInTable: ['thread'],
     isEmulated: true,
     check: checkGlibc,
     node: () =>
@@ -54,12 +58,14 @@ export const crossTargets = {
   'musl-arm64': {
     triple: 'aarch64-unknown-linux-musl',
     drivers: ['libuv'],
+    quickInTable: ['libuv'],
     isEmulated: true,
     node: () => muslNode('aarch64', 'arm64', [qemu('qemu-aarch64')]),
   },
   armv7: {
     triple: 'armv7-unknown-linux-gnueabihf',
     drivers,
+    quickInTable: ['thread'],
     isEmulated: true,
     check: checkGlibc,
     // The newest Node for it on npm, older than the package promises to support.

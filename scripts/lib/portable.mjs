@@ -82,7 +82,7 @@ export function portableStage(command, options) {
     IOLOOP_TEST_LIMIT: isEmulated ? '200' : '120',
     NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? process.env['NAPI_RS_NATIVE_LIBRARY_PATH'],
   };
-  const [file, all] = isEmulated ? [6, 20] : [4, 12];
+  const [file, all] = isEmulated ? [8, 25] : [5, 15];
   return { command, env, fileLimitMs: file * 60_000, limitMs: all * 60_000, mostUnsupported };
 }
 

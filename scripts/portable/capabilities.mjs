@@ -166,6 +166,12 @@ export const capabilities = {
   FIFOs: {
     isThere: () => process.platform !== 'win32',
     neededBy: {
+      'handlers-hang-up': 'all',
+      'handlers-unread': [
+        'a source that is drained by other means is not reported again until new data',
+        'a source that is read in part by other means is reported again',
+      ],
+      'closed-registered': 'all',
       close: [
         'close() leaves what is registered open',
         'close({ allFds: true }) closes objects by close() and numbers by close(2)',
