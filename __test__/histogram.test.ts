@@ -13,7 +13,7 @@ const PRECISION = 0.004;
 
 function histogramOf(values: readonly number[]): DurationHistogram {
   const histogram = new DurationHistogram();
-  for (const value of values) histogram.record(value);
+  for (const value of values) histogram.record(value, 1);
   return histogram;
 }
 
@@ -83,7 +83,7 @@ test('durations are counted until a bound, without those right below it', (t) =>
 test('a summary does not change, is frozen, and crosses threads as numbers', (t) => {
   const histogram = histogramOf([1e6]);
   const summary = histogram.summary();
-  histogram.record(1e9);
+  histogram.record(1e9, 1);
   t.is(summary.percentile(100), 0.001);
   t.true(Object.isFrozen(summary));
   t.like(structuredClone(summary), { count: 1, p50: 0.001 });

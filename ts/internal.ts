@@ -35,6 +35,7 @@ export { parseProxyHeader } from './net/proxy-parser.js';
 export { TrustedPeers } from './net/trusted-peers.js';
 export { crc32c } from './support/crc32c.js';
 export { DurationHistogram } from './support/histogram.js';
+export { TurnSample } from './loop/turn-sample.js';
 export { Fifo } from './support/fifo.js';
 export { receiveBlocks } from './boundary/receive-blocks.js';
 export { Reader } from './streams/reader.js';

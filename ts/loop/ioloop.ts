@@ -678,8 +678,10 @@ export class IOLoop implements AsyncDisposable {
 
   /**
    * Measures the lengths of turns and the lateness of timeouts from now on, for `timings` of
-   * {@link metrics}: two readings of the clock and one record for each turn. Does nothing if they are
-   * measured.
+   * {@link metrics}. Does nothing if they are measured.
+   *
+   * A measurement is two readings of the clock and a record. A loop whose turns are so short that this
+   * would be more than a hundredth of them measures one of up to 16, at random, which counts for all.
    */
   enableHistograms(): void {
     this.#turns.timings ??= new Timings();

@@ -72,7 +72,11 @@ export interface LoopTimings {
   readonly elapsedSeconds: number;
   /** Time in turns, without the microtasks after them. */
   readonly busySeconds: number;
-  /** The lengths of turns. */
+  /**
+   * The lengths of turns. While turns are shorter than some 20 microseconds, a measured one counts for
+   * up to 16: `count`, `sum`, `mean` and the percentiles are estimates then, without bias, and `max` is
+   * the longest that was measured.
+   */
   readonly turnLength: HistogramSummary;
   /**
    * How late timeouts were: of each turn that ran some, the first deadline against the clock of the

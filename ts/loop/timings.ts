@@ -1,12 +1,15 @@
-/** The times of a loop, measured on request: a record per turn. */
+/** The times of a loop, measured on request. */
 import { DurationHistogram, type HistogramSummary } from '../support/histogram.js';
 import { monotonic } from '../support/host.js';
+import { TurnSample } from './turn-sample.js';
 
 /** The times of the turns of one loop since this object was made. */
 export class Timings {
   readonly #turnLength = new DurationHistogram();
   readonly #timerLateness = new DurationHistogram();
   readonly #since = monotonic();
+  /** The turns whose length is measured. */
+  readonly sample = new TurnSample();
 
   /** Seconds in which turns ran. */
   get busySeconds(): number {
@@ -26,12 +29,16 @@ export class Timings {
     return this.#timerLateness.summary();
   }
 
-  /**
-   * A turn ran from `start` to `end`, by the host's clock in milliseconds. Its first timer was late by
-   * `lateness` microseconds; -1 if no timer was due.
-   */
-  record(start: number, end: number, lateness: number): void {
-    this.#turnLength.record(1e6 * (end - start));
-    if (lateness >= 0) this.#timerLateness.record(1e3 * lateness);
+  /** The turn that {@link sample} has not passed over ran from `start` to `end`, by the host's clock in milliseconds. */
+  recordTurn(start: number, end: number): void {
+    const { sample } = this;
+    const duration = 1e6 * (end - start);
+    this.#turnLength.record(duration, sample.weight);
+    sample.measured(duration);
+  }
+
+  /** The first timer of a turn was late by so many microseconds. */
+  recordLateness(lateness: number): void {
+    this.#timerLateness.record(1e3 * lateness, 1);
   }
 }

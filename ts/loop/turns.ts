@@ -265,12 +265,22 @@ export class Turns implements TurnParts {
 
   /** Returns when the turn ended, in seconds of the loop's clock; NaN if that is not known. */
   #runTimed(timings: Timings): number {
+    let ended = Number.NaN;
+    if (timings.sample.passes()) this.#turn.run(Number.NaN);
+    else ended = this.#runMeasured(timings);
+    const { lateness } = this.#turn;
+    if (lateness >= 0) timings.recordLateness(lateness);
+    return ended;
+  }
+
+  /** As {@link #runTimed}. */
+  #runMeasured(timings: Timings): number {
     const { isSteady } = this.#options;
     const start = host.monotonic();
     // A reading of the clock costs as much as a record: the turn and the sleep after it use these two.
     this.#turn.run(isSteady ? epochSecondsAt(start) : Number.NaN);
     const end = host.monotonic();
-    timings.record(start, end, this.#turn.lateness);
+    timings.recordTurn(start, end);
     return isSteady ? epochSecondsAt(end) : Number.NaN;
   }
 

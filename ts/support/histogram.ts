@@ -37,11 +37,11 @@ export class DurationHistogram {
     return this.#words[SUM] as number;
   }
 
-  /** Takes a duration in nanoseconds, 0 or more. */
-  record(duration: number): void {
+  /** Takes a duration in nanoseconds, 0 or more, that stands for `weight` durations. */
+  record(duration: number, weight: number): void {
     const words = this.#words;
-    (words[bucketOf(Math.min(duration, LARGEST))] as number) += 1;
-    (words[SUM] as number) += duration;
+    (words[bucketOf(Math.min(duration, LARGEST))] as number) += weight;
+    (words[SUM] as number) += weight * duration;
     if (duration < (words[MIN] as number)) words[MIN] = duration;
     if (duration > (words[MAX] as number)) words[MAX] = duration;
   }
@@ -55,8 +55,8 @@ export class DurationHistogram {
 
 /**
  * A distribution of times until the call of `metrics()`. All numbers but `count` are in seconds; 0
- * while `count` is 0. `count`, `sum`, `min`, `max` and `mean` are exact; `stddev` and percentiles are
- * within 0.4 %.
+ * while `count` is 0. `count`, `sum`, `min`, `max` and `mean` are those of the recorded times; `stddev`
+ * and percentiles are within 0.4 % of them.
  *
  * The numbers are own properties: they cross threads (structured clone) and become JSON.
  */
