@@ -24,20 +24,25 @@ import { Hint, root, script } from '../../scripts/lib/process.mjs';
 
 const LIMIT = 0.02;
 /** Of a run. */
-const LIMIT_MS = 600_000;
+const LIMIT_MS = 1_800_000;
 const V8 = ['--predictable', '--hash-seed=1', '--random-seed=1'];
 const program = fileURLToPath(new URL('../workloads/observed.mjs', import.meta.url));
 
 /** The workloads, with the turns or rounds of the warm-up and of the counted part, also of a quick run. */
 const WORKLOADS = [
-  { name: 'an empty turn', workload: 'empty', amounts: [80_000, 60_000], quick: [60_000, 20_000] },
+  {
+    name: 'an empty turn',
+    workload: 'empty',
+    amounts: [200_000, 400_000],
+    quick: [100_000, 100_000],
+  },
   {
     name: 'echo, 1 connection',
     workload: '1',
-    amounts: [20_000, 20_000],
-    quick: [15_000, 10_000],
+    amounts: [40_000, 60_000],
+    quick: [15_000, 15_000],
   },
-  { name: 'echo, 50 connections', workload: '50', amounts: [800, 1200], quick: [500, 500] },
+  { name: 'echo, 50 connections', workload: '50', amounts: [3000, 6000], quick: [2000, 2000] },
 ];
 
 const { values } = parseArgs({
