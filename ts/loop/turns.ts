@@ -256,32 +256,26 @@ export class Turns implements TurnParts {
     this.#isOverdue = false;
     this.turnCount += 1;
     const { timings } = this;
-    let ended = Number.NaN;
-    if (timings === null) this.#turn.run(Number.NaN);
-    else ended = this.#runTimed(timings);
+    // A reading of the clock costs as much as a record: the turn and the sleep after it use these two.
+    // There is one call of `run`, so that the compiler may inline it.
+    const start = timings === null || timings.sample.passes() ? Number.NaN : host.monotonic();
+    this.#turn.run(this.#options.isSteady ? epochSecondsAt(start) : Number.NaN);
+    const ended = timings === null ? Number.NaN : this.#record(timings, start);
     this.#options.leave();
     this.#endTurn(ended);
   };
 
-  /** Returns when the turn ended, in seconds of the loop's clock; NaN if that is not known. */
-  #runTimed(timings: Timings): number {
-    let ended = Number.NaN;
-    if (timings.sample.passes()) this.#turn.run(Number.NaN);
-    else ended = this.#runMeasured(timings);
+  /**
+   * Records a turn, which began at `start` by the host's clock, or is not measured (NaN). Returns when
+   * it ended, in seconds of the loop's clock; NaN if that is not known.
+   */
+  #record(timings: Timings, start: number): number {
     const { lateness } = this.#turn;
     if (lateness >= 0) timings.recordLateness(lateness);
-    return ended;
-  }
-
-  /** As {@link #runTimed}. */
-  #runMeasured(timings: Timings): number {
-    const { isSteady } = this.#options;
-    const start = host.monotonic();
-    // A reading of the clock costs as much as a record: the turn and the sleep after it use these two.
-    this.#turn.run(isSteady ? epochSecondsAt(start) : Number.NaN);
+    if (Number.isNaN(start)) return start;
     const end = host.monotonic();
     timings.recordTurn(start, end);
-    return isSteady ? epochSecondsAt(end) : Number.NaN;
+    return this.#options.isSteady ? epochSecondsAt(end) : Number.NaN;
   }
 
   /** Stops, schedules the next turn, or sleeps. `now` is as in {@link Sleep.begin}. */
