@@ -87,6 +87,11 @@ impl Facts {
         self.state() == Some(RUNNABLE)
     }
 
+    /// The time in which the thread has run so far.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        time_of(self.accounts.as_ref()?.clock)
+    }
+
     fn state(&self) -> Option<u8> {
         Some(self.accounts.as_ref()?.present()?.state)
     }

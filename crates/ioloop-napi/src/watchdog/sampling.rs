@@ -1,6 +1,7 @@
 //! The answer of the watchdog itself, when the sampler has none: a sample of the stack.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ioloop::watchdog::Function;
 
@@ -18,6 +19,17 @@ pub(crate) struct Subject {
     pub(crate) own: String,
 }
 
+/// A wait for another thread.
+struct Wait {
+    call: SystemCall,
+    /// The time in which the thread had run before.
+    cpu: Duration,
+}
+
+/// The CPU time of a signal and a walk of the stack, at most. Between two collections of garbage that
+/// have helpers a program runs for longer.
+const LONGEST_SAMPLE: Duration = Duration::from_millis(1);
+
 impl Subject {
     /// Whether a debugger has paused the thread, and gives it no command now: V8 takes it to run
     /// JavaScript, and it waits for another thread, as the inspector does in the midst of a function.
@@ -25,17 +37,36 @@ impl Subject {
         let Some(probe) = &self.probe else {
             return false;
         };
-        let call = self.facts.system_call();
-        if !call.is_some_and(|call| call.is_futex() && call.goes_on()) {
+        let Some(wait) = self.wait() else {
             return false;
-        }
+        };
         let sample = probe.take(|| self.facts.is_runnable());
         sample.is_some_and(|sample| !sample.is_collecting && sample.is_in_javascript)
+            && self.goes_on(&wait)
+    }
+
+    /// The thread waits for another one.
+    fn wait(&self) -> Option<Wait> {
+        let cpu = self.facts.cpu()?;
+        let call = self.facts.system_call()?;
+        (call.is_futex() && call.goes_on()).then_some(Wait { call, cpu })
+    }
+
+    /// Whether the thread has been in this wait all the while, but for the signal of a sample. One that
+    /// computes may have waited for the collector of garbage when the wait was seen, and have run
+    /// JavaScript when the sample was taken.
+    fn goes_on(&self, wait: &Wait) -> bool {
+        let Some(call) = self.facts.system_call() else {
+            return false;
+        };
+        let ran = self.facts.cpu().map(|cpu| cpu.saturating_sub(wait.cpu));
+        call.is_same_futex(&wait.call) && ran.is_some_and(|ran| ran < LONGEST_SAMPLE)
     }
 
     /// A sample of the blocked thread, described. Takes a few milliseconds; more on a machine that is
     /// overloaded. It may show as well that the thread [is paused](Self::is_paused).
     pub(crate) fn sample(&self) -> Answer {
+        let wait = self.wait();
         let call = self.facts.system_call();
         let description = call.as_ref().map(SystemCall::describe);
         let Some(probe) = &self.probe else {
@@ -53,7 +84,7 @@ impl Subject {
             self.described(probe, &sample)
         };
         Answer {
-            held: sample.is_in_javascript && call.is_some_and(|call| call.is_futex()),
+            held: sample.is_in_javascript && wait.is_some_and(|wait| self.goes_on(&wait)),
             ..answer.in_call(description)
         }
     }

@@ -9,6 +9,8 @@ use std::fs;
 /// A system call of another thread.
 pub(crate) struct SystemCall {
     number: libc::c_long,
+    /// The first argument.
+    first: Option<u64>,
     descriptor: Option<u64>,
     known: Option<&'static Known>,
 }
@@ -54,6 +56,7 @@ impl SystemCall {
         let takes_descriptor = known.is_some_and(|known| known.takes == Takes::Descriptor);
         Some(Self {
             number,
+            first: argument,
             descriptor: argument.filter(|_| takes_descriptor),
             known,
         })
@@ -80,6 +83,11 @@ impl SystemCall {
     /// Whether the thread waits for another one.
     pub(crate) fn is_futex(&self) -> bool {
         self.known.is_some_and(|known| known.name == FUTEX)
+    }
+
+    /// Whether the thread waits for another one in both calls, at the same address.
+    pub(crate) fn is_same_futex(&self, other: &Self) -> bool {
+        self.is_futex() && other.is_futex() && self.first == other.first
     }
 }
 
