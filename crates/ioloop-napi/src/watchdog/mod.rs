@@ -367,16 +367,19 @@ impl Entry {
     }
 
     /// Advances the clock of the loop's thread. The other threads are looked at only while the loop
-    /// makes no progress.
+    /// makes no progress, and followed from the first such look on: a collection of garbage waits for
+    /// its helpers, runs, and waits again, and of a thread that is looked at anew nothing is known.
     fn advance(&mut self, started: Instant, watchdog: Option<libc::pid_t>, pulse: Pulse) -> Moment {
         let Self { others, .. } = self;
         let facts = &self.subject.facts;
         let is_quiet = self.case.watch().is_at(pulse);
+        if !is_quiet {
+            others.forget();
+        }
         self.clock.advance(facts, started, |passed| {
             if is_quiet && facts.may_wait_for_thread() {
                 return others.waited([facts.thread(), watchdog], started, passed);
             }
-            others.forget();
             Duration::ZERO
         })
     }
