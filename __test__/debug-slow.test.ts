@@ -166,8 +166,8 @@ test('code outside of the loop is not its business', async (t) => {
   const { stderr, stdout } = await runChild(`
     import { IOLoop } from 'ioloop';
     const loop = new IOLoop({ debug: true });
-    loop.slowCallbackDuration = 0.05;
-    const block = () => { const end = performance.now() + 100; while (performance.now() < end); };
+    loop.slowCallbackDuration = 0.5;
+    const block = () => { const end = performance.now() + 550; while (performance.now() < end); };
     const other = (async () => { await null; block(); })();
     setTimeout(block, 1);
     await loop.runSync(async () => { await other; });

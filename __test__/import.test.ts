@@ -3,6 +3,7 @@ import test from 'ava';
 import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { runChild } from './helpers/child.js';
+import { testOwnSockets } from './helpers/sockets-of.js';
 
 /** Each costs a part of a millisecond; what a program may never use is in `ts/support/builtins.ts`. */
 const LOADED = new Set([
@@ -24,21 +25,24 @@ const LOADED = new Set([
   'worker_threads',
 ]);
 
-test('an import loads these modules of Node, and none for sockets, processes and TLS', async (t) => {
-  const { stdout } = await runChild(`
+testOwnSockets(
+  'an import loads these modules of Node, and none for sockets, processes and TLS',
+  async (t) => {
+    const { stdout } = await runChild(`
     const before = new Set(process.moduleLoadList);
     await import('ioloop');
     const added = process.moduleLoadList.filter((name) => !before.has(name));
     console.log(JSON.stringify(added));
   `);
-  const added = (JSON.parse(stdout) as string[]).map((name) => name.replace('NativeModule ', ''));
-  const loaded = added.filter((name) => builtinModules.includes(name));
-  t.true(loaded.includes('worker_threads'));
-  t.deepEqual(
-    loaded.filter((name) => !LOADED.has(name)),
-    [],
-  );
-});
+    const added = (JSON.parse(stdout) as string[]).map((name) => name.replace('NativeModule ', ''));
+    const loaded = added.filter((name) => builtinModules.includes(name));
+    t.true(loaded.includes('worker_threads'));
+    t.deepEqual(
+      loaded.filter((name) => !LOADED.has(name)),
+      [],
+    );
+  },
+);
 
 test('an import opens two files of JavaScript', (t) => {
   t.deepEqual(importsOf('index.js'), ['./ioloop.js']);

@@ -133,6 +133,7 @@ export const testsNeeding = {
   'several threads': [
     'detached-faults',
     'detached-in-turn',
+    'detached-kinds',
     'detached-refusals',
     'detached-sockets',
     'detached-streams',
