@@ -39,6 +39,9 @@ const others = {
   'redis streams': () => node('examples/redis/server.mjs', '0'),
   'redis node:net': () => node('benches/workloads/redis-node.mjs'),
   'redis node:net, corked': () => node('benches/workloads/redis-node.mjs', 'corked'),
+  'proxy pump': () => node('benches/workloads/proxy.mjs', 'pump'),
+  'proxy node:net': () => node('benches/workloads/proxy.mjs', 'node'),
+  'proxy splice in C': () => ({ command: [compiledC('splice-proxy.c')] }),
   'http streams': () => server('http-streams'),
   'http node': () => server('http-node'),
 };

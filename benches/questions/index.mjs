@@ -8,6 +8,7 @@ import { idle } from './idle.mjs';
 import { latency } from './latency.mjs';
 import { size } from './package.mjs';
 import { http, lines, redis } from './protocols.mjs';
+import { proxy } from './proxy.mjs';
 import { readiness } from './readiness.mjs';
 import { threads } from './threads.mjs';
 import { fire, timers } from './timers.mjs';
@@ -19,6 +20,7 @@ import { fire, timers } from './timers.mjs';
 const questions = {
   echo,
   bulk,
+  proxy,
   latency,
   lines,
   redis,

@@ -17,18 +17,35 @@ export const PIPE_BYTES = 256 * 1024;
 export class Pipe {
   /** Bytes in the pipe. */
   held = 0;
-  readonly #reader: number;
-  readonly #writer: number;
+  /** Bytes that the last {@link fill} or {@link pass} has taken from its source. */
+  taken = 0;
+  /** Whether its source is drained. */
+  isDrained = false;
+  /** The reading end, and the writing one. */
+  readonly #ends: Int32Array;
 
-  constructor(reader: number, writer: number) {
-    this.#reader = reader;
-    this.#writer = writer;
+  constructor(ends: Int32Array) {
+    this.#ends = ends;
   }
 
   /** Fills the pipe, which is empty, from a socket. The number of bytes, 0 at EOF, or an errno. */
   fill(fd: number, most: number): number {
-    const count = native.spliceIn(fd, this.#writer, most);
-    if (count > 0) this.held = count;
+    const count = native.spliceIn(fd, this.#ends[1] as number, Math.min(most, PIPE_BYTES));
+    this.taken = this.held = Math.max(count, 0);
+    this.isDrained = false;
+    return count;
+  }
+
+  /**
+   * Moves about `most` bytes through the pipe, which is empty, to another socket. Those that it has no
+   * room for are {@link held}. The result is that of {@link fill}.
+   */
+  pass(fd: number, to: number, most: number): number {
+    const count = native.spliceThrough(fd, this.#ends, to, PIPE_BYTES, most, left);
+    if (count <= 0) return count;
+    this.taken = count;
+    this.held = left[0] as number;
+    this.isDrained = left[1] !== 0;
     return count;
   }
 
@@ -37,7 +54,7 @@ export class Pipe {
    * is full, or a negative errno.
    */
   drain(fd: number, length: number): number {
-    const count = native.spliceOut(this.#reader, fd, length);
+    const count = native.spliceOut(this.#ends[0] as number, fd, length);
     if (count > 0) this.held -= count;
     return count;
   }
@@ -50,8 +67,7 @@ export class Pipe {
   }
 
   close(): void {
-    native.fdClose(this.#reader);
-    native.fdClose(this.#writer);
+    for (const end of this.#ends) native.fdClose(end);
   }
 }
 
@@ -81,15 +97,16 @@ export function isUnspliceable(errno: number): boolean {
 }
 
 function openPipe(): Pipe | null {
-  if (!capabilities.splice || native.pipeOpen(ends, PIPE_BYTES) < 0) return null;
-  return new Pipe(ends[0] as number, ends[1] as number);
+  if (!capabilities.splice) return null;
+  const ends = new Int32Array(2);
+  return native.pipeOpen(ends, PIPE_BYTES) < 0 ? null : new Pipe(ends);
 }
 
 const { EINVAL, ENOSYS, EPERM, EACCES, EOPNOTSUPP } = constants.errno;
 const UNSPLICEABLE: ReadonlySet<number> = new Set([EINVAL, ENOSYS, EPERM, EACCES, EOPNOTSUPP]);
 
-/** Where the binary writes the descriptors of a pipe. */
-const ends = new Int32Array(2);
+/** What {@link Pipe.pass} has left. */
+const left = new Int32Array(2);
 /** The empty pipes that nobody has. */
 const spares: Pipe[] = [];
 /** The pipes that somebody has. */

@@ -47,7 +47,7 @@ export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> =
     'socketShutdown',
     'socketTakeError',
   ],
-  splice: ['pipeOpen', 'spliceIn', 'spliceOut'],
+  splice: ['pipeOpen', 'spliceIn', 'spliceOut', 'spliceThrough'],
   threads: [
     'attach',
     'detach',

@@ -251,11 +251,14 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return capabilities.splice && socket !== null && (this.#shortIsAll || socket.kind !== KIND_TCP);
   }
 
-  /** {@link read} to a pipe, which is empty. The error of a socket that cannot: `isUnspliceable`. */
-  fill(pipe: Pipe, most: number): number {
-    const count = pipe.fill(this.fd, most);
+  /**
+   * {@link read} to a pipe, which is empty, and through it to the socket `to`, if that is not -1. The
+   * error of a socket that cannot be spliced: `isUnspliceable`.
+   */
+  fill(pipe: Pipe, most: number, to: number): number {
+    const count = to < 0 ? pipe.fill(this.fd, most) : pipe.pass(this.fd, to, most);
     if (count > 0) this.#io.counters.received += count;
-    if (count < 0 && !isUnspliceable(count)) this.readable = false;
+    if (count < 0 ? !isUnspliceable(count) : pipe.isDrained) this.readable = false;
     return count;
   }
 

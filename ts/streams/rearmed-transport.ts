@@ -17,8 +17,8 @@ class RearmedTransport extends FdTransport {
     return result;
   }
 
-  override fill(pipe: Pipe, most: number): number {
-    const result = super.fill(pipe, most);
+  override fill(pipe: Pipe, most: number, to: number): number {
+    const result = super.fill(pipe, most, to);
     if (!this.readable) this.rearm(READ);
     return result;
   }

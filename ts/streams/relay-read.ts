@@ -5,7 +5,8 @@ import type { FdTransport } from './fd-transport.js';
 import type { ReadBuffer } from './read-buffer.js';
 import { ReadTarget } from './read-target.js';
 import type { Read } from './reads.js';
-import type { Transport } from './transport.js';
+import type { Stream } from './stream.js';
+import { FdWriter } from './writer.js';
 
 /**
  * Resolves to the received bytes that are unread, then to what the source has.
@@ -22,17 +23,22 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
   readonly sparesStream = false;
   /** `null`: a source, or a sink, that is not a socket of the kernel. */
   #source: FdTransport | null;
+  readonly #sink: Stream;
+  readonly #budget: number;
   readonly #most: number;
   readonly #large: number;
   #splices = false;
   #pipe: Pipe | null = null;
 
   /**
-   * `most` is the size of the largest chunk in memory. `source` is `null` if nothing can be spliced.
+   * `source` is `null` if nothing can be spliced. `most` is the size of the largest chunk in memory, and
+   * `budget` that of what passes a pipe at a time.
    */
-  constructor(source: FdTransport | null, most: number) {
+  constructor(source: FdTransport | null, sink: Stream, most: number, budget: number) {
     super(NOTHING);
     this.#source = source;
+    this.#sink = sink;
+    this.#budget = budget;
     this.#most = most;
     this.#large = Math.min(LARGE, most);
   }
@@ -54,19 +60,22 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
     const pipe = this.#pipe;
     if (pipe === null) return undefined;
     this.#pipe = null;
-    this.#splices = pipe.held >= SMALL;
+    this.#splices = pipe.taken >= SMALL;
     return pipe;
   }
 
   /** After `EAGAIN` the reader tries again: to its buffer, if there is no {@link room} any more. */
-  override readFrom(_source: Transport, most: number): number {
+  override readFrom(): number {
     const pipe = takePipe();
     if (pipe === null || this.#source === null) {
       this.#splices = false;
       return -EAGAIN;
     }
-    const count = this.#source.fill(pipe, most);
+    const { writer } = this.#sink;
+    const to = writer instanceof FdWriter ? writer.passage : -1;
+    const count = this.#source.fill(pipe, this.#budget, to);
     if (count > 0) {
+      if (to >= 0) (writer as FdWriter).onPassed(count - pipe.held);
       this.#pipe = pipe;
       return count;
     }

@@ -45,17 +45,17 @@ export class Relay {
   /** Rejects with the error of the stream that has failed. Resolves when stopped. */
   async run(): Promise<void> {
     const { from, to } = this;
-    const read = this.#read();
     const io = ioOf(from.loop);
     const { pumpBudget } = io.capacities;
+    const read = this.#read(pumpBudget);
     for (let budget = pumpBudget; ;) {
       const chunk = await this.#next(read);
       if (chunk === null) break;
       const isPipe = chunk instanceof Pipe;
-      const count = isPipe ? chunk.held : chunk.length;
-      await (isPipe
-        ? (to.writer as FdWriter | HeldWriter).writePipe(chunk)
-        : to.writer.write(chunk));
+      const count = isPipe ? chunk.taken : chunk.length;
+      if (!isPipe) await to.writer.write(chunk);
+      else if (chunk.held === 0) chunk.release();
+      else await (to.writer as FdWriter | HeldWriter).writePipe(chunk);
       this.#onBytes(count);
       budget -= count;
       if (budget > 0) continue;
@@ -91,7 +91,7 @@ export class Relay {
     return this.#state === State.Stopped;
   }
 
-  #read(): RelayRead {
+  #read(budget: number): RelayRead {
     const { from, to } = this;
     const isPlain =
       from.transport instanceof FdTransport &&
@@ -100,7 +100,8 @@ export class Relay {
       to.transport instanceof FdTransport &&
       to.transport.socket !== null;
     const most = Math.min(from.limits.readChunkSize, to.limits.writer.maxBufferSize);
-    return new RelayRead(isPlain ? (from.transport as FdTransport) : null, most);
+    const source = isPlain ? (from.transport as FdTransport) : null;
+    return new RelayRead(source, to, most, budget);
   }
 }
 

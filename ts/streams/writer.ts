@@ -128,6 +128,18 @@ export class FdWriter extends BaseWriter implements Sender {
     return promise;
   }
 
+  /** The socket, if bytes can go there past this writer: it is open, and has nothing to send; else -1. */
+  get passage(): number {
+    const isReady = this.#isOpen() && this.#chain === null && !this.#isQueued();
+    return isReady && !this.isEnding && !this.isEnded && !this.isClosed ? this.fd : -1;
+  }
+
+  /** The kernel has taken bytes past this writer. */
+  onPassed(bytes: number): void {
+    this.sent += bytes;
+    this.#sink.countSent(bytes);
+  }
+
   // `Sender`: the batch calls these while it is flushing, but for `onSendError`.
 
   onSent(rest: Uint8Array | null, result: number): void {

@@ -4,6 +4,7 @@
 use ioloop::net;
 use rustix::io::Errno;
 
+use crate::errno::Value;
 use crate::fd::JsFd;
 use crate::glue::glue;
 use crate::owned;
@@ -35,5 +36,23 @@ glue! {
     "them, to a socket, as far as that has room."
     spliceOut(pipe: i32, fd: i32, length: u32) {
         net::splice_out(JsFd::new(pipe)?, JsFd::new(fd)?, length as usize)
+    }
+}
+
+glue! {
+    "`spliceThrough(fd, pipe, to, piece, most, left)`: moves about `most` bytes from a socket to another"
+    "one, through the pipe with these ends, which is empty: as `spliceIn` and `spliceOut` for each"
+    "`piece`. The number of bytes that have left the first, 0 at EOF. Writes to `left` how many of them"
+    "are in the pipe, and 1 if the first is drained."
+    spliceThrough(fd: i32, pipe: &mut [i32], to: i32, piece: u32, most: u32, left: &mut [i32]) {
+        let ([reader, writer], [held, drained]) = (pipe, left) else {
+            return Err(Errno::INVAL.into());
+        };
+        let ends = (JsFd::new(*writer)?, JsFd::new(*reader)?);
+        let (from, to) = (JsFd::new(fd)?, JsFd::new(to)?);
+        let passed = net::splice_through(from, ends, to, piece as usize, most as usize)?;
+        *held = passed.held.number();
+        *drained = passed.drained.number();
+        Ok(passed.moved)
     }
 }

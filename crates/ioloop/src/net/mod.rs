@@ -20,7 +20,7 @@ pub use socket::{
     refuse_new, take_error,
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub use splice::{splice_in, splice_out, wide_pipe};
+pub use splice::{Passed, splice_in, splice_out, splice_through, wide_pipe};
 pub use stream::{
     How, duplicate, read, recv, send, send_vectored, set_nonblocking, shutdown, write,
     write_vectored,
