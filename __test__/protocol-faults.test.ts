@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import test from 'ava';
 import { TCPClient, TCPServer, type Connection } from 'ioloop';
 import { HAS_PROC, openFds, until } from './helpers/fds.js';
-import { onLoop, withFakeTime } from './helpers/loop.js';
+import { onLoop, takeReports, withFakeTime } from './helpers/loop.js';
 import { addressOf, connectTo, portOf, reset } from './helpers/net.js';
 import { recording, withPushed } from './helpers/protocols.js';
 import { ownSockets } from './helpers/sockets-of.js';
@@ -76,7 +76,7 @@ test('a connection that floods does not starve another', (t) =>
     const flood = Buffer.alloc(16 * 1024 * 1024);
     const flooded = flooding.write(flood);
     for (let n = 0; n < 10; n += 1) {
-      await client.write('ping');
+      await client.write('.'.repeat(40));
       t.is(String(await client.readBytes(4)), 'pong');
     }
     const most = Math.max(...received.values());
@@ -214,6 +214,46 @@ test('peers of node:net: an echo, their half-close, and our end', (t) =>
       await once(peer, 'close');
       t.is(String(Buffer.concat(chunks)), 'from node');
     }),
+  ));
+
+test('behind a balancer: the header comes first, and names the client', (t) =>
+  onLoop(async (loop) => {
+    const calls: string[] = [];
+    const clients: unknown[] = [];
+    const protocol = recording(calls, { open: (c) => clients.push(c.remoteAddress) });
+    const proxyProtocol = { trust: ['127.0.0.1'] };
+    await using server = new TCPServer({ loop, proxyProtocol, protocol });
+    server.listen(0, '127.0.0.1');
+    const client = await connectTo(loop, addressOf(server));
+    await client.write('PROXY TCP4 1.2.3.4 5.6.7.8 1000 2000\r\nhello');
+    await until(() => calls.includes('data hello'), 'the bytes after the header');
+    t.deepEqual(clients, [{ host: '1.2.3.4', port: 1000 }]);
+    const refused = await connectTo(loop, addressOf(server));
+    await refused.write('no header\r\n');
+    await until(() => server.proxyRefusals === 1, 'the refusal');
+    t.is(takeReports(loop).length, 1);
+    t.deepEqual(calls, ['open', 'data hello']);
+    client.close();
+    refused.close();
+  }));
+
+test('maxConnections: further ones wait in the backlog', (t) =>
+  onLoop((loop) =>
+    withPushed(
+      loop,
+      { data: (c, chunk) => c.write(chunk) },
+      async ({ client, calls, server }) => {
+        const second = await connectTo(loop, addressOf(server));
+        await second.write('x');
+        await turns(second, 10);
+        t.deepEqual(calls, ['open']);
+        client.close();
+        t.is(String(await second.readBytes(1)), 'x');
+        t.is(server.connections, 1);
+        second.close();
+      },
+      { maxConnections: 1 },
+    ),
   ));
 
 test('stop() with drain waits for connections; a dispose ends them', async (t) => {
