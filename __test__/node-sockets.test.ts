@@ -12,6 +12,7 @@ import {
   TCPClient,
   TCPServer,
   bindSockets,
+  bindUnixSocket,
 } from 'ioloop';
 import { capabilities, native, OPTION_NAMES } from '#internal';
 import { runChild } from './helpers/child.js';
@@ -147,6 +148,18 @@ testNodeSockets('listen() again changes the backlog', (t) =>
     socket.close();
     t.throws(() => socket.listen(), { code: 'EBADF' });
     for (const client of waiting) client.destroy();
+  }),
+);
+
+testNodeSockets('a Unix socket above the backlog is closed', (t) =>
+  onLoop(async () => {
+    const socket = bindUnixSocket(`/tmp/ioloop-node-sockets-${process.pid}`);
+    socket.listen(1);
+    const { path } = socket.localAddress as { path: string };
+    const clients = [connect(path), connect(path)];
+    await t.notThrowsAsync(Promise.race(clients.map((client) => once(client.resume(), 'close'))));
+    for (const client of clients) client.destroy();
+    socket.close();
   }),
 );
 

@@ -36,6 +36,19 @@ export function bindHandle(address: Address, family: Family, v6Only: boolean): B
   return handle;
 }
 
+/**
+ * Resets a connection; closes one of a Unix socket, which has no reset. `resetAndDestroy()` of Node throws
+ * for one, and sends what waits, and FIN, before the reset.
+ */
+export function resetNow(connection: NetSocket): void {
+  const inner = connection as NetSocket & {
+    resetAndClosing?: boolean;
+    readonly _handle?: { readonly reset?: unknown } | null;
+  };
+  if (typeof inner._handle?.reset === 'function') inner.resetAndClosing = true;
+  connection.destroy();
+}
+
 /** Connections that were accepted, and wait for the program. It does not keep the process alive. */
 export class NodeListener {
   /** Called when {@link take} has something new to give. */
@@ -95,7 +108,7 @@ export class NodeListener {
     this.#server.close();
     for (let next = this.#accepted.at(0); next !== undefined; next = this.#accepted.at(0)) {
       this.#accepted.shift();
-      next.resetAndDestroy();
+      resetNow(next);
     }
   }
 
@@ -107,7 +120,7 @@ export class NodeListener {
     // Node accepts by itself what the kernel would leave in its backlog, or ask the peer to send again.
     const most = this.isTaken ? Math.max(this.#backlog, LARGEST_BURST) : this.#backlog;
     if (this.#accepted.length >= most) {
-      connection.resetAndDestroy();
+      resetNow(connection);
       return;
     }
     this.#accepted.push(connection);

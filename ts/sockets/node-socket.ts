@@ -8,7 +8,7 @@ import { addressDetails, addressText, checkAddress, type Address, type Family } 
 import { KIND_STREAM } from './descriptor-kinds.js';
 import type { DescriptorWatcher } from './descriptor.js';
 import { NoDescriptor } from './no-descriptor.js';
-import { bindHandle, NodeListener, type BoundHandle } from './node-listener.js';
+import { bindHandle, NodeListener, type BoundHandle, resetNow } from './node-listener.js';
 import { Socket, type SocketView } from './socket.js';
 import {
   encodeOption,
@@ -211,7 +211,7 @@ export class NodeSocket extends Socket {
     const connection = this.#connection;
     if (connection !== null) {
       // A connection that is not one yet cannot be reset.
-      if (this.#options.get('linger') === 0 && !connection.pending) connection.resetAndDestroy();
+      if (this.#options.get('linger') === 0 && !connection.pending) resetNow(connection);
       else connection.destroy();
     }
     this.#descriptor.close();
