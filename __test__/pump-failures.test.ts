@@ -1,5 +1,5 @@
 /** `pump()`: refusals, failures of a stream, limits, peers that stall, and its descriptors. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import test from 'ava';
 import { IOStream, pump, Socket, type PumpCounts } from 'ioloop';
 import { capabilities } from '#internal';
@@ -81,6 +81,43 @@ test('other reads of a pumped stream fail with ERR_IOLOOP_READING', (t) =>
     server.close();
     await running;
   }));
+
+test('nothing takes bytes out of a pump that waits for its sink', (t) =>
+  withProxied(async (proxied) => {
+    const { client, near, far, server } = proxied;
+    const there = noise(16 * MIB);
+    const running = pumped(proxied, { direction: 'forward' });
+    const sent = client.write(there).then(() => client.shutdownWrite());
+    await until(() => far.writing, 'a sink that is full');
+    t.is((await failureOf(near.readBytes(1))).code, 'ERR_IOLOOP_READING');
+    t.is((await failureOf(pump(near, server))).code, 'ERR_IOLOOP_READING');
+    t.throws(() => near.setProtocol({ data: () => {} }), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+    t.is(await digest(server), digestOf(there));
+    await Promise.all([sent, running]);
+    // It has ended: the refusals have, too.
+    t.is((await failureOf(near.readBytes(1))).code, 'ERR_IOLOOP_STREAM_ENDED');
+  }));
+
+testOwnSockets('a pump waits for room where the writes of the program have filled the limit', (t) =>
+  onLoop(async (loop) => {
+    const [client, near] = localPair(loop, { allowHalfOpen: true });
+    const limit = { allowHalfOpen: true, maxWriteBufferSize: 65_536 };
+    const [far, server] = localPair(loop, limit, { allowHalfOpen: true });
+    const there = noise(MIB);
+    let count = 0;
+    let own: Promise<void>;
+    do {
+      own = far.write(Buffer.alloc(60_000));
+      count += 60_000;
+    } while (await isSettled(own));
+    const running = pump(near, far, { direction: 'forward' });
+    const sent = client.write(there).then(() => client.shutdownWrite());
+    await turns(far);
+    const got = await server.readUntilClose();
+    t.true(got.subarray(count).equals(there));
+    await Promise.all([own, sent, running]);
+  }),
+);
 
 const POINTS = {
   'before any byte': 0,
@@ -380,6 +417,44 @@ testWith('python3')('urgent data do not stop a pump', (t) =>
     peer.stdin.end();
     await running;
     listener.close();
+  }),
+);
+
+/** Sends through the socket that is its standard input. */
+const LAST = `
+import socket
+s = socket.socket(fileno=0)
+s.send(b'b' * 10000)
+s.send(b'!', socket.MSG_OOB)
+s.send(b'last')
+s.shutdown(socket.SHUT_WR)
+`;
+
+testWith('python3')('an urgent mark before EOF, which arrive between two chunks, is not EOF', (t) =>
+  withProxied(async (proxied) => {
+    const { client, server } = proxied;
+    if (client.socket === null || !capabilities.splice) {
+      t.pass('nothing is spliced here');
+      return;
+    }
+    const first = noise(64 * 1024);
+    let forward = 0;
+    const counts: PumpCounts = {
+      back: 0,
+      get forward() {
+        return forward;
+      },
+      // Within a chunk and the next one, between which the loop collects nothing.
+      set forward(count) {
+        forward = count;
+        if (count !== first.length) return;
+        spawnSync('python3', ['-c', LAST], { stdio: [client.fileno(), 'inherit', 'inherit'] });
+      },
+    };
+    const running = pumped(proxied, { direction: 'forward', counts });
+    await client.write(first);
+    t.is(await digest(server), digestOf(first, Buffer.alloc(10_000, 'b'), Buffer.from('last')));
+    await running;
   }),
 );
 

@@ -78,6 +78,21 @@ test('other reads are refused meanwhile, and work afterwards', (t) =>
     t.is(String(await waiting), 'def1234567');
   }));
 
+test('a refusal that comes to light after the end changes nothing', (t) =>
+  withPair(async (near, far) => {
+    await far.write('ab');
+    const refused: Promise<Error>[] = [];
+    const streamingCallback = (): void => {
+      // After the callback, and before the end of its read.
+      queueMicrotask(() => {
+        refused.push(failureOf(near.readBytes(1, { streamingCallback: () => {} })));
+      });
+    };
+    await near.readBytes(1, { streamingCallback });
+    t.is(((await refused[0]) as { code?: unknown }).code, 'ERR_IOLOOP_READING');
+    t.is(String(await near.readBytes(1)), 'b');
+  }));
+
 test('an abort and a close end it', (t) =>
   withPair(async (near, far) => {
     const chunks: string[] = [];

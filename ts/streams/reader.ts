@@ -72,6 +72,13 @@ export interface ReaderLimits {
   readonly readChunkSize: number;
 }
 
+/** The right to read, of one reader alone: see {@link Reader.claim}. */
+export interface Claim {
+  readonly read: Reader['read'];
+  /** Others can read again. Idempotent. */
+  release(): void;
+}
+
 /** The reading side. Never throws: failures are rejections. */
 export class Reader {
   readonly #owner: ReaderOwner;
@@ -86,6 +93,8 @@ export class Reader {
   #read: Read<unknown> | null = null;
   #result: Deferred<unknown> | null = null;
   #wait: Wait | null = null;
+  /** The method that has the {@link claim}. */
+  #claimant: string | null = null;
   /** The reason of state lost. */
   #loss: Error | null = null;
 
@@ -96,14 +105,14 @@ export class Reader {
     this.#capacities = capacities;
   }
 
-  /** Whether a read is waiting. */
+  /** Whether a read is waiting, or there is a {@link claim}. */
   get reading(): boolean {
-    return this.#read !== null;
+    return this.#read !== null || this.#claimant !== null;
   }
 
-  /** The method of the waiting read; `null` without one. */
+  /** The method that waits, or has the {@link claim}; `null` without one. */
   get readName(): string | null {
-    return this.#read?.name ?? null;
+    return this.#read?.name ?? this.#claimant;
   }
 
   /** Whether EOF was found. It stays true after a close. */
@@ -134,6 +143,30 @@ export class Reader {
     const result = new Deferred<T>();
     this.#result = result as Deferred<unknown>;
     return result.promise;
+  }
+
+  /**
+   * Refuses all reads but those of the result, until its release: for a method of several reads, between
+   * which another one would take its bytes.
+   *
+   * @throws `ERR_IOLOOP_READING`.
+   */
+  claim(name: string): Claim {
+    const { readName, read } = this;
+    if (readName !== null) throw alreadyReading(readName, name);
+    this.#claimant = name;
+    // Replaced, as a branch would cost every read.
+    this.read = (other) => Promise.reject(alreadyReading(name, other.name));
+    let isReleased = false;
+    return {
+      read: (one) => read.call(this, one) as never,
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.#claimant = null;
+        this.read = read;
+      },
+    };
   }
 
   /** Limits the waiting read: `wait` is over when the read is. */

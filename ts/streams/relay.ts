@@ -4,6 +4,7 @@ import { ioOf } from '../loop/internals.js';
 import type { DeferredWork, LoopIO } from '../loop/io.js';
 import { FdTransport } from './fd-transport.js';
 import type { HeldWriter } from './held-writer.js';
+import type { Claim } from './reader.js';
 import { RelayRead } from './relay-read.js';
 import type { Stream } from './stream.js';
 import type { FdWriter } from './writer.js';
@@ -27,6 +28,8 @@ export class Relay {
   readonly to: Stream;
   readonly #end: boolean;
   readonly #onBytes: (count: number) => void;
+  /** While bytes are read: others would take some out of the middle. */
+  #claim: Claim | null = null;
   #state = State.Moving;
 
   /** `end`: EOF of `from` ends the writing side of `to`. */
@@ -45,22 +48,12 @@ export class Relay {
   /** Rejects with the error of the stream that has failed. Resolves when stopped. */
   async run(): Promise<void> {
     const { from, to } = this;
-    const io = ioOf(from.loop);
-    const { pumpBudget } = io.capacities;
-    const read = this.#read(pumpBudget);
-    for (let budget = pumpBudget; ;) {
-      const chunk = await this.#next(read);
-      if (chunk === null) break;
-      const isPipe = chunk instanceof Pipe;
-      const count = isPipe ? chunk.taken : chunk.length;
-      if (!isPipe) await to.writer.write(chunk);
-      else if (chunk.held === 0) chunk.release();
-      else await (to.writer as FdWriter | HeldWriter).writePipe(chunk);
-      this.#onBytes(count);
-      budget -= count;
-      if (budget > 0) continue;
-      await nextTurn(io);
-      budget = pumpBudget;
+    const claim = from.reader.claim('pump');
+    this.#claim = claim;
+    try {
+      await this.#move(claim);
+    } finally {
+      claim.release();
     }
     if (this.#end && this.ended) await to.writer.shutdown();
   }
@@ -69,15 +62,45 @@ export class Relay {
   stop(error: unknown): void {
     if (this.#state !== State.Moving) return;
     this.#state = State.Stopped;
-    if (this.from.reader.readName === 'pump') this.from.reader.cancel(error);
+    this.from.reader.cancel(error);
+    this.#claim?.release();
+  }
+
+  async #move(claim: Claim): Promise<void> {
+    const { from, to } = this;
+    const io = ioOf(from.loop);
+    const { pumpBudget } = io.capacities;
+    const read = this.#read(pumpBudget);
+    for (let budget = pumpBudget; ;) {
+      const chunk = await this.#next(claim, read);
+      if (chunk === null) break;
+      const isPipe = chunk instanceof Pipe;
+      const count = isPipe ? chunk.taken : chunk.length;
+      if (!isPipe) await this.#write(chunk);
+      else if (chunk.held === 0) chunk.release();
+      else await (to.writer as FdWriter | HeldWriter).writePipe(chunk);
+      this.#onBytes(count);
+      budget -= count;
+      if (budget > 0) continue;
+      await nextTurn(io);
+      budget = pumpBudget;
+    }
+  }
+
+  /** Writes of the program that wait may leave no room in memory; a pipe takes none. */
+  async #write(chunk: Buffer): Promise<void> {
+    const { to } = this;
+    const { maxBufferSize } = to.limits.writer;
+    while (to.held > 0 && to.held + chunk.length > maxBufferSize) await to.writer.write(NOTHING);
+    await to.writer.write(chunk);
   }
 
   /** The next bytes; `null` at the end. */
-  async #next(read: RelayRead): Promise<Buffer | Pipe | null> {
+  async #next(claim: Claim, read: RelayRead): Promise<Buffer | Pipe | null> {
     const { from } = this;
     if (this.#state !== State.Moving) return null;
     try {
-      return await from.reader.read(read);
+      return await claim.read(read);
     } catch (error) {
       // Also while it waited.
       if (this.#isStopped()) return null;
@@ -99,11 +122,13 @@ export class Relay {
       // Its writer can send a pipe.
       to.transport instanceof FdTransport &&
       to.transport.socket !== null;
-    const most = Math.min(from.limits.readChunkSize, to.limits.writer.maxBufferSize);
+    const most = Math.min(from.limits.readChunkSize, Math.max(1, to.limits.writer.maxBufferSize));
     const source = isPlain ? (from.transport as FdTransport) : null;
     return new RelayRead(source, to, most, budget);
   }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** Resolves in the next turn: other sources of the loop, and Node's, come first. */
 function nextTurn(io: LoopIO): Promise<void> {

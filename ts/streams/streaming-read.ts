@@ -1,8 +1,9 @@
 /** Reads with a `streamingCallback`, which gets the bytes in chunks. */
 import { Wait, isLimited } from '../loop/wait.js';
 import { checkBoolean, checkFunction } from '../support/checks.js';
-import { alreadyReading, invalidArgValue, isStreamClosed, toError } from '../support/errors.js';
+import { invalidArgValue, isStreamClosed, toError } from '../support/errors.js';
 import type { ReadBytesOptions, StreamingCallback } from './options.js';
+import type { Claim } from './reader.js';
 import { Copied, readBytes } from './reads.js';
 import type { Stream } from './stream.js';
 
@@ -31,8 +32,9 @@ export async function streamingRead(
         reader.cancel(error);
       })
     : null;
-  const claim = new Claim(stream, name);
+  let claim: Claim | null = null;
   try {
+    claim = reader.claim(name);
     for (let left = count; left > 0;) {
       if (cancelled.length > 0) throw cancelled[0];
       const some = readBytes(Math.min(left, limits.readChunkSize), true);
@@ -46,7 +48,7 @@ export async function streamingRead(
     if (isEnd && stream.error === null) return NO_BYTES;
     throw error;
   } finally {
-    claim.release();
+    claim?.release();
     wait?.done();
   }
 }
@@ -62,28 +64,6 @@ async function callChunk(
   } catch (error) {
     stream.close(toError(error));
     throw error;
-  }
-}
-
-/** The reader of a stream, for one reader alone: other reads find that one waits. */
-class Claim {
-  readonly #stream: Stream;
-  readonly #read: Stream['reader']['read'];
-
-  constructor(stream: Stream, name: string) {
-    const { reader } = stream;
-    this.#stream = stream;
-    this.#read = reader.read;
-    // A read that waits already refuses this one by itself.
-    if (reader.reading) return;
-    // Replaced, as a branch would cost every read.
-    reader.read = (other) => Promise.reject(alreadyReading(name, other.name));
-  }
-
-  read: Stream['reader']['read'] = (read) => this.#read.call(this.#stream.reader, read) as never;
-
-  release(): void {
-    this.#stream.reader.read = this.#read;
   }
 }
 

@@ -203,7 +203,7 @@ export class FdWriter extends BaseWriter implements Sender {
     const batch = this.#batch;
     if (!this.#hasRoom(length)) return REFUSED;
     if (length > batch.smallPiece) return this.#enqueue([bytes], false);
-    if (!this.#canStage(length)) return this.#enqueue([bytes], true);
+    if (!this.#canStage(length)) return this.#enqueue([bytes], length > 0);
     // An empty piece is sent when everything before it is.
     if (length === 0) return this.#chain;
     this.#queueFlush();
@@ -242,10 +242,10 @@ export class FdWriter extends BaseWriter implements Sender {
     return this.limits.maxBufferSize - this.held;
   }
 
-  /** Whether the limit allows a write. A small one that would be queued adds its cost. */
+  /** Whether the limit allows a write. A small one that would be queued adds its cost, an empty one none. */
   #hasRoom(length: number): boolean {
     if (this.limits.maxBufferSize === Infinity) return true;
-    const isSmall = length <= this.#batch.smallPiece;
+    const isSmall = length > 0 && length <= this.#batch.smallPiece;
     const cost = isSmall && this.#isQueued() ? SMALL_WRITE_COST : 0;
     return length + cost <= this.#headroom();
   }
