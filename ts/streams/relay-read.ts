@@ -14,7 +14,7 @@ import { FdWriter } from './writer.js';
  * | State    | What the source has goes to | Next |
  * | -------- | --------------------------- | ---- |
  * | reads    | memory                      | splices: a chunk was large |
- * | splices  | a pipe                      | reads: a chunk was small, an urgent mark, no pipe is free |
+ * | splices  | a pipe                      | reads: a chunk was small, EOF, an urgent mark, no pipe is free |
  * | refused  | memory: the source cannot be spliced | none |
  */
 export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
@@ -80,8 +80,9 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
       return count;
     }
     pipe.release();
-    if (!isUnspliceable(count)) return count;
-    this.#source = null;
+    if (isUnspliceable(count)) this.#source = null;
+    // 0 is EOF, or an urgent mark before it, which only a receive passes.
+    else if (count < 0) return count;
     this.#splices = false;
     return -EAGAIN;
   }
