@@ -207,6 +207,27 @@ test('an abort before the first byte spares the stream', (t) =>
     await Promise.all([stalled, behind]);
   }));
 
+test('a stream that sends a file becomes a connection afterwards', (t) =>
+  withPair(async (near, far) => {
+    const sent = near.sendFile(fileOf(Buffer.alloc(MIB)));
+    t.throws(() => near.setProtocol({ data: () => {} }), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+    await far.readBytes(MIB);
+    await sent;
+    const connection = near.setProtocol({ data: (c, chunk) => c.write(chunk) });
+    await far.write('echo');
+    t.is(String(await far.readBytes(4)), 'echo');
+    connection.close();
+  }));
+
+test('drain() rejects where a close has come before the file', (t) =>
+  withPair(async (near) => {
+    const sent = failureOf(near.sendFile(fileOf(Buffer.alloc(10))));
+    const behind = failureOf(near.write(Buffer.alloc(MIB)));
+    near.close();
+    t.is((await failureOf(near.drain())).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    await Promise.all([sent, behind]);
+  }));
+
 test('maxWriteBufferSize bounds what waits behind a file, and not the file', (t) =>
   withPair(
     async (near, far) => {

@@ -122,7 +122,7 @@ export class HeldWriter implements Writer {
   }
 
   drain(): Promise<void> {
-    if (!this.#congested) return this.below.drain();
+    if (this.#state !== State.Holding || !this.#congested) return this.below.drain();
     return (this.#drained ??= new Deferred()).promise;
   }
 

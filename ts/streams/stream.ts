@@ -329,6 +329,8 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
     if (this.reader.reading) throw streamBusy(call, 'a read waits');
     if (this.adapter !== null) throw streamBusy(call, 'a duplex or a pair of web streams has it');
+    // Its failure cuts the stream, which would not have the connection any more.
+    if (this.#writer instanceof HeldWriter) throw streamBusy(call, 'a file is being sent');
     this.reader.checkLoss();
     if (this.closed) throw this.closedError();
     const writer = this.#writer;
