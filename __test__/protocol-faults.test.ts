@@ -76,7 +76,7 @@ test('a connection that floods does not starve another', (t) =>
     const flood = Buffer.alloc(16 * 1024 * 1024);
     const flooded = flooding.write(flood);
     for (let n = 0; n < 10; n += 1) {
-      await client.write('.'.repeat(40));
+      await client.write('ping');
       t.is(String(await client.readBytes(4)), 'pong');
     }
     const most = Math.max(...received.values());
@@ -215,6 +215,46 @@ test('peers of node:net: an echo, their half-close, and our end', (t) =>
       t.is(String(Buffer.concat(chunks)), 'from node');
     }),
   ));
+
+test.serial(
+  'at capacities of 1 to 5 everything arrives once, in order, whatever data() does',
+  async (t) => {
+    for (const size of [1, 2, 5]) {
+      const capacities = {
+        events: size,
+        receiveBytes: size,
+        receiveBlock: 4 * size,
+        readBudget: size,
+        sendBudget: size,
+        sendRecords: size,
+        sendBytes: size,
+      };
+      await onLoop(
+        (loop) => {
+          let calls = 0;
+          const data = (c: Connection<unknown>, chunk: Buffer): void => {
+            calls += 1;
+            const left = calls % 3 === 0 ? Math.floor(chunk.length / 2) : 0;
+            c.unread(left);
+            c.write(chunk.subarray(0, chunk.length - left));
+            if (calls % 5 === 0) c.pause();
+            if (calls % 5 === 0) loop.addCallback(() => c.resume());
+            if (calls % 7 === 0) c.protocol = { ...c.protocol };
+            if (calls % 11 === 0) c.toStream().setProtocol({ data });
+          };
+          return withPushed(loop, { data }, async ({ client }) => {
+            const sent = Buffer.from(Array.from({ length: 400 }, (_, at) => at % 251));
+            // The last bytes may be left unread: more of them are to come.
+            const written = client.write(sent).then(() => client.write('.'.repeat(40)));
+            t.deepEqual(await client.readBytes(sent.length), sent);
+            await written;
+          });
+        },
+        { capacities },
+      );
+    }
+  },
+);
 
 test('behind a balancer: the header comes first, and names the client', (t) =>
   onLoop(async (loop) => {
