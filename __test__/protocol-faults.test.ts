@@ -2,14 +2,61 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import test from 'ava';
-import { TCPClient, TCPServer, type Connection } from 'ioloop';
+import { IOStream, Socket, TCPClient, TCPServer, type Connection } from 'ioloop';
 import { HAS_PROC, openFds, until } from './helpers/fds.js';
 import { onLoop, takeReports, withFakeTime } from './helpers/loop.js';
 import { addressOf, connectTo, portOf, reset } from './helpers/net.js';
 import { recording, withPushed } from './helpers/protocols.js';
-import { ownSockets } from './helpers/sockets-of.js';
+import { ownSockets, testOwnSockets } from './helpers/sockets-of.js';
 import { turns } from './helpers/streams.js';
 import { ca, identity } from './helpers/tls.js';
+
+testOwnSockets('EOF does not overtake the bytes that a connection leaves to the next one', (t) =>
+  onLoop(async (loop) => {
+    const [peer, socket] = Socket.pair();
+    const [trigger, other] = Socket.pair();
+    const calls: string[] = [];
+    const second = recording(calls);
+    const first = new IOStream(socket, { loop }).setProtocol({
+      data(c, chunk) {
+        c.unread(chunk.length);
+        if (c.bytesSent > 0) c.toStream().setProtocol(second);
+        else c.pause();
+      },
+    });
+    // After the streams of its turn: the next one collects EOF, then continues with the bytes.
+    const resuming = new IOStream(other, { loop }).setProtocol({
+      data() {
+        first.write('!');
+        first.resume();
+        peer.shutdown('write');
+      },
+    });
+    peer.send(Buffer.from('rest'));
+    await until(() => first.paused, 'the bytes');
+    trigger.send(Buffer.from('go'));
+    await until(() => calls.includes('close'), 'the close');
+    t.deepEqual(calls, ['open', 'data rest', 'end', 'close']);
+    resuming.close();
+    for (const end of [peer, trigger]) end.close();
+  }),
+);
+
+test('unread bytes that move keep no block of all connections alive', (t) =>
+  onLoop(async (loop) => {
+    const streams: IOStream[] = [];
+    const data = (c: Connection<unknown>): void => {
+      c.unread(1);
+      streams.push(c.toStream());
+    };
+    await withPushed(loop, { data }, async ({ client }) => {
+      await client.write('line\nX');
+      await until(() => streams.length > 0, 'the stream');
+      const [stream] = streams as [IOStream];
+      t.is((await stream.readBytes(1)).buffer.byteLength, 1);
+      stream.close();
+    });
+  }));
 
 test('64 MB for a reader that has stalled: memory stays at the watermark', (t) =>
   onLoop((loop) => {

@@ -199,8 +199,10 @@ export abstract class Inflow {
 
   /** @internal */
   onReadResult(result: number): void {
-    // EOF is found again by the read of a connection that is paused.
-    if (result < 0 || this.#flow === Flow.Flowing) this.#onResult(result);
+    const isNext = this.#flow === Flow.Flowing && this.#buffer.length <= this.#left;
+    if (result < 0 || isNext) this.#onResult(result);
+    // EOF is after the bytes that are there, whose pump finds it again; that of a paused one, later.
+    else this.pump();
   }
 
   /**
