@@ -72,9 +72,14 @@ export class ReadBuffer {
     this.#end += end - start;
   }
 
-  /** Continues with `bytes`, which are this buffer's, in an empty buffer. */
+  /**
+   * Continues with `bytes`, which are this buffer's, in an empty buffer. A small part of a larger block is
+   * copied, as by {@link detach}.
+   */
   own(bytes: Buffer): void {
-    this.#adopt(bytes, bytes.length);
+    const { length } = bytes;
+    const isPart = 2 * length < bytes.buffer.byteLength;
+    this.#adopt(isPart ? copyOf(bytes, 0, length) : bytes, length);
   }
 
   /** All bytes, which stay. */
