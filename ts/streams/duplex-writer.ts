@@ -83,7 +83,8 @@ export class DuplexWriter extends BaseWriter {
     const bytes = copyOf(data);
     const { maxBufferSize } = this.limits;
     const cost = this.#pending.size > 0 ? WRITE_COST : 0;
-    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
+    const isFull = this.held + bytes.length + cost > maxBufferSize;
+    if (isFull && bytes.length > 0) throw bufferFull('write', maxBufferSize);
     this.#buffered += bytes.length;
     this.checkHighWatermark();
     const done = new Deferred();

@@ -185,7 +185,7 @@ export class HeldWriter implements Writer {
   #add(data: Data | readonly Data[]): Deferred {
     const bytes = copyOf(data);
     const { maxBufferSize } = this.#limits;
-    if (this.held + bytes.length + WRITE_COST > maxBufferSize) {
+    if (bytes.length > 0 && this.held + bytes.length + WRITE_COST > maxBufferSize) {
       throw bufferFull('write', maxBufferSize);
     }
     return this.#queue(bytes, bytes.length);

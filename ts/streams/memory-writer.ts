@@ -79,7 +79,8 @@ export class MemoryWriter extends BaseWriter {
     const bytes = copyOf(data);
     const { maxBufferSize } = this.limits;
     const cost = this.#waiting.length > 0 ? WRITE_COST : 0;
-    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
+    const isFull = this.held + bytes.length + cost > maxBufferSize;
+    if (isFull && bytes.length > 0) throw bufferFull('write', maxBufferSize);
     const done = new Deferred();
     this.#waiting.push({ bytes, done });
     this.#buffered += bytes.length;
