@@ -321,6 +321,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     `${signal} of the process drains its group, and the process ends with code 0`,
     async (t) => {
       const { code, stdout, stderr } = await runChild(`
+      import { once } from 'node:events';
       import { connect } from 'node:net';
       import { serveWorkers } from 'ioloop';
       const listen = { port: 0, address: '127.0.0.1' };
@@ -331,7 +332,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       client.write('wait\\n');
       client.on('data', (answer) => console.log(String(answer).slice(2).trim() > '' ? 'answer' : ''));
       client.on('connect', () => process.kill(process.pid, '${signal}'));
-      await group.closed;
+      await Promise.all([group.closed, once(client, 'close')]);
       console.log(process.listenerCount('${signal}'));
     `);
       t.is(stdout, 'answer\n0\n', stderr);
