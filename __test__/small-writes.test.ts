@@ -139,7 +139,10 @@ test('the first write that waits counts its bytes only, and large ones always do
       void stream.write(Buffer.alloc(4800));
       t.is(stream.writeBufferSize, 4900);
       t.is((await failureOf(stream.write('z'))).code, 'ERR_IOLOOP_BUFFER_FULL');
-      t.is((await failureOf(stream.write(''))).code, 'ERR_IOLOOP_BUFFER_FULL');
+      // An empty write takes no memory, and has the promise of the write before it.
+      const empty = Array.from({ length: 10_000 }, () => stream.write(''));
+      t.is(new Set(empty).size, 1);
+      t.is(stream.writeBufferSize, 4900);
       t.false(await isSettled(small));
     },
     { maxWriteBufferSize: 4900 },

@@ -1,6 +1,6 @@
 /** The writing side of a stream on a `Duplex` of Node, which queues by itself. */
 import type { Duplex } from 'node:stream';
-import { Deferred } from '../support/deferred.js';
+import { Deferred, resolved } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { BaseWriter } from './base-writer.js';
 import { copyOf, type Data } from './data.js';
@@ -11,6 +11,8 @@ export class DuplexWriter extends BaseWriter {
   readonly #duplex: Duplex;
   /** The writes that are not sent, with their lengths. */
   readonly #pending = new Map<Deferred, number>();
+  /** Of the last write, while it is not sent. */
+  #last: Deferred | null = null;
   #buffered = 0;
 
   constructor(duplex: Duplex, owner: WriterOwner, limits: WriterLimits) {
@@ -59,6 +61,7 @@ export class DuplexWriter extends BaseWriter {
   protected override abandon(): Deferred[] {
     const waiting = [...this.#pending.keys()];
     this.#pending.clear();
+    this.#last = null;
     this.#buffered = 0;
     return waiting;
   }
@@ -81,13 +84,15 @@ export class DuplexWriter extends BaseWriter {
 
   #put(data: Data | readonly Data[]): Deferred {
     const bytes = copyOf(data);
+    // It is sent when everything before it is, and takes no memory.
+    if (bytes.length === 0) return this.#last ?? resolved();
     const { maxBufferSize } = this.limits;
     const cost = this.#pending.size > 0 ? WRITE_COST : 0;
-    const isFull = this.held + bytes.length + cost > maxBufferSize;
-    if (isFull && bytes.length > 0) throw bufferFull('write', maxBufferSize);
+    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
     this.#buffered += bytes.length;
     this.checkHighWatermark();
     const done = new Deferred();
+    this.#last = done;
     this.#pending.set(done, bytes.length);
     this.#duplex.write(bytes, (error) => {
       // A failure is reported by the 'error' event.
@@ -103,6 +108,7 @@ export class DuplexWriter extends BaseWriter {
     const bytes = this.#pending.get(done);
     if (bytes === undefined) return;
     this.#pending.delete(done);
+    if (this.#pending.size === 0) this.#last = null;
     this.#buffered -= bytes;
     this.sent += bytes;
     this.onSent(bytes);

@@ -185,8 +185,13 @@ export class HeldWriter implements Writer {
   #add(data: Data | readonly Data[]): Deferred {
     const bytes = copyOf(data);
     const { maxBufferSize } = this.#limits;
-    if (bytes.length > 0 && this.held + bytes.length + WRITE_COST > maxBufferSize) {
-      throw bufferFull('write', maxBufferSize);
+    if (bytes.length > 0) {
+      const isFull = this.held + bytes.length + WRITE_COST > maxBufferSize;
+      if (isFull) throw bufferFull('write', maxBufferSize);
+    } else {
+      // It is sent when everything before it is: one that waits serves all.
+      const last = this.#waiting.at(-1);
+      if (last !== undefined) return last.done;
     }
     return this.#queue(bytes, bytes.length);
   }

@@ -1,6 +1,6 @@
 /** The writing side of a stream in memory. */
 import { constants } from 'node:os';
-import { Deferred } from '../support/deferred.js';
+import { Deferred, resolved } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
 import { Fifo } from '../support/fifo.js';
 import { BaseWriter } from './base-writer.js';
@@ -77,10 +77,11 @@ export class MemoryWriter extends BaseWriter {
 
   #put(data: Data | readonly Data[]): Deferred {
     const bytes = copyOf(data);
+    // It is sent when everything before it is, and takes no memory.
+    if (bytes.length === 0) return this.#waiting.last()?.done ?? resolved();
     const { maxBufferSize } = this.limits;
     const cost = this.#waiting.length > 0 ? WRITE_COST : 0;
-    const isFull = this.held + bytes.length + cost > maxBufferSize;
-    if (isFull && bytes.length > 0) throw bufferFull('write', maxBufferSize);
+    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
     const done = new Deferred();
     this.#waiting.push({ bytes, done });
     this.#buffered += bytes.length;

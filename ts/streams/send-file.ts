@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Wait, type WaitOptions } from '../loop/wait.js';
 import { checkInteger, checkOptions } from '../support/checks.js';
-import { Deferred } from '../support/deferred.js';
+import { Deferred, quiet } from '../support/deferred.js';
 import {
   fileShrank,
   invalidArgType,
@@ -111,9 +111,8 @@ class FileSending {
       at += bytesRead;
       this.#written = at;
       this.#writer.left = count - at + 1;
-      sent = below.write(spare.subarray(0, bytesRead));
       // It is awaited after the next read, which may fail first.
-      sent.catch(() => {});
+      sent = quiet(below.write(spare.subarray(0, bytesRead)));
       if (busy === NOTHING) busy = Buffer.allocUnsafeSlow(size);
       [spare, busy] = [busy, spare];
     }

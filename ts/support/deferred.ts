@@ -21,6 +21,13 @@ export class Deferred<T = void> {
   }
 }
 
+/** A promise that is resolved. */
+export function resolved(): Deferred {
+  const deferred = new Deferred();
+  deferred.resolve();
+  return deferred;
+}
+
 /** Returns `promise`, whose rejection is not unhandled from now on if it is not awaited. */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
