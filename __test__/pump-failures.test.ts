@@ -458,6 +458,31 @@ testWith('python3')('an urgent mark before EOF, which arrive between two chunks,
   }),
 );
 
+testOwnSockets('a reset behind bytes that pass in one crossing is a reset', (t) =>
+  withProxied(async (proxied) => {
+    const { client, near, server } = proxied;
+    const first = noise(64 * 1024);
+    let forward = 0;
+    const counts: PumpCounts = {
+      back: 0,
+      get forward() {
+        return forward;
+      },
+      set forward(count) {
+        forward = count;
+        if (count !== first.length) return;
+        client.socket?.send(Buffer.alloc(20_000));
+        reset(client);
+      },
+    };
+    const failed = failureOf(pumped(proxied, { direction: 'forward', counts }));
+    void client.write(first);
+    t.is((await failureOf(digest(server))).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    t.is((await failed).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    t.regex(String(near.error), /ECONNRESET/);
+  }),
+);
+
 test('a loop that is closed ends its pumps', async (t) => {
   const failed = await withProxied(async (proxied) => {
     const running = pumped(proxied);

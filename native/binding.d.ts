@@ -609,7 +609,7 @@ export declare const spliceOut: (arg0: number, arg1: number, arg2: number) => nu
  * `spliceThrough(fd, pipe, to, piece, most, left)`: moves about `most` bytes from a socket to another
  * one, through the pipe with these ends, which is empty: as `spliceIn` and `spliceOut` for each
  * `piece`. The number of bytes that have left the first, 0 at EOF. Writes to `left` how many of them
- * are in the pipe, and 1 if the first is drained.
+ * are in the pipe, and the negative errno that has ended it after these bytes, or 0.
  */
 export declare const spliceThrough: (arg0: number, arg1: Int32Array, arg2: number, arg3: number, arg4: number, arg5: Int32Array) => number
 

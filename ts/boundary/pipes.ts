@@ -19,8 +19,8 @@ export class Pipe {
   held = 0;
   /** Bytes that the last {@link fill} or {@link pass} has taken from its source. */
   taken = 0;
-  /** Whether its source is drained. */
-  isDrained = false;
+  /** The error of the source after these bytes, a negative errno; 0 without one. It is reported once. */
+  failure = 0;
   /** The reading end, and the writing one. */
   readonly #ends: Int32Array;
 
@@ -32,7 +32,7 @@ export class Pipe {
   fill(fd: number, most: number): number {
     const count = native.spliceIn(fd, this.#ends[1] as number, Math.min(most, PIPE_BYTES));
     this.taken = this.held = Math.max(count, 0);
-    this.isDrained = false;
+    this.failure = 0;
     return count;
   }
 
@@ -42,10 +42,9 @@ export class Pipe {
    */
   pass(fd: number, to: number, most: number): number {
     const count = native.spliceThrough(fd, this.#ends, to, PIPE_BYTES, most, left);
-    if (count <= 0) return count;
-    this.taken = count;
-    this.held = left[0] as number;
-    this.isDrained = left[1] !== 0;
+    this.taken = Math.max(count, 0);
+    this.held = count > 0 ? (left[0] as number) : 0;
+    this.failure = count > 0 ? (left[1] as number) : 0;
     return count;
   }
 

@@ -258,7 +258,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   fill(pipe: Pipe, most: number, to: number): number {
     const count = to < 0 ? pipe.fill(this.fd, most) : pipe.pass(this.fd, to, most);
     if (count > 0) this.#io.counters.received += count;
-    if (count < 0 ? !isUnspliceable(count) : pipe.isDrained) this.readable = false;
+    if (count < 0 ? !isUnspliceable(count) : pipe.failure === -EAGAIN) this.readable = false;
     return count;
   }
 

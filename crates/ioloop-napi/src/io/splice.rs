@@ -43,16 +43,16 @@ glue! {
     "`spliceThrough(fd, pipe, to, piece, most, left)`: moves about `most` bytes from a socket to another"
     "one, through the pipe with these ends, which is empty: as `spliceIn` and `spliceOut` for each"
     "`piece`. The number of bytes that have left the first, 0 at EOF. Writes to `left` how many of them"
-    "are in the pipe, and 1 if the first is drained."
+    "are in the pipe, and the negative errno that has ended it after these bytes, or 0."
     spliceThrough(fd: i32, pipe: &mut [i32], to: i32, piece: u32, most: u32, left: &mut [i32]) {
-        let ([reader, writer], [held, drained]) = (pipe, left) else {
+        let ([reader, writer], [held, failure]) = (pipe, left) else {
             return Err(Errno::INVAL.into());
         };
         let ends = (JsFd::new(*writer)?, JsFd::new(*reader)?);
         let (from, to) = (JsFd::new(fd)?, JsFd::new(to)?);
         let passed = net::splice_through(from, ends, to, piece as usize, most as usize)?;
         *held = passed.held.number();
-        *drained = passed.drained.number();
+        *failure = passed.failure.map_or(0, |error| -error.raw_os_error());
         Ok(passed.moved)
     }
 }

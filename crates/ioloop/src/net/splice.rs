@@ -46,8 +46,8 @@ pub struct Passed {
     pub moved: usize,
     /// Those of them that are in the pipe: the sink is full, or has failed.
     pub held: usize,
-    /// The source is drained, as by `EAGAIN`.
-    pub drained: bool,
+    /// The error that has ended it after these bytes. The kernel does not report it again.
+    pub failure: Option<Errno>,
 }
 
 /// Moves about `most` bytes from one socket to another through a pipe, which is empty, in pieces of
@@ -71,7 +71,7 @@ pub fn splice_through(
             Ok(count) => count,
             Err(error) if passed.moved == 0 => return Err(error.into()),
             Err(error) => {
-                passed.drained = error == Errno::AGAIN;
+                passed.failure = Some(error);
                 break;
             }
         };
