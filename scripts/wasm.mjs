@@ -14,7 +14,7 @@ import { root, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { setUp, setUpTests } from './lib/setup.mjs';
 import { avaOverWasm, runStage } from './lib/stages.mjs';
-import { UnsupportedTests, comparing } from './lib/unsupported.mjs';
+import { UnsupportedTests, comparing, wasmTable } from './lib/unsupported.mjs';
 import { setUpWasm } from './lib/wasm-binary.mjs';
 
 /** Of the whole suite, which takes half of it on a machine of its own. */
@@ -37,7 +37,7 @@ await script(async () => {
   setUpTests();
   setUpWasm();
   const files = names();
-  const tests = new UnsupportedTests('__test__/by-capability/unsupported.json', missing);
+  const tests = new UnsupportedTests(wasmTable, missing);
   const stage = avaOverWasm({
     match: values.match,
     files: files.map((name) => `build/__test__/${name}.test.js`),

@@ -40,7 +40,7 @@ export async function run() {
       limitMs: LIMIT_MS,
       missing: () => null,
       // `report` knows the unsupported ones.
-      mostUnsupported: 0,
+      mayBeRefused: () => false,
       report,
     });
   } catch (error) {

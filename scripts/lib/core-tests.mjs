@@ -83,8 +83,11 @@ export const quickTests = [
  */
 export const testsOfProcesses = ['drained'];
 
-/** Of functions of the binding that the package does not call without descriptors, and of sockets with them. */
-export const testsOfDescriptors = ['address', 'boundary', 'socket-connections'];
+/**
+ * Files that are not run where there are no descriptors: of functions of the binding that the package
+ * does not call without them, of sockets with them, and of all kinds of them.
+ */
+export const testsOfDescriptors = ['address', 'boundary', 'drained', 'socket-connections'];
 
 /**
  * Files whose tests all need something that the WebAssembly flavour does not have, by what that is. They
@@ -183,31 +186,3 @@ export const socketTests = [
   'tls',
   'tls-certificates',
 ];
-
-/**
- * Tests that may be unsupported where there are no descriptors, by file: more of them are failures.
- * Of loops and timers, and of streams in memory.
- * @type {Readonly<Record<string, number>>}
- */
-export const mostUnsupported = {
-  callbacks: 2,
-  deadlines: 0,
-  'deadlines-property': 0,
-  exceptions: 5,
-  future: 0,
-  metrics: 3,
-  'periodic-callback': 0,
-  'periodic-calls': 0,
-  'periodic-start-stop': 0,
-  'run-sync': 0,
-  'run-sync-timeout': 0,
-  runtime: 0,
-  'stream-pairs': 0,
-  timers: 0,
-  'timers-arguments': 0,
-  'timers-cancelled': 0,
-  'timers-order': 0,
-  'timers-property': 0,
-  'timers-reset': 0,
-  'turn-order': 4,
-};

@@ -6,7 +6,8 @@
  * @property {number} passed
  * @property {number} failed
  * @property {number} skipped
- * @property {number} [unsupported] By capability, see `__test__/by-capability/ava.mjs`.
+ * @property {number} [unsupported] By a capability that has a name: what the package refused, see
+ * `__test__/by-capability/ava.mjs`, or what the system lacks, see `scripts/portable/capabilities.mjs`.
  *
  * @typedef {(line: string) => void} Show
  *
@@ -59,6 +60,9 @@ function isPassedNoise(line) {
   return isOk || CARGO_PROGRESS.test(line);
 }
 
+/** The directive of `scripts/portable/run.mjs`. A test that is skipped without it has no capability. */
+const UNSUPPORTED = /^ # SKIP unsupported, /;
+
 /**
  * TAP: a line `ok` or `not ok` for each test.
  * @param {Show} show
@@ -90,9 +94,10 @@ export function tapCounter(show, { hasPlan = false } = {}) {
         return;
       }
       const [, not, file = 'tests', directive] = found;
-      const one = { passed: 0, failed: 0, skipped: 0 };
+      const one = { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
       count += 1;
-      one[directive === undefined ? (not === undefined ? 'passed' : 'failed') : 'skipped'] = 1;
+      if (directive === undefined) one[not === undefined ? 'passed' : 'failed'] = 1;
+      else one[UNSUPPORTED.test(directive) ? 'unsupported' : 'skipped'] = 1;
       const counts = files.get(file) ?? { passed: 0, failed: 0, skipped: 0, unsupported: 0 };
       files.set(file, counts);
       last = file;
@@ -135,12 +140,14 @@ export function add(total, result) {
 
 /**
  * A runner that fails without a failed test (a crash, a build error), or that ran no test, counts
- * as one failure.
+ * as one failure. It may run none where each of its tests is unsupported; a skipped one has to be
+ * beside others that ran.
  * @param {Result} total @param {number} code @param {Show} show @returns {Result}
  */
 function settle(total, code, show) {
-  const ranNone = total.passed + total.failed + total.skipped + (total.unsupported ?? 0) === 0;
-  if (!ranNone && (code === 0 || total.failed > 0)) return total;
+  const { passed, failed, skipped, unsupported = 0 } = total;
+  const ranNone = passed + failed === 0 && (unsupported === 0 || skipped > 0);
+  if (!ranNone && (code === 0 || failed > 0)) return total;
   show(ranNone ? 'no test ran: a failure' : `exit code ${code} without a failed test: a failure`);
-  return { ...total, failed: total.failed + 1 };
+  return { ...total, failed: failed + 1 };
 }

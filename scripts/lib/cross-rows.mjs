@@ -9,13 +9,13 @@ import { portableStage, runPortable } from './portable.mjs';
 
 /**
  * @param {'core' | 'quick' | 'table'} extent The files of tests: the core, some of it, or for the table
- * of flavours the core with one driver of each target, and some of it with the other.
+ * of flavours what takes less than eight minutes (`quickInTable` of the targets).
  * @returns {Flavour[]} The group of a row is the name of its target.
  */
 export function crossRows(extent) {
   return Object.entries(crossTargets).flatMap(([group, target]) => {
-    const { triple, note, node, check, drivers, isEmulated = false, mostUnsupported } = target;
-    const { quickInTable = [] } = target;
+    const { triple, note, node, check, drivers, isEmulated = false, mayBeRefused } = target;
+    const { quickInTable } = target;
     const build = () => {
       checkCross();
       const binary = crossBinary(triple);
@@ -30,8 +30,9 @@ export function crossRows(extent) {
       return [{ name: `${group} (${triple})`, group, suite: 'linked, not run', run }];
     }
     const extra = note === undefined ? '' : ` (${note})`;
-    return drivers.map((driver) => {
-      const isQuick = extent === 'quick' || (extent === 'table' && quickInTable.includes(driver));
+    const inTable = extent === 'table' ? quickInTable : undefined;
+    const isQuick = extent === 'quick' || inTable !== undefined;
+    return (inTable ?? drivers).map((driver) => {
       const left = new Set(isQuick && isEmulated ? testsOfProcesses : []);
       if (driver === 'host') for (const file of testsOfDescriptors) left.add(file);
       const files = (isQuick ? quickTests : coreTests).filter((file) => !left.has(file));
@@ -41,7 +42,7 @@ export function crossRows(extent) {
         show(describeNode(command));
         // Tests start Node by the launcher. Under wine they find it by themselves.
         const execPath = driver === 'host' ? undefined : command;
-        const options = { driver, binary, execPath, isEmulated, mostUnsupported };
+        const options = { driver, binary, execPath, isEmulated, mayBeRefused };
         return runPortable(portableStage([command, '--expose-gc'], options), files, show);
       };
       const suite = isQuick ? 'core, quick' : 'core';

@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mostUnsupported } from './core-tests.mjs';
 import { GLIBC } from './cross-binary.mjs';
 import { debianFiles } from './debian.mjs';
 import { compareVersions, neededGlibc } from './glibc.mjs';
@@ -11,6 +10,7 @@ import { root, run } from './process.mjs';
 import { fetched } from './runtimes.mjs';
 import { drivers } from './stages.mjs';
 import { upToDate } from './stamp.mjs';
+import { refusedByWasm } from './unsupported.mjs';
 import { wineScript } from './wine.mjs';
 
 /**
@@ -20,9 +20,10 @@ import { wineScript } from './wine.mjs';
  * linked and not run.
  * @property {(binary: string) => void} [check] Of the linked binary.
  * @property {readonly string[]} [drivers]
- * @property {readonly string[]} [quickInTable] Drivers with which `npm run test:flavours` runs some of the
- * core only; `npm run test:cross` runs all of it.
- * @property {Readonly<Record<string, number>>} [mostUnsupported] Where the binary cannot do everything.
+ * @property {readonly string[]} [quickInTable] The drivers of `npm run test:flavours`, which runs some of
+ * the core there. Without it, all drivers run all of the core, as in `npm run test:cross`.
+ * @property {(file: string) => readonly string[] | 'all'} [mayBeRefused] Where the binary cannot do
+ * everything: the tests that are unsupported if the package refuses something in them.
  * @property {boolean} [isEmulated] The processor is emulated, which takes ten times as long.
  * @property {string} [note] What is special about the run, or what it does not show.
  */
@@ -45,7 +46,7 @@ export const crossTargets = {
   arm64: {
     triple: 'aarch64-unknown-linux-gnu',
     drivers,
-    quickInTable: ['thread'],
+    quickInTable: ['libuv'],
     isEmulated: true,
     check: checkGlibc,
     node: () =>
@@ -65,7 +66,7 @@ export const crossTargets = {
   armv7: {
     triple: 'armv7-unknown-linux-gnueabihf',
     drivers,
-    quickInTable: ['thread'],
+    quickInTable: ['libuv'],
     isEmulated: true,
     check: checkGlibc,
     // The newest Node for it on npm, older than the package promises to support.
@@ -82,7 +83,7 @@ export const crossTargets = {
     triple: 'x86_64-pc-windows-gnu',
     note: 'under wine',
     drivers: ['host'],
-    mostUnsupported,
+    mayBeRefused: refusedByWasm,
     check: (binary) => checkLinked(binary, 'Windows', 'x64'),
     node: () => launcher('windows', wineScript()),
   },

@@ -57,9 +57,8 @@ function copyPart(file, to) {
  * @property {Record<string, string | undefined>} env
  * @property {number} fileLimitMs How long one file may take.
  * @property {number} limitMs How long all of them may take.
- * @property {Readonly<Record<string, number>> | null} mostUnsupported By file, how many tests may fail
- * after the package has refused something in them; those are unsupported. Files that it does not have
- * have no limit. `null`: none may.
+ * @property {(file: string) => readonly string[] | 'all'} mayBeRefused The titles of the tests of a file
+ * that are unsupported if they fail after the package has refused something in them.
  */
 
 /**
@@ -70,11 +69,11 @@ function copyPart(file, to) {
  * @param {string} [options.binary] Another one than that of `native`.
  * @param {string} [options.execPath] The runtime, for tests that start it.
  * @param {boolean} [options.isEmulated] Files may take longer.
- * @param {Readonly<Record<string, number>>} [options.mostUnsupported] See {@link PortableStage}.
+ * @param {PortableStage['mayBeRefused']} [options.mayBeRefused] See {@link PortableStage}. None by default.
  * @returns {PortableStage}
  */
 export function portableStage(command, options) {
-  const { driver, binary, execPath, isEmulated = false, mostUnsupported = null } = options;
+  const { driver, binary, execPath, isEmulated = false, mayBeRefused = () => [] } = options;
   const env = {
     // Without descriptors there is one driver, which is not chosen.
     IOLOOP_DRIVER: driver === 'host' ? undefined : driver,
@@ -83,7 +82,7 @@ export function portableStage(command, options) {
     NAPI_RS_NATIVE_LIBRARY_PATH: binary ?? process.env['NAPI_RS_NATIVE_LIBRARY_PATH'],
   };
   const [file, all] = isEmulated ? [8, 25] : [5, 15];
-  return { command, env, fileLimitMs: file * 60_000, limitMs: all * 60_000, mostUnsupported };
+  return { command, env, fileLimitMs: file * 60_000, limitMs: all * 60_000, mayBeRefused };
 }
 
 /**
@@ -108,16 +107,16 @@ export async function runPortable(stage, files, show) {
 }
 
 /** @param {PortableStage} stage @param {string} file @param {number} limitMs @param {Show} show */
-async function runFile({ command, env, mostUnsupported }, file, limitMs, show) {
+async function runFile({ command, env, mayBeRefused }, file, limitMs, show) {
   if (limitMs <= 0) {
     show(`${file}: not run, since the files before it took too long: a failure`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const [program = '', ...args] = command;
   const counter = tapCounter(show, { hasPlan: true });
-  const most = mostUnsupported === null ? 0 : (mostUnsupported[file] ?? Infinity);
+  const titles = mayBeRefused(file);
   const code = await stream(program, [...args, portableRunner, portableFile(file)], {
-    env: { ...env, IOLOOP_TEST_MOST_UNSUPPORTED: String(most) },
+    env: { ...env, IOLOOP_TEST_UNSUPPORTED: titles === 'all' ? titles : JSON.stringify(titles) },
     limitMs,
     onLine: (line) => counter.read(line),
   });

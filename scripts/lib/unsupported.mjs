@@ -3,9 +3,23 @@
 // supported or does not exist.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { testsNeeding } from './core-tests.mjs';
 import { root } from './process.mjs';
 
 /** Titles by name of the file. @typedef {Record<string, string[]>} Table */
+
+/** Of the WebAssembly flavour. */
+export const wasmTable = '__test__/by-capability/unsupported.json';
+
+/**
+ * The tests of a file in which the WebAssembly flavour refuses something, by title. A binary without
+ * descriptors refuses the same, or less.
+ * @param {string} file @returns {readonly string[] | 'all'}
+ */
+export function refusedByWasm(file) {
+  if (Object.values(testsNeeding).some((files) => files.includes(file))) return 'all';
+  return JSON.parse(readFileSync(join(root, wasmTable), 'utf8'))[file] ?? [];
+}
 
 export class UnsupportedTests {
   #file;

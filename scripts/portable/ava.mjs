@@ -9,7 +9,7 @@ import { withRefusals } from './refusals.mjs';
 /**
  * @typedef {(t: any, ...args: any[]) => unknown} Body
  * @typedef {{ title: string, body: Body, args: unknown[], isSkipped: boolean }} Test
- * @typedef {'passed' | 'failed' | 'skipped'} Outcome
+ * @typedef {'passed' | 'failed' | 'skipped' | 'unsupported'} Outcome
  */
 
 /** @type {Test[]} */
@@ -51,27 +51,30 @@ export { startObserving } from './refusals.mjs';
  * @param {object} options
  * @param {number} options.limitMs Of one test.
  * @param {(title: string) => string | null} options.missing What a test needs and is not here.
- * @param {number} options.mostUnsupported How many tests may fail after the package has refused
- * something in them. They are unsupported.
- * @param {(title: string, outcome: Outcome, problem?: unknown) => void} options.report
+ * @param {(title: string) => boolean} options.mayBeRefused Whether a test is unsupported if it fails
+ * after the package has refused something in it.
+ * @param {(title: string, outcome: Outcome, detail?: unknown) => void} options.report `detail` is the
+ * problem of a test that failed, and what an unsupported one needs.
  * @returns {Promise<void>} Rejected if a hook of the whole file fails.
  */
-export async function runTests({ limitMs, missing, mostUnsupported, report }) {
-  let left = mostUnsupported;
+export async function runTests({ limitMs, missing, mayBeRefused, report }) {
   for (const before of hooks.before) await before(context('before', []).t);
   for (const { title, body, args, isSkipped } of [...serial, ...others]) {
-    const need = isSkipped ? null : missing(title);
-    if (isSkipped || need !== null) {
-      report(need === null ? title : `${title} (needs: ${need})`, 'skipped');
+    if (isSkipped) {
+      report(title, 'skipped');
+      continue;
+    }
+    const need = missing(title);
+    if (need !== null) {
+      report(title, 'unsupported', `needs: ${need}`);
       continue;
     }
     const { problem, refused } = await withRefusals(() =>
       runTest(title, (t) => body(t, ...args), limitMs),
     );
     if (problem === null) report(title, 'passed');
-    else if (refused !== undefined && left > 0) {
-      left -= 1;
-      report(`${title} (refused: ${refused.replaceAll('#', '')})`, 'skipped');
+    else if (refused !== undefined && mayBeRefused(title)) {
+      report(title, 'unsupported', `refused: ${refused}`);
     } else report(title, 'failed', problem.reason);
   }
   for (const always of hooks.always) await always(context('after', []).t);

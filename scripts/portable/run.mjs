@@ -4,8 +4,8 @@
 //
 // `IOLOOP_TEST_LIMIT`: seconds of one test. `IOLOOP_TEST_EXEC_PATH`: the command of the runtime,
 // for tests that start it, where `process.execPath` is not one (under qemu).
-// `IOLOOP_TEST_MOST_UNSUPPORTED`: how many tests may be unsupported since the package refused something
-// in them, for a binary that cannot do everything.
+// `IOLOOP_TEST_UNSUPPORTED`: the titles of tests, as JSON, or `all`, that are unsupported if the package
+// refuses something in them, for a binary that cannot do everything.
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
@@ -18,15 +18,24 @@ const file = basename(path, '.test.js');
 let count = 0;
 let failures = 0;
 
-/** @param {string} title @param {'passed' | 'failed' | 'skipped'} outcome @param {unknown} [problem] */
-function report(title, outcome, problem) {
+/**
+ * @param {string} title @param {'passed' | 'failed' | 'skipped' | 'unsupported'} outcome
+ * @param {unknown} [detail] The problem, or what is missing.
+ */
+function report(title, outcome, detail) {
   count += 1;
   if (outcome === 'failed') failures += 1;
-  const name = `${count} - ${file} › ${title.replaceAll('#', '')}`;
+  const directives = { passed: '', failed: '', skipped: ' # SKIP', unsupported: '' };
+  directives.unsupported = ` # SKIP unsupported, ${plain(String(detail))}`;
   console.log(
-    `${outcome === 'failed' ? 'not ok' : 'ok'} ${name}${outcome === 'skipped' ? ' # SKIP' : ''}`,
+    `${outcome === 'failed' ? 'not ok' : 'ok'} ${count} - ${file} › ${plain(title)}${directives[outcome]}`,
   );
-  if (outcome === 'failed') console.log(inspect(problem).replaceAll(/^/gm, '  '));
+  if (outcome === 'failed') console.log(inspect(detail).replaceAll(/^/gm, '  '));
+}
+
+/** Without the sign that begins a directive of TAP. @param {string} text */
+function plain(text) {
+  return text.replaceAll('#', '');
 }
 
 // ava's own listeners: what nothing else handles fails the file. Tests that replace them restore them.
@@ -38,6 +47,10 @@ if (process.env['IOLOOP_TEST_EXEC_PATH'] !== undefined) {
   process.execPath = process.env['IOLOOP_TEST_EXEC_PATH'];
 }
 
+const refusable = process.env['IOLOOP_TEST_UNSUPPORTED'] ?? '[]';
+/** @type {string[] | null} */
+const refusableTitles = refusable === 'all' ? null : JSON.parse(refusable);
+
 const { runTests, startObserving } = /** @type {any} */ (await import('ava'));
 startObserving(observeRefusals);
 try {
@@ -45,7 +58,7 @@ try {
   await runTests({
     limitMs,
     missing: (/** @type {string} */ title) => missingFor(file, title),
-    mostUnsupported: Number(process.env['IOLOOP_TEST_MOST_UNSUPPORTED'] ?? 0),
+    mayBeRefused: (/** @type {string} */ title) => refusableTitles?.includes(title) ?? true,
     report,
   });
 } catch (error) {
