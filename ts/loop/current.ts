@@ -34,8 +34,13 @@ export class CurrentSlot<L extends Closable> {
   leave(loop: L): void {
     if (this.#entered.at(-1) === loop) {
       this.#entered.pop();
-      return;
+    } else {
+      this.#leaveOuter(loop);
     }
+  }
+
+  /** Apart, so that the compiler inlines {@link leave} into a turn. */
+  #leaveOuter(loop: L): void {
     const at = this.#entered.lastIndexOf(loop);
     if (at !== -1) this.#entered.splice(at, 1);
   }
