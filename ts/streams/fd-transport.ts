@@ -258,7 +258,11 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   fill(pipe: Pipe, most: number, to: number): number {
     const count = to < 0 ? pipe.fill(this.fd, most) : pipe.pass(this.fd, to, most);
     if (count > 0) this.#io.counters.received += count;
-    if (count < 0 ? !isUnspliceable(count) : pipe.failure === -EAGAIN) this.readable = false;
+    const error = count < 0 ? count : pipe.failure;
+    if (error === 0 || isUnspliceable(error)) return count;
+    if (count < 0 || error === -EAGAIN) this.readable = false;
+    // It follows the bytes, and the kernel does not report it again: a read does, in place of EOF.
+    else this.failure = error;
     return count;
   }
 
@@ -429,6 +433,9 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   /** A terminal whose other side was closed fails with `EIO`: EOF. */
   #resultOf(result: number): number {
+    if (result > 0) return result;
+    // The kernel has reported a failure once, and gives EOF since.
+    if (result === 0) return this.failure;
     return result === -EIO && this.isFile ? 0 : result;
   }
 }

@@ -29,8 +29,6 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
   readonly #large: number;
   #splices = false;
   #pipe: Pipe | null = null;
-  /** The error that follows the bytes of the pipe: it is the result of the next read. */
-  #failure = 0;
 
   /**
    * `source` is `null` if nothing can be spliced. `most` is the size of the largest chunk in memory, and
@@ -46,12 +44,11 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
   }
 
   get target(): ReadTarget | null {
-    if (this.#failure !== 0) return this;
     return this.#splices && this.#source?.canSplice === true ? this : null;
   }
 
   override get room(): number {
-    return this.#splices || this.#failure !== 0 ? PIPE_BYTES : 0;
+    return this.#splices ? PIPE_BYTES : 0;
   }
 
   take(buffer: ReadBuffer): Buffer | Pipe | undefined {
@@ -69,7 +66,6 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
 
   /** After `EAGAIN` the reader tries again: to its buffer, if there is no {@link room} any more. */
   override readFrom(): number {
-    if (this.#failure !== 0) return this.#failure;
     const pipe = takePipe();
     if (pipe === null || this.#source === null) {
       this.#splices = false;
@@ -81,9 +77,6 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
     if (count > 0) {
       if (to >= 0) (writer as FdWriter).onPassed(count - pipe.held);
       this.#pipe = pipe;
-      // The others are reported again.
-      const { failure } = pipe;
-      this.#failure = failure === -EAGAIN || isUnspliceable(failure) ? 0 : failure;
       return count;
     }
     pipe.release();
