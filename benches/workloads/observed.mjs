@@ -26,7 +26,8 @@ const unused = { x: 0, p: 0 };
 /** Blocks until standard input has had another such byte. @param {'x' | 'p'} kind */
 function blockFor(kind) {
   while (unused[kind] === 0) {
-    readSync(0, byte);
+    // The benchmark has ended.
+    if (readSync(0, byte) === 0) process.exit(1);
     unused[byte[0] === 0x78 ? 'x' : 'p'] += 1;
   }
   unused[kind] -= 1;
