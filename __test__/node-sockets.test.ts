@@ -1,5 +1,5 @@
 /** Sockets of `node:net`: what they do not have is refused by code, and errors are those of others. */
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket as NetSocket } from 'node:net';
 import { once } from 'node:events';
 import test from 'ava';
 import {
@@ -14,11 +14,11 @@ import {
   bindSockets,
   bindUnixSocket,
 } from 'ioloop';
-import { capabilities, native, OPTION_NAMES } from '#internal';
+import { capabilities, native, OPTION_NAMES, resetNow } from '#internal';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
 import { testNodeSockets } from './helpers/sockets-of.js';
-import { tcpStreams, turns } from './helpers/streams.js';
+import { closedBy, failureOf, tcpStreams, turns } from './helpers/streams.js';
 
 const unsupported = { code: 'ERR_IOLOOP_UNSUPPORTED' } as const;
 
@@ -75,6 +75,54 @@ testNodeSockets('a peer that sends while nothing reads is paused, and loses noth
     await writing;
   }),
 );
+
+testNodeSockets('a stream that is cut off with unsent data is reset, never at EOF', (t) =>
+  onLoop(async (loop) => {
+    for (let round = 0; round < 20; round += 1) {
+      const [near, far] = await tcpStreams(loop);
+      const writing = failureOf(near.write(Buffer.alloc(20_000_000)));
+      await far.readBytes(1);
+      near.socket?.setOption('linger', 0);
+      near.close();
+      t.is((await writing).code, 'ERR_IOLOOP_STREAM_CLOSED');
+      t.is((await closedBy(far.readUntilClose()))?.code, 'ECONNRESET', `round ${round}`);
+    }
+  }),
+);
+
+testNodeSockets('a reset that arrives before the read is the same, on a half-closed stream', (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = await tcpStreams(loop, { allowHalfOpen: true }, { allowHalfOpen: true });
+    await far.shutdownWrite();
+    near.write(Buffer.alloc(20_000_000)).catch(() => {});
+    await far.readBytes(1);
+    near.socket?.setOption('linger', 0);
+    near.close();
+    await turns(far, 50);
+    t.is((await closedBy(far.readUntilClose()))?.code, 'ECONNRESET');
+  }),
+);
+
+testNodeSockets('a reset while FIN is sent closes the descriptor', async (t) => {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [connection] = (await once(server, 'connection')) as [NetSocket];
+  const { _handle: handle } = connection as unknown as { _handle: { fd: number } };
+  const ended = once(client, 'end');
+  client.resume();
+  connection.end('hello');
+  // Node has asked for the shutdown then, and libuv has not done it.
+  await new Promise((resolve) => {
+    process.nextTick(() => process.nextTick(resolve));
+  });
+  t.true(connection.writableEnded && !connection.writableFinished);
+  resetNow(connection);
+  await once(connection, 'close');
+  t.true(handle.fd < 0);
+  await ended;
+  server.close();
+});
 
 testNodeSockets(
   'connections above maxConnections wait, and those above the backlog are reset',

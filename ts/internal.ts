@@ -13,6 +13,7 @@ export { backend, capabilities, type Backend, type Capabilities } from './bounda
 export { isListedNode, NODE_VERSIONS } from './boundary/host.js';
 export { observeRefusals } from './support/errors.js';
 export { functionsOf } from './boundary/unsupported.js';
+export { resetNow } from './sockets/node-ends.js';
 export { OPTION_NAMES } from './sockets/socket-options.js';
 export { socketProvider } from './sockets/providers.js';
 export { adapted } from './boundary/adapted.js';

@@ -16,6 +16,7 @@
  * this module does not recognise begin with Opaque.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { hasLibuv } from '../support/environment.js';
 
 /** A context to run in, or `null` if it is empty. */
 export type Context = AsyncResource | null;
@@ -111,7 +112,7 @@ function frameSymbol(): symbol {
 /** Whether an `AsyncResource` has the properties by which an empty context is recognised. */
 function isKnownNode(): boolean {
   if (process.release.name !== 'node') return false;
-  if (process.versions['bun'] !== undefined || 'Deno' in globalThis) return false;
+  if (!hasLibuv()) return false;
   const symbols = Object.getOwnPropertySymbols(new AsyncResource(TYPE));
   const names = symbols.map((symbol) => symbol.description ?? '');
   const major = Number.parseInt(process.versions.node, 10);

@@ -1,7 +1,7 @@
 /** The driver that wakes the loops of this process. */
 import { capabilities } from '../boundary/capabilities.js';
 import type { Driver } from '../boundary/native-loop.js';
-import { environment } from '../support/environment.js';
+import { environment, hasLibuv } from '../support/environment.js';
 import { invalidArgValue } from '../support/errors.js';
 
 export type { Driver };
@@ -32,9 +32,4 @@ export function chooseDriver(): Driver {
 function usableDrivers(): readonly [Driver, ...Driver[]] {
   if (!capabilities.descriptors) return ['host'];
   return hasLibuv() && capabilities.selectorDescriptor ? ['libuv', 'thread'] : ['thread'];
-}
-
-/** Whether this runtime has a usable libuv. Asks the runtime, not libuv. */
-export function hasLibuv(): boolean {
-  return process.versions['bun'] === undefined && !('Deno' in globalThis);
 }

@@ -17,7 +17,7 @@ import { native, type NativeWatch } from '../boundary/native.js';
 import { environment } from '../support/environment.js';
 import { unsupported } from '../support/errors.js';
 import * as host from '../support/host.js';
-import { hasLibuv } from './driver.js';
+import { hasLibuv } from '../support/environment.js';
 import { OWN_URL } from '../support/own-url.js';
 
 /** A block of the loop, for the action of `IOLoop.setBlockingSignalThreshold()`. */

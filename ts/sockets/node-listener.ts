@@ -4,6 +4,7 @@ import { nodeNet } from '../support/builtins.js';
 import { systemError, unsupported } from '../support/errors.js';
 import { Fifo } from '../support/fifo.js';
 import { addressDetails, type Address, type Family } from './address.js';
+import { resetNow } from './node-ends.js';
 
 /** The members of libuv's handle that a bound socket needs. */
 export interface BoundHandle {
@@ -34,19 +35,6 @@ export function bindHandle(address: Address, family: Family, v6Only: boolean): B
     throw bindError(result, address);
   }
   return handle;
-}
-
-/**
- * Resets a connection; closes one of a Unix socket, which has no reset. `resetAndDestroy()` of Node throws
- * for one, and sends what waits, and FIN, before the reset.
- */
-export function resetNow(connection: NetSocket): void {
-  const inner = connection as NetSocket & {
-    resetAndClosing?: boolean;
-    readonly _handle?: { readonly reset?: unknown } | null;
-  };
-  if (typeof inner._handle?.reset === 'function') inner.resetAndClosing = true;
-  connection.destroy();
 }
 
 /** Connections that were accepted, and wait for the program. It does not keep the process alive. */

@@ -8,7 +8,8 @@ import { addressDetails, addressText, checkAddress, type Address, type Family } 
 import { KIND_STREAM } from './descriptor-kinds.js';
 import type { DescriptorWatcher } from './descriptor.js';
 import { NoDescriptor } from './no-descriptor.js';
-import { bindHandle, NodeListener, type BoundHandle, resetNow } from './node-listener.js';
+import { resetNow } from './node-ends.js';
+import { bindHandle, NodeListener, type BoundHandle } from './node-listener.js';
 import { Socket, type SocketView } from './socket.js';
 import {
   encodeOption,

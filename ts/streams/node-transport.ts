@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import type { LoopIO } from '../loop/io.js';
 import type { Address } from '../sockets/address.js';
 import type { DescriptorWatcher } from '../sockets/descriptor.js';
+import { readRest } from '../sockets/node-ends.js';
 import type { NodeSocket } from '../sockets/node-socket.js';
 import { systemError } from '../support/errors.js';
 import { DuplexWriter } from './duplex-writer.js';
@@ -79,7 +80,11 @@ export class NodeTransport extends QueuedTransport implements DescriptorWatcher 
       if (this.isFull) connection.pause();
     });
     connection.on('end', () => {
-      this.onEnd();
+      const error = readRest(connection, (chunk) => {
+        this.onChunk(chunk);
+      });
+      if (error === null) this.onEnd();
+      else this.onError(error);
     });
     connection.on('error', (error) => {
       this.onError(error);
