@@ -23,11 +23,12 @@ type Connection = NetSocket & {
  */
 export function resetNow(connection: NetSocket): void {
   const inner = connection as Connection;
+  const { _handle: handle } = inner;
   // libuv refuses to reset while it sends FIN, and Node then leaks the descriptor. Everything is sent by
   // then: an EOF is no cut.
   const { writableEnded, writableFinished, writableLength } = connection;
   const isEnding = writableEnded && !writableFinished && writableLength === 0;
-  if (!isEnding && typeof inner._handle?.reset === 'function') inner.resetAndClosing = true;
+  if (!isEnding && typeof handle?.reset === 'function') inner.resetAndClosing = true;
   connection.destroy();
 }
 
@@ -38,8 +39,9 @@ export function resetNow(connection: NetSocket): void {
  * @returns The error of the connection; `null` if it is at EOF.
  */
 export function readRest(connection: NetSocket, onChunk: (chunk: Buffer) => void): Error | null {
+  const { _handle: handle } = connection as Connection;
   // Other runtimes have numbers of their own.
-  const fd = hasLibuv() ? ((connection as Connection)._handle?.fd ?? -1) : -1;
+  const fd = hasLibuv() ? (handle?.fd ?? -1) : -1;
   if (fd < 0) return null;
   for (;;) {
     const chunk = Buffer.allocUnsafe(CHUNK);
