@@ -94,6 +94,7 @@ class Run {
       fd: this.#mine.fd,
       mode: native.MODE_STREAM,
       isFile: false,
+      failure: 0,
       connected: true,
       batch: this.#batch,
       sendBudget: capacities.sendBudget,

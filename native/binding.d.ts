@@ -600,16 +600,18 @@ export declare function socketTakeError(fd: number): number
 export declare const spliceIn: (arg0: number, arg1: number, arg2: number) => number
 
 /**
- * `spliceOut(pipe, fd, length)`: moves `length` bytes from the reading end of a pipe, which has
- * them, to a socket, as far as that has room.
+ * `spliceOut(pipe, fd, length, left)`: moves `length` bytes from the reading end of a pipe, which has
+ * them, to a socket, as far as that has room. Writes to `left` the negative errno of the socket after
+ * these bytes, or 0: it is not reported again.
  */
-export declare const spliceOut: (arg0: number, arg1: number, arg2: number) => number
+export declare const spliceOut: (arg0: number, arg1: number, arg2: number, arg3: Int32Array) => number
 
 /**
  * `spliceThrough(fd, pipe, to, piece, most, left)`: moves about `most` bytes from a socket to another
  * one, through the pipe with these ends, which is empty: as `spliceIn` and `spliceOut` for each
  * `piece`. The number of bytes that have left the first, 0 at EOF. Writes to `left` how many of them
- * are in the pipe, and the negative errno that has ended it after these bytes, or 0.
+ * are in the pipe, and the negative errnos of the first and the second socket after these bytes, or
+ * 0: they are not reported again.
  */
 export declare const spliceThrough: (arg0: number, arg1: Int32Array, arg2: number, arg3: number, arg4: number, arg5: Int32Array) => number
 

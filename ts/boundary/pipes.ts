@@ -21,6 +21,8 @@ export class Pipe {
   taken = 0;
   /** The error of the source after these bytes, a negative errno; 0 without one. It is reported once. */
   failure = 0;
+  /** That of the sink, likewise: the next {@link drain} reports it. */
+  sinkFailure = 0;
   /** The reading end, and the writing one. */
   readonly #ends: Int32Array;
 
@@ -32,7 +34,7 @@ export class Pipe {
   fill(fd: number, most: number): number {
     const count = native.spliceIn(fd, this.#ends[1] as number, Math.min(most, PIPE_BYTES));
     this.taken = this.held = Math.max(count, 0);
-    this.failure = 0;
+    this.failure = this.sinkFailure = 0;
     return count;
   }
 
@@ -45,16 +47,25 @@ export class Pipe {
     this.taken = Math.max(count, 0);
     this.held = count > 0 ? (left[0] as number) : 0;
     this.failure = count > 0 ? (left[1] as number) : 0;
+    this.sinkFailure = count > 0 ? (left[2] as number) : 0;
     return count;
   }
 
   /**
    * Sends the first `length` bytes to a socket. The number of bytes, which is less only if the socket
-   * is full, or a negative errno.
+   * is full or has failed ({@link sinkFailure}), or a negative errno.
    */
   drain(fd: number, length: number): number {
-    const count = native.spliceOut(this.#ends[0] as number, fd, length);
-    if (count > 0) this.held -= count;
+    const failure = this.sinkFailure;
+    if (failure !== 0) {
+      this.sinkFailure = 0;
+      return failure;
+    }
+    const count = native.spliceOut(this.#ends[0] as number, fd, length, left);
+    if (count > 0) {
+      this.held -= count;
+      this.sinkFailure = left[0] as number;
+    }
     return count;
   }
 
@@ -104,8 +115,8 @@ function openPipe(): Pipe | null {
 const { EINVAL, ENOSYS, EPERM, EACCES, EOPNOTSUPP } = constants.errno;
 const UNSPLICEABLE: ReadonlySet<number> = new Set([EINVAL, ENOSYS, EPERM, EACCES, EOPNOTSUPP]);
 
-/** What {@link Pipe.pass} has left. */
-const left = new Int32Array(2);
+/** What a call has left. */
+const left = new Int32Array(3);
 /** The empty pipes that nobody has. */
 const spares: Pipe[] = [];
 /** The pipes that somebody has. */

@@ -75,7 +75,7 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
     const to = writer instanceof FdWriter ? writer.passage : -1;
     const count = this.#source.fill(pipe, this.#budget, to);
     if (count > 0) {
-      if (to >= 0) (writer as FdWriter).onPassed(count - pipe.held);
+      if (to >= 0) (writer as FdWriter).onPassed(count - pipe.held, pipe.sinkFailure);
       this.#pipe = pipe;
       return count;
     }

@@ -128,6 +128,11 @@ export class SendQueue {
     return last;
   }
 
+  /** The error of the socket, a negative errno that the next {@link send} reports; 0 without one. */
+  get failure(): number {
+    return this.#pieces.at(0)?.pipe?.sinkFailure ?? 0;
+  }
+
   /** Later writes get another promise. */
   endTick(): void {
     this.#shared = false;

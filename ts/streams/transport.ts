@@ -99,6 +99,8 @@ export interface FdSink {
   readonly mode: number;
   readonly isFile: boolean;
   readonly connected: boolean;
+  /** A failure of the connection that the kernel has reported, and reads report in place of EOF; or 0. */
+  failure: number;
   /** The batch of the loop, which is sent at the end of the tick. */
   readonly batch: SendBatch;
   /** The kernel has taken `bytes` bytes outside of the batch. */

@@ -134,10 +134,12 @@ export class FdWriter extends BaseWriter implements Sender {
     return isReady && !this.isEnding && !this.isEnded && !this.isClosed ? this.fd : -1;
   }
 
-  /** The kernel has taken bytes past this writer. */
-  onPassed(bytes: number): void {
+  /** The kernel has taken bytes past this writer. `failure` is the errno behind them, or 0. */
+  onPassed(bytes: number, failure: number): void {
     this.sent += bytes;
     this.#sink.countSent(bytes);
+    // A read would find EOF in its place.
+    if (failure !== 0 && !isNoRoom(failure)) this.#sink.failure = failure;
   }
 
   // `Sender`: the batch calls these while it is flushing, but for `onSendError`.
@@ -325,6 +327,8 @@ export class FdWriter extends BaseWriter implements Sender {
         this.sent += count;
         this.#sink.countSent(count);
       }
+      // It follows the bytes: the kernel does not report it again.
+      if (queue.failure !== 0) continue;
       if (count < queue.offered && this.#provesFull(count)) this.#block(count);
       budget -= count;
     }

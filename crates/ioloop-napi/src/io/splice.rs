@@ -32,10 +32,16 @@ glue! {
 }
 
 glue! {
-    "`spliceOut(pipe, fd, length)`: moves `length` bytes from the reading end of a pipe, which has"
-    "them, to a socket, as far as that has room."
-    spliceOut(pipe: i32, fd: i32, length: u32) {
-        net::splice_out(JsFd::new(pipe)?, JsFd::new(fd)?, length as usize)
+    "`spliceOut(pipe, fd, length, left)`: moves `length` bytes from the reading end of a pipe, which has"
+    "them, to a socket, as far as that has room. Writes to `left` the negative errno of the socket after"
+    "these bytes, or 0: it is not reported again."
+    spliceOut(pipe: i32, fd: i32, length: u32, left: &mut [i32]) {
+        let [failure, ..] = left else {
+            return Err(Errno::INVAL.into());
+        };
+        let sent = net::splice_out(JsFd::new(pipe)?, JsFd::new(fd)?, length as usize)?;
+        *failure = negative(sent.failure);
+        Ok(sent.moved)
     }
 }
 
@@ -43,16 +49,22 @@ glue! {
     "`spliceThrough(fd, pipe, to, piece, most, left)`: moves about `most` bytes from a socket to another"
     "one, through the pipe with these ends, which is empty: as `spliceIn` and `spliceOut` for each"
     "`piece`. The number of bytes that have left the first, 0 at EOF. Writes to `left` how many of them"
-    "are in the pipe, and the negative errno that has ended it after these bytes, or 0."
+    "are in the pipe, and the negative errnos of the first and the second socket after these bytes, or"
+    "0: they are not reported again."
     spliceThrough(fd: i32, pipe: &mut [i32], to: i32, piece: u32, most: u32, left: &mut [i32]) {
-        let ([reader, writer], [held, failure]) = (pipe, left) else {
+        let ([reader, writer], [held, failure, sink_failure]) = (pipe, left) else {
             return Err(Errno::INVAL.into());
         };
         let ends = (JsFd::new(*writer)?, JsFd::new(*reader)?);
         let (from, to) = (JsFd::new(fd)?, JsFd::new(to)?);
         let passed = net::splice_through(from, ends, to, piece as usize, most as usize)?;
         *held = passed.held.number();
-        *failure = passed.failure.map_or(0, |error| -error.raw_os_error());
+        *failure = negative(passed.failure);
+        *sink_failure = negative(passed.sink_failure);
         Ok(passed.moved)
     }
+}
+
+fn negative(failure: Option<Errno>) -> i32 {
+    failure.map_or(0, |error| -error.raw_os_error())
 }

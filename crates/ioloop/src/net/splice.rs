@@ -46,7 +46,18 @@ pub struct Passed {
     pub moved: usize,
     /// Those of them that are in the pipe: the sink is full, or has failed.
     pub held: usize,
-    /// The error that has ended it after these bytes. The kernel does not report it again.
+    /// The error of the source after these bytes. The kernel does not report it again.
+    pub failure: Option<Errno>,
+    /// The error of the sink, likewise.
+    pub sink_failure: Option<Errno>,
+}
+
+/// What [`splice_out`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes that the socket has taken: less than all if it is full, or has failed.
+    pub moved: usize,
+    /// The error of the socket after these bytes. The kernel does not report it again.
     pub failure: Option<Errno>,
 }
 
@@ -55,8 +66,7 @@ pub struct Passed {
 ///
 /// # Errors
 ///
-/// Of [`splice_in`], if nothing was moved. A failure of the sink leaves bytes in the pipe, and the next
-/// [`splice_out`] reports it.
+/// Of [`splice_in`], if nothing was moved.
 pub fn splice_through(
     source: impl AsFd,
     (writer, reader): (impl AsFd, impl AsFd),
@@ -76,31 +86,115 @@ pub fn splice_through(
             }
         };
         passed.moved += count;
-        passed.held = count - splice_out(&reader, &sink, count).unwrap_or(0);
+        let sent = send_out(&reader, &sink, count);
+        passed.held = count - sent.moved;
+        passed.sink_failure = sent.failure.filter(|&error| error != Errno::AGAIN);
     }
     Ok(passed)
 }
 
-/// Moves `length` bytes, which are in a pipe, to a socket, as far as that has room. Less was moved
-/// only if the socket is full, or has failed, which the next call reports.
+/// Moves `length` bytes, which are in a pipe, to a socket, as far as that has room.
 ///
 /// # Errors
 ///
-/// Of `splice(2)`. `EAGAIN`: the socket is full. `EPIPE` if the peer has closed; raises `SIGPIPE`
+/// Of `splice(2)`, if nothing was moved. `EAGAIN`: the socket is full. `EPIPE` if the peer has closed; raises `SIGPIPE`
 /// unless the process ignores it, as Node does.
-pub fn splice_out(pipe: impl AsFd, socket: impl AsFd, length: usize) -> Result<usize> {
+pub fn splice_out(pipe: impl AsFd, socket: impl AsFd, length: usize) -> Result<Sent> {
+    let sent = send_out(pipe, socket, length);
+    match sent.failure {
+        Some(error) if sent.moved == 0 => Err(error.into()),
+        Some(Errno::AGAIN) => Ok(Sent {
+            failure: None,
+            ..sent
+        }),
+        _ => Ok(sent),
+    }
+}
+
+/// [`splice_out`], with `EAGAIN` as a failure.
+fn send_out(pipe: impl AsFd, socket: impl AsFd, length: usize) -> Sent {
     let mut moved = 0;
     while moved < length {
         match retry_on_intr(|| splice(&pipe, None, &socket, None, length - moved, FLAGS)) {
-            // The pipe has less than its owner has counted.
-            Ok(0) => return Err(Errno::IO.into()),
-            Ok(count) => moved += count,
-            Err(_) if moved > 0 => break,
-            Err(error) => return Err(error.into()),
+            Ok(count) if count > 0 => moved += count,
+            // 0: the pipe has less than its owner has counted.
+            result => {
+                let failure = Some(result.err().unwrap_or(Errno::IO));
+                return Sent { moved, failure };
+            }
         }
     }
-    Ok(moved)
+    Sent {
+        moved,
+        failure: None,
+    }
 }
 
 /// The pipe does not block. Its sockets do not, by their own flag.
 const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Two ends of a connection.
+    fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, listener.accept().unwrap().0)
+    }
+
+    /// The end of a connection whose peer has reset it.
+    fn reset() -> TcpStream {
+        let (near, far) = connection();
+        socket2::SockRef::from(&far)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(far);
+        near
+    }
+
+    #[test]
+    fn the_error_of_a_sink_comes_with_the_bytes_and_only_once() {
+        let (source, mut sender) = connection();
+        sender.write_all(b"bytes").unwrap();
+        let mut sink = reset();
+        let (reader, writer) = wide_pipe(4096).unwrap();
+        let passed = splice_through(&source, (&writer, &reader), &sink, 4096, 4096).unwrap();
+        assert_eq!((passed.moved, passed.held), (5, 5));
+        assert_eq!(passed.failure, None);
+        assert_eq!(passed.sink_failure, Some(Errno::CONNRESET));
+        assert_eq!(sink.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_sink_that_has_failed_takes_nothing() {
+        let (reader, writer) = wide_pipe(4096).unwrap();
+        rustix::io::write(&writer, b"bytes").unwrap();
+        let error = splice_out(&reader, reset(), 5).unwrap_err();
+        assert_eq!(error.errno(), Errno::CONNRESET.raw_os_error());
+    }
+
+    #[test]
+    fn a_full_sink_is_no_failure() {
+        let (sink, _unread) = connection();
+        sink.set_nonblocking(true).unwrap();
+        let (reader, writer) = wide_pipe(1 << 16).unwrap();
+        let sent = loop {
+            let held = rustix::io::write(&writer, &[0; 1 << 16]).unwrap();
+            match splice_out(&reader, &sink, held) {
+                Ok(sent) if sent.moved == held => {}
+                Ok(sent) => break sent,
+                Err(error) => {
+                    assert_eq!(error.errno(), Errno::AGAIN.raw_os_error());
+                    break Sent::default();
+                }
+            }
+        };
+        assert_eq!(sent.failure, None);
+    }
+}
