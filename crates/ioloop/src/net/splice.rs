@@ -185,7 +185,7 @@ mod tests {
         sink.set_nonblocking(true).unwrap();
         let (reader, writer) = wide_pipe(1 << 16).unwrap();
         let sent = loop {
-            let held = rustix::io::write(&writer, &[0; 1 << 16]).unwrap();
+            let held = rustix::io::write(&writer, &vec![0; 1 << 16]).unwrap();
             match splice_out(&reader, &sink, held) {
                 Ok(sent) if sent.moved == held => {}
                 Ok(sent) => break sent,
