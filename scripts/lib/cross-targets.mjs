@@ -122,9 +122,24 @@ function debianNode(architecture, emulator) {
 
 /** Node, its libraries, and the modules in JavaScript that Debian has apart. */
 const NODE_PACKAGES = [
-  ...['nodejs', 'libnode115', 'libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'libuv1t64'],
-  ...['libcares2', 'libnghttp2-14', 'libicu76', 'libbrotli1', 'libssl3t64', 'zlib1g', 'libzstd1'],
-  ...['node-acorn', 'node-cjs-module-lexer', 'node-minimatch', 'node-undici'],
+  'nodejs',
+  'libnode115',
+  'libc6',
+  'libstdc++6',
+  'libgcc-s1',
+  'libatomic1',
+  'libuv1t64',
+  'libcares2',
+  'libnghttp2-14',
+  'libicu76',
+  'libbrotli1',
+  'libssl3t64',
+  'zlib1g',
+  'libzstd1',
+  'node-acorn',
+  'node-cjs-module-lexer',
+  'node-minimatch',
+  'node-undici',
 ];
 
 /** @param {string} emulator */
