@@ -131,7 +131,8 @@ test('buckets are cumulative, and the sum is that of the turns', (t) =>
       counts,
       counts.toSorted((one, other) => one - other),
     );
-    t.is(counts.at(-1), 50);
+    // Of short turns a sample is measured, which stands for the others of its block of 32 at most.
+    t.true(Math.abs((counts.at(-1) as number) - 50) < 32, text);
     const sum = valueOf(text, 'ioloop_turn_length_seconds_sum{loop="main"}');
     t.true(sum > 0 && sum === loop.metrics().timings?.turnLength.sum);
   }));

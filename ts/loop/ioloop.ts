@@ -681,7 +681,7 @@ export class IOLoop implements AsyncDisposable {
    * {@link metrics}. Does nothing if they are measured.
    *
    * A measurement is two readings of the clock and a record. A loop whose turns are so short that this
-   * would be more than a hundredth of them measures one of up to 16, at random, which counts for all.
+   * would be more than half a percent of them measures one of up to 32, at random, which counts for all.
    */
   enableHistograms(): void {
     this.#turns.timings ??= new Timings();

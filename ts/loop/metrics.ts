@@ -73,8 +73,8 @@ export interface LoopTimings {
   /** Time in turns, without the microtasks after them. */
   readonly busySeconds: number;
   /**
-   * The lengths of turns. While turns are shorter than some 20 microseconds, a measured one counts for
-   * up to 16: `count`, `sum`, `mean` and the percentiles are estimates then, without bias, and `max` is
+   * The lengths of turns. While turns are shorter than some 40 microseconds, a measured one counts for
+   * up to 32: `count`, `sum`, `mean` and the percentiles are estimates then, without bias, and `max` is
    * the longest that was measured.
    */
   readonly turnLength: HistogramSummary;

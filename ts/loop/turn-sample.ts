@@ -1,6 +1,6 @@
 /**
  * The turns of a loop that are measured: all, unless they are so short that a measurement is more than
- * a hundredth of them. Then it is one of several, and stands for them.
+ * half a percent of them. Then it is one of several, and stands for them.
  *
  * A block is `weight` turns in a row, of which a random one is measured. The size of a block is chosen
  * before it begins, by the turns that were measured until then: whatever a turn takes, its expected
@@ -12,9 +12,9 @@ import { monotonic } from '../support/host.js';
 /** A measurement, which is two readings of the clock and a record, takes as long as three readings. */
 const READINGS = 3;
 /** Of a turn, at most, that its measurement may take. */
-const SHARE = 0.01;
+const SHARE = 0.005;
 /** The largest block. */
-const MOST = 16;
+const MOST = 32;
 /** Of the moving average: the last measured turn counts one in so many. */
 const INERTIA = 8;
 /** Averages that it counts at most: a turn that has lost its CPU is no reason to measure more. */
