@@ -30,6 +30,10 @@ struct Wait {
 /// have helpers a program runs for longer.
 const LONGEST_SAMPLE: Duration = Duration::from_millis(1);
 
+/// Further samples, if one has no function of the program.
+const RETRIES: u32 = 3;
+const RETRY_AFTER: Duration = Duration::from_millis(2);
+
 impl Subject {
     /// Whether a debugger has paused the thread, and gives it no command now: V8 takes it to run
     /// JavaScript, and it waits for another thread, as the inspector does in the midst of a function.
@@ -65,7 +69,22 @@ impl Subject {
 
     /// A sample of the blocked thread, described. Takes a few milliseconds; more on a machine that is
     /// overloaded. It may show as well that the thread [is paused](Self::is_paused).
+    ///
+    /// One without a function of the program is taken again: V8 collects garbage, or has not reported
+    /// the code of the innermost functions yet.
     pub(crate) fn sample(&self) -> Answer {
+        let mut answer = self.sample_once();
+        for _ in 0..RETRIES {
+            if answer.place.is_some() || answer.held || self.probe.is_none() {
+                break;
+            }
+            std::thread::sleep(RETRY_AFTER);
+            answer = self.sample_once();
+        }
+        answer
+    }
+
+    fn sample_once(&self) -> Answer {
         let wait = self.wait();
         let call = self.facts.system_call();
         let description = call.as_ref().map(SystemCall::describe);
