@@ -1,12 +1,15 @@
-// `npm test`: set up, run every stage but loom's, count. The last line is `N passed, N failed`.
+// `npm test`: set up, run the stages, count. The last line is `N passed, N failed`.
 //
 //   npm test -- --only check|cargo|ava   one kind of stage
-//   npm test -- --driver libuv|thread    one driver
+//   npm test -- --driver libuv|thread    the whole suite over one driver
 //   npm test -- --match 'pattern'        ava tests by title
 //   npm test -- --tiny                   the ava suite once more, at tiny capacities
-//   npm test -- --loom                   the models of loom as well, last
+//   npm run test:all                     `--all`: the whole suite over both drivers, and the models of loom
 //   npm run test:loom                    only these: `--only loom`
+//
+// Without `--all`, only the core of the suite runs over the thread driver.
 import { parseArgs } from 'node:util';
+import { coreTests } from './lib/core-tests.mjs';
 import { among, Hint, script } from './lib/process.mjs';
 import { Report, heading, indented } from './lib/report.mjs';
 import { checkCargo, checkNode } from './lib/requirements.mjs';
@@ -27,7 +30,7 @@ const { values } = parseArgs({
     driver: { type: 'string' },
     match: { type: 'string' },
     tiny: { type: 'boolean', default: false },
-    loom: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
   },
 });
 
@@ -46,12 +49,18 @@ await script(async () => {
       (name) => values.driver === undefined || name === values.driver,
     );
     const { match } = values;
-    await oneByOne(selected.map((driver) => avaTests(driver, { match })));
+    await oneByOne(selected.map((driver) => avaTests(driver, { match, files: filesOver(driver) })));
     if (values.tiny) await oneByOne([avaTests('libuv', { match, tiny: true })]);
   }
-  if (values.loom || values.only === 'loom') await oneByOne([loomModels()]);
+  if (values.all || values.only === 'loom') await oneByOne([loomModels()]);
   report.close();
 });
+
+/** The files that run over a driver: none named are all. @param {string} driver */
+function filesOver(driver) {
+  const isCore = driver === 'thread' && !values.all && values.driver === undefined;
+  return isCore ? coreTests.map((name) => `build/__test__/${name}.test.js`) : [];
+}
 
 /** The set-up; beside it, the checks that do not need it; then the others. */
 async function prepareAndCheck() {

@@ -68,21 +68,24 @@ export function coreOverPoll() {
 /**
  * The tests of the package, over one driver.
  * @param {string} driver
- * @param {{ match?: string | undefined, node?: string, tiny?: boolean, binary?: string | undefined }} [options]
- * `match` selects tests by title; `binary` is another one than that of `native`; `node` is the Node that runs them, and that their child processes find; `tiny`
+ * @param {{ match?: string | undefined, files?: string[], node?: string, tiny?: boolean, binary?: string | undefined }} [options]
+ * `match` selects tests by title, and `files` their files, by default all; `binary` is another one than that of `native`; `node` is the Node that runs them, and that their child processes find; `tiny`
  * makes arrays, batches and budgets hold two or three of anything, so that every test crosses their
  * boundaries.
  * @returns {Stage}
  */
-export function avaTests(driver, { match, node = process.execPath, tiny = false, binary } = {}) {
+export function avaTests(
+  driver,
+  { match, files = [], node = process.execPath, tiny = false, binary } = {},
+) {
   const cli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
   const selection = match === undefined ? [] : ['--match', match];
   return {
-    name: `ava, ${driver} driver${tiny ? ', tiny capacities' : ''}${binary === undefined ? '' : ', poll'}`,
+    name: `ava, ${driver} driver${files.length > 0 ? ', core' : ''}${tiny ? ', tiny capacities' : ''}${binary === undefined ? '' : ', poll'}`,
     kind: 'ava',
     counter: tapCounter,
     command: node,
-    args: [cli, '--tap', ...selection],
+    args: [cli, '--tap', ...selection, ...files],
     env: {
       // libuv is the default under Node: the variable is not set.
       IOLOOP_DRIVER: driver === 'libuv' ? undefined : driver,
