@@ -2,10 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { versions, type Versions } from 'ioloop';
 import { expectTypeOf } from 'expect-type';
 import { capabilities } from '#internal';
+import { testIf } from './helpers/conditions.js';
 import { withLoop } from './helpers/loop.js';
 import { BINARY, PLATFORM_PACKAGE, Project } from './helpers/install.js';
 
@@ -96,10 +97,7 @@ test('the text has a line for each finding', (t) => {
 });
 
 /** For a native binary: with the drivers, and in a package of its own. */
-function testNative(title: string, body: (t: ExecutionContext) => void): void {
-  if (capabilities.separateMemory) test.skip(`${title} (needs a native binary)`, body);
-  else test(title, body);
-}
+const testNative = testIf(!capabilities.separateMemory, 'a native binary');
 
 testNative('the thread driver is a note, with its reason', (t) => {
   const { stdout } = doctor(['doctor', '--json'], { IOLOOP_DRIVER: 'thread' });

@@ -117,9 +117,9 @@ const UNSPLICEABLE: ReadonlySet<number> = new Set([EINVAL, ENOSYS, EPERM, EACCES
 
 /** What a call has left. */
 const left = new Int32Array(3);
-/** The empty pipes that nobody has. */
+/** The pipes that are not in use: they are empty. */
 const spares: Pipe[] = [];
-/** The pipes that somebody has. */
+/** The number of pipes in use. */
 let open = 0;
 let users = 0;
 /** Pipes that are kept: most are empty again at once. */
