@@ -51,7 +51,7 @@ test('every error is of the class that the table names', (t) => {
     errors.detachedError('stream'),
     errors.attachedBefore({}),
     errors.senderEnded({}),
-    errors.socketBusy(),
+    errors.socketBusy('detach()', 'needs a socket without a handler'),
     errors.notCloneable(new Error('() => {} could not be cloned.')),
     errors.streamClosed(null),
     errors.streamEnded(true),

@@ -7,11 +7,12 @@ import { compiledC, compiledGo, npmPackage, peerFile, python, rust } from './bui
 
 /** @typedef {import('./build.mjs').Start} Start */
 
-/** Echo servers by name. The first three are ours. @type {Record<string, () => Start>} */
+/** Echo servers by name. The first four are ours. @type {Record<string, () => Start>} */
 const echo = {
   protocol: () => server('echo-protocol'),
   streams: () => server('echo-streams'),
   handlers: () => server('echo-handlers'),
+  'handlers, batched': () => server('echo-batched'),
   'node:net': () => server('echo-node'),
   'node:net 22': () => server('echo-node', nodeBinary('22')),
   'node:net 24': () => server('echo-node', nodeBinary('24')),

@@ -28,6 +28,10 @@ const ROWS = [
   ['handlers', 'node:net', 'user', atLeast(3, 5)],
   ['handlers', 'node:net', 'rate'],
   ['handlers', 'bare epoll', 'rate', atLeast(3, 0.97)],
+  ['handlers, batched', 'handlers', 'user'],
+  ['handlers, batched', 'handlers', 'rate'],
+  ['handlers, batched', 'node:net', 'user'],
+  ['handlers, batched', 'bare epoll', 'rate'],
 ];
 
 /** The peers measured at 1 and at 10,000 connections: more curves would be hard to tell apart. */

@@ -1,6 +1,6 @@
 // The measured servers: ours, and the same on Node's net and http. Prints the port.
 //
-//   server.mjs echo-handlers|echo-streams|echo-protocol|echo-node|lines-streams|lines-protocol|lines-node|
+//   server.mjs echo-handlers|echo-batched|echo-streams|echo-protocol|echo-node|lines-streams|lines-protocol|lines-node|
 //     http-streams|http-node
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
@@ -38,6 +38,42 @@ const servers = {
         if (count > 0 && socket.send(buffer, 0, count) === count) return;
       } catch (error) {
         if (error.code !== 'ECONNRESET') throw error;
+      }
+      loop.removeHandler(socket);
+      socket.close();
+    }
+  },
+
+  /** Raw handlers, whose sends leave together. */
+  'echo-batched': () => {
+    const loop = IOLoop.current();
+    const listener = Socket.tcp();
+    listener.bind({ host: '127.0.0.1', port: 0 });
+    listener.listen(BACKLOG);
+    loop.addHandler(listener, accept, IOLoop.READ);
+    tell(listener.localAddress);
+    return loop.start();
+
+    function accept() {
+      for (let accepted; (accepted = listener.accept()) !== null;) {
+        const [socket] = accepted;
+        socket.setOption('noDelay', true);
+        loop.addHandler(socket, echo, IOLoop.READ);
+      }
+    }
+
+    function echo(socket, events) {
+      try {
+        // All is sent: reads again.
+        if ((events & IOLoop.WRITE) !== 0) loop.updateHandler(socket, IOLoop.READ);
+        const chunk = socket.recv(8192);
+        if (chunk === null) return;
+        if (chunk.length > 0) {
+          if (!socket.sendLater(chunk)) loop.updateHandler(socket, IOLoop.WRITE);
+          return;
+        }
+      } catch (error) {
+        if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error;
       }
       loop.removeHandler(socket);
       socket.close();

@@ -118,6 +118,7 @@ export const testsNeeding = {
     'proxy-stop',
     'real-fds',
     'real-peers',
+    'send-later',
     'socket-connections',
     'socket-drained',
     'sources',

@@ -304,6 +304,9 @@ export function isNoMemory(result: number): boolean {
   return result === -ENOBUFS || result === -ENOMEM;
 }
 
+/** Seconds after which a send that has failed for lack of memory is tried again. */
+export const NO_MEMORY_RETRY = 0.01;
+
 const { EAGAIN, ENOBUFS, ENOMEM } = constants.errno;
 
 /** The mode of a record that is not the first of its chain, or whose chain is cancelled. */

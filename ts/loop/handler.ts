@@ -2,9 +2,10 @@
 import type { Context } from './async-context.js';
 import type { Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
+import type { DeferredWork } from './io.js';
 import { HANDLERS, type Source, type SourcePhase, type SourceTable } from './sources.js';
 import { native } from '../boundary/native.js';
-import { ERROR_OR_HANG_UP, NONE, PRI, VERIFY } from '../boundary/readiness.js';
+import { ERROR, ERROR_OR_HANG_UP, NONE, PRI, VERIFY, WRITE } from '../boundary/readiness.js';
 import type { Submissions } from '../boundary/submissions.js';
 import type { Descriptor, DescriptorWatcher } from '../sockets/descriptor.js';
 import { descriptorBehind, type FdLike, type ReadAhead } from '../sockets/fd.js';
@@ -16,6 +17,10 @@ export interface HandlerLoop {
   readonly run: Guard['runHandler'];
   /** The handler was called and has not proven its source drained. */
   onUndrained(handler: Handler): void;
+  /** Calls {@link Handler.onContinue} in the next turn. */
+  continueLater(handler: Handler): void;
+  /** Calls {@link Handler.onContinue} in some milliseconds. */
+  retryLater(handler: Handler): void;
   /** The registration has ended. */
   onEnd(handler: Handler): void;
 }
@@ -38,8 +43,11 @@ export interface RegisteredHandler {
  * | new | -1 | {@link register} |
  * | active | the core's | {@link remove}, {@link onStale}, {@link onDescriptorGone}, {@link onLoopClosed} |
  * | ended | -1 | stays: a report that was collected before does nothing |
+ *
+ * While bytes of `socket.sendLater()` wait for room, the source is watched for WRITE as well. The
+ * handler sends them before it is called, and is called for WRITE when none is left.
  */
-export class Handler implements Source, DescriptorWatcher {
+export class Handler implements Source, DescriptorWatcher, DeferredWork {
   readonly fd: number;
   /** As the user passed it; the callback gets it back. */
   readonly file: FdLike;
@@ -57,6 +65,8 @@ export class Handler implements Source, DescriptorWatcher {
   #interest: number;
   /** The bits of the last call. */
   #reported = NONE;
+  /** Bytes of the socket wait for room. */
+  #isSending = false;
 
   constructor(loop: HandlerLoop, fd: number, registered: RegisteredHandler) {
     const { file, callback, interest, context } = registered;
@@ -97,12 +107,14 @@ export class Handler implements Source, DescriptorWatcher {
     if (index < 0) return index;
     this.#index = index;
     descriptor?.watch(this);
+    if (descriptor !== null && descriptor.outbox !== null) this.onOutbox();
     return 0;
   }
 
   /** Changes the interest: 0, or a negative errno. */
   update(interest: number): number {
-    const result = this.#loop.sources.update(this.#index, interest);
+    const watched = this.#isSending ? interest | WRITE : interest;
+    const result = this.#loop.sources.update(this.#index, watched);
     if (result === 0) this.#interest = interest;
     return result;
   }
@@ -126,7 +138,8 @@ export class Handler implements Source, DescriptorWatcher {
 
   dispatch(collected: number): void {
     if (!this.isActive) return;
-    const bits = collected & (this.#interest | ERROR_OR_HANG_UP);
+    const allowed = this.#isSending ? this.#send(collected) : collected;
+    const bits = allowed & (this.#interest | ERROR_OR_HANG_UP);
     // The interest was changed meanwhile; the core reports the events of the new one.
     if (bits === 0) return;
     // Code that ran before in this turn may have closed the number, and opened it anew.
@@ -165,6 +178,44 @@ export class Handler implements Source, DescriptorWatcher {
 
   onDescriptorExposed(): void {
     this.#loop.sources.verify(this.#index);
+  }
+
+  /** Bytes of `sendLater()` wait for room, or their error is to be reported. */
+  onOutbox(): void {
+    const outbox = this.#descriptor?.outbox ?? null;
+    if (!this.isActive || outbox === null) return;
+    if (outbox.failure !== 0) this.#loop.continueLater(this);
+    else if (outbox.isOutOfMemory) this.#loop.retryLater(this);
+    else if (outbox.isWaiting && !this.#isSending) this.#watchSending(true);
+  }
+
+  onContinue(): void {
+    const outbox = this.#descriptor?.outbox ?? null;
+    if (!this.isActive || outbox === null) return;
+    if (outbox.failure === 0) outbox.flush();
+    else this.dispatch(ERROR);
+  }
+
+  onTickEnd(): void {}
+
+  #watchSending(isSending: boolean): void {
+    this.#isSending = isSending;
+    const watched = isSending ? this.#interest | WRITE : this.#interest;
+    // It fails when the number was closed elsewhere: the next report is stale.
+    this.#loop.sources.update(this.#index, watched);
+  }
+
+  /** Sends the bytes that wait, if there is room. The bits of the report that the handler may have. */
+  #send(collected: number): number {
+    const outbox = this.#descriptor?.outbox ?? null;
+    if (outbox !== null && (collected & WRITE) !== 0) outbox.flush();
+    if (outbox !== null && outbox.isWaiting) {
+      // Edge-triggered below: it is reported again when there is room.
+      this.#loop.submissions.drained(this.#index, WRITE);
+      return collected & ~WRITE;
+    }
+    if (this.isActive) this.#watchSending(false);
+    return collected;
   }
 
   #isCurrent(): boolean {

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { Handler, type HandlerLoop, type RegisteredHandler } from './handler.js';
 import type { Guard } from './guard.js';
+import type { DeferredWork } from './io.js';
 import { originIn } from './origins.js';
 import type { SourceTable } from './sources.js';
 import { capabilities } from '../boundary/capabilities.js';
@@ -16,6 +17,14 @@ import {
   unsupported,
 } from '../support/errors.js';
 
+/** The work of handlers in later turns. */
+export interface LaterTurns {
+  /** Calls {@link DeferredWork.onContinue} in the next turn. */
+  continueLater(work: DeferredWork): void;
+  /** The same in some milliseconds: the kernel is out of memory, and has no event for its end. */
+  retryLater(work: DeferredWork): void;
+}
+
 /**
  * One handler for each number. The sources of streams are not in it.
  *
@@ -27,14 +36,21 @@ export class Handlers implements HandlerLoop {
   readonly sources: SourceTable;
   readonly submissions: Submissions;
   readonly run: Guard['runHandler'];
+  readonly #later: LaterTurns;
   readonly #byFd = new Map<number, Handler>();
   /** Called in the last turn, and not proven drained by the end of their call. */
   #undrained: Handler[] = [];
 
-  constructor(sources: SourceTable, submissions: Submissions, run: Guard['runHandler']) {
+  constructor(
+    sources: SourceTable,
+    submissions: Submissions,
+    run: Guard['runHandler'],
+    later: LaterTurns,
+  ) {
     this.sources = sources;
     this.submissions = submissions;
     this.run = run;
+    this.#later = later;
   }
 
   /** Whether the core has to recheck a source in the next turn. */
@@ -129,6 +145,14 @@ export class Handlers implements HandlerLoop {
 
   onUndrained(handler: Handler): void {
     this.#undrained.push(handler);
+  }
+
+  continueLater(handler: Handler): void {
+    this.#later.continueLater(handler);
+  }
+
+  retryLater(handler: Handler): void {
+    this.#later.retryLater(handler);
   }
 
   onEnd(handler: Handler): void {

@@ -13,6 +13,7 @@
  */
 import type { AsyncResource } from 'node:async_hooks';
 import { NativeLoop } from '../boundary/native-loop.js';
+import { NO_MEMORY_RETRY } from '../boundary/send-batch.js';
 import type { Capacities } from '../support/capacities.js';
 import * as host from '../support/host.js';
 import { capture, turnScope, type Context } from './async-context.js';
@@ -20,8 +21,8 @@ import { epochSecondsAt } from './clock.js';
 import { CallbackQueue, type Callback } from './callback-queue.js';
 import type { Guard } from './guard.js';
 import type { RegisteredHandler } from './handler.js';
-import { Handlers } from './handlers.js';
-import { LoopIO } from './io.js';
+import { Handlers, type LaterTurns } from './handlers.js';
+import { LoopIO, type DeferredWork } from './io.js';
 import type { CallKind } from './origins.js';
 import { NO_POSTS, Posts, type PostCounts } from './posts.js';
 import { waitsFor } from './short-wait.js';
@@ -55,7 +56,7 @@ export interface TurnsOptions extends TurnOptions {
 }
 
 /** One loop, as a guest in Node's: nothing in it ever blocks. */
-export class Turns implements TurnParts {
+export class Turns implements TurnParts, LaterTurns {
   readonly guard: Guard;
   readonly callbacks = new CallbackQueue();
   readonly timeouts: TimeoutTable;
@@ -91,10 +92,10 @@ export class Turns implements TurnParts {
     const { handle, submissions } = this.#core;
     this.timeouts = new TimeoutTable(submissions);
     this.sources = new SourceTable(handle, guard);
-    this.handlers = new Handlers(this.sources, submissions, guard.runHandler);
     this.io = new LoopIO(this.sources, guard, capacities, () => {
       this.#wantTurn();
     });
+    this.handlers = new Handlers(this.sources, submissions, guard.runHandler, this);
     this.#turn = new Turn(this.#core, this, options);
     this.#sleep = new Sleep(this.#core, options, () => {
       this.wakeups += 1;
@@ -224,6 +225,19 @@ export class Turns implements TurnParts {
   /** See {@link Posts.expose}. */
   expose(name: string, func: Callback): void {
     this.posts.expose(name, func);
+  }
+
+  /** See {@link LoopIO.continueLater}. */
+  continueLater(work: DeferredWork): void {
+    this.io.continueLater(work);
+  }
+
+  /** {@link continueLater} after {@link NO_MEMORY_RETRY}. */
+  retryLater(work: DeferredWork): void {
+    const retry = (): void => {
+      work.onContinue();
+    };
+    this.addTimeout(this.time() + NO_MEMORY_RETRY, retry, [], null);
   }
 
   /** `deadline` is in seconds of the loop's clock. */

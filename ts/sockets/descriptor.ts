@@ -21,6 +21,7 @@ import { detachedError, invalidArgType, outOfRange, systemError } from '../suppo
 import { queueMicrotask } from '../support/host.js';
 import { native } from '../boundary/native.js';
 import { PRI, READ, READ_CLOSED, WRITE } from '../boundary/readiness.js';
+import { Outbox, type OutboxFile } from './outbox.js';
 
 /** A registration of a descriptor in a loop. */
 export interface DescriptorWatcher {
@@ -28,10 +29,12 @@ export interface DescriptorWatcher {
   onDescriptorGone(): void;
   /** Other code can close the number from now on: reports have to be verified. */
   onDescriptorExposed(): void;
+  /** {@link Descriptor.outbox} waits for room, or has failed. Runs no user code. */
+  onOutbox?(): void;
 }
 
 /** An open file descriptor that belongs to this package. */
-export class Descriptor {
+export class Descriptor implements OutboxFile {
   /** The number of a descriptor that is gone: a system call fails with `EBADF`. */
   static readonly NONE = -1;
 
@@ -48,6 +51,7 @@ export class Descriptor {
   #watcher: DescriptorWatcher | null = null;
   /** Further watchers: a socket with handlers in several loops. */
   #watchers: Set<DescriptorWatcher> | null = null;
+  #outbox: Outbox | null = null;
 
   /** Owns `number`, which was just opened, or is `adopted` from other code and thereby exposed. */
   constructor(number: number, adopted: boolean) {
@@ -67,6 +71,22 @@ export class Descriptor {
 
   get isExposed(): boolean {
     return this.#identity !== null;
+  }
+
+  /** The bytes of `sendLater()`; `null` before its first call, and once the descriptor is gone. */
+  get outbox(): Outbox | null {
+    return this.#outbox;
+  }
+
+  /** {@link outbox}, made when it is first needed. */
+  get ownOutbox(): Outbox {
+    return (this.#outbox ??= new Outbox(this));
+  }
+
+  onOutbox(): void {
+    this.drained(WRITE);
+    this.#watcher?.onOutbox?.();
+    for (const watcher of this.#watchers ?? []) watcher.onOutbox?.();
   }
 
   /** The error of `syscall` on a descriptor that is gone. */
@@ -149,8 +169,12 @@ export class Descriptor {
     else this.#watchers?.delete(watcher);
   }
 
-  /** Closes it, unless it is closed or another file's. Its registrations end before. */
+  /**
+   * Closes it, unless it is closed or another file's. Its registrations end before. The bytes of
+   * `sendLater()` are offered to the kernel once more.
+   */
   close(): void {
+    this.#outbox?.flush();
     const number = this.use();
     try {
       this.#end();
@@ -207,6 +231,8 @@ export class Descriptor {
     const number = this.#number;
     if (this.#identity !== null && exposed.get(number)?.deref() === this) exposed.delete(number);
     if (number >= 0) this.#number = Descriptor.NONE;
+    this.#outbox?.drop();
+    this.#outbox = null;
   }
 
   /** The number, unless the kernel has given it to a later descriptor of this package. */

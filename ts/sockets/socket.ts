@@ -15,6 +15,7 @@ import { bytesOfView } from '../support/bytes.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { checkNumber, Descriptor } from './descriptor.js';
 import { store, take, type DetachedToken } from './detached.js';
+import type { Outbox } from './outbox.js';
 import {
   invalidArgType,
   invalidArgValue,
@@ -228,6 +229,8 @@ export class Socket {
    */
   takeError(): Error | null {
     const fd = this.#open('getsockopt');
+    const failure = this.#descriptor.outbox?.takeFailure() ?? 0;
+    if (failure !== 0) return systemError(failure, 'send', { fd });
     const result = native.socketTakeError(fd);
     const address = this.#connecting;
     if (result >= 0) {
@@ -293,6 +296,8 @@ export class Socket {
     const end = available - offset;
     if (length !== undefined) checkInteger('length', length, 0, end);
     const size = Math.min(length ?? end, MAX_SIZE);
+    const { outbox } = this.#descriptor;
+    if (outbox !== null && !isSent(outbox)) return null;
     const count = native.socketSend(fd, bytes, offset, size);
     if (count < size) {
       if (count !== -EAGAIN) checked(count, 'send', fd);
@@ -301,10 +306,55 @@ export class Socket {
     return count < 0 ? null : count;
   }
 
-  /** Shuts down one direction, or both. The peer reads EOF after the bytes that were sent. */
+  /**
+   * Sends `data` together with those of other sockets: one crossing into the binary sends all of them,
+   * when the running code is done, such as all handlers of a turn. The bytes are copied. Those of one
+   * socket leave in one system call. Pieces of more than 4 KiB are sent at once, after those before.
+   *
+   * True if more can be sent, false if the kernel has no room, or 64 KiB wait for the end of the turn:
+   * the data are taken all the same. What the kernel has no room for is sent by the handler of the
+   * socket when there is room, before it is called. So a handler for WRITE is called when all is sent,
+   * and no handler need be for WRITE only to send the rest. Without a handler the next call tries.
+   *
+   * The order is that of the calls, also with {@link send}, which sends these bytes first and returns
+   * `null` as long as some are left. {@link close} offers them to the kernel once more, and drops what
+   * it does not take. {@link unsent} is their number.
+   *
+   * An error comes after the call: handlers are called with ERROR, and further sends throw it, until
+   * `recv` has thrown it once, behind the data, or {@link takeError} has taken it.
+   *
+   * @throws The error of an earlier call, `EBADF`; `ERR_IOLOOP_BUFFER_FULL` if more than 1 MiB would be
+   * unsent; `ERR_IOLOOP_UNSUPPORTED` for sockets with messages; `ERR_INVALID_ARG_TYPE`. Nothing is taken
+   * then.
+   */
+  sendLater(data: string | ArrayBufferView): boolean {
+    const bytes = sendable(data);
+    const descriptor = this.#descriptor;
+    // The number is used later: it is verified then.
+    if (descriptor.isGone) throw descriptor.goneError('send');
+    if (this.kind === KIND_MESSAGES) {
+      throw unsupported('sendLater() of a socket with messages', 'Use send()');
+    }
+    const outbox = descriptor.ownOutbox;
+    const isTaken = outbox.add(bytes);
+    if (isTaken || !outbox.isWaiting || descriptor.isWatched(null)) return isTaken;
+    return outbox.flush();
+  }
+
+  /** The number of bytes that {@link sendLater} has taken, and the kernel has not. */
+  get unsent(): number {
+    return this.#descriptor.outbox?.unsent ?? 0;
+  }
+
+  /**
+   * Shuts down one direction, or both. The peer reads EOF after the bytes that were sent.
+   *
+   * @throws `ERR_IOLOOP_SOCKET_BUSY` while bytes of {@link sendLater} wait for room.
+   */
   shutdown(how: 'read' | 'write' | 'both'): void {
-    const fd = this.#open('shutdown');
     const direction = SHUTDOWN.get(how);
+    if (direction !== native.SHUTDOWN_READ) this.assertSent('shutdown()');
+    const fd = this.#open('shutdown');
     if (direction === undefined) throw invalidArgValue('how', how, "'read', 'write' or 'both'");
     checked(native.socketShutdown(fd, direction), 'shutdown', fd);
   }
@@ -338,14 +388,16 @@ export class Socket {
    * detaches waits until its tokens are attached. A token that is not needed any more, or was sent to
    * a thread that has ended, can be attached by its sender, and closed.
    *
-   * @throws `ERR_IOLOOP_SOCKET_BUSY` while it has a handler or a stream; `ERR_IOLOOP_DETACHED`; `EBADF`
+   * @throws `ERR_IOLOOP_SOCKET_BUSY` while it has a handler or a stream, and while bytes of
+   * {@link sendLater} wait for room; `ERR_IOLOOP_DETACHED`; `EBADF`
    * if it is closed; `EMFILE` if the number was read and there is no other. The socket is unchanged
    * then.
    */
   detach(): DetachedToken<'socket'> {
     const descriptor = this.#descriptor;
     this.#open('detach');
-    if (descriptor.isWatched(null)) throw socketBusy();
+    if (descriptor.isWatched(null)) throw socketBusy('detach()', USED);
+    this.assertSent('detach()');
     const token = store(descriptor, 'socket', this.toState());
     descriptor.endDetached();
     return token;
@@ -424,6 +476,22 @@ export class Socket {
     return fd;
   }
 
+  /** The kernel has given its error to a send of {@link sendLater}, and gives EOF in its place. */
+  #checkOutbox(fd: number): void {
+    checked(this.#descriptor.outbox?.takeFailure() ?? 0, 'send', fd);
+  }
+
+  /**
+   * Sends the bytes of {@link sendLater} now.
+   *
+   * @internal
+   * @throws `ERR_IOLOOP_SOCKET_BUSY` if some are left, and their error.
+   */
+  assertSent(call: string): void {
+    const { outbox } = this.#descriptor;
+    if (outbox !== null && !isSent(outbox)) throw socketBusy(call, UNSENT);
+  }
+
   #recvLarge(fd: number, size: number): Buffer | null {
     const room = largeRoom(size);
     const count = this.#recv(fd, room, 0, size);
@@ -438,6 +506,7 @@ export class Socket {
       return null;
     }
     checked(count, 'recv', fd);
+    if (count === 0) this.#checkOutbox(fd);
     // EOF stays: it is not drained.
     if (count > 0 && this.kind === SHORT_IS_ALL) this.#descriptor.readShort();
     return count;
@@ -481,6 +550,11 @@ const SHUTDOWN: ReadonlyMap<string, number> = new Map([
   ['write', native.SHUTDOWN_WRITE],
   ['both', native.SHUTDOWN_BOTH],
 ]);
+/** Why an operation is refused. */
+const USED =
+  'needs a socket that no handler and no stream is using. Call removeHandler() first; of a stream, call its own detach()';
+const UNSENT =
+  'needs a socket whose bytes are sent. Wait until unsent is 0: a handler for WRITE is called then';
 const MAX_BACKLOG = 0x7fff_ffff;
 const MAX_SIZE = 2 ** 30;
 
@@ -492,6 +566,13 @@ function checkedPair(): [number, number] {
   const result = native.socketPair(words);
   if (result < 0) throw systemError(result, 'socketpair');
   return [words[0] as number, words[1] as number];
+}
+
+/** Sends the bytes of an outbox: whether none is left. @throws The error that it has failed with. */
+function isSent(outbox: Outbox): boolean {
+  const isAll = outbox.flush();
+  if (outbox.failure !== 0) throw systemError(outbox.failure, 'send');
+  return isAll;
 }
 
 function sendable(data: string | ArrayBufferView): Uint8Array {

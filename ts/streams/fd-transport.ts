@@ -113,13 +113,15 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   /**
    * The transport on a socket.
    *
-   * @throws `ERR_INVALID_ARG_TYPE` unless it is a {@link Socket}, `EBADF` when it is closed.
+   * @throws `ERR_INVALID_ARG_TYPE` unless it is a {@link Socket}, `EBADF` when it is closed;
+   * `ERR_IOLOOP_SOCKET_BUSY` while bytes of `sendLater()` wait for room.
    */
   static on(io: LoopIO, socket: unknown): FdTransport {
     if (!(socket instanceof Socket)) {
       throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
     }
     if (socket.closed) throw descriptorFor(socket).goneError('getsockname');
+    socket.assertSent('new IOStream()');
     return new this(io, socket, socket.kind);
   }
 

@@ -1,5 +1,6 @@
 /** The state of an `IOStream`, between its transport and its two sides. */
 import type { Block } from '../boundary/receive-blocks.js';
+import { NO_MEMORY_RETRY } from '../boundary/send-batch.js';
 import { guardOf, ioOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { isLimited, type WaitOptions } from '../loop/wait.js';
@@ -580,9 +581,6 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (callback !== null) this.loop.addCallback(callback, this.error);
   }
 }
-
-/** Seconds after which a send that has failed with `ENOBUFS` or `ENOMEM` is tried again. */
-const NO_MEMORY_RETRY = 0.01;
 
 /** The inside of an `IOStream`. */
 export function coreOf(stream: { readonly [INTERNALS]: Stream }): Stream {

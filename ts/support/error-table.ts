@@ -33,10 +33,8 @@ export const table = {
   },
   ERR_IOLOOP_BUFFER_FULL: {
     base: 'StreamBufferFullError',
-    message: (side: 'read' | 'write', maximum: number) =>
-      side === 'read'
-        ? `Reached the maximum read buffer size of ${maximum} bytes. Read in smaller parts, or raise maxBufferSize`
-        : `Reached the maximum write buffer size of ${maximum} bytes. Await write() or drain(), or raise maxWriteBufferSize`,
+    message: (side: 'read' | 'write' | 'send', maximum: number) =>
+      FULL_BUFFERS[side].replace('%d', String(maximum)),
   },
   ERR_IOLOOP_CLOSED: {
     base: 'IOLoopError',
@@ -133,8 +131,7 @@ export const table = {
   ERR_IOLOOP_SERVER: { base: 'IOLoopError', message: (message: string) => message },
   ERR_IOLOOP_SOCKET_BUSY: {
     base: 'IOLoopError',
-    message: () =>
-      'detach() needs a socket that no handler and no stream is using. Call removeHandler() first; of a stream, call its own detach()',
+    message: (call: string, why: string) => `${call} ${why}`,
   },
   ERR_IOLOOP_STOPPED: {
     base: 'IOLoopError',
@@ -197,6 +194,14 @@ interface Entry {
     | 'StreamBufferFullError';
   readonly message: (...args: never) => string;
 }
+
+/** By its side: a limit is reached, and what to do. */
+const FULL_BUFFERS = {
+  read: 'Reached the maximum read buffer size of %d bytes. Read in smaller parts, or raise maxBufferSize',
+  write:
+    'Reached the maximum write buffer size of %d bytes. Await write() or drain(), or raise maxWriteBufferSize',
+  send: 'Reached the maximum of %d unsent bytes of a socket. Stop when sendLater() returns false, until a handler for WRITE is called; or use send()',
+} as const;
 
 const MAX_SHOWN = 80;
 

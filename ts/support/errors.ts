@@ -238,7 +238,10 @@ export function unsatisfiableRead(
 }
 
 /** A buffer that would exceed `maximum` bytes. */
-export function bufferFull(side: 'read' | 'write', maximum: number): StreamBufferFullError {
+export function bufferFull(
+  side: 'read' | 'write' | 'send',
+  maximum: number,
+): StreamBufferFullError {
   const message = table.ERR_IOLOOP_BUFFER_FULL.message(side, maximum);
   return new StreamBufferFullError('ERR_IOLOOP_BUFFER_FULL', message);
 }
@@ -263,9 +266,9 @@ export function senderEnded(token: unknown): IOLoopError {
   return refusal('ERR_IOLOOP_SENDER_ENDED', token);
 }
 
-/** `detach()` of a socket that is registered in a loop. */
-export function socketBusy(): IOLoopError {
-  return refusal('ERR_IOLOOP_SOCKET_BUSY');
+/** An operation that the state of a socket refuses. `why` has the state, and what to do. */
+export function socketBusy(call: string, why: string): IOLoopError {
+  return refusal('ERR_IOLOOP_SOCKET_BUSY', call, why);
 }
 
 /** An operation that the state of a server refuses. `message` has the state, and what to do. */

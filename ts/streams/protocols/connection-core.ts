@@ -1,4 +1,5 @@
 /** The life of a connection of a protocol: its writing side, its ends, its close. */
+import { NO_MEMORY_RETRY } from '../../boundary/send-batch.js';
 import type { IOLoop } from '../../loop/ioloop.js';
 import { checkFunction } from '../../support/checks.js';
 import { secondsOf, type Duration } from '../../support/duration.js';
@@ -406,6 +407,3 @@ function announceClose(connection: Connection<unknown>): void {
 function closeTransport(connection: Connection<unknown>): void {
   connection.closeTransport();
 }
-
-/** Seconds after which a send that has failed with `ENOBUFS` or `ENOMEM` is tried again. */
-const NO_MEMORY_RETRY = 0.01;
