@@ -19,7 +19,7 @@ const PATIENCE_MS = 60_000;
  * @property {() => Promise<void>} close Ends it, and removes what was published.
  */
 
-/** Starts an empty registry. It knows no other one: what was not published there is not found. @returns {Promise<Registry>} */
+/** Starts an empty registry without an uplink: what was not published there is not found. @returns {Promise<Registry>} */
 export async function startRegistry() {
   const program = verdaccio();
   const folder = mkdtempSync(join(tmpdir(), 'ioloop-registry-'));

@@ -13,7 +13,7 @@ import { native } from './native.js';
 /** Bytes of a pipe, about: the kernel counts pages, and a page may have few bytes. */
 export const PIPE_BYTES = 256 * 1024;
 
-/** A pipe. It has one owner, which knows that it is empty when it fills it. */
+/** A pipe. It has one owner, which fills it only when it is empty. */
 export class Pipe {
   /** Bytes in the pipe. */
   held = 0;

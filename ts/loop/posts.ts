@@ -48,7 +48,7 @@ export interface PostCounts extends NativePostCounts {
   readonly run: number;
 }
 
-/** The counts of a loop that no other thread knows. */
+/** The counts of a loop without a remote. */
 export const NO_POSTS: PostCounts = { accepted: 0, run: 0, refused: 0, wakes: 0 };
 
 /** A call that waits for the carrier of its lane: it has arguments, or the message that has them. */

@@ -1,6 +1,6 @@
 /**
  * Whether a thread waits shortly for the answer of another one before it falls asleep
- * (`crates/ioloop-napi/src/uv/short_wait.rs`). With one core nobody waits: the other thread needs it.
+ * (`crates/ioloop-napi/src/uv/short_wait.rs`). With one core no thread waits: the other one needs the core.
  */
 import { availableParallelism } from 'node:os';
 import type { Driver } from './driver.js';

@@ -7,7 +7,8 @@
  * | waiting | an array of its own | behind the others  | open: `flush` has sent all; failed: an error        |
  * | failed  | none                | throws the error   | open: `takeFailure`                                |
  *
- * The batch belongs to the thread, not to a loop: it is sent when the running code is done. In state waiting a handler of the socket calls {@link Outbox.flush} when there is room.
+ * The batch belongs to the thread, not to a loop: it is sent when the running code is done. In state
+ * waiting a handler of the socket calls {@link Outbox.flush} when there is room.
  */
 import { constants } from 'node:os';
 import {

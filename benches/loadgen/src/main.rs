@@ -104,7 +104,7 @@ fn open_silent(options: &Options) -> io::Result<Vec<TcpStream>> {
         .collect::<io::Result<Vec<_>>>()?;
     if options.idle > 0 {
         println!(r#"{{"idle":{}}}"#, silent.len());
-        // Whoever measures the server goes on when it has done so.
+        // The measuring program writes a line when it has measured the server.
         io::stdin().read_line(&mut String::new())?;
     }
     Ok(silent)

@@ -140,7 +140,7 @@ pub fn detached_count() -> i32 {
     table(|table| table.detached.len()).number()
 }
 
-/// Closes what this thread has detached and nobody has attached: the thread ends.
+/// Closes what this thread has detached and no thread has attached: the thread ends.
 pub(crate) fn close_of_thread() {
     let thread = thread::current().id();
     let closed: Vec<Detached> = table(|table| {

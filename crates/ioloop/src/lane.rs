@@ -242,7 +242,7 @@ impl Lane {
         self.memory[REFUSED].load(Ordering::Relaxed)
     }
 
-    /// Of the sender: nobody else accepts records meanwhile, and a close waits for the lock.
+    /// Of the sender: no other thread accepts records meanwhile, and a close waits for the lock.
     fn spill(&self, rest: &mut Rest) -> Result<(), Refused> {
         let state = self.state();
         if state & CLOSED != 0 {

@@ -1,4 +1,4 @@
-/** `node:diagnostics_channel`, whose channels nobody can subscribe to. */
+/** `node:diagnostics_channel`, without subscribers. */
 
 const silent = { hasSubscribers: false, publish: (): void => {} };
 

@@ -296,7 +296,7 @@ export class Supervisor implements RunOwner {
     this.#state = GroupState.Ended;
     this.#events.onEnded?.();
     const failure = this.#failure;
-    // A failure that nobody awaits is an unhandled rejection: of `ready`, or else of `ended`.
+    // A failure that is not awaited is an unhandled rejection: of `ready`, or else of `ended`.
     if (failure === null) {
       this.#ready.rejectQuietly(workersState('The group has ended before it was ready'));
       this.#ended.resolve();

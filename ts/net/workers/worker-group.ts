@@ -99,13 +99,14 @@ export function serveWorkers(module: string | URL, options: ServeWorkersOptions 
  */
 export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements AsyncDisposable {
   /**
-   * Resolves when all workers are ready, or have ended by themselves. Rejects with `ERR_IOLOOP_WORKERS_FAILED` if one of them cannot
-   * begin, and with `ERR_IOLOOP_WORKERS` if the group was closed before.
+   * Resolves when all workers are ready, or have ended by themselves. Rejects with
+   * `ERR_IOLOOP_WORKERS_FAILED` if one of them cannot begin, and with `ERR_IOLOOP_WORKERS` if the
+   * group was closed before.
    */
   readonly ready: Promise<void>;
   /**
    * Resolves when all workers have ended. Rejects with `ERR_IOLOOP_WORKERS_FAILED` if they have crashed
-   * too often; those that are left are closed before. If nobody awaits it, this is an unhandled rejection.
+   * too often; those that are left are closed before. A rejection that is not awaited is an unhandled one.
    */
   readonly closed: Promise<void>;
   /** Where the group listens. Also after it was closed. */

@@ -24,7 +24,7 @@
 //! | Word | Of a post | Of a reply |
 //! | --- | --- | --- |
 //! | 0 | index of the function | number of the call; with `REPLY_CLOSED`, of the lane |
-//! | 1 | number of the call, or 0 if nobody waits | status |
+//! | 1 | number of the call, or 0 if no caller waits | status |
 //! | 2 | bytes that follow | bytes that follow |
 //!
 //! A loop takes and gives records in groups, each after two words: the number of the lane, and the

@@ -10,7 +10,7 @@
 //! | was answered | is made |
 //! | was not, or was the last of [`MOST_SLOW`] slow ones | is made after as many expectations as were passed over before, doubled; at most [`MOST_PASSED`] |
 //!
-//! Node's loop polls after [`SLICE`] of calls and waits. If it has work already, nobody waits: the
+//! Node's loop polls after [`SLICE`] of calls and waits. If it has work already, the wait is left out: the
 //! thread looks once.
 #![allow(unsafe_code, reason = "libuv and its callbacks are C")]
 

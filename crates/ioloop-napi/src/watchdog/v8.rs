@@ -28,7 +28,7 @@ pub(super) struct Registers {
 #[derive(Default)]
 pub(super) struct SampleInfo {
     pub(super) frames: usize,
-    /// The native function that JavaScript has called, if V8 knows it.
+    /// The native function that JavaScript has called, if V8 has recorded it.
     pub(super) native: usize,
     pub(super) contexts: [usize; 2],
     /// `v8::StateTag`.
@@ -36,7 +36,7 @@ pub(super) struct SampleInfo {
     pub(super) room: [usize; 8],
 }
 
-/// `v8::JS`: the thread runs JavaScript, for all that V8 knows.
+/// `v8::JS`: the thread runs JavaScript, as far as V8 records it.
 pub(super) const STATE_JS: c_int = 0;
 /// `v8::GC`.
 pub(super) const STATE_GC: c_int = 1;

@@ -346,7 +346,7 @@ pub(in crate::reactor) fn is_gone(_error: &io::Error) -> bool {
 /// Whether changing a registration fails if its open file is not in the selector.
 pub(in crate::reactor) const VERIFIES: bool = false;
 
-/// Whether a report may be of another file than the registered one: poll(2) knows numbers only.
+/// Whether a report may be of another file than the registered one: poll(2) has numbers only.
 pub(in crate::reactor) const VERIFIES_REPORTS: bool = true;
 
 /// Whether events of removed registrations can stay, until the selector is replaced.
