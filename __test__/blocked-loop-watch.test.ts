@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { IOLoop } from 'ioloop';
-import { serialIf } from './helpers/conditions.js';
+import { serialIf, testWith } from './helpers/conditions.js';
 import {
   during,
   EPILOGUE,
@@ -265,3 +265,37 @@ test.serial('thresholds are checked', (t) => {
   loop.close();
   t.throws(() => loop.setBlockingLogThreshold(1), { code: 'ERR_IOLOOP_CLOSED' });
 });
+
+testWith('prlimit')(
+  'where the process may start no more threads, a loop runs unwatched, and says so',
+  async (t) => {
+    const { code, signal, stdout, stderr } = await runChild(`
+      import { spawnSync } from 'node:child_process';
+      import { IOLoop } from 'ioloop';
+      const [first, second, third] = Array.from({ length: 3 }, () => new IOLoop());
+      first.handleCallbackException = (callback, error) => console.log('reported:', error.code);
+      first.setBlockingLogThreshold(0.2);
+      const both = [first.start(), second.start()];
+      // The limit does not hold for root.
+      if (process.getuid() === 0) process.setuid(65_534);
+      spawnSync('prlimit', ['--pid', String(process.pid), '--nproc=1:1']);
+      first.addCallback(() => {
+        first.setBlockingLogThreshold(null);
+        for (const loop of [second, third]) {
+          try {
+            loop.setBlockingLogThreshold(0.2);
+            console.log('set');
+          } catch (error) {
+            console.log('thrown:', error.code);
+          }
+        }
+        first.stop();
+        second.stop();
+      });
+      await Promise.all(both);
+      for (const loop of [first, second, third]) loop.close();
+    `);
+    t.deepEqual([code, signal], [0, null], stderr);
+    t.is(stdout, 'reported: EAGAIN\nthrown: EAGAIN\nset\n');
+  },
+);

@@ -79,7 +79,8 @@ export interface Capabilities {
 }
 
 /**
- * Closes the descriptors of this environment when it ends, and what it has detached. For workers.
+ * Closes the descriptors of this environment when it ends, and what it has detached. For workers. A
+ * second copy of the package in the environment may call it again.
  *
  * # Errors
  *
@@ -665,13 +666,13 @@ export declare function watchdogSample(ask: (arg0: number) => void): void
  * Watches the loop of this thread from now on, with a threshold in seconds. `action` is `log`,
  * `kill` or `report`; each calls `report(seconds, place, stack, origin, reason, systemCall,
  * isExact)`, on this thread. `isMainThread` means that the sampler can pause this thread. `own` is the folder of this
- * package.
+ * package. A negative errno if the thread of the watchdog cannot start.
  *
  * # Errors
  *
- * Thrown: the process has no libuv; the thread cannot start.
+ * Thrown: the process has no libuv.
  */
-export declare function watchdogStart(seconds: number, action: string, isMainThread: boolean, own: string, report: (arg0: number, arg1: string | undefined | null, arg2: string | undefined | null, arg3: string | undefined | null, arg4: string | undefined | null, arg5: string | undefined | null, arg6: boolean) => void): ExternalObject<Watched>
+export declare function watchdogStart(seconds: number, action: string, isMainThread: boolean, own: string, report: (arg0: number, arg1: string | undefined | null, arg2: string | undefined | null, arg3: string | undefined | null, arg4: string | undefined | null, arg5: string | undefined | null, arg6: boolean) => void): ExternalObject<Watched> | number
 
 /** Ends the watch. A report that is under way may still come. */
 export declare function watchdogStop(watched: ExternalObject<Watched>): void

@@ -12,7 +12,7 @@ export const native: Binding = loaded.binding;
 export type NativeHandle = Exclude<ReturnType<Binding['loopOpen']>, number>;
 
 /** A watch of the watchdog on one loop: an opaque value. */
-export type NativeWatch = ReturnType<Binding['watchdogStart']>;
+export type NativeWatch = Exclude<ReturnType<Binding['watchdogStart']>, number>;
 
 // A worker may be terminated at any moment, with sockets open. The main thread ends with the process.
 if (!isMainThread && native.capabilities().descriptors) native.closeAtEnd();

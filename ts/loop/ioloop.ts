@@ -95,9 +95,14 @@ export class IOLoop implements AsyncDisposable {
   readonly #time!: () => number;
   readonly #driver!: Driver;
   readonly #turns!: Turns;
-  readonly #watchdog = new Watchdog((report) => {
-    if (loopBlocked.hasSubscribers) loopBlocked.publish({ loop: this, report });
-  });
+  readonly #watchdog = new Watchdog(
+    (report) => {
+      if (loopBlocked.hasSubscribers) loopBlocked.publish({ loop: this, report });
+    },
+    (error) => {
+      this.#turns.guard.report(null, error);
+    },
+  );
   #closed = false;
   /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
@@ -713,7 +718,9 @@ export class IOLoop implements AsyncDisposable {
    * without CPU to spare a report may be late, and a part of that wait may count.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` unless `seconds` is above 0 and finite;
-   * `ERR_IOLOOP_UNSUPPORTED` on Bun and Deno; `ERR_IOLOOP_CLOSED`.
+   * `ERR_IOLOOP_UNSUPPORTED` on Bun and Deno; `ERR_IOLOOP_CLOSED`; `EAGAIN` if the loop runs and the
+   * process may start no more threads. If that shows when the loop starts, the error goes to
+   * {@link handleCallbackException}, and the loop runs without the watch.
    */
   setBlockingSignalThreshold(
     seconds: number | null,

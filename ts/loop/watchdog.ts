@@ -15,7 +15,7 @@ import { unsupportedBy } from '../boundary/unsupported.js';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { native, type NativeWatch } from '../boundary/native.js';
 import { environment } from '../support/environment.js';
-import { unsupported } from '../support/errors.js';
+import { systemError, unsupported } from '../support/errors.js';
 import * as host from '../support/host.js';
 import { hasLibuv } from '../support/environment.js';
 import { OWN_URL } from '../support/own-url.js';
@@ -78,27 +78,35 @@ export class Watchdog {
   blocks = 0;
 
   readonly #onBlocked: (report: BlockedReport) => void;
+  readonly #onFailure: (error: unknown) => void;
   #settings: Settings | null = null;
   #watch: NativeWatch | null = null;
   #isRunning = false;
 
-  /** `onBlocked` is called after a block, before the action. */
-  constructor(onBlocked: (report: BlockedReport) => void) {
+  /**
+   * `onBlocked` is called after a block, before the action; `onFailure` if a watch cannot begin with
+   * the loop, which runs without it.
+   */
+  constructor(onBlocked: (report: BlockedReport) => void, onFailure: (error: unknown) => void) {
     this.#onBlocked = onBlocked;
+    this.#onFailure = onFailure;
   }
 
   /**
    * Watches with these settings from now on, or from the start of the loop.
    *
-   * @throws `ERR_IOLOOP_UNSUPPORTED` on a runtime without libuv.
+   * @throws `ERR_IOLOOP_UNSUPPORTED` on a runtime without libuv; `EAGAIN` if the loop runs and no
+   * thread can be started. Nothing has changed then.
    */
   set(seconds: number, action: BlockedAction): void {
     if (!capabilities.watchdog) throw unsupportedBy('watchdog', backend);
     if (!hasLibuv()) throw unsupported('The detection of a blocked loop', 'It needs Node');
+    const settings = { seconds, action };
+    const watch = this.#isRunning ? this.#start(settings) : null;
     if (this.#settings === null) Sampler.use();
-    this.#settings = { seconds, action };
+    this.#settings = settings;
     this.#end();
-    this.#begin();
+    this.#watch = watch;
   }
 
   /** Ends the watch and forgets the settings. */
@@ -123,8 +131,15 @@ export class Watchdog {
 
   readonly #begin = (): void => {
     if (this.#settings === null || !this.#isRunning || this.#watch !== null) return;
-    const { seconds, action } = this.#settings;
-    this.#watch = native.watchdogStart(
+    try {
+      this.#watch = this.#start(this.#settings);
+    } catch (error) {
+      this.#onFailure(error);
+    }
+  };
+
+  #start({ seconds, action }: Settings): NativeWatch {
+    const watch = native.watchdogStart(
       seconds,
       typeof action === 'string' ? action : 'report',
       isMainThread,
@@ -144,7 +159,9 @@ export class Watchdog {
         if (typeof action === 'function') action(report);
       },
     );
-  };
+    if (typeof watch === 'number') throw systemError(watch, 'pthread_create');
+    return watch;
+  }
 
   #end(): void {
     if (this.#watch !== null) native.watchdogStop(this.#watch);
@@ -166,9 +183,13 @@ const Sampler = {
     // Without the options and preloaded modules of the program: it is not the program's thread. It
     // has the same binary, whose watchdog it serves.
     const options = { execArgv: [], env: ofBinary(), stdout: false, stderr: false };
-    this.worker = new Worker(new URL('./stack-sampler.js', OWN_URL), options);
-    this.worker.on('error', ignore);
-    this.worker.unref();
+    try {
+      this.worker = new Worker(new URL('./stack-sampler.js', OWN_URL), options);
+      this.worker.on('error', ignore);
+      this.worker.unref();
+    } catch {
+      // No thread can be started: all stacks are sampled.
+    }
   },
 
   unuse(): void {

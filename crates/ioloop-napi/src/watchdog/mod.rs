@@ -53,7 +53,7 @@ use std::time::{Duration, Instant};
 
 use ioloop::watchdog::{Case, LONGEST_INTERVAL, Moment, Patience, Pulse, Sampler, Step};
 use napi::Status;
-use napi::bindgen_prelude::{Env, External, FnArgs, Function};
+use napi::bindgen_prelude::{Either, Env, External, FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
@@ -122,11 +122,11 @@ enum Task {
 /// Watches the loop of this thread from now on, with a threshold in seconds. `action` is `log`,
 /// `kill` or `report`; each calls `report(seconds, place, stack, origin, reason, systemCall,
 /// isExact)`, on this thread. `isMainThread` means that the sampler can pause this thread. `own` is the folder of this
-/// package.
+/// package. A negative errno if the thread of the watchdog cannot start.
 ///
 /// # Errors
 ///
-/// Thrown: the process has no libuv; the thread cannot start.
+/// Thrown: the process has no libuv.
 #[napi(catch_unwind)]
 #[allow(
     clippy::type_complexity,
@@ -151,7 +151,7 @@ pub fn watchdog_start(
         )>,
         (),
     >,
-) -> napi::Result<External<Watched>> {
+) -> napi::Result<Either<External<Watched>, i32>> {
     let action = Action::parse(&action, &report)?;
     let meter = Meter::start(env)?;
     let attached = Attached::here(env);
@@ -167,6 +167,17 @@ pub fn watchdog_start(
     };
     let threshold = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     let mut registry = lock();
+    if registry.is_running {
+        CHANGED.notify_one();
+    } else {
+        // It waits for the lock, and finds the entry. First: what a failure would have to undo takes
+        // the lock too.
+        let thread = std::thread::Builder::new().name("ioloop-watchdog".into());
+        if let Err(error) = thread.spawn(run) {
+            return Ok(Either::B(-error.raw_os_error().unwrap_or(libc::EAGAIN)));
+        }
+        registry.is_running = true;
+    }
     registry.last_id += 1;
     let id = registry.last_id;
     registry.entries.push(Entry {
@@ -184,24 +195,14 @@ pub fn watchdog_start(
         reason: None,
         action: Arc::new(action),
     });
-    let watched = Watched {
+    drop(registry);
+    Ok(Either::A(External::new(Watched {
         id,
         parts: RefCell::new(Some(Parts {
             _meter: meter,
             _attached: attached,
         })),
-    };
-    if registry.is_running {
-        CHANGED.notify_one();
-    } else {
-        std::thread::Builder::new()
-            .name("ioloop-watchdog".into())
-            .spawn(run)
-            .map_err(|error| napi::Error::from_reason(format!("the watchdog's thread: {error}")))?;
-        registry.is_running = true;
-    }
-    drop(registry);
-    Ok(External::new(watched))
+    })))
 }
 
 /// Ends the watch. A report that is under way may still come.
