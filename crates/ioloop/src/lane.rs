@@ -222,6 +222,31 @@ impl Lane {
         self.take(&mut rest, records);
     }
 
+    /// A lane with the posts that this one has, and without memory for more: its sender has ended. This
+    /// lane has none left, and the loop must not have drained any.
+    #[must_use]
+    pub fn retire(&self) -> Self {
+        let mut rest = self.lock();
+        let state = self.state() & !CLOSED;
+        let mut records = std::mem::take(&mut rest.spilled);
+        let moved = std::mem::take(&mut rest.spilled_records);
+        let records_count = moved + self.copy(&mut rest, state, &mut records);
+        records.shrink_to_fit();
+        let retired = Self::new(0, self.spill_bytes);
+        retired.memory[REFUSED].store(self.refused(), Ordering::Relaxed);
+        retired
+            .has_spilled
+            .store(u32::from(!records.is_empty()), Ordering::Release);
+        *retired.lock() = Rest {
+            spilled: records,
+            spilled_records: records_count,
+            elsewhere: rest.elsewhere,
+            taken: 0,
+            accepted: rest.accepted,
+        };
+        retired
+    }
+
     /// Records that were accepted since the lane was made.
     #[must_use]
     pub fn accepted(&self) -> u64 {

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use ioloop::Lane;
-use ioloop::lane::{DRAINED, ONE_RECORD, RECORDS, Refused, STATE};
+use ioloop::lane::{DRAINED, ONE_RECORD, RECORDS, REFUSED, Refused, STATE};
 
 fn drained(lane: &Lane) -> Vec<u8> {
     let mut records = Vec::new();
@@ -34,6 +34,25 @@ fn a_record_of_the_memory_comes_before_one_that_is_appended_later() {
     assert_eq!(lane.memory()[STATE].load(Ordering::SeqCst), 0);
     let records = drained(&lane);
     assert_eq!([records[0], records[8]], [7, 8]);
+}
+
+#[test]
+fn a_lane_that_is_retired_passes_its_posts_on_in_order_and_keeps_no_memory() {
+    let lane = Lane::new(64, 64);
+    lane.append(&[&[1]]).unwrap();
+    lane.memory()[RECORDS].store(2, Ordering::Relaxed);
+    lane.memory()[STATE].store(ONE_RECORD + 1, Ordering::SeqCst);
+    lane.memory()[REFUSED].store(3, Ordering::Relaxed);
+    let retired = lane.retire();
+    assert!(lane.is_empty());
+    assert!(retired.has_news());
+    assert!(!retired.is_empty());
+    assert_eq!(retired.memory().len(), RECORDS);
+    assert_eq!((retired.accepted(), retired.refused()), (2, 3));
+    let records = drained(&retired);
+    assert_eq!([records[0], records[8]], [1, 2]);
+    assert_eq!((retired.accepted(), retired.drained()), (2, 2));
+    assert!(retired.is_empty());
 }
 
 #[test]

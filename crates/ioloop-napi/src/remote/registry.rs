@@ -89,6 +89,28 @@ impl Exposed {
         }
     }
 
+    /// The sender of a lane has ended. Of one that the loop has not seen, only the posts stay: a loop
+    /// that never runs would keep the memory of all its callers.
+    pub(super) fn retire(&self, link: &Arc<Link>) {
+        let mut opened = lock(&self.opened);
+        let Some(opened) = &mut *opened else { return };
+        let is_it = |each: &Arc<Link>| Arc::ptr_eq(each, link);
+        // The latest first: they end first, where callers come one after the other.
+        let Some(at) = opened.iter().rposition(is_it) else {
+            return;
+        };
+        if link.lane.is_empty() {
+            opened.remove(at);
+            return;
+        }
+        opened[at] = Arc::new(Link {
+            lane: link.lane.retire(),
+            caller: Arc::clone(&link.caller),
+            number: link.number,
+            ended: AtomicBool::new(true),
+        });
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         lock(&self.opened).is_none()
     }

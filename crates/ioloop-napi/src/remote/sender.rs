@@ -162,6 +162,7 @@ impl Drop for Sender {
     /// A thread that was terminated may have posted and not woken the loop.
     fn drop(&mut self) {
         self.link.ended.store(true, Ordering::SeqCst);
+        self.exposed.retire(&self.link);
         self.exposed.handle.wake();
     }
 }
