@@ -7,6 +7,7 @@
  * | --- | --- |
  * | the port has not come | {@link onCarrier} calls back when it has; calls of the lane are held until then |
  * | the port is here | a message is taken when its record is: it was sent before the record |
+ * | the loop is closed | its carriers end, with the messages that no call has taken |
  */
 import workerThreads, {
   MessageChannel,
@@ -31,14 +32,14 @@ export class SendingCarrier {
   readonly #port: MessagePort;
   #last = 0;
 
-  /** `lane` names the carrier among those of this thread. */
-  constructor(thread: number, lane: number) {
+  /** To a loop of `thread`. `lane` names the carrier among those of this thread. */
+  constructor(thread: number, loop: number, lane: number) {
     // Ids of threads are not used again.
     this.id = threadId * LANES + lane;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.unref();
-    handOver(thread, this.id, port2);
+    handOver(thread, { ioloopCarrier: this.id, loop, port: port2 });
   }
 
   /**
@@ -69,7 +70,9 @@ export class SendingCarrier {
 }
 
 /** The receiving end of a carrier. Keeps no process alive. */
-export class ReceivingCarrier {
+class ReceivingCarrier {
+  /** The id of the loop whose calls it has values for. */
+  readonly loop: number;
   readonly #port: MessagePort;
   /** Those that came before they were taken, by number. */
   readonly #messages = new Map<number, readonly unknown[]>();
@@ -79,7 +82,8 @@ export class ReceivingCarrier {
   readonly #onEnd: () => void;
 
   /** `onEnd` is called when the sender has ended and all its messages are taken. */
-  constructor(port: MessagePort, onEnd: () => void) {
+  constructor(port: MessagePort, loop: number, onEnd: () => void) {
+    this.loop = loop;
     this.#port = port;
     this.#onEnd = onEnd;
     port.on('message', ({ number, values }: Message) => this.#messages.set(number, values));
@@ -104,27 +108,54 @@ export class ReceivingCarrier {
     return values;
   }
 
+  close(): void {
+    this.#port.close();
+  }
+
   #endIfTaken(): void {
     if (this.#isClosed && this.#messages.size === 0) this.#onEnd();
   }
 }
 
+/** The message that hands a port over. */
+interface Arrival {
+  readonly ioloopCarrier: number;
+  /** The id of the loop. */
+  readonly loop: number;
+  readonly port: MessagePort;
+}
+
 /** The carriers that have come to this thread, by id. */
 const carriers = new Map<number, ReceivingCarrier>();
 const waiting = new Map<number, () => void>();
+/** The open loops of this thread that take carriers. */
+const loops = new Set<number>();
 let isListening = false;
 
-/** This thread takes carriers from now on. */
-export function acceptCarriers(): void {
+/** A loop of this thread takes carriers from now on. */
+export function acceptCarriers(loop: number): void {
+  loops.add(loop);
   if (isListening) return;
   isListening = true;
   process.on('workerMessage', (message: unknown) => {
-    const { ioloopCarrier: id, port } = (message ?? {}) as {
-      ioloopCarrier?: unknown;
-      port?: unknown;
-    };
-    if (typeof id === 'number' && port instanceof MessagePort) arrive(id, port);
+    if (isArrival(message)) arrive(message);
   });
+}
+
+/** The program may send messages of its own. */
+function isArrival(message: unknown): message is Arrival {
+  const { ioloopCarrier, port } = (message ?? {}) as Partial<Arrival>;
+  return typeof ioloopCarrier === 'number' && port instanceof MessagePort;
+}
+
+/** The loop is closed: nothing takes what its carriers have, or bring later. */
+export function endCarriers(loop: number): void {
+  loops.delete(loop);
+  for (const [id, carrier] of carriers) {
+    if (carrier.loop !== loop) continue;
+    carriers.delete(id);
+    carrier.close();
+  }
 }
 
 /** The carrier of an id; `null` if it has not come. */
@@ -142,17 +173,21 @@ export function offCarrier(id: number): void {
   waiting.delete(id);
 }
 
-function arrive(id: number, port: MessagePort): void {
-  const carrier = new ReceivingCarrier(port, () => carriers.delete(id));
+function arrive({ ioloopCarrier: id, loop, port }: Arrival): void {
+  if (!loops.has(loop)) {
+    port.close();
+    return;
+  }
+  const carrier = new ReceivingCarrier(port, loop, () => carriers.delete(id));
   carriers.set(id, carrier);
   const callback = waiting.get(id);
   waiting.delete(id);
   callback?.();
 }
 
-function handOver(thread: number, id: number, port: MessagePort): void {
+function handOver(thread: number, message: Arrival): void {
   if (thread === threadId) {
-    arrive(id, port);
+    arrive(message);
     return;
   }
   const { postMessageToThread } = workerThreads as Partial<typeof workerThreads>;
@@ -161,8 +196,7 @@ function handOver(thread: number, id: number, port: MessagePort): void {
   }
   // A thread that ended now would take the message with it.
   const keepAlive = setTimeout(() => {}, HAND_OVER_MS);
-  const message = { ioloopCarrier: id, port };
-  postMessageToThread(thread, message, [port], HAND_OVER_MS).then(
+  postMessageToThread(thread, message, [message.port], HAND_OVER_MS).then(
     () => {
       clearTimeout(keepAlive);
     },

@@ -51,6 +51,7 @@ export class Lane {
   readonly number: number;
   readonly #native: NativeLane;
   readonly #thread: number;
+  readonly #loop: number;
   /** What is left when the lane is garbage. */
   readonly remains: { carrier: SendingCarrier | null } = { carrier: null };
   readonly #limit: number;
@@ -74,6 +75,7 @@ export class Lane {
     if (typeof opened === 'number') throw closedLoop();
     this.number = number;
     this.#thread = thread;
+    this.#loop = loop;
     this.#native = opened;
     this.#limit = native.laneLimit(opened);
     const memory = native.laneMemory(opened);
@@ -174,7 +176,11 @@ export class Lane {
     // Asks whether the post will be accepted: what is transferred does not come back.
     this.#check(native.laneFlush(this.#native));
     this.#state = 0;
-    const carrier = (this.remains.carrier ??= new SendingCarrier(this.#thread, this.number));
+    const carrier = (this.remains.carrier ??= new SendingCarrier(
+      this.#thread,
+      this.#loop,
+      this.number,
+    ));
     const { bytes, view } = newRoom(CARRIED_BYTES);
     bytes[0] = CARRIED;
     view.setFloat64(1, carrier.send(values, list), true);
