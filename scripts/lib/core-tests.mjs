@@ -145,6 +145,7 @@ export const testsNeeding = {
     'hand-over',
     'moves',
     'remote',
+    'remote-ends',
     'remote-transfer',
     'remote-values',
     'remote-without-memory',

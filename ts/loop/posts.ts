@@ -16,6 +16,7 @@ import type { Records } from '../boundary/records.js';
 import {
   acceptCarriers,
   carrierOf,
+  endCarriers,
   HAND_OVER_MS,
   offCarrier,
   onCarrier,
@@ -87,6 +88,8 @@ export class Posts implements DeferredWork {
   #records: Records | null = null;
   /** Replies are sent when {@link run} ends. */
   #isRunning = false;
+  /** `null` until other threads may have it. */
+  #id: number | null = null;
   /** Of a loop that is closed. */
   #counts: NativePostCounts | null = null;
   #taken = 0;
@@ -122,8 +125,9 @@ export class Posts implements DeferredWork {
    * @throws `EMFILE` and the like.
    */
   id(): number {
-    acceptCarriers();
-    return this.#native.id();
+    const id = this.#native.id();
+    acceptCarriers((this.#id = id));
+    return id;
   }
 
   /** Since the loop was made. */
@@ -175,6 +179,7 @@ export class Posts implements DeferredWork {
     this.#runReleased();
     if (this.#records !== null) this.#runRecords(this.#records);
     this.#runRecords(records);
+    if (this.#id !== null) endCarriers(this.#id);
   }
 
   /** @internal */

@@ -1,4 +1,5 @@
 /** What a function has thrown, as values that cross to another thread. */
+import { notCloneable } from '../support/errors.js';
 
 /** The classes of the language, which are kept; any other becomes `Error`, with its name. */
 const CLASSES: Readonly<Record<string, new (message: string) => Error>> = {
@@ -11,8 +12,19 @@ const CLASSES: Readonly<Record<string, new (message: string) => Error>> = {
   URIError,
 };
 
-/** The values of a failure: of an error, its name, message, stack and code; else the value itself. */
+/**
+ * The values of a failure: of an error, its name, message, stack and code; else the value itself. Of an
+ * error that cannot be read, those of one that says so.
+ */
 export function valuesOfFailure(failure: unknown): unknown[] {
+  try {
+    return read(failure);
+  } catch (cause) {
+    return read(notCloneable(cause));
+  }
+}
+
+function read(failure: unknown): unknown[] {
   if (!(failure instanceof Error)) return [failure];
   const { code } = failure as { code?: unknown };
   const plain = typeof code === 'string' || typeof code === 'number' ? code : undefined;

@@ -36,7 +36,7 @@ export interface RemoteHandle {
  * call are below 8 KiB, and are numbers, strings, booleans, `null`, `undefined`, `Buffer`s,
  * `Uint8Array`s, dates, or plain objects, arrays, maps and sets of them, they are written to memory
  * that both threads share; all else is serialised by `v8.serialize()`. Functions are
- * refused with `ERR_IOLOOP_NOT_CLONEABLE`.
+ * refused with `ERR_IOLOOP_NOT_CLONEABLE`, and so is a `Proxy`, unless it shows one of these values.
  *
  * Arguments may be or contain `SharedArrayBuffer`s, which both threads then have, and {@link transfer}
  * transfers `ArrayBuffer`s and `MessagePort`s. Such calls cost as much as a message of a `MessagePort`.

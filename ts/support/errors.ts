@@ -177,9 +177,17 @@ export function inboxFull(): IOLoopError {
 
 /** A value for another thread that `v8.serialize()` has refused with `cause`. */
 export function notCloneable(cause: unknown): IOLoopError {
-  const reason = cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause);
-  const message = table.ERR_IOLOOP_NOT_CLONEABLE.message(reason);
+  const message = table.ERR_IOLOOP_NOT_CLONEABLE.message(reasonOf(cause));
   return new IOLoopError('ERR_IOLOOP_NOT_CLONEABLE', message, { cause });
+}
+
+/** What a getter or a proxy has thrown may throw itself when it is read. */
+function reasonOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause);
+  } catch {
+    return 'reading it fails';
+  }
 }
 
 /** A call of a function that its loop does not expose, or not any more. */
