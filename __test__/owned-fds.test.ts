@@ -51,3 +51,11 @@ test.serial('a socket that another thread has adopted stays open', async (t) => 
   adopted.close();
   t.false(isOpen(first));
 });
+
+test.serial('a second copy of the package in the worker changes nothing of this', async (t) => {
+  const copy = new URL('./ioloop.js?copy', import.meta.resolve('ioloop')).href;
+  const thread = worker(`await import(${JSON.stringify(copy)});`);
+  const [[first, second]] = (await once(thread, 'message')) as [[number, number]];
+  await thread.terminate();
+  t.false(isOpen(first) || isOpen(second));
+});

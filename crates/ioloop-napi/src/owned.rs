@@ -30,13 +30,17 @@ thread_local! {
 static ADOPTED: LazyLock<Mutex<HashMap<RawFd, (Identity, ThreadId)>>> =
     LazyLock::new(Mutex::default);
 
-/// Closes the descriptors of this environment when it ends, and what it has detached. For workers.
+/// Closes the descriptors of this environment when it ends, and what it has detached. For workers. A
+/// second copy of the package in the environment may call it again.
 ///
 /// # Errors
 ///
 /// Of Node-API, if memory is short.
 #[napi(catch_unwind)]
 pub fn close_at_end(env: Env) -> Result<()> {
+    if OPEN.with_borrow(Option::is_some) {
+        return Ok(());
+    }
     OPEN.set(Some(HashMap::new()));
     env.add_env_cleanup_hook((), |()| {
         for (number, identity) in OPEN.take().unwrap_or_default() {
