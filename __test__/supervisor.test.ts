@@ -34,14 +34,18 @@ class Puppet {
   };
 }
 
-function supervise(workers: number, maxRestarts = 100): [Supervisor, Puppet[], string[]] {
+function supervise(
+  workers: number,
+  maxRestarts = 100,
+  startTimeout = 60,
+): [Supervisor, Puppet[], string[]] {
   const puppets: Puppet[] = [];
   const log: string[] = [];
   const supervisor = new Supervisor(
     {
       workers,
       drain: 30,
-      startTimeout: 60,
+      startTimeout,
       restart: restartPolicy({ maxRestarts, minDelay: 0, maxDelay: 0 }),
       start: (task, events) => {
         const puppet = new Puppet(task, events);
@@ -65,6 +69,16 @@ function supervise(workers: number, maxRestarts = 100): [Supervisor, Puppet[], s
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
+
+test('a worker that is not ready in time is killed, and the failure says so', async (t) => {
+  const [supervisor, [puppet]] = supervise(1, 100, 0.001);
+  await until(() => puppet?.orders.includes('kill') === true);
+  puppet?.exit(1);
+  await t.throwsAsync(supervisor.ready, {
+    code: 'ERR_IOLOOP_WORKERS_FAILED',
+    message: /worker 0 cannot begin: it was not ready within startTimeout, 0\.001 s/,
+  });
+});
 
 test('a group is ready when each task has had a ready worker', async (t) => {
   const [supervisor, puppets, log] = supervise(2);

@@ -35,6 +35,13 @@ async function exitOf(group: WorkerGroup): Promise<[WorkerInfo, WorkerExit]> {
   return (await once(group, 'exit')) as [WorkerInfo, WorkerExit];
 }
 
+/** A program that sends messages of its own, and throws what cannot be read. */
+const UNREADABLE_SOURCE = `export default () => {
+  for (const ioloop of [null, 1, { type: 'other' }]) process.send?.({ ioloop });
+  throw { get message() { throw 1; }, toString() { throw 2; }, program() {} };
+};`;
+const UNREADABLE = new URL(`data:text/javascript,${encodeURIComponent(UNREADABLE_SOURCE)}`);
+
 for (const runtime of RUNTIMES) {
   for (const balance of ['reuse-port', 'shared'] as const) {
     test.serial(
@@ -218,11 +225,12 @@ for (const runtime of RUNTIMES) {
   );
 
   test.serial(
-    `${runtime}: a module that does not exist, or has no program, is a failure of the group`,
+    `${runtime}: a module that does not exist, has no program or fails unreadably is a failure of the group`,
     async (t) => {
       for (const [module, pattern] of [
         [new URL('./no-such-module.js', import.meta.url), /Cannot find module/],
         [new URL('./helpers/ask.js', import.meta.url), /"default of .*ask\.js" must be a function/],
+        [UNREADABLE, /worker 0 cannot begin: A value cannot be copied/],
       ] as const) {
         const group = serveWorkers(module, { workers: 1, runtime, signals: [] });
         await t.throwsAsync(group.ready, { code: 'ERR_IOLOOP_WORKERS_FAILED', message: pattern });

@@ -60,7 +60,8 @@ function supervise(child: ChildProcess, events: SpawnedEvents): Spawned {
   let error: Error | null = null;
   child.on('message', (message) => {
     const report = (message as Partial<Envelope<Report>> | null)?.ioloop;
-    if (report === undefined) return;
+    // The program may send what it likes.
+    if (typeof report?.type !== 'string') return;
     if (report.type === 'failed') error = toError(failureOf(report.failure));
     events.onReport(report);
   });

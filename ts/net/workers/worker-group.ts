@@ -99,9 +99,9 @@ export function serveWorkers(module: string | URL, options: ServeWorkersOptions 
  */
 export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements AsyncDisposable {
   /**
-   * Resolves when all workers are ready, or have ended by themselves. Rejects with
-   * `ERR_IOLOOP_WORKERS_FAILED` if one of them cannot begin, and with `ERR_IOLOOP_WORKERS` if the
-   * group was closed before.
+   * Resolves when each worker is ready, or has ended by itself while others go on. Rejects with
+   * `ERR_IOLOOP_WORKERS_FAILED` if one of them cannot begin, and with `ERR_IOLOOP_WORKERS` if the group
+   * has ended before: it was closed, or all workers have ended by themselves.
    */
   readonly ready: Promise<void>;
   /**

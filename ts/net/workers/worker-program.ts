@@ -14,7 +14,7 @@
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { invalidArgType } from '../../support/errors.js';
+import { invalidArgType, notCloneable } from '../../support/errors.js';
 import { IOLoop } from '../../loop/ioloop.js';
 import { valuesOfFailure } from '../../loop/remote-failure.js';
 import { countConnections, drainServers } from '../listening.js';
@@ -139,18 +139,18 @@ function end(): void {
 }
 
 function fail(error: unknown): void {
-  if (isMainThread) console.error(error);
   link.report({ type: 'failed', failure: plain(valuesOfFailure(error)) });
   // The report of a process is sent by then.
   setImmediate(() => process.exit(1));
+  if (isMainThread) console.error(error);
 }
 
 /** Anything can be thrown. */
 function plain(values: unknown[]): unknown[] {
   try {
     return structuredClone(values);
-  } catch {
-    return [String(values[0])];
+  } catch (error) {
+    return valuesOfFailure(notCloneable(error));
   }
 }
 

@@ -10,6 +10,7 @@
  */
 import { clearTimeout, monotonic, setTimeout } from '../../support/host.js';
 import { Deferred } from '../../support/deferred.js';
+import { TimeoutError } from '../../support/errors.js';
 import type { Order, Report } from './messages.js';
 import { spawn, type Spawned, type SpawnedEvents, type WorkerExit } from './spawned.js';
 
@@ -44,6 +45,8 @@ export class WorkerRun implements SpawnedEvents {
   #state = RunState.Starting;
   #isStopped = false;
   #exit: WorkerExit | null = null;
+  /** Why it was killed while it was starting. */
+  #lateness: Error | null = null;
   #capacity: number | null = null;
   /** When its connections are closed at the latest, while it drains. Seconds of `monotonic()`. */
   #end = Infinity;
@@ -60,7 +63,10 @@ export class WorkerRun implements SpawnedEvents {
     this.begun = this.#begun.promise;
     this.ended = this.#ended.promise;
     this.#owner = owner;
-    this.#limit = setTimeout(this.#kill, milliseconds(startTimeout));
+    this.#limit = setTimeout(() => {
+      this.#lateness = new TimeoutError(`it was not ready within startTimeout, ${startTimeout} s`);
+      this.kill();
+    }, milliseconds(startTimeout));
     this.#spawned = spawn(this, start);
   }
 
@@ -145,7 +151,8 @@ export class WorkerRun implements SpawnedEvents {
     }
   }
 
-  onExit(exit: WorkerExit): void {
+  onExit({ code, signal, error }: WorkerExit): void {
+    const exit = { code, signal, error: error ?? this.#lateness };
     this.#setLimit(null);
     this.#stop();
     const wasAsked = this.#state === RunState.Draining;
