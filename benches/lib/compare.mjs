@@ -1,32 +1,23 @@
-// Rows of the table and their targets.
+// Rows of the tables, and whether they meet their targets.
 import { median } from './statistics.mjs';
 
 /** @typedef {import('./statistics.mjs').Spread} Spread */
 /** @typedef {import('./run.mjs').Samples} Samples */
-/** The target of a row. Rows with the same `number` share a target of the report. */
-/** @typedef {{ number: number, ratioAtLeast?: number, oursAtMost?: number }} Target */
+/** @typedef {import('./targets.mjs').Target} Target */
 /**
- * One comparison. A ratio above 1: ioloop is better.
+ * One comparison. A `ratio` above 1: ioloop is better. `share` is ours as a part of the peer's.
  * @typedef {{
  *   name: string, unit: string, against: string,
- *   ours: Spread, peer?: Spread, ratio?: Spread, target?: Target,
+ *   ours: Spread, peer?: Spread, ratio?: Spread, share?: Spread, target?: Target,
  * }} Row
  */
 
-/** A ratio to the peer. @param {number} number @param {number} ratioAtLeast @returns {Target} */
-export function atLeast(number, ratioAtLeast) {
-  return { number, ratioAtLeast };
-}
-
-/** A bound of our own figure. @param {number} number @param {number} oursAtMost @returns {Target} */
-export function atMost(number, oursAtMost) {
-  return { number, oursAtMost };
-}
-
 /** Whether a row meets its target; `null` without one. @param {Row} row */
-export function isMet({ ours, ratio, target }) {
-  if (target?.ratioAtLeast !== undefined) return (ratio?.median ?? 0) >= target.ratioAtLeast;
-  return target?.oursAtMost === undefined ? null : ours.median <= target.oursAtMost;
+export function isMet({ ours, ratio, share, target }) {
+  if (target === undefined) return null;
+  if (target.kind === 'times') return (ratio?.median ?? 0) >= target.bound;
+  if (target.kind === 'share') return (share?.median ?? Infinity) <= target.bound;
+  return ours.median <= target.bound;
 }
 
 /**

@@ -7,12 +7,13 @@ import { compiledC, compiledGo, npmPackage, peerFile, python, rust } from './bui
 
 /** @typedef {import('./build.mjs').Start} Start */
 
-/** Echo servers by name. The first four are ours. @type {Record<string, () => Start>} */
+/** Echo servers by name. The first five are ours. @type {Record<string, () => Start>} */
 const echo = {
   protocol: () => server('echo-protocol'),
   streams: () => server('echo-streams'),
+  'streams 24': () => server('echo-streams', nodeBinary('24')),
   handlers: () => server('echo-handlers'),
-  'handlers, batched': () => server('echo-batched'),
+  'batched handlers': () => server('echo-batched'),
   'node:net': () => server('echo-node'),
   'node:net 22': () => server('echo-node', nodeBinary('22')),
   'node:net 24': () => server('echo-node', nodeBinary('24')),
@@ -21,7 +22,10 @@ const echo = {
   mio: () => ({ command: [rust('mio-echo')] }),
   tokio: () => ({ command: [rust('tokio-echo')] }),
   'Go net': () => ({ command: [compiledGo('go-net.go')] }),
-  'Bun.listen': () => ({ command: [...otherRuntime('bun'), peerFile('bun-listen.mjs')] }),
+  'Bun.listen': () => ({
+    command: [...otherRuntime('bun'), peerFile('bun-listen.mjs')],
+    collects: true,
+  }),
   'Deno.listen': () => ({ command: [...otherRuntime('deno'), peerFile('deno-listen.mjs')] }),
   'Tornado IOStream': () => python('tornado-echo.py', ['stream'], 'tornado'),
   'Tornado add_handler': () => python('tornado-echo.py', ['handler'], 'tornado'),
@@ -72,6 +76,7 @@ const single = {
   'readiness ioloop': () => node('benches/workloads/readiness.mjs', 'ioloop'),
   'readiness npm epoll': () =>
     node('benches/workloads/readiness.mjs', join(npmPackage('epoll'), 'epoll.js')),
+  DeadlineQueue: () => node('benches/workloads/deadlines.mjs', 'ioloop'),
   DeadlineSet: () => node('benches/workloads/deadlines.mjs', 'set'),
   ttlcache: () =>
     node(
@@ -120,24 +125,29 @@ export function programOf(name, work = '', args = []) {
 }
 
 /**
- * Prepares peers. Returns the available ones, and the reasons for the others.
- * @param {readonly string[]} names @param {(name: string) => unknown} [getReady]
+ * Builds and fetches peers. Returns the reasons for which some are not available.
+ * @param {readonly string[]} names @returns {Map<string, string>}
  */
-export function prepare(names, getReady = startOf) {
-  /** @type {string[]} */
-  const ready = [];
+export function prepare(names) {
   /** @type {Map<string, string>} */
   const missing = new Map();
   for (const name of names) {
     try {
       getReady(name);
-      ready.push(name);
     } catch (error) {
       if (!(error instanceof Hint)) throw error;
       missing.set(name, error.message.split('\n').at(-1) ?? '');
     }
   }
-  return { ready, missing };
+  return missing;
+}
+
+/** @param {string} name */
+function getReady(name) {
+  (echo[name] ?? others[name])?.();
+  single[name]?.([]);
+  const start = programs[name];
+  for (const work of start === undefined ? [] : ['timers', 'callbacks']) start?.(work, []);
 }
 
 /** @param {string} kind @param {string} [binary] @param {string[]} args @returns {Start} */

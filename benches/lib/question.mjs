@@ -2,7 +2,7 @@
 import { median, pairedRatio, spread } from './statistics.mjs';
 
 /** @typedef {import('./compare.mjs').Row} Row */
-/** @typedef {import('./compare.mjs').Target} Target */
+/** @typedef {import('./targets.mjs').Target} Target */
 /** @typedef {import('./run.mjs').Case} Case */
 /** @typedef {import('./run.mjs').Samples} Samples */
 /** @typedef {import('../report/plots.mjs').Look} Look */
@@ -35,23 +35,77 @@ export function rowsOf({ rows }, samples) {
   return rows.flatMap((spec) => (spec.against === undefined ? figure : compare)(spec, samples));
 }
 
-/** The plots of a question. @param {Question} question @param {Map<string, Samples>} samples @returns {Plot[]} */
+/** The plots of a question, of what was measured. @param {Question} question @param {Map<string, Samples>} samples @returns {Plot[]} */
 export function plotsOf({ plots = [] }, samples) {
-  return plots.map(({ of = '', peer = '', value = '', categories, series, ...look }) => ({
-    ...look,
-    categories: categories.map(([label]) => label),
-    series: series.map(([name, part]) => ({
-      name,
-      data: categories.map(([, other]) =>
-        median(column(samples, { of, peer, value, ...other, ...part })),
-      ),
-    })),
-  }));
+  return plots.flatMap(({ of = '', peer = '', value = '', categories, series, ...look }) => {
+    const at = (/** @type {Partial<Cell>} */ category, /** @type {Partial<Cell>} */ part) =>
+      medianOf(samples, { of, peer, value, ...category, ...part });
+    const isMeasured = (/** @type {Partial<Cell>} */ category, /** @type {Partial<Cell>} */ part) =>
+      !Number.isNaN(at(category, part));
+    const shown = categories.filter(([, one]) => series.some(([, part]) => isMeasured(one, part)));
+    const drawn = series.filter(([, part]) => shown.some(([, one]) => isMeasured(one, part)));
+    if (shown.length < 2) return [];
+    return [
+      {
+        ...look,
+        categories: shown.map(([label]) => label),
+        series: drawn.map(([name, part]) => ({
+          name,
+          data: shown.map(([, one]) => at(one, part)),
+        })),
+      },
+    ];
+  });
 }
 
-/** Peers as an axis of a plot. @param {readonly string[]} peers @returns {Axis} */
+/** The median of a cell; NaN without samples. @param {Map<string, Samples>} samples @param {Cell} cell */
+export function medianOf(samples, cell) {
+  return median(column(samples, cell));
+}
+
+/**
+ * Peers as an axis of a plot. Ours have the name of the package.
+ * @param {readonly string[]} peers @returns {Axis}
+ */
 export function byPeer(peers) {
-  return peers.map((peer) => [peer, { peer }]);
+  return peers.map((peer) => [LABELS[peer] ?? peer, { peer }]);
+}
+
+/** @type {Record<string, string>} */
+const LABELS = {
+  protocol: 'ioloop protocol',
+  streams: 'ioloop streams',
+  'streams 24': 'ioloop streams, Node 24',
+  'bulk streams': 'ioloop streams',
+  handlers: 'ioloop handlers',
+  'batched handlers': 'ioloop handlers, sendLater()',
+  'proxy pump': 'ioloop pump()',
+  'proxy node:net': 'node:net, pipe()',
+  'proxy splice in C': 'C, splice(2)',
+  'redis protocol': 'ioloop protocol',
+  'redis streams': 'ioloop streams',
+  'redis node:net': 'node:net',
+  'redis node:net, corked': 'node:net, corked',
+  DeadlineSet: 'ioloop DeadlineSet',
+  DeadlineQueue: 'ioloop DeadlineQueue',
+};
+
+/**
+ * The cells of those rows of a spec that are wanted, ours and the peer's.
+ * @param {RowsSpec} spec @param {(label: string, target: Target | undefined) => boolean} isWanted
+ * @returns {Cell[]}
+ */
+export function cellsOf(spec, isWanted) {
+  const { against = {}, targets = {} } = spec;
+  const others = labelled(against).filter(([label]) => isWanted(label, targets[label]));
+  const isAlone = spec.against === undefined && isWanted('', spec.target);
+  if (others.length === 0 && !isAlone) return [];
+  return [spec, ...others.map(([, part]) => other(spec, part))];
+}
+
+/** The cell of a peer. @param {Cell} ours @param {string | Partial<Cell>} part @returns {Cell} */
+function other(ours, part) {
+  return { ...ours, ...(typeof part === 'string' ? { peer: part } : part) };
 }
 
 /** @param {RowsSpec} spec @param {Map<string, Samples>} samples @returns {Row[]} */
@@ -59,14 +113,13 @@ function compare(spec, samples) {
   const { name, unit, less = false, against = {}, targets = {} } = spec;
   const ours = column(samples, spec);
   return labelled(against).flatMap(([label, part]) => {
-    const other = column(samples, {
-      ...spec,
-      ...(typeof part === 'string' ? { peer: part } : part),
-    });
+    const theirs = column(samples, other(spec, part));
     // A peer may have been left out.
-    if (ours.length === 0 || other.length === 0) return [];
-    const ratio = less ? pairedRatio(other, ours) : pairedRatio(ours, other);
-    const row = { name, unit, against: label, ours: spread(ours), peer: spread(other), ratio };
+    if (ours.length === 0 || theirs.length === 0) return [];
+    const share = pairedRatio(ours, theirs);
+    const ratio = less ? pairedRatio(theirs, ours) : share;
+    const both = { ours: spread(ours), peer: spread(theirs) };
+    const row = { name, unit, against: label, ...both, ratio, share };
     return [withTarget(row, targets[label])];
   });
 }

@@ -1,8 +1,8 @@
-// Runs cases: all peers interleaved, each in its own process.
-import { execFile, execFileSync } from 'node:child_process';
+// Runs programs in processes of their own, on cores of their own.
+import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import { tracked } from './children.mjs';
+import { boundToParent, tracked, works } from './children.mjs';
 import { programOf } from './peers.mjs';
 
 const start = promisify(execFile);
@@ -13,7 +13,7 @@ export const LOAD_CORES = availableParallelism() >= 4 ? '1,2' : '1';
 /** The cores of a program of two threads. */
 export const THREAD_CORES = '0,1';
 
-const canPin = hasTaskset() && availableParallelism() > 1;
+const canPin = availableParallelism() > 1 && works('taskset', '-V');
 
 /** The values of one run of a peer. @typedef {Record<string, number>} Sample */
 /** All runs of a case by peer, in order. @typedef {Map<string, Sample[]>} Samples */
@@ -31,11 +31,11 @@ const canPin = hasTaskset() && availableParallelism() > 1;
  */
 
 /**
- * A command line pinned to some cores, where the system supports it.
+ * A command line that ends with the harness, pinned to some cores where the system supports it.
  * @param {string} cores @param {readonly string[]} command
  */
 export function pinned(cores, command) {
-  return canPin ? ['taskset', '-c', cores, ...command] : [...command];
+  return boundToParent(canPin ? ['taskset', '-c', cores, ...command] : command);
 }
 
 /**
@@ -60,38 +60,4 @@ export async function sampleOf(command, env = {}, cores = SERVER_CORE) {
   tracked(running.child);
   const { stdout } = await running;
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-}
-
-/**
- * Measures the peers of a case in turns, A B A B …, so that disturbances of the machine meet all of
- * them. A peer that has lost something has no samples at all.
- * @param {Case} item @param {number} repetitions
- * @param {(failed?: { peer: string, reason: string }) => void} onStep
- * @returns {Promise<Samples>}
- */
-export async function interleave({ peers, measure }, repetitions, onStep) {
-  /** @type {Samples} */
-  const samples = new Map(peers.map((peer) => [peer, []]));
-  for (let repetition = 0; repetition < repetitions; repetition += 1) {
-    for (const peer of peers) {
-      try {
-        const sample = samples.has(peer) ? await measure(peer) : null;
-        if (sample !== null) samples.get(peer)?.push(sample);
-        onStep();
-      } catch (error) {
-        samples.delete(peer);
-        onStep({ peer, reason: /** @type {Error} */ (error).message });
-      }
-    }
-  }
-  return samples;
-}
-
-function hasTaskset() {
-  try {
-    execFileSync('taskset', ['-V'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { tracked } from './children.mjs';
+import { cpuClock } from './cpu.mjs';
 import { startOf } from './peers.mjs';
 import { LOAD_CORES, pinned, SERVER_CORE } from './run.mjs';
 
@@ -17,8 +18,16 @@ const start = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const loadgen = join(root, 'target/release/loadgen');
 
-/** @typedef {{ user: number, system: number }} CpuTimes Microseconds. */
-/** @typedef {{ pid: number, port: number, usage(): CpuTimes, settledRss(): Promise<number>, peakRss(): number, stop(): void }} Server */
+/** A server has lost bytes or connections: it has no figure, however fast it is. */
+export class Lost extends Error {}
+
+/** @typedef {import('./cpu.mjs').CpuTimes} CpuTimes */
+/**
+ * @typedef {{
+ *   pid: number, port: number, usage(): Promise<CpuTimes>, settledRss(): Promise<number>,
+ *   peakRss(): number, stop(): Promise<void>,
+ * }} Server
+ */
 /**
  * The result of the load generator; latencies in microseconds.
  * @typedef {{
@@ -42,21 +51,29 @@ export async function startServer(name, { size = 0 } = {}) {
       env: { ...process.env, ...env },
     }),
   );
-  const [first] = await once(createInterface({ input: child.stdout }), 'line');
+  const ended = once(child, 'exit');
+  const [first] = await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line'),
+    ended.then(() => Promise.reject(new Error('the server has not started'))),
+  ]);
   const port = Number(/(\d+)\D*$/.exec(first)?.[1]);
   const { pid = 0 } = child;
+  const clock = cpuClock(pid);
   return {
     pid,
     port,
-    usage: () => usageOf(pid),
+    usage: () => clock.usage(),
     settledRss: async () => {
       if (collects) child.kill('SIGUSR2');
       await sleep(200);
       return memoryOf(pid, 'VmRSS');
     },
     peakRss: () => memoryOf(pid, 'VmHWM'),
-    stop: () => {
+    stop: async () => {
+      clock.stop();
       child.kill('SIGKILL');
+      // Its memory is freed on the core of the next server.
+      await ended;
     },
   };
 }
@@ -83,7 +100,7 @@ export async function load(flags, onIdle) {
     }
   }
   if (result === null) throw new Error('the load generator has failed');
-  if (result.lost > 0) throw new Error(`${result.lost} connections were lost`);
+  if (result.lost > 0) throw new Lost(`${result.lost} connections were lost`);
   if (result.messages === 0) throw new Error('no message came back');
   return result;
 }
@@ -95,19 +112,12 @@ export async function load(flags, onIdle) {
 export async function underLoad(server, flags, seconds) {
   const warmup = Math.min(0.5, seconds / 2);
   await load({ port: server.port, ...flags, seconds: 0.1, warmup });
-  const before = server.usage();
+  const before = await server.usage();
   const result = await load({ port: server.port, ...flags, seconds, warmup: 0 });
-  const after = server.usage();
+  const after = await server.usage();
   const user = (after.user - before.user) / result.messages;
   const system = (after.system - before.system) / result.messages;
   return { ...result, user, system, cpu: user + system, rate: result.messages / result.seconds };
-}
-
-/** CPU time of a process, all its threads. @param {number} pid @returns {CpuTimes} */
-function usageOf(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  // utime and stime, in ticks of 10 ms (proc(5)).
-  return { user: Number(fields[11]) * 1e4, system: Number(fields[12]) * 1e4 };
 }
 
 /** Resident memory in bytes, current or peak. @param {number} pid @param {'VmRSS' | 'VmHWM'} what */
@@ -139,6 +149,6 @@ export async function measureServer(name, flags, seconds) {
   try {
     return await underLoad(server, flags, seconds);
   } finally {
-    server.stop();
+    await server.stop();
   }
 }

@@ -16,9 +16,11 @@ export function median(values) {
 }
 
 /**
- * The ratios a[i] / b[i]. Paired: a slow moment of the machine hits both and cancels out.
+ * The ratios a[i] / b[i]. Paired: a slow moment of the machine hits both and cancels out. A run that
+ * was interrupted may have a repetition more of one of them.
  * @param {readonly number[]} a @param {readonly number[]} b
  */
 export function pairedRatio(a, b) {
-  return spread(a.map((value, index) => value / (b[index] ?? Number.NaN)));
+  const pairs = a.slice(0, b.length);
+  return spread(pairs.map((value, index) => value / (b[index] ?? Number.NaN)));
 }

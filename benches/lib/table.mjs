@@ -1,8 +1,10 @@
-// The table of results, for the terminal and as Markdown.
+// The tables of results, for the terminal and as Markdown.
 import { isMet } from './compare.mjs';
+import { TARGETS } from './targets.mjs';
 
 /** @typedef {import('./compare.mjs').Row} Row */
 /** @typedef {import('./statistics.mjs').Spread} Spread */
+/** @typedef {(titles: readonly string[], lines: readonly (readonly string[])[]) => string} Layout */
 
 const format = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
 
@@ -12,62 +14,76 @@ export function cell(value, unit) {
   return `${format.format(value)}${unit === '' ? '' : ` ${unit}`}`;
 }
 
-/** The head of the table in the terminal. */
-export function head() {
-  const titles = ['question'.padEnd(62), 'ioloop'.padStart(12), 'against'.padStart(30)];
-  return [...titles, 'ratio (min–max)'.padStart(22), '  target'].join(' ');
+/** The targets by number, each with its rows; those that were not measured, too. @param {readonly Row[]} rows @param {Layout} layout */
+export function targetsTable(rows, layout) {
+  const lines = [...TARGETS].flatMap(([number, workload]) => {
+    const found = rows.filter(({ target }) => target?.number === number);
+    if (found.length === 0) return [[`${number}`, workload, '–', '–', '–', '', 'not measured']];
+    return found.map((row) => [`${number}`, ...judged(row)]);
+  });
+  return layout(['#', 'workload', 'ours', 'peer', 'ratio (min–max)', 'target', ''], lines);
 }
 
-/** A row of the table in the terminal. @param {Row} row */
-export function line(row) {
-  const { name, unit, ours, peer, against } = row;
-  const other = peer === undefined ? '–' : `${against} ${cell(peer.median, unit)}`;
-  const words = [name.padEnd(62), cell(ours.median, unit).padStart(12), other.padStart(30)];
-  return [...words, (ratioOf(row) || '–').padStart(22), `  ${verdict(row)}`].join(' ');
+/** The targets without a number. @param {readonly Row[]} rows @param {Layout} layout */
+export function furtherTable(rows, layout) {
+  const found = rows.filter(({ target }) => target !== undefined && target.number === null);
+  return layout(['workload', 'ours', 'peer', 'ratio (min–max)', 'target', ''], found.map(judged));
 }
 
-/** The rows with targets, by number. @param {readonly Row[]} rows */
-export function targetsTable(rows) {
-  const found = rows.filter(({ target }) => target !== undefined);
-  found.sort((a, b) => (a.target?.number ?? 0) - (b.target?.number ?? 0));
-  const lines = found.map((row) => [String(row.target?.number), ...cells(row), verdict(row)]);
-  return markdown(
-    ['#', 'question', 'ioloop', 'against', 'times better (min–max)', 'target'],
-    lines,
-  );
-}
-
-/** All rows. @param {readonly Row[]} rows */
-export function figuresTable(rows) {
-  return markdown(['question', 'ioloop', 'against', 'times better (min–max)'], rows.map(cells));
-}
-
-/** @param {Row} row */
-function cells(row) {
-  const { name, unit, ours, peer, against } = row;
-  const own = ratioOf(row) === '' ? ` (${cell(ours.min, '')}–${cell(ours.max, '')})` : '';
-  const other = peer === undefined ? '' : `${against}: ${cell(peer.median, unit)}`;
-  return [name, `${cell(ours.median, unit)}${own}`, other, ratioOf(row)];
+/** All rows. @param {readonly Row[]} rows @param {Layout} layout */
+export function figuresTable(rows, layout) {
+  const lines = rows.map((row) => [row.name, ours(row), theirs(row), spreadOf(row.ratio)]);
+  return layout(['question', 'ioloop', 'against', 'times better (min–max)'], lines);
 }
 
 /** @param {readonly string[]} titles @param {readonly (readonly string[])[]} lines */
-function markdown(titles, lines) {
+export function markdown(titles, lines) {
   const all = [titles, titles.map(() => '---'), ...lines];
   return all.map((words) => `| ${words.join(' | ')} |`).join('\n');
 }
 
-/** @param {Row} row */
-function ratioOf({ ratio }) {
-  if (ratio === undefined) return '';
-  return `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
+/** Columns for the terminal. @param {readonly string[]} titles @param {readonly (readonly string[])[]} lines */
+export function columns(titles, lines) {
+  const all = [titles, ...lines];
+  const widths = titles.map((_, at) => Math.max(...all.map((words) => (words[at] ?? '').length)));
+  return all
+    .map((words) =>
+      words
+        .map((word, at) => word.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** A row beside its target. @param {Row} row */
+function judged(row) {
+  const { target, unit, ratio, share } = row;
+  const verdict = isMet(row) === true ? 'met' : 'missed';
+  if (target?.kind === 'own')
+    return [row.name, ours(row), '', '', `≤ ${cell(target.bound, unit)}`, verdict];
+  const isShare = target?.kind === 'share';
+  const bound = `${isShare ? '≤' : '≥'} ${target?.bound} × ${row.against}`;
+  return [row.name, ours(row), theirs(row), spreadOf(isShare ? share : ratio), bound, verdict];
+}
+
+/** With its spread, where there is no peer. @param {Row} row */
+function ours({ ours: { median, min, max }, unit, peer }) {
+  const spread = peer === undefined ? ` (${cell(min, '')}–${cell(max, '')})` : '';
+  return `${cell(median, unit)}${spread}`;
 }
 
 /** @param {Row} row */
-export function verdict(row) {
-  const met = isMet(row);
-  if (met === null) return '';
-  const { ratioAtLeast, oursAtMost } = row.target ?? {};
-  const target =
-    ratioAtLeast === undefined ? `≤ ${cell(oursAtMost, row.unit)}` : `≥ ${ratioAtLeast}`;
-  return `${target} ${met ? 'met' : 'missed'}`;
+function theirs({ peer, against, unit }) {
+  return peer === undefined ? '' : `${against}: ${cell(peer.median, unit)}`;
+}
+
+/** @param {Spread | undefined} ratio */
+function spreadOf(ratio) {
+  if (ratio === undefined) return '';
+  const digits = ratio.median < 1 ? 3 : 2;
+  const [middle, min, max] = [ratio.median, ratio.min, ratio.max].map((value) =>
+    value.toFixed(digits),
+  );
+  return `${middle} (${min}–${max})`;
 }

@@ -1,15 +1,18 @@
 // Megabytes echoed in a second of CPU, in messages of 4 KiB to 1 MiB.
-import { atLeast } from '../lib/compare.mjs';
 import { byPeer } from '../lib/question.mjs';
 import { measureServer } from '../lib/servers.mjs';
+import { timesBetter } from '../lib/targets.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/question.mjs').Question} Question */
 
 const KIB = 1024;
-const PEERS = ['bulk streams', 'handlers', 'node:net', 'bare epoll'];
+const OURS = ['protocol', 'bulk streams', 'handlers'];
+const AGAINST = ['node:net', 'bare epoll'];
+const PEERS = [...OURS, ...AGAINST];
 /** Of streams with large messages; `echo` has those of small ones. */
-const TARGETS = { 'node:net': atLeast(4, 1), 'bare epoll': atLeast(4, 0.9) };
+const STREAMS = { 'node:net': timesBetter(1), 'bare epoll': timesBetter(0.9) };
+const PROTOCOL = { 'bare epoll': timesBetter(0.9, 11) };
 
 /** Message size in KiB, connections. 1,000 connections with 1 MiB would be a gigabyte in the generator. */
 const LOADS = [
@@ -36,15 +39,16 @@ export function bulk({ quick, seconds }) {
       peers: PEERS,
       measure: (peer) => measure(peer, connections, kib * KIB, seconds),
     })),
-    rows: loads.flatMap(({ kib, key }) =>
-      ['bulk streams', 'handlers'].map((peer) => ({
+    rows: loads.flatMap(({ kib, connections, key }) =>
+      OURS.map((peer) => ({
         of: key,
         name: `${key}, ${peer.replace('bulk ', '')}: in a second of CPU`,
         unit: 'MB',
         peer,
         value: 'megabytes',
-        against: Object.keys(TARGETS),
-        ...(kib >= 64 && peer !== 'handlers' && { targets: TARGETS }),
+        against: AGAINST,
+        ...(kib >= 64 && peer === 'bulk streams' && { targets: STREAMS }),
+        ...(kib === 64 && connections === 1000 && peer === 'protocol' && { targets: PROTOCOL }),
       })),
     ),
     plots: [

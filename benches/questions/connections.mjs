@@ -1,24 +1,22 @@
 // Idle connections: their memory, and the CPU of messages beside them. The rate of connections that
 // come and go. The cost of peers that do not read.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atLeast } from '../lib/compare.mjs';
 import { byPeer } from '../lib/question.mjs';
 import { load, measureServer, startServer } from '../lib/servers.mjs';
+import { atMost, timesBetter } from '../lib/targets.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/question.mjs').Question} Question */
 /** @typedef {import('../lib/servers.mjs').Server} Server */
 
 const ACTIVE = 100;
+const BESIDE = 'beside idle connections';
 /** Peers without garbage collection, or with one that a signal starts. */
-const MEASURED = ['protocol', 'streams', 'handlers', 'node:net', 'tokio', 'bare epoll'];
 const OURS = ['protocol', 'streams', 'handlers'];
+const MEASURED = [...OURS, 'node:net', 'Bun.listen', 'tokio', 'bare epoll'];
 
-/** 2,890 B of node:net, against 500 and 1,500. @type {Record<string, Record<string, import('../lib/compare.mjs').Target>>} */
-const IDLE_TARGETS = {
-  protocol: { 'node:net': atLeast(12, 5.8) },
-  streams: { 'node:net': atLeast(12, 4) },
-};
+/** Bytes. @type {Record<string, import('../lib/targets.mjs').Target>} */
+const IDLE_TARGETS = { protocol: atMost(500, 4), streams: atMost(1500, 4) };
 
 /** @param {Options} options @returns {Question} */
 export function connections({ quick, seconds, peers }) {
@@ -27,20 +25,22 @@ export function connections({ quick, seconds, peers }) {
   const asked = MEASURED.filter((peer) => peers.includes(peer));
   return {
     name: 'connections',
-    cases: [{ key: 'idle', peers: asked, measure: (peer) => measureIdle(peer, idle, seconds) }],
+    cases: [
+      { key: 'idle', peers: asked, measure: (peer) => measureMemory(peer, idle) },
+      { key: BESIDE, peers: ['streams'], measure: (peer) => measureBeside(peer, idle, seconds) },
+    ],
     rows: [
-      ...OURS.map((peer) => ({
-        of: 'idle',
-        name: `memory of an idle connection, of ${idle}, ${peer}`,
-        unit: 'B',
-        peer,
-        value: 'bytes',
-        less: true,
-        against: ['node:net'],
-        ...(IDLE_TARGETS[peer] && { targets: IDLE_TARGETS[peer] }),
-      })),
+      ...OURS.flatMap((peer) => {
+        const bytes = { of: 'idle', peer, value: 'bytes', unit: 'B' };
+        const name = `memory of an idle connection, of ${idle}, ${peer}`;
+        const target = IDLE_TARGETS[peer];
+        return [
+          ...(target === undefined ? [] : [{ ...bytes, name, target }]),
+          { ...bytes, name, less: true, against: ['node:net', 'Bun.listen'] },
+        ];
+      }),
       {
-        of: 'idle',
+        of: BESIDE,
         name: `CPU a message of ${ACTIVE} connections, beside ${idle} idle ones`,
         unit: 'µs',
         peer: 'streams',
@@ -55,6 +55,7 @@ export function connections({ quick, seconds, peers }) {
         title: `Resident memory of an idle connection, of ${idle.toLocaleString('en-US')}`,
         kind: 'bar',
         unit: 'B',
+        best: 'least',
         of: 'idle',
         categories: byPeer(asked),
         series: [['memory', { value: 'bytes' }]],
@@ -65,7 +66,7 @@ export function connections({ quick, seconds, peers }) {
 
 /** Each connection ends with its first reply. @param {Options} options @returns {Question} */
 export function accept({ seconds }) {
-  const against = ['node:net', 'bare epoll'];
+  const against = ['node:net', 'Bun.listen', 'bare epoll'];
   const flags = { connections: 50, size: 64, cycle: /** @type {const} */ (true) };
   const measure = (/** @type {string} */ peer) => measureServer(peer, flags, seconds);
   return {
@@ -78,7 +79,7 @@ export function accept({ seconds }) {
       peer,
       value: 'rate',
       against,
-      ...(peer === 'protocol' && { targets: { 'node:net': atLeast(5, 2.2) } }),
+      ...(peer === 'protocol' && { targets: { 'node:net': timesBetter(2.2, 5) } }),
     })),
   };
 }
@@ -125,42 +126,58 @@ async function measureSlow(peer, seconds) {
     const grown = (server.peakRss() - before) / 100 / 1024;
     return { rate: result.messages / result.seconds, kibibytes: Math.max(0, grown) };
   } finally {
-    server.stop();
+    await server.stop();
+  }
+}
+
+/** @param {string} peer @param {number} idle */
+async function measureMemory(peer, idle) {
+  const server = await startServer(peer);
+  const flags = { port: server.port, connections: ACTIVE, size: 64, warmup: 0.1, seconds: 0.1 };
+  let bytes = 0;
+  try {
+    await load({ ...flags, seconds: 0.5 });
+    const before = await server.settledRss();
+    await load({ ...flags, idle }, async () => {
+      await allAccepted();
+      bytes = ((await server.settledRss()) - before) / idle;
+    });
+    return { bytes };
+  } finally {
+    await server.stop();
   }
 }
 
 /** @param {string} peer @param {number} idle @param {number} seconds */
-async function measureIdle(peer, idle, seconds) {
+async function measureBeside(peer, idle, seconds) {
   const server = await startServer(peer);
-  const flags = { port: server.port, connections: ACTIVE, size: 64, warmup: 0.5 };
+  const flags = { port: server.port, connections: ACTIVE, size: 64, warmup: 0.5, seconds };
   try {
-    await load({ ...flags, seconds: 0.5 });
-    const alone = await cpuPerMessage(server, { ...flags, seconds });
-    let bytes = 0;
-    const before = await server.settledRss();
-    const loaded = await cpuPerMessage(server, { ...flags, seconds, idle }, async () => {
-      bytes = ((await server.settledRss()) - before) / idle;
-    });
-    return { alone, loaded, bytes };
+    await load(flags);
+    const alone = await cpuPerMessage(server, flags);
+    const loaded = await cpuPerMessage(server, { ...flags, idle });
+    return { alone, loaded };
   } finally {
-    server.stop();
+    await server.stop();
   }
 }
 
 /**
  * Counts from the moment when the idle connections are open.
  * @param {Server} server @param {{ warmup: number, seconds: number } & Record<string, number>} flags
- * @param {() => Promise<void>} [onIdle]
  */
-async function cpuPerMessage(server, flags, onIdle) {
-  let before = server.usage();
+async function cpuPerMessage(server, flags) {
+  let before = await server.usage();
   const result = await load(flags, async () => {
-    // The last connections are still being accepted.
-    await sleep(500);
-    await onIdle?.();
-    before = server.usage();
+    await allAccepted();
+    before = await server.usage();
   });
-  const after = server.usage();
+  const after = await server.usage();
   const messages = result.messages * (1 + flags.warmup / flags.seconds);
   return (after.user + after.system - before.user - before.system) / messages;
+}
+
+/** The last of the idle connections are still being accepted. */
+function allAccepted() {
+  return sleep(500);
 }

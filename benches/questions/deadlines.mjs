@@ -1,55 +1,48 @@
 // Deadlines that are put off, beside a million, and their memory.
-import { atLeast, atMost } from '../lib/compare.mjs';
 import { byPeer } from '../lib/question.mjs';
 import { runProgram } from '../lib/run.mjs';
+import { atMost, timesBetter } from '../lib/targets.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/question.mjs').Question} Question */
 
 const KEY = 'deadlines, 1,000,000';
 /** Runtimes whose timeouts have `refresh()`. */
-const REFRESHING = new Set(['ioloop', 'node', 'Bun']);
+const REFRESHING = new Set(['node', 'Bun']);
+/** By handles, and by keys. */
+const OURS = ['DeadlineQueue', 'DeadlineSet'];
+const ORDERS = /** @type {const} */ ({ touch: 'in order', touchAnywhere: 'anywhere' });
 
 /** @param {Options} options @returns {Question} */
 export function deadlines({ quick, runtimes }) {
-  const peers = [
+  const others = [
     ...runtimes.filter((name) => REFRESHING.has(name)),
-    'DeadlineSet',
     ...(quick ? [] : ['ttlcache']),
   ];
-  const queue = { of: KEY, peer: 'ioloop', unit: 'ns', less: true };
-  const set = { ...queue, peer: 'DeadlineSet' };
-  const others = peers.filter((name) => name !== 'ioloop' && name !== 'DeadlineSet');
-  const memory = { of: KEY, unit: 'B', value: 'bytes', target: atMost(8, 32) };
+  const peers = [...OURS, ...others];
+  const ours = { of: KEY, unit: 'ns', less: true, against: others };
+  const memory = { of: KEY, unit: 'B', value: 'bytes', target: atMost(32, 8) };
   return {
     name: 'deadlines',
     cases: [{ key: KEY, peers, measure: (name) => runProgram(name, 'deadlines') }],
     rows: [
+      ...OURS.flatMap((peer) =>
+        Object.entries(ORDERS).map(([value, order]) => ({
+          ...ours,
+          peer,
+          value,
+          name: `${peer}: touch beside 10⁶, ${order}`,
+          targets: { node: timesBetter(20, 8) },
+        })),
+      ),
+      { ...ours, peer: 'DeadlineQueue', name: 'DeadlineQueue: add', value: 'add' },
+      { ...ours, peer: 'DeadlineQueue', name: 'DeadlineQueue: delete', value: 'remove' },
+      { ...ours, peer: 'DeadlineSet', name: 'DeadlineSet: set', value: 'add' },
       {
-        ...queue,
-        name: 'DeadlineQueue: touch beside 10⁶, in order',
-        value: 'touch',
-        against: others,
-        targets: { node: atLeast(8, 20) },
+        ...memory,
+        peer: 'DeadlineQueue',
+        name: 'DeadlineQueue: memory of each, without its reference',
       },
-      {
-        ...queue,
-        name: 'DeadlineQueue: touch beside 10⁶, anywhere',
-        value: 'touchAnywhere',
-        against: others,
-        targets: { node: atLeast(8, 20) },
-      },
-      { ...set, name: 'DeadlineSet: touch beside 10⁶, in order', value: 'touch', against: others },
-      {
-        ...set,
-        name: 'DeadlineSet: touch beside 10⁶, anywhere',
-        value: 'touchAnywhere',
-        against: others,
-      },
-      { ...queue, name: 'DeadlineQueue: add', value: 'add', against: others },
-      { ...queue, name: 'DeadlineQueue: delete', value: 'remove', against: others },
-      { ...set, name: 'DeadlineSet: set', value: 'add', against: others },
-      { ...memory, peer: 'ioloop', name: 'DeadlineQueue: memory of each, without its reference' },
       {
         ...memory,
         peer: 'DeadlineSet',
@@ -62,13 +55,10 @@ export function deadlines({ quick, runtimes }) {
         title: 'Put a deadline off, beside 10⁶',
         kind: 'bar',
         unit: 'ns',
-        stacked: false,
+        best: 'least',
         of: KEY,
         categories: byPeer(peers),
-        series: [
-          ['in order', { value: 'touch' }],
-          ['anywhere', { value: 'touchAnywhere' }],
-        ],
+        series: Object.entries(ORDERS).map(([value, order]) => [order, { value }]),
       },
     ],
   };

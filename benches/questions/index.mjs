@@ -43,9 +43,6 @@ const questions = {
 export const QUESTIONS = Object.keys(questions);
 /** The questions of `--quick`. */
 export const QUICK = ['echo', 'lines', 'timers', 'callbacks', 'package'];
-/** Questions for every echo server or runtime; the others name their peers. */
-export const ASK_SERVERS = ['echo', 'latency', 'connections'];
-export const ASK_RUNTIMES = ['timers', 'fire', 'deadlines', 'callbacks'];
 
 /** @param {readonly string[]} names @param {Options} options */
 export function questionsOf(names, options) {

@@ -2,15 +2,15 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { atMost } from '../lib/compare.mjs';
 import { runProgram } from '../lib/run.mjs';
+import { atMost } from '../lib/targets.mjs';
 import { root } from '../../scripts/lib/process.mjs';
 
-/** Case and value, name, unit, target. @type {[string, string, string, import('../lib/compare.mjs').Target?][]} */
+/** Case and value, name, unit, target. @type {[string, string, string, import('../lib/targets.mjs').Target?][]} */
 const FIGURES = [
-  ['package binary', 'package: the binary', 'KB', atMost(13, 1024)],
+  ['package binary', 'package: the binary', 'KB', atMost(1024)],
   ['package unpacked', 'package: all the rest', 'KB'],
-  ['import milliseconds', 'package: import', 'ms', atMost(13, 15)],
+  ['import milliseconds', 'package: import', 'ms', atMost(12)],
   ['boundary generated', 'a call by napi-rs, two arrays', 'ns'],
   ['boundary own', 'a call by own glue, two arrays', 'ns'],
 ];

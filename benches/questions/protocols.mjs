@@ -1,7 +1,8 @@
 // The cost of protocols: many lines or Redis commands in a packet, requests of HTTP.
-import { execFileSync } from 'node:child_process';
-import { atLeast } from '../lib/compare.mjs';
+import { works } from '../lib/children.mjs';
+import { byPeer } from '../lib/question.mjs';
 import { measureServer, redisBenchmark, startServer } from '../lib/servers.mjs';
+import { timesBetter } from '../lib/targets.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/question.mjs').Question} Question */
@@ -10,8 +11,8 @@ const LINES = { connections: 50, size: 512, lines: 16 };
 const HTTP = { connections: 50, http: /** @type {const} */ (true) };
 /** Against the plain program on Node, and the tuned one: `cork()` around the replies of a packet. */
 const TARGETS = {
-  protocol: { 'node:net, corked': atLeast(6, 2.5) },
-  streams: { 'node:net': atLeast(6, 3) },
+  protocol: { 'node:net, corked': timesBetter(2.5, 6) },
+  streams: { 'node:net': timesBetter(3) },
 };
 /** Our servers of a protocol. */
 const OURS = /** @type {const} */ (['protocol', 'streams']);
@@ -42,7 +43,7 @@ export function redis({ quick }) {
   const measure = (/** @type {string} */ peer) => measureRedis(peer, requests);
   return {
     name: 'redis',
-    cases: hasRedisBenchmark() ? [{ key: 'redis', peers, measure }] : [],
+    cases: works('redis-benchmark', '--version') ? [{ key: 'redis', peers, measure }] : [],
     rows: OURS.flatMap((ours) =>
       ['set', 'get'].map((command) => ({
         of: 'redis',
@@ -55,6 +56,18 @@ export function redis({ quick }) {
         targets: TARGETS[ours],
       })),
     ),
+    plots: [
+      {
+        id: 'redis',
+        title: 'CPU of a Redis request, 16 in a packet',
+        kind: 'bar',
+        unit: 'µs',
+        best: 'least',
+        of: 'redis',
+        categories: byPeer(peers),
+        series: ['get', 'set'].map((command) => [command.toUpperCase(), { value: command }]),
+      },
+    ],
   };
 }
 
@@ -72,6 +85,7 @@ export function http({ seconds }) {
         peer: 'http streams',
         value: 'rate',
         against: { 'on its own': 'http node' },
+        targets: { 'on its own': timesBetter(1.5, 7) },
       },
     ],
   };
@@ -99,22 +113,13 @@ async function measureRedis(peer, requests) {
     for (const command of ['set', 'get']) {
       const options = { tests: command, pipeline: 16 };
       await redisBenchmark(server.port, { ...options, requests: requests / 5 });
-      const before = server.usage();
+      const before = await server.usage();
       await redisBenchmark(server.port, { ...options, requests });
-      const after = server.usage();
+      const after = await server.usage();
       result[command] = (after.user + after.system - before.user - before.system) / requests;
     }
     return result;
   } finally {
-    server.stop();
-  }
-}
-
-function hasRedisBenchmark() {
-  try {
-    execFileSync('redis-benchmark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
+    await server.stop();
   }
 }

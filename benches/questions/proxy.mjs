@@ -1,9 +1,9 @@
 // Megabytes that a proxy moves both ways in a second of CPU.
 import { fileURLToPath } from 'node:url';
-import { atLeast } from '../lib/compare.mjs';
 import { byPeer } from '../lib/question.mjs';
 import { LOAD_CORES, sampleOf } from '../lib/run.mjs';
-import { startServer } from '../lib/servers.mjs';
+import { Lost, startServer } from '../lib/servers.mjs';
+import { timesBetter } from '../lib/targets.mjs';
 
 /** @typedef {import('../lib/run.mjs').Options} Options */
 /** @typedef {import('../lib/question.mjs').Question} Question */
@@ -27,7 +27,7 @@ export function proxy({ quick }) {
         peer: 'proxy pump',
         value: 'megabytes',
         against: { 'node:net': 'proxy node:net', 'splice in C': 'proxy splice in C' },
-        targets: { 'node:net': atLeast(10, 2), 'splice in C': atLeast(10, 0.9) },
+        targets: { 'node:net': timesBetter(2, 10), 'splice in C': timesBetter(0.9, 10) },
       },
     ],
     plots: [
@@ -36,7 +36,7 @@ export function proxy({ quick }) {
         title: 'Megabytes that a proxy moves in a second of CPU',
         kind: 'bar',
         unit: 'MB',
-        stacked: false,
+        best: 'most',
         of: key,
         categories: byPeer(PEERS),
         series: [['both ways', { value: 'megabytes' }]],
@@ -49,17 +49,17 @@ export function proxy({ quick }) {
 async function measure(peer, bytes) {
   const server = await startServer(peer);
   try {
-    const before = server.usage();
+    const before = await server.usage();
     const { lost } = await sampleOf(
       [process.execPath, LOAD, String(server.port), String(bytes)],
       {},
       LOAD_CORES,
     );
-    if (lost > 0) throw new Error(`${lost} directions were cut`);
-    const after = server.usage();
+    if (lost > 0) throw new Lost(`${lost} directions were cut`);
+    const after = await server.usage();
     const cpu = after.user - before.user + after.system - before.system;
     return { megabytes: (2 * bytes) / MIB / (cpu / 1e6) };
   } finally {
-    server.stop();
+    await server.stop();
   }
 }

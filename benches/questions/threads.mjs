@@ -1,6 +1,6 @@
 // Calls between two threads against a MessagePort of Node: round trips, and posts of small values.
-import { atLeast } from '../lib/compare.mjs';
 import { runProgram, THREAD_CORES } from '../lib/run.mjs';
+import { timesBetter } from '../lib/targets.mjs';
 
 /** @typedef {import('../lib/question.mjs').Question} Question */
 
@@ -25,7 +25,7 @@ export function threads({ quick }) {
         ...trips,
         name: 'round trip between threads',
         value: 'trip',
-        targets: { MessagePort: atLeast(14, 2) },
+        targets: { MessagePort: timesBetter(2) },
       },
       { ...trips, name: 'round trip, CPU of both threads', value: 'tripCpu' },
       { ...trips, name: 'round trip, 64 outstanding', value: 'trips' },
@@ -34,7 +34,7 @@ export function threads({ quick }) {
           ...posts,
           name: `10⁶ posts of a small ${kind}`,
           value: kind,
-          targets: { MessagePort: atLeast(15, 3) },
+          targets: { MessagePort: timesBetter(3) },
         },
         { ...trips, name: `post of a small ${kind}, CPU of both threads`, value: `${kind}Cpu` },
       ]),

@@ -1,10 +1,12 @@
-// Plots as SVG, by ECharts. The colours are legible on white and on black; no background.
+// Plots as SVG, by ECharts. The colours are legible on white and on black; no background. Bars are
+// sorted, the best first, and ours stand out.
 import { init } from 'echarts';
 
 /**
+ * `best` says which bars come first.
  * @typedef {{
  *   id: string, title: string, kind: 'bar' | 'line', unit: string, axis?: string,
- *   logarithmic?: boolean, stacked?: boolean,
+ *   logarithmic?: boolean, best?: 'least' | 'most',
  * }} Look
  */
 /**
@@ -27,10 +29,14 @@ const COLOURS = [
   '#d1629b',
 ];
 
+/** Of each series of bars: ours, and the others. */
+const OURS = ['#e0782f', '#f0b58c'];
+const OTHERS = ['#7f93a8', '#b9c5d1'];
+
 /** @param {Plot} plot @returns {string} */
 export function svg(plot) {
-  const perBar = plot.stacked === false ? 48 : 34;
-  const height = plot.kind === 'bar' ? 120 + perBar * plot.categories.length : 440;
+  const perBar = 12 + 18 * plot.series.length;
+  const height = plot.kind === 'bar' ? 130 + perBar * plot.categories.length : 440;
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: 860, height });
   chart.setOption(plot.kind === 'bar' ? bars(plot) : lines(plot));
   const text = chart.renderToSVGString();
@@ -39,19 +45,49 @@ export function svg(plot) {
 }
 
 /** Horizontal bars, so that names stay legible. @param {Plot} plot @returns {import('echarts').EChartsOption} */
-function bars({ title, unit, categories, series, stacked = true }) {
+function bars(plot) {
+  const { title, unit, categories, series } = sorted(plot);
+  const ours = categories.map((category) => isOurs(category));
   return {
-    ...common(title, series.length > 1),
-    grid: { left: 150, right: 40, top: 80, bottom: 50 },
-    xAxis: { type: 'value', name: unit, nameLocation: 'middle', nameGap: 28, ...axis() },
+    ...common(`${title}, ${unit}`, series.length > 1),
+    color: OTHERS,
+    grid: { left: 180, right: 80, top: series.length > 1 ? 80 : 50, bottom: 40 },
+    xAxis: { type: 'value', ...axis() },
     yAxis: { type: 'category', data: [...categories], inverse: true, ...axis() },
-    series: series.map(({ name, data }) => ({
+    series: series.map(({ name, data }, at) => ({
       name,
       type: 'bar',
-      ...(stacked ? { stack: 'all' } : {}),
-      data: data.map(rounded),
+      label: { show: true, position: 'right', color: INK },
+      data: data.map((value, category) => ({
+        value: Number.isNaN(value) ? '-' : rounded(value),
+        itemStyle: { color: (ours[category] ? OURS : OTHERS)[at % OTHERS.length] },
+        label: { formatter: rounded(value).toLocaleString('en-US') },
+      })),
     })),
   };
+}
+
+/** The best of the first series comes first. @param {Plot} plot @returns {Plot} */
+export function sorted(plot) {
+  const [first] = plot.series;
+  const sign = plot.best === 'most' ? -1 : 1;
+  const value = (/** @type {number} */ at) => sign * (first?.data[at] ?? Number.NaN);
+  const order = plot.categories.map((_, at) => at);
+  // NaN, a category without this series, comes last.
+  order.sort((a, b) =>
+    Number.isNaN(value(a)) ? 1 : Number.isNaN(value(b)) ? -1 : value(a) - value(b),
+  );
+  const pick = (/** @type {readonly any[]} */ list) => order.map((at) => list[at]);
+  return {
+    ...plot,
+    categories: pick(plot.categories),
+    series: plot.series.map(({ name, data }) => ({ name, data: pick(data) })),
+  };
+}
+
+/** @param {string} category */
+function isOurs(category) {
+  return category.startsWith('ioloop');
 }
 
 /** @param {Plot} plot @returns {import('echarts').EChartsOption} */

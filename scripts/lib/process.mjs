@@ -113,7 +113,9 @@ function endWithDescendants(pid) {
  * @returns {Promise<void>}
  */
 export function handOver(file, args) {
-  const child = spawn(process.execPath, [file, ...args], { stdio: 'inherit' });
+  // The channel closes with this process, even if that is killed: the script can end then.
+  const stdio = /** @type {const} */ (['inherit', 'inherit', 'inherit', 'ipc']);
+  const child = spawn(process.execPath, [file, ...args], { stdio: [...stdio] });
   process.on('SIGINT', () => {
     // A terminal sends Ctrl-C to the script by itself.
     if (!process.stdin.isTTY) child.kill('SIGINT');
