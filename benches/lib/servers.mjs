@@ -40,10 +40,11 @@ export class Lost extends Error {}
 
 /**
  * Starts a server on its own core, and waits until it listens.
- * @param {string} name @param {{ size?: number }} [options] @returns {Promise<Server>}
+ * @param {string} name @param {{ size?: number, start?: import('./build.mjs').Start }} [options]
+ * `start` is in the place of the command line of the peer. @returns {Promise<Server>}
  */
-export async function startServer(name, { size = 0 } = {}) {
-  const { command: line, env, collects = false } = startOf(name, { size });
+export async function startServer(name, { size = 0, start: own } = {}) {
+  const { command: line, env, collects = false } = own ?? startOf(name, { size });
   const [command, ...args] = pinned(SERVER_CORE, line);
   const child = tracked(
     spawn(command, args, {

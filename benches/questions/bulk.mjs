@@ -8,7 +8,7 @@ import { timesBetter } from '../lib/targets.mjs';
 
 const KIB = 1024;
 const OURS = ['protocol', 'bulk streams', 'handlers'];
-const AGAINST = ['node:net', 'bare epoll'];
+const AGAINST = ['node:net', 'Bun.listen', 'bare epoll'];
 const PEERS = [...OURS, ...AGAINST];
 /** Of streams with large messages; `echo` has those of small ones. */
 const STREAMS = { 'node:net': timesBetter(1), 'bare epoll': timesBetter(0.9) };

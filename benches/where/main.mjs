@@ -1,0 +1,98 @@
+// Where the user time of a server goes: each tenth of a microsecond of a message, by the code that runs.
+//
+//   npm run bench:where                       the echo of protocols, 50 connections
+//   npm run bench:where -- streams            another server, by its name in benches/lib/peers.mjs
+//   npm run bench:where -- --connections 1000 --size 64 --seconds 5 --top 30
+import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { compiledC } from '../lib/build.mjs';
+import { boundToParent, tracked } from '../lib/children.mjs';
+import { userTimeBy } from '../lib/cpu.mjs';
+import { startOf } from '../lib/peers.mjs';
+import { load, startServer } from '../lib/servers.mjs';
+import { columns } from '../lib/table.mjs';
+import { Hint, run, script } from '../../scripts/lib/process.mjs';
+import { setUp } from '../../scripts/lib/setup.mjs';
+import { Places } from './places.mjs';
+
+/** @typedef {import('./places.mjs').Place} Place */
+
+/** Of a sample, in microseconds. */
+const PERIOD = 200;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    connections: { type: 'string', default: '50' },
+    size: { type: 'string', default: '64' },
+    seconds: { type: 'string', default: '5' },
+    top: { type: 'string', default: '25' },
+  },
+});
+
+await script(async () => {
+  setUp();
+  run('cargo', ['build', '--release', '--quiet', '-p', 'loadgen']);
+  if (userTimeBy() === 'ticks') throw new Hint('perf_event_open(2) is not permitted here.');
+  const [name = 'protocol'] = positionals;
+  const { messages, places } = await measure(name);
+  const each = (/** @type {number} */ samples) => ((samples * PERIOD) / messages).toFixed(3);
+  const total = places.reduce((sum, { samples }) => sum + samples, 0);
+  console.log(`${name}: ${each(total)} µs of user time a message, ${messages} messages\n`);
+  console.log(
+    `${columns(
+      ['µs', 'where'],
+      grouped(places).map(([part, n]) => [each(n), part]),
+    )}\n`,
+  );
+  const top = places.slice(0, Number(values.top));
+  const lines = top.map(({ part, name: code, samples }) => [each(samples), part, code]);
+  console.log(columns(['µs', 'where', 'code'], lines));
+});
+process.exit();
+
+/** @param {string} name */
+async function measure(name) {
+  const { command, ...rest } = startOf(name);
+  // Of Node: the names of compiled functions, in a file of /tmp.
+  const [program = '', ...args] = command;
+  const named = program.endsWith('node') ? ['--perf-basic-prof', ...args] : args;
+  const server = await startServer(name, { start: { command: [program, ...named], ...rest } });
+  try {
+    const { port, pid } = server;
+    const flags = { port, connections: values.connections, size: values.size };
+    await load({ ...flags, warmup: 1, seconds: 0.5 });
+    const sampler = startSampler(pid);
+    await sleep(100);
+    const { messages } = await load({ ...flags, warmup: 0, seconds: values.seconds });
+    return { messages, places: new Places(pid).of(await sampler.addresses()) };
+  } finally {
+    await server.stop();
+    rmSync(`/tmp/perf-${server.pid}.map`, { force: true });
+  }
+}
+
+/** @param {number} pid */
+function startSampler(pid) {
+  const [file = '', ...args] = boundToParent([compiledC('user-clock.c'), String(pid), 'addresses']);
+  const child = tracked(spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
+  return {
+    addresses: async () => {
+      child.stdin.end();
+      // The first line is the time of the start.
+      const [, ...lines] = (await text(child.stdout)).trim().split('\n');
+      return lines.map((line) => Number.parseInt(line, 16));
+    },
+  };
+}
+
+/** Samples by part, most first. @param {readonly Place[]} places @returns {[string, number][]} */
+function grouped(places) {
+  /** @type {Map<string, number>} */
+  const sums = new Map();
+  for (const { part, samples } of places) sums.set(part, (sums.get(part) ?? 0) + samples);
+  return [...sums].toSorted(([, a], [, b]) => b - a);
+}
