@@ -76,7 +76,13 @@ class Run {
   readonly #peer: Socket;
   readonly #asked: Asked = { flush: false, tickEnd: false, continue: false };
   readonly #batch = new Batch(this.#asked);
-  readonly #writer: FdWriter;
+  readonly #take: () => FdWriter;
+  /** `null` while the owner has forgotten it. */
+  #own: FdWriter | null = null;
+  /** Whether the owner forgets the writer the next time: every other time. */
+  #forgets = false;
+  /** A call of the writer is running. */
+  #isWriting = false;
   readonly #visit: (state: Sending | Side) => void;
   #sending: Sending = 'open, none queued';
   #side: Side = 'open';
@@ -95,6 +101,7 @@ class Run {
       mode: native.MODE_STREAM,
       isFile: false,
       failure: 0,
+      sent: 0,
       connected: true,
       batch: this.#batch,
       sendBudget: capacities.sendBudget,
@@ -112,18 +119,30 @@ class Run {
         this.#mine.shutdown('write');
         return null;
       },
+      forgets: (writer: unknown) => {
+        assert.equal(writer, this.#own);
+        assert.ok(this.#side === 'open' && this.#writer.buffered === 0 && !this.#writer.congested);
+        assert.ok(!this.#isWriting, 'a writer is given away in the middle of its work');
+        this.#forgets = !this.#forgets;
+        if (this.#forgets) this.#own = null;
+        return this.#forgets;
+      },
       onWriteEnd: () => void (this.#side = 'ended'),
       onDrained: () => {},
       closedError: () => new Error('closed'),
     };
     const limits = { maxBufferSize: Infinity, highWaterMark: HIGH, lowWaterMark: LOW };
-    this.#writer = new FdWriter(owner, sink, limits);
+    this.#take = () => FdWriter.take(owner, sink, limits);
+  }
+
+  get #writer(): FdWriter {
+    return (this.#own ??= this.#take());
   }
 
   async perform(step: Step): Promise<void> {
     const { buffered } = this.#writer;
     if (step.what === 'write') this.#write(step.count);
-    else if (step.what === 'take') this.#take();
+    else if (step.what === 'take') this.#receive();
     else if (step.what === 'close') this.#close();
     else if (step.what === 'peer closes') this.#peer.close();
     else this.#notify(step.what);
@@ -144,10 +163,12 @@ class Run {
     const isTaken = this.#side === 'open';
     const write: Write = { end: this.#written + count, isTaken, outcome: null };
     if (isTaken) this.#written += count;
+    this.#isWriting = true;
     this.#writer.write(bytes).then(
       () => (write.outcome = 'resolved'),
       () => (write.outcome = 'rejected'),
     );
+    this.#isWriting = false;
     this.#writes.push(write);
     if (isTaken && this.#writer.buffered > HIGH) this.#isCongested = true;
     // Up to 4 KiB were copied.
@@ -202,7 +223,7 @@ class Run {
     else this.#sending = flush ? 'open, none queued' : 'blocked';
   }
 
-  #take(): void {
+  #receive(): void {
     if (this.#peer.closed) return;
     for (;;) {
       const bytes = this.#peer.recv(100_000);
@@ -260,11 +281,33 @@ test.serial('a stream that is only asked about its writes has no writer', (t) =>
     t.false(near.congested);
     t.false(near.writing);
     t.is(writers(), before);
-    await near.write('x');
-    t.is(writers(), before + 1);
     near.close();
     far.close();
     t.is(far.writeBufferSize, 0);
     t.false(far.congested);
+  }),
+);
+
+test.serial('streams that have sent everything share writers', (t) =>
+  onLoop(async (loop) => {
+    const writers = (): number => v8.queryObjects(FdWriter, { format: 'count' });
+    const before = writers();
+    const pairs = Array.from({ length: 10 }, () =>
+      Socket.pair().map((socket) => new IOStream(socket, { loop })),
+    ) as [IOStream, IOStream][];
+    for (const [near, far] of pairs) {
+      await near.write('small');
+      await near.write(Buffer.alloc(10_000));
+      await far.readBytes(10_005);
+    }
+    t.true(writers() <= before + 1);
+    // All at once: each has its own, and gets its own promises.
+    await Promise.all(pairs.map(([near], at) => near.write(String(at))));
+    for (const [at, [near, far]] of pairs.entries()) {
+      t.is(String(await far.readBytes(1)), String(at));
+      near.close();
+      far.close();
+    }
+    t.true(writers() <= Math.max(before, 10));
   }),
 );

@@ -252,7 +252,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
     }
     addListening(this);
     countersOf(this.loop).accepted += 1;
-    this.#onAccept(socket, address);
+    this.#begin(socket, address, false);
   }
 
   /**
@@ -340,25 +340,30 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
   }
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
+    this.#begin(connection, address, true);
+  };
+
+  /** Serves a connection. With `isAccepted` nobody else has its socket. */
+  #begin(connection: Socket, address: Address, isAccepted: boolean): void {
     if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
     if (this.#pushed !== null && this.#openings.isImmediate) {
-      this.#push(connection, this.#pushed, address);
+      this.#push(connection, this.#pushed, address, isAccepted);
       return;
     }
-    const stream = acceptedStream(connection, this.#settings.streams);
+    const stream = acceptedStream(connection, this.#settings.streams, isAccepted);
     this.#connections.add(stream);
     if (debug.enabled) debug('connection accepted: %o', stream);
     if (connectionOpen.hasSubscribers) connectionOpen.publish({ server: this, stream, address });
     this.#regulate();
     // A subscriber may have closed it.
     if (!stream.closed) this.#openings.begin(stream, address);
-  };
+  }
 
   /** A connection with a protocol, which makes no stream. */
-  #push(socket: Socket, settings: ConnectionSettings, address: Address): void {
-    const { protocol } = this.#settings;
+  #push(socket: Socket, settings: ConnectionSettings, address: Address, isAccepted: boolean): void {
     // Definite: with it there are settings.
-    const connection = acceptedConnection(socket, settings, protocol as Protocol<unknown>);
+    const protocol = this.#settings.protocol as Protocol<unknown>;
+    const connection = acceptedConnection(socket, settings, protocol, isAccepted);
     this.#connections.add(connection);
     if (debug.enabled) debug('connection accepted: %o', connection);
     if (connectionOpen.hasSubscribers) {

@@ -53,8 +53,16 @@ export class Descriptor implements OutboxFile {
   #watchers: Set<DescriptorWatcher> | null = null;
   #outbox: Outbox | null = null;
 
-  /** Owns `number`, which was just opened, or is `adopted` from other code and thereby exposed. */
-  constructor(number: number, adopted: boolean) {
+  /**
+   * Owns `number`, which was just opened, or is `adopted` from other code and thereby exposed. `serial`
+   * is that of {@link giveAway}.
+   */
+  constructor(number: number, adopted: boolean, serial = UNKNOWN) {
+    if (serial !== UNKNOWN) {
+      this.#number = number;
+      this.#serial = serial;
+      return;
+    }
     const owner = exposed.size === 0 ? undefined : exposed.get(number)?.deref();
     // An adopted number may have an owner here already. Both own it; the first one closes it.
     const isShared = adopted && owner?.use() === number;
@@ -87,6 +95,18 @@ export class Descriptor implements OutboxFile {
     this.drained(WRITE);
     this.#watcher?.onOutbox?.();
     for (const watcher of this.#watchers ?? []) watcher.onOutbox?.();
+  }
+
+  /**
+   * Gives the file to code that keeps its number and the result, a serial: two numbers in the place of
+   * an object. {@link isCurrent} compares them, and a new `Descriptor` continues with them. The result
+   * is negative, and nothing has changed, if the number is exposed or watched.
+   */
+  giveAway(): number {
+    const isShared = this.isExposed || this.#watcher !== null || this.#outbox !== null;
+    if (isShared || this.#serial === UNKNOWN) return UNKNOWN;
+    this.#number = Descriptor.NONE;
+    return this.#serial;
   }
 
   /** The error of `syscall` on a descriptor that is gone. */
@@ -235,12 +255,17 @@ export class Descriptor implements OutboxFile {
     this.#outbox = null;
   }
 
-  /** The number, unless the kernel has given it to a later descriptor of this package. */
   #current(): number {
-    const number = this.#number;
-    if (number < serials.length && serials[number] !== this.#serial) return Descriptor.NONE;
-    return number;
+    return current(this.#number, this.#serial);
   }
+}
+
+/**
+ * The number of a descriptor with this serial, which only this package has; {@link Descriptor.NONE} if
+ * the kernel has given it to a later descriptor of this package.
+ */
+export function current(number: number, serial: number): number {
+  return number < serials.length && serials[number] !== serial ? Descriptor.NONE : number;
 }
 
 /** The exposed descriptor of this package that has the number now, or `null`. */

@@ -429,6 +429,16 @@ export class Socket {
     return socket;
   }
 
+  /** @internal A socket on a descriptor that continues with a number; see {@link Descriptor.giveAway}. */
+  static over(descriptor: Descriptor, family: Family, kind: number): Socket {
+    return new Socket(descriptor, family, kind);
+  }
+
+  /** @internal */
+  get family(): Family {
+    return this.#family;
+  }
+
   /** @internal For {@link fromState}. */
   toState(): SocketState {
     const connecting = this.#connecting;

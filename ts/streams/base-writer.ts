@@ -28,7 +28,7 @@ export const enum WriteState {
 export abstract class BaseWriter implements Writer {
   /** Another one when the connection goes on in another object. */
   owner: WriterOwner;
-  protected readonly limits: WriterLimits;
+  protected limits: WriterLimits;
   /** Bytes that have left: the kernel, or the sink of a subclass, has them. */
   sent = 0;
   #state = WriteState.Open;
@@ -58,6 +58,11 @@ export abstract class BaseWriter implements Writer {
 
   get isEnded(): boolean {
     return this.#state === WriteState.Ended;
+  }
+
+  /** Takes writes, and nobody waits for anything. */
+  protected get isQuiet(): boolean {
+    return this.#state === WriteState.Open && !this.#congested;
   }
 
   protected get isClosed(): boolean {

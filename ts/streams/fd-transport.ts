@@ -31,8 +31,8 @@ import { isUnspliceable, type Pipe } from '../boundary/pipes.js';
 import type { SendBatch } from '../boundary/send-batch.js';
 import type { LoopIO } from '../loop/io.js';
 import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
-import { addressBuffer, addressDetails, type Address } from '../sockets/address.js';
-import { Descriptor, type DescriptorWatcher } from '../sockets/descriptor.js';
+import { addressBuffer, addressDetails, type Address, type Family } from '../sockets/address.js';
+import { current, Descriptor, type DescriptorWatcher } from '../sockets/descriptor.js';
 import {
   assertStreamKind,
   KIND_RECORDS,
@@ -64,76 +64,124 @@ export interface TransportState {
 
 const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
 
-/** A socket, a pipe, a terminal, or another descriptor that can be watched. */
-export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher {
-  readonly socket: Socket | null;
+/** What is the same for all files of a kind: a connection has a pointer to it. */
+class FileType {
   readonly mode: number;
   readonly leastRoom: number;
   readonly hasHalfClose: boolean;
-  connected: boolean;
-  readable = false;
-  peerClosed = false;
+  readonly kind: number;
+  /** Of a socket; otherwise `null`. */
+  readonly family: Family | null;
+
+  constructor(kind: number, family: Family | null) {
+    this.mode = family === null ? MODE_STREAM | MODE_FILE : MODE_STREAM;
+    // Only sockets have one.
+    this.hasHalfClose = family !== null;
+    this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
+    this.kind = kind;
+    this.family = family;
+  }
+}
+
+/** By kind and family. */
+const types = new Map<string, FileType>();
+
+function typeOf(kind: number, family: Family | null): FileType {
+  const key = `${kind} ${family}`;
+  let type = types.get(key);
+  if (type === undefined) types.set(key, (type = new FileType(kind, family)));
+  return type;
+}
+
+/** Bits of the state of a transport: ten thousand connections have one word each. */
+const enum Flag {
+  Connected = 1,
+  Readable = 2,
+  PeerClosed = 4,
+  /** Turns receive for it: its reader waits for few bytes. Kept here until it is in the table. */
+  Receiving = 8,
+  /** Queued for the next turn, for the end of the tick: the loop's queues hold it once. */
+  Continuing = 16,
+  AtTickEnd = 32,
+  /** A short read proves it drained: until urgent data is reported, at which a read stops. */
+  ShortIsAll = 64,
+}
+
+/**
+ * A socket, a pipe, a terminal, or another descriptor that can be watched.
+ *
+ * | File    | It is             | Next |
+ * | ------- | ----------------- | ---- |
+ * | private | two numbers       | shared: the program asks for the socket or the number |
+ * | shared  | a `Descriptor` and, for a socket, a `Socket` | |
+ *
+ * A connection that was accepted is private: it has no objects for what nobody asks for.
+ */
+export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher {
   failure = 0;
+  sent = 0;
 
   readonly #io: LoopIO;
-  readonly #file: FdLike;
-  readonly #descriptor: Descriptor;
+  readonly #type: FileType;
+  /** Private: the number, and its serial. */
+  #number: number;
+  readonly #serial: number;
+  /** Shared: the file as it was passed. */
+  #file: FdLike | null;
+  #descriptor: Descriptor | null;
   /** The stream. Definite: {@link open} sets it before there are events. */
   #events!: TransportEvents;
   /** In the table of the loop; {@link UNWATCHED} when it is not. */
   #index = UNWATCHED;
-  /** Turns receive for it: its reader waits for few bytes. Kept here until it is in the table. */
-  #receiving = false;
-  /** Queued for the next turn, for the end of the tick: the loop's queues hold it once. */
-  #continuing = false;
-  #atTickEnd = false;
-  /** A short read proves it drained: until urgent data is reported, at which a read stops. */
-  #shortIsAll: boolean;
+  #flags: number;
 
-  /**
-   * Owns `file`, which is non-blocking. `kind` is one of the `KIND_` constants of the binding.
-   *
-   * @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages.
-   */
-  protected constructor(io: LoopIO, file: FdLike, kind: number, descriptor = descriptorFor(file)) {
-    assertStreamKind(kind);
-    const socket = file instanceof Socket ? file : null;
+  /** Owns `file`, which is non-blocking, or else the file of a number and its serial. */
+  protected constructor(io: LoopIO, type: FileType, file: FdLike | null, owned: OwnedFile) {
     this.#io = io;
+    this.#type = type;
     this.#file = file;
-    this.#descriptor = descriptor;
-    this.#shortIsAll = kind === SHORT_IS_ALL;
-    this.socket = socket;
-    this.mode = socket === null ? MODE_STREAM | MODE_FILE : MODE_STREAM;
-    // Only sockets have one.
-    this.hasHalfClose = socket !== null;
-    this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
-    this.connected = socket === null || native.socketConnected(this.#descriptor.use()) > 0;
+    this.#descriptor = owned.descriptor;
+    this.#number = owned.number;
+    this.#serial = owned.serial;
+    const shortIsAll = type.kind === SHORT_IS_ALL ? Flag.ShortIsAll : 0;
+    this.#flags = owned.connected ? shortIsAll | Flag.Connected : shortIsAll;
   }
 
   /**
    * The transport on a socket.
    *
    * @throws `ERR_INVALID_ARG_TYPE` unless it is a {@link Socket}, `EBADF` when it is closed;
-   * `ERR_IOLOOP_SOCKET_BUSY` while bytes of `sendLater()` wait for room.
+   * `ERR_IOLOOP_SOCKET_BUSY` while bytes of `sendLater()` wait for room; `ERR_IOLOOP_UNSUPPORTED` for a
+   * socket with messages.
    */
   static on(io: LoopIO, socket: unknown): FdTransport {
     if (!(socket instanceof Socket)) {
       throw invalidArgType('socket', socket, 'a Socket; IOStream.fromFd() takes other descriptors');
     }
-    if (socket.closed) throw descriptorFor(socket).goneError('getsockname');
+    const descriptor = descriptorFor(socket);
+    if (socket.closed) throw descriptor.goneError('getsockname');
     socket.assertSent('new IOStream()');
-    return new this(io, socket, socket.kind);
+    const type = typeOf(streamKind(socket.kind), socket.family);
+    const connected = native.socketConnected(descriptor.use()) > 0;
+    return new this(io, type, socket, shared(descriptor, connected));
+  }
+
+  /** The transport on a socket that was accepted and nobody else has: it is closed afterwards. */
+  static accepted(io: LoopIO, socket: Socket): FdTransport {
+    const descriptor = descriptorFor(socket);
+    const number = descriptor.peek();
+    const serial = descriptor.giveAway();
+    if (serial < 0) return this.on(io, socket);
+    const owned = { descriptor: null, number, serial, connected: true };
+    return new this(io, typeOf(socket.kind, socket.family), null, owned);
   }
 
   /** The transport on a descriptor that was attached, with the state that {@link detach} has stored. */
   static attached(io: LoopIO, fd: number, { socket }: TransportState): FdTransport {
-    const transport =
-      socket === null
-        ? new this(io, fd, native.fdKind(fd), new Descriptor(fd, false))
-        : this.on(io, Socket.fromState(fd, socket));
+    const file = socket === null ? fd : Socket.fromState(fd, socket);
+    const descriptor = descriptorOf(file) ?? new Descriptor(fd, false);
     // The kernel does not say so of a socket whose peer has closed.
-    transport.connected = true;
-    return transport;
+    return new this(io, typeOfFile(file), file, shared(descriptor, true));
   }
 
   /**
@@ -151,23 +199,56 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     const readAhead = readAheadOf(file);
     try {
       readAhead?.stop();
-      return open(new this(io, nonBlocking(file, fd), kind));
+      const usable = nonBlocking(file, fd);
+      if (usable instanceof Socket) return open(this.on(io, usable));
+      const owned = shared(descriptorFor(usable), true);
+      return open(new this(io, typeOf(kind, null), usable, owned));
     } catch (error) {
       readAhead?.resume();
       throw error;
     }
   }
 
+  get socket(): Socket | null {
+    if (this.#file === null) this.#share();
+    return this.#file instanceof Socket ? this.#file : null;
+  }
+
   get tlsSocket(): null {
     return null;
   }
 
+  get mode(): number {
+    return this.#type.mode;
+  }
+
+  get leastRoom(): number {
+    return this.#type.leastRoom;
+  }
+
+  get hasHalfClose(): boolean {
+    return this.#type.hasHalfClose;
+  }
+
+  get connected(): boolean {
+    return (this.#flags & Flag.Connected) !== 0;
+  }
+
+  get readable(): boolean {
+    return (this.#flags & Flag.Readable) !== 0;
+  }
+
+  get peerClosed(): boolean {
+    return (this.#flags & Flag.PeerClosed) !== 0;
+  }
+
   get fd(): number {
-    return this.#descriptor.use();
+    const descriptor = this.#descriptor;
+    return descriptor === null ? current(this.#number, this.#serial) : descriptor.use();
   }
 
   get isFile(): boolean {
-    return (this.mode & MODE_FILE) !== 0;
+    return this.#type.family === null;
   }
 
   get batch(): SendBatch {
@@ -188,11 +269,11 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   fileno(): number {
     // A stream whose number was closed elsewhere is connected, and no longer watched.
-    return this.#index !== UNWATCHED || !this.connected ? this.#descriptor.expose() : -1;
+    return this.#index !== UNWATCHED || !this.connected ? this.#share().expose() : -1;
   }
 
   peekFd(): number {
-    return this.#descriptor.peek();
+    return this.#descriptor?.peek() ?? this.fd;
   }
 
   open(events: TransportEvents): void {
@@ -202,7 +283,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   createWriter(owner: WriterOwner, limits: WriterLimits): Writer {
-    return new FdWriter(owner, this, limits);
+    return FdWriter.take(owner, this, limits);
   }
 
   connect(address: Address): void {
@@ -217,7 +298,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
       const error = socket.takeError();
       if (error !== null) return error;
       // Without an error it may also be a spurious event, or an attempt that the kernel has dropped.
-      this.connected = socket.remoteAddress !== null;
+      if (socket.remoteAddress !== null) this.#flags |= Flag.Connected;
     } catch (error) {
       return error as Error;
     }
@@ -227,8 +308,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   demand(demand: Demand): void {
     const receiving = demand === RECEIVE;
-    if (receiving === this.#receiving) return;
-    this.#receiving = receiving;
+    if (receiving === ((this.#flags & Flag.Receiving) !== 0)) return;
+    this.#flags ^= Flag.Receiving;
     if (this.#index !== UNWATCHED) this.#io.sources.setReceiving(this.#index, receiving);
   }
 
@@ -239,8 +320,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
       : native.socketRecv(fd, buffer, offset, length);
     if (count > 0) this.#io.counters.received += count;
     // After a short read the peer's EOF may be there already.
-    if (count < 0 || (count > 0 && count < length && this.#shortIsAll && !this.peerClosed)) {
-      this.readable = false;
+    if (count < 0 || (count > 0 && count < length && this.#isShortAll())) {
+      this.#flags &= ~Flag.Readable;
     }
     return this.#resultOf(count);
   }
@@ -249,8 +330,9 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
    * Whether {@link fill} can be tried: a socket, without an urgent mark, which only a receive passes.
    */
   get canSplice(): boolean {
-    const { socket } = this;
-    return capabilities.splice && socket !== null && (this.#shortIsAll || socket.kind !== KIND_TCP);
+    const { kind, family } = this.#type;
+    const isUrgent = kind === KIND_TCP && (this.#flags & Flag.ShortIsAll) === 0;
+    return capabilities.splice && family !== null && !isUrgent;
   }
 
   /**
@@ -262,7 +344,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     if (count > 0) this.#io.counters.received += count;
     const error = count < 0 ? count : pipe.failure;
     if (error === 0 || isUnspliceable(error)) return count;
-    if (count < 0 || error === -EAGAIN) this.readable = false;
+    if (count < 0 || error === -EAGAIN) this.#flags &= ~Flag.Readable;
     // It follows the bytes, and the kernel does not report it again: a read does, in place of EOF.
     else this.failure = error;
     return count;
@@ -274,14 +356,14 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   continueLater(): void {
     // What is not watched any more has nothing to continue.
-    if (this.#continuing || this.#index === UNWATCHED) return;
-    this.#continuing = true;
+    if ((this.#flags & Flag.Continuing) !== 0 || this.#index === UNWATCHED) return;
+    this.#flags |= Flag.Continuing;
     this.#io.continueLater(this);
   }
 
   atTickEnd(): void {
-    if (this.#atTickEnd) return;
-    this.#atTickEnd = true;
+    if ((this.#flags & Flag.AtTickEnd) !== 0) return;
+    this.#flags |= Flag.AtTickEnd;
     this.#io.atTickEnd(this);
   }
 
@@ -290,9 +372,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   shutdownWrite(): void {
     // A pipe has one direction only: the stream closes it.
-    if (this.socket === null) return;
+    const { socket } = this;
+    if (socket === null) return;
     try {
-      this.socket.shutdown('write');
+      socket.shutdown('write');
     } catch (error) {
       // The peer is gone, which the next read reports.
       if ((error as { code?: unknown }).code !== 'ENOTCONN') throw error;
@@ -316,7 +399,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
    * unchanged then.
    */
   detach(state: object, unread: Uint8Array): DetachedToken<'stream'> {
-    const descriptor = this.#descriptor;
+    const descriptor = this.#share();
     if (descriptor.isWatched(this)) {
       throw streamBusy('detach()', 'its socket has a handler, call removeHandler() first');
     }
@@ -328,33 +411,35 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   /** @throws What the `close()` of an object throws. */
   endDetached(): void {
-    if (this.#ownsNumber()) this.#descriptor.endDetached();
+    if (this.#ownsNumber()) this.#share().endDetached();
     // The table has a duplicate.
     else this.close();
   }
 
   close(): void {
     this.#unwatch();
-    if (this.#ownsNumber()) this.#descriptor.close();
+    const descriptor = this.#descriptor;
+    if (descriptor === null) this.#closeNumber();
+    else if (this.#ownsNumber()) descriptor.close();
     // An object closes its own descriptor, unless that was closed elsewhere.
-    else if (this.#descriptor.release() >= 0) closeFd(this.#file);
+    else if (descriptor.release() >= 0) closeFd(this.#file as FdLike);
   }
 
   /** Stores the report of a turn and its received bytes. See {@link Source.collect}. */
   collect(bits: number, result: number, block: Block, start: number): void {
-    if ((bits & CLOSED) !== 0) this.peerClosed = true;
-    if ((bits & PRI) !== 0) this.#shortIsAll = false;
+    if ((bits & CLOSED) !== 0) this.#flags |= Flag.PeerClosed;
+    if ((bits & PRI) !== 0) this.#flags &= ~Flag.ShortIsAll;
     if (result === NOT_RECEIVED) {
       // Edge-triggered: the report stands until a read would block.
-      if ((bits & (READ | CLOSED)) !== 0) this.readable = true;
-    } else {
-      const isShort = result > 0 && result < this.#io.capacities.receiveBytes;
-      const isAll = this.#shortIsAll && !this.peerClosed && isShort;
-      // At EOF a read gives it again, to the stream that continues on this transport.
-      this.readable = result >= 0 && !isAll;
-      if (result > 0) this.#events.store(block, start, start + result);
-      else if (result < 0 && result !== -EAGAIN) this.failure = result;
+      if ((bits & (READ | CLOSED)) !== 0) this.#flags |= Flag.Readable;
+      return;
     }
+    const isShort = result > 0 && result < this.#io.capacities.receiveBytes;
+    // At EOF a read gives it again, to the stream that continues on this transport.
+    if (result >= 0 && !(isShort && this.#isShortAll())) this.#flags |= Flag.Readable;
+    else this.#flags &= ~Flag.Readable;
+    if (result > 0) this.#events.store(block, start, start + result);
+    else if (result < 0 && result !== -EAGAIN) this.failure = result;
   }
 
   /** Notifies the stream of a collected report. */
@@ -371,19 +456,20 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   onContinue(): void {
-    this.#continuing = false;
+    this.#flags &= ~Flag.Continuing;
     if (this.#index !== UNWATCHED) this.#events.onContinue();
   }
 
   onTickEnd(): void {
-    this.#atTickEnd = false;
+    this.#flags &= ~Flag.AtTickEnd;
     this.#events.onTickEnd();
   }
 
   onStale(): void {
     // The core has removed the registration: the index is not this transport's any more.
     this.#end();
-    this.#descriptor.lose();
+    if (this.#descriptor === null) this.#number = Descriptor.NONE;
+    else this.#descriptor.lose();
     this.#events.onFailure(systemError(-EBADF, 'read'));
   }
 
@@ -409,16 +495,39 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   #watch(): void {
     const { sources } = this.#io;
     // Both directions for its lifetime: edge-triggered, no later write needs a system call for this.
-    const verify = this.#descriptor.isExposed ? VERIFY : 0;
+    const verify = this.#descriptor?.isExposed === true ? VERIFY : 0;
     const index = sources.add(this, this.fd, READ | WRITE | EDGE | verify);
     if (index < 0) throw cannotWatch(index, this.fd);
     this.#index = index;
-    this.#descriptor.watch(this);
-    if (this.#receiving) sources.setReceiving(index, true);
+    this.#descriptor?.watch(this);
+    if ((this.#flags & Flag.Receiving) !== 0) sources.setReceiving(index, true);
   }
 
   #ownsNumber(): boolean {
-    return typeof this.#file === 'number' || this.socket !== null;
+    return typeof this.#file !== 'object' || this.#type.family !== null;
+  }
+
+  /** A short read has taken everything: no EOF follows, and no urgent mark was seen. */
+  #isShortAll(): boolean {
+    return (this.#flags & (Flag.ShortIsAll | Flag.PeerClosed)) === Flag.ShortIsAll;
+  }
+
+  /** The descriptor, which the program may have from now on, as an object. */
+  #share(): Descriptor {
+    if (this.#descriptor !== null) return this.#descriptor;
+    const { kind, family } = this.#type;
+    const descriptor = new Descriptor(this.#number, false, this.#serial);
+    if (this.#index !== UNWATCHED) descriptor.watch(this);
+    this.#descriptor = descriptor;
+    // Private files are sockets.
+    this.#file = Socket.over(descriptor, family as Family, kind);
+    return descriptor;
+  }
+
+  #closeNumber(): void {
+    const { fd } = this;
+    this.#number = Descriptor.NONE;
+    if (fd >= 0) native.fdClose(fd);
   }
 
   #unwatch(): void {
@@ -429,8 +538,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 
   #end(): void {
     this.#index = UNWATCHED;
-    this.readable = false;
-    this.#descriptor.unwatch(this);
+    this.#flags &= ~Flag.Readable;
+    this.#descriptor?.unwatch(this);
   }
 
   /** A terminal whose other side was closed fails with `EIO`: EOF. */
@@ -445,6 +554,29 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
 const { EAGAIN, EBADF, ECONNREFUSED, EIO } = constants.errno;
 const UNWATCHED = -1;
 const CLOSED = READ_CLOSED | ERROR | HANG_UP;
+
+/** The file of a transport: a descriptor, or else a number and its serial. */
+interface OwnedFile {
+  readonly descriptor: Descriptor | null;
+  readonly number: number;
+  readonly serial: number;
+  readonly connected: boolean;
+}
+
+function shared(descriptor: Descriptor, connected: boolean): OwnedFile {
+  return { descriptor, number: Descriptor.NONE, serial: Descriptor.NONE, connected };
+}
+
+/** @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages. */
+function streamKind(kind: number): number {
+  assertStreamKind(kind);
+  return kind;
+}
+
+function typeOfFile(file: Socket | number): FileType {
+  if (typeof file === 'number') return typeOf(native.fdKind(file), null);
+  return typeOf(file.kind, file.family);
+}
 
 function descriptorFor(file: FdLike): Descriptor {
   return descriptorOf(file) ?? new Descriptor(fdOf(file), true);

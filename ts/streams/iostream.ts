@@ -16,6 +16,7 @@ import { createStream } from './debug-stream.js';
 import type { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { DescriptorTransport } from './rearmed-transport.js';
+import type { Transport } from './transport.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { quietFor } from '../support/deferred.js';
 import {
@@ -49,7 +50,7 @@ import type { Connection } from './protocols/connection.js';
 import type { ConnectionSettings, MakeStream } from './protocols/inflow.js';
 import { connectionOn, connectionSettings, pushTo } from './protocols/convert.js';
 import type { Protocol } from './protocols/protocol.js';
-import { transportOn } from './transports.js';
+import { onAccepted, transportOn } from './transports.js';
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
@@ -728,12 +729,19 @@ function streamOn(socket: Socket, settings: StreamSettings): Stream {
 }
 
 /**
- * A stream on `socket` with checked settings, which the connections of a server share.
+ * A stream on a connected socket with checked settings, which the connections of a server share. With
+ * `isAccepted` nobody else has the socket: it is closed, and the stream has its descriptor.
  *
  * @throws As the constructor of {@link IOStream}.
  */
-export function acceptedStream(socket: Socket, settings: StreamSettings): IOStream {
-  return new IOStream(streamOn(socket, settings));
+export function acceptedStream(
+  socket: Socket,
+  settings: StreamSettings,
+  isAccepted: boolean,
+): IOStream {
+  const make = (transport: Transport): IOStream => new IOStream(createStream(settings, transport));
+  const io = ioOf(settings.loop);
+  return isAccepted ? onAccepted(io, socket, make) : make(transportOn(io, socket));
 }
 
 /** The settings that the connections of a server share. @throws `ERR_IOLOOP_CLOSED`. */
@@ -746,8 +754,11 @@ export function acceptedConnection(
   socket: Socket,
   settings: ConnectionSettings,
   protocol: Protocol<unknown>,
+  isAccepted: boolean,
 ): Connection<unknown> {
-  return connectionOn(socket, settings, protocol);
+  const { io } = settings;
+  if (!isAccepted) return connectionOn(transportOn(io, socket), settings, protocol);
+  return onAccepted(io, socket, (transport) => connectionOn(transport, settings, protocol));
 }
 
 /** The stream that goes on with a connection, whose watcher watches it from now on. */

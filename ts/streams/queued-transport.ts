@@ -32,6 +32,7 @@ const enum State {
 export abstract class QueuedTransport implements Transport, DeferredWork, LoopMember {
   abstract readonly socket: Socket | null;
   readonly failure = 0;
+  readonly sent = 0;
   readonly leastRoom = 1;
   readonly hasHalfClose = true;
   readable = false;

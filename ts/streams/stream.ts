@@ -501,6 +501,13 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (error !== null) this.close(error);
   }
 
+  forgets(writer: Writer): boolean {
+    // Another one may be held in front of it.
+    if (this.#writer !== writer) return false;
+    this.#writer = null;
+    return true;
+  }
+
   onReadError(errno: number): void {
     this.close(systemError(errno, 'read'));
   }

@@ -38,6 +38,8 @@ export interface Transport {
   readonly peerClosed: boolean;
   /** The errno, negative, of a receive in a turn: the kernel reports a reset once. Otherwise 0. */
   readonly failure: number;
+  /** Bytes that writers which were forgotten have sent. */
+  readonly sent: number;
   /** Bytes that each read needs room for: some files give whole records, and cut or refuse them. */
   readonly leastRoom: number;
   /** Each direction ends by itself. Without, as a pipe, the end of writing closes the stream. */
@@ -59,7 +61,10 @@ export interface Transport {
    * @throws `EPERM` for a regular file, `EBADF`; `EEXIST` when the loop has a handler for it.
    */
   open(events: TransportEvents): void;
-  /** The writing side. There is one, made when it is first needed. */
+  /**
+   * The writing side. There is one at a time, made when it is needed, until {@link
+   * WriterOwner.forgets} it.
+   */
   createWriter(owner: WriterOwner, limits: WriterLimits): Writer;
   /**
    * Starts to connect. {@link TransportEvents.onWritable} reports the end of the attempt, and
@@ -101,6 +106,8 @@ export interface FdSink {
   readonly connected: boolean;
   /** A failure of the connection that the kernel has reported, and reads report in place of EOF; or 0. */
   failure: number;
+  /** Bytes that its writers have sent: of the one that it has now, only when that is forgotten. */
+  sent: number;
   /** The batch of the loop, which is sent at the end of the tick. */
   readonly batch: SendBatch;
   /** The kernel has taken `bytes` bytes outside of the batch. */
@@ -207,6 +214,11 @@ export interface WriterOwner {
   onFailure(error: Error): void;
   /** Everything before a shutdown is with the kernel: sends FIN. The error, or `null`. */
   endWriting(): Error | null;
+  /**
+   * Everything is sent, and nobody waits: whether the owner has forgotten the writer, which then serves
+   * others. Another one is made for the next write. Runs no user code.
+   */
+  forgets(writer: Writer): boolean;
   /** FIN was sent. */
   onWriteEnd(): void;
   /** {@link Writer.congested} has become false. Runs no user code: a batch may be flushing. */

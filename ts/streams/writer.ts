@@ -35,10 +35,16 @@ const enum Sending {
   Failed,
 }
 
-/** The writing side of a stream on a socket, a pipe, or another file. */
+/**
+ * The writing side of a stream on a socket, a pipe, or another file.
+ *
+ * A writer serves one connection while it has something to send. Then its owner forgets it, and the
+ * next connection gets it: as many are in use as a turn has messages, which are in the cache, and idle
+ * connections have none.
+ */
 export class FdWriter extends BaseWriter implements Sender {
-  readonly #sink: FdSink;
-  readonly #batch: SendBatch;
+  #sink: FdSink;
+  #batch: SendBatch;
   #sending: Sending;
   /** The writes in the batch, with their promise. In state failed, those that were not sent. */
   #chain: Chain | null = null;
@@ -46,11 +52,23 @@ export class FdWriter extends BaseWriter implements Sender {
   /** The rejection that the refused writes of this tick share. */
   #refusal: Promise<void> | null = null;
 
-  constructor(owner: WriterOwner, sink: FdSink, limits: WriterLimits) {
+  private constructor(owner: WriterOwner, sink: FdSink, limits: WriterLimits) {
     super(owner, limits);
     this.#sink = sink;
     this.#batch = sink.batch;
-    this.#sending = sink.connected ? Sending.Open : Sending.Blocked;
+    this.#sending = Sending.Open;
+  }
+
+  /** A writer for `sink`, until {@link WriterOwner.forgets} it. */
+  static take(owner: WriterOwner, sink: FdSink, limits: WriterLimits): FdWriter {
+    const writer = spares.pop() ?? new FdWriter(owner, sink, limits);
+    writer.owner = owner;
+    writer.limits = limits;
+    writer.sent = sink.sent;
+    writer.#sink = sink;
+    writer.#batch = sink.batch;
+    writer.#sending = sink.connected ? Sending.Open : Sending.Blocked;
+    return writer;
   }
 
   get fd(): number {
@@ -73,8 +91,18 @@ export class FdWriter extends BaseWriter implements Sender {
     if (this.#chain !== null) this.#batch.flush();
   }
 
+  /** Flushes the batch in the middle of a call of a writer, which is not given away meanwhile. */
+  #flushHeld(): void {
+    isHeld = true;
+    try {
+      this.#batch.flush();
+    } finally {
+      isHeld = false;
+    }
+  }
+
   protected override end(): void {
-    this.flush();
+    if (this.#chain !== null) this.#flushHeld();
     this.#finishIfSent();
   }
 
@@ -150,8 +178,10 @@ export class FdWriter extends BaseWriter implements Sender {
     if (rest !== null && chain !== null) this.#ownQueue().prepend(rest, chain.done);
     // Only now: if there is no memory for the queue, the promise is rejected with the stream.
     this.#chain = null;
-    if (rest === null) this.checkLowWatermark();
-    else if (this.#provesFull(result)) this.#block(result);
+    if (rest === null) {
+      this.checkLowWatermark();
+      if (!isHeld) this.#release();
+    } else if (this.#provesFull(result)) this.#block(result);
     else this.#sink.continueLater();
   }
 
@@ -230,7 +260,7 @@ export class FdWriter extends BaseWriter implements Sender {
     if (this.#sending !== Sending.Open || this.#isQueued()) return false;
     const batch = this.#batch;
     if (batch.hasRoom(length)) return true;
-    batch.flush();
+    this.#flushHeld();
     if (this.isClosed) throw this.owner.closedError();
     return this.#isOpen() && !this.#isQueued() && batch.hasRoom(length);
   }
@@ -291,7 +321,7 @@ export class FdWriter extends BaseWriter implements Sender {
 
   /** Sends the queue, until it is empty, the kernel is full, or the budget of the turn is spent. */
   #pump(): void {
-    this.flush();
+    if (this.#chain !== null) this.#flushHeld();
     if (this.isClosed) return;
     const queue = this.#queue;
     if (queue !== null) {
@@ -306,6 +336,7 @@ export class FdWriter extends BaseWriter implements Sender {
     }
     this.checkLowWatermark();
     this.#finishIfSent();
+    this.#release();
   }
 
   #send(queue: SendQueue): void {
@@ -354,6 +385,20 @@ export class FdWriter extends BaseWriter implements Sender {
     });
   }
 
+  /** Nothing waits: the writer serves other connections, if its owner forgets it. */
+  #release(): void {
+    const isIdle = this.isQuiet && this.#chain === null && this.#isOpen() && !this.#isQueued();
+    if (!isIdle || this.#refusal !== null || spares.length >= MOST_SPARES) return;
+    const sink = this.#sink;
+    if (!this.owner.forgets(this)) return;
+    sink.sent = this.sent;
+    this.#queue = null;
+    // What is kept does not lead to connections.
+    this.owner = NOBODY;
+    this.#sink = NOWHERE;
+    spares.push(this);
+  }
+
   /** FIN follows the last byte. */
   #finishIfSent(): void {
     if (this.#chain === null && this.#isOpen() && !this.#isQueued()) this.finish();
@@ -368,3 +413,13 @@ const REFUSED = 0;
 
 /** Writes whose promises resolve in one turn, about. Each may have a reaction. */
 const SETTLED_PER_TURN = 4096;
+
+/** Writers of nobody, for the next connections that have something to send. */
+const spares: FdWriter[] = [];
+/** The messages of a turn, about: 150 kB. */
+const MOST_SPARES = 1024;
+/** A call of a writer is running, which must not be given away. */
+let isHeld = false;
+/** In the place of the owner and the sink of a spare writer, which nothing calls. */
+const NOBODY = {} as WriterOwner;
+const NOWHERE = {} as FdSink;

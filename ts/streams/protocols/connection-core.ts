@@ -52,7 +52,7 @@ const STATE_NAMES = ['open', 'read ended', 'write ended', 'ending', 'closed', 'm
 /** A {@link Connection} without what is known of its peer. */
 export abstract class ConnectionCore extends Inflow {
   #state = State.Open;
-  /** Made with the first write. */
+  /** While there is something to send; those of other transports, from the first write on. */
   #writer: Writer | null = null;
   /** Congestion has ended, and `drain` is to be called. */
   #isDrained = false;
@@ -106,7 +106,7 @@ export abstract class ConnectionCore extends Inflow {
 
   /** The number of bytes that the kernel has taken; over TLS, before encryption. */
   get bytesSent(): number {
-    return this.#writer?.sent ?? 0;
+    return this.#writer?.sent ?? this.transport.sent;
   }
 
   /** The number of bytes that were written and not sent. */
@@ -300,6 +300,12 @@ export abstract class ConnectionCore extends Inflow {
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /** @internal */
+  forgets(): boolean {
+    this.#writer = null;
+    return true;
   }
 
   /** @internal */

@@ -1,11 +1,10 @@
 /** Connections from sockets and from streams. */
 import type { Callback } from '../../loop/callback-queue.js';
 import { guardOf, ioOf } from '../../loop/internals.js';
-import type { Socket } from '../../sockets/socket.js';
 import type { StreamSettings } from '../options.js';
 import type { CloseCallback, Move, Watch, Watcher } from '../ownership.js';
 import type { Stream } from '../stream.js';
-import { transportOn } from '../transports.js';
+import type { Transport } from '../transport.js';
 import { Connection } from './connection.js';
 import type { ConnectionSettings, MakeStream } from './inflow.js';
 import { ProtocolCalls } from './protocol.js';
@@ -19,18 +18,14 @@ export function connectionSettings(
   return { ...settings, io: ioOf(loop), guard: guardOf(loop), makeStream };
 }
 
-/**
- * The connection of a socket that was accepted. {@link Connection.begin} follows.
- *
- * @throws As the constructor of `IOStream`.
- */
+/** A connection on `transport`. {@link Connection.begin} follows. @throws As {@link Transport.open}. */
 export function connectionOn(
-  socket: Socket,
+  transport: Transport,
   settings: ConnectionSettings,
   protocol: unknown,
 ): Connection<unknown> {
   const calls = ProtocolCalls.of(protocol, settings.guard);
-  return new Connection(settings, transportOn(settings.io, socket), calls, null);
+  return new Connection(settings, transport, calls, null);
 }
 
 /** See `IOStream.setProtocol`. `face` is the public stream, which its watcher has. */

@@ -33,6 +33,7 @@ import type { CarrierOwner, TlsCarrier } from './tls-carrier.js';
 export class TlsTransport implements Transport, CarrierOwner {
   readonly connected = true;
   readonly failure = 0;
+  readonly sent = 0;
   readonly leastRoom = 1;
   readonly hasHalfClose = true;
   readable = false;

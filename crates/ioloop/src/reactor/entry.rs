@@ -9,8 +9,9 @@ pub(super) struct Entry<S> {
     pub(super) source: S,
     pub(super) interest: Interest,
     pub(super) generation: u32,
-    /// The file that was registered, if reports are to be verified.
-    pub(super) identity: Option<Identity>,
+    /// The file that was registered, if reports are to be verified. In a box: most entries have none,
+    /// and there are tens of thousands.
+    pub(super) identity: Option<Box<Identity>>,
     /// Its place in the selector.
     pub(super) slot: Slot,
     /// Reported and not drained since.

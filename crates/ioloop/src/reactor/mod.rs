@@ -137,7 +137,7 @@ impl<S: AsFd> Reactor<S> {
         let identity = if VERIFIES {
             None
         } else {
-            Some(Identity::of(&source)?)
+            Some(Box::new(Identity::of(&source)?))
         };
         let added = self.selector.add(&source, token, interest)?;
         slot.insert(Entry {

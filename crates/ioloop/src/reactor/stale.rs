@@ -19,7 +19,7 @@ impl<S: AsFd> Reactor<S> {
     pub fn verify(&mut self, token: Token) -> Result<()> {
         let entry = live(&mut self.entries, token).ok_or(Error::Unknown)?;
         if entry.identity.is_none() {
-            entry.identity = Some(Identity::of(&entry.source)?);
+            entry.identity = Some(Box::new(Identity::of(&entry.source)?));
         }
         Ok(())
     }
