@@ -1,13 +1,15 @@
 /** `pump()` moves every byte, both ways, and both ends; between all kinds of streams. */
 import test from 'ava';
 import { IOStream, pump, type PumpCounts } from 'ioloop';
-import { capacities } from '#internal';
+import { capabilities, capacities, TurnShare } from '#internal';
 import { TINY, withCapacities } from './helpers/capacities.js';
 import { onLoop } from './helpers/loop.js';
 import { CONNECTIONS, digest, digestOf, noise, pumped, withProxied } from './helpers/pumps.js';
 import { failureOf, isSettled, localPair, turns } from './helpers/streams.js';
 
 const MIB = 1024 * 1024;
+/** Of a direction, for what it does not splice. */
+const BOUNDS = { readBudget: 32 * 1024, pumpBudget: 64 * 1024 };
 const KINDS = ['tcp', 'unix', 'tls'] as const;
 
 for (const left of KINDS) {
@@ -192,3 +194,42 @@ test.serial('boundaries of chunks and budgets cost no byte', async (t) => {
   }
   t.true(capacities.pumpBudget > 0);
 });
+
+test('the users of a turn share its budget, as many as there were in the turn before', (t) => {
+  const share = new TurnShare();
+  const turn = (users: number): number[] => {
+    share.nextTurn();
+    return Array.from({ length: users }, () => share.take(1200, 100));
+  };
+  t.deepEqual(turn(1), [1200]);
+  // The second one is not expected, and the first has taken all.
+  t.deepEqual(turn(2), [1200, 600]);
+  t.deepEqual(turn(2), [600, 600]);
+  t.deepEqual(turn(4), [600, 600, 400, 300]);
+  t.deepEqual(turn(4), [300, 300, 300, 300]);
+  t.deepEqual(turn(1), [300]);
+  t.deepEqual(turn(24).at(-1), 100);
+  t.deepEqual(turn(0), []);
+  t.deepEqual(turn(1), [1200]);
+});
+
+test.serial('what pumps splice in a turn is bounded, however fast they could go on', (t) =>
+  withCapacities({ ...BOUNDS, spliceBudget: 128 * 1024, spliceShare: 32 * 1024 }, () =>
+    withProxied(async (proxied) => {
+      if (!capabilities.splice) {
+        t.pass('nothing is spliced here');
+        return;
+      }
+      const { loop, client, server } = proxied;
+      const bytes = noise(16 * MIB);
+      const running = pumped(proxied);
+      const before = loop.metrics().turns;
+      void client.write(bytes).then(() => client.shutdownWrite());
+      t.is(await digest(server), digestOf(bytes));
+      const turnsOfPump = loop.metrics().turns - before;
+      server.close();
+      t.is((await running).forward, bytes.length);
+      t.true(turnsOfPump >= 16 * 4, `${turnsOfPump} turns`);
+    }),
+  ),
+);

@@ -37,6 +37,7 @@ export { TrustedPeers } from './net/trusted-peers.js';
 export { crc32c } from './support/crc32c.js';
 export { DurationHistogram } from './support/histogram.js';
 export { TurnSample } from './loop/turn-sample.js';
+export { TurnShare } from './loop/turn-share.js';
 export { Fifo } from './support/fifo.js';
 export { receiveBlocks } from './boundary/receive-blocks.js';
 export { Reader } from './streams/reader.js';

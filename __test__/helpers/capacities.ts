@@ -22,6 +22,8 @@ export const TINY: Readonly<Capacities> = {
   readBudget: 64,
   sendBudget: 64,
   pumpBudget: 64,
+  spliceBudget: 128,
+  spliceShare: 64,
   pipes: 1,
 };
 

@@ -39,11 +39,11 @@ export class Pipe {
   }
 
   /**
-   * Moves about `most` bytes through the pipe, which is empty, to another socket. Those that it has no
+   * Moves about `most` bytes, in pieces, through the pipe, which is empty, to another socket. Those that it has no
    * room for are {@link held}. The result is that of {@link fill}.
    */
   pass(fd: number, to: number, most: number): number {
-    const count = native.spliceThrough(fd, this.#ends, to, PIPE_BYTES, most, left);
+    const count = native.spliceThrough(fd, this.#ends, to, Math.min(most, PIPE_BYTES), most, left);
     this.taken = Math.max(count, 0);
     this.held = count > 0 ? (left[0] as number) : 0;
     this.failure = count > 0 ? (left[1] as number) : 0;

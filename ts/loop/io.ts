@@ -5,6 +5,7 @@ import { nextTick } from '../support/host.js';
 import { IoCounters } from './counters.js';
 import type { Guard } from './guard.js';
 import type { SourceTable } from './sources.js';
+import { TurnShare } from './turn-share.js';
 
 /** Work for {@link LoopIO.continueLater} and {@link LoopIO.atTickEnd}. */
 export interface DeferredWork {
@@ -34,6 +35,8 @@ export class LoopIO {
   #atTickEnd: DeferredWork[] = [];
   #tickEndQueued = false;
   readonly #members = new Set<LoopMember>();
+  /** Made for the first pump. */
+  #splices: TurnShare | null = null;
 
   /** `wake` requests a turn. `guard` reports errors that no promise can carry. */
   constructor(sources: SourceTable, guard: Guard, capacities: Capacities, wake: () => void) {
@@ -78,6 +81,12 @@ export class LoopIO {
     return this.#continuing.length > 0;
   }
 
+  /** Bytes that one direction of a pump may splice now. It is called once for each of them in a turn. */
+  spliceShare(): number {
+    const { spliceBudget, spliceShare } = this.capacities;
+    return (this.#splices ??= new TurnShare()).take(spliceBudget, spliceShare);
+  }
+
   /** Calls {@link DeferredWork.onContinue} in the next turn: a budget of this one is spent. */
   continueLater(work: DeferredWork): void {
     this.#continuing.push(work);
@@ -104,6 +113,7 @@ export class LoopIO {
 
   /** Continues the work that a budget of the last turn has cut. After a failure the rest stays queued. */
   continueAll(): void {
+    this.#splices?.nextTurn();
     const continuing = this.#continuing;
     if (continuing.length === 0) return;
     this.#continuing = [];

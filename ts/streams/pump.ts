@@ -53,7 +53,8 @@ export interface PumpOptions extends WaitOptions {
  *
  * Between two sockets of Linux, large chunks move within the kernel, by `splice(2)`; all others pass
  * memory. In each direction one chunk is on its way, of up to about 256 KiB: a reader that stalls stops
- * the sender. A pump yields to the rest of the loop after 512 KiB.
+ * the sender. Pumps yield to the rest of their loop: those that pass memory after 512 KiB each, the others
+ * after 4 MiB together, or 256 KiB each if they are many.
  *
  * EOF is carried over as a half-close, also by a stream without `allowHalfOpen`. A failure is carried
  * over as a failure: the other stream is closed by a reset, or over TLS without `close_notify`, so

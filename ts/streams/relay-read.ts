@@ -1,6 +1,7 @@
 /** The read of a relay: the next bytes, whatever there are, in memory or in a pipe of the kernel. */
 import { constants } from 'node:os';
 import { isUnspliceable, PIPE_BYTES, takePipe, type Pipe } from '../boundary/pipes.js';
+import type { LoopIO } from '../loop/io.js';
 import type { FdTransport } from './fd-transport.js';
 import type { ReadBuffer } from './read-buffer.js';
 import { ReadTarget } from './read-target.js';
@@ -9,7 +10,8 @@ import type { Stream } from './stream.js';
 import { FdWriter } from './writer.js';
 
 /**
- * Resolves to the received bytes that are unread, then to what the source has.
+ * Resolves to the received bytes that are unread, then to what the source has. Bytes that go from socket
+ * to socket at once are counted, and do not end the read: a flow makes no promises.
  *
  * | State    | What the source has goes to | Next |
  * | -------- | --------------------------- | ---- |
@@ -24,21 +26,29 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
   /** `null`: a source, or a sink, that is not a socket of the kernel. */
   #source: FdTransport | null;
   readonly #sink: Stream;
-  readonly #budget: number;
+  readonly #io: LoopIO;
+  readonly #onPassed: (count: number) => void;
   readonly #most: number;
   readonly #large: number;
   #splices = false;
   #pipe: Pipe | null = null;
 
   /**
-   * `source` is `null` if nothing can be spliced. `most` is the size of the largest chunk in memory, and
-   * `budget` that of what passes a pipe at a time.
+   * `source` is `null` if nothing can be spliced. `most` is the size of the largest chunk in memory.
+   * `onPassed` gets the number of bytes that the sink has taken within the read.
    */
-  constructor(source: FdTransport | null, sink: Stream, most: number, budget: number) {
+  constructor(
+    source: FdTransport | null,
+    sink: Stream,
+    io: LoopIO,
+    most: number,
+    onPassed: (count: number) => void,
+  ) {
     super(NOTHING);
     this.#source = source;
     this.#sink = sink;
-    this.#budget = budget;
+    this.#io = io;
+    this.#onPassed = onPassed;
     this.#most = most;
     this.#large = Math.min(LARGE, most);
   }
@@ -73,10 +83,16 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe> {
     }
     const { writer } = this.#sink;
     const to = writer instanceof FdWriter ? writer.passage : -1;
-    const count = this.#source.fill(pipe, this.#budget, to);
+    const count = this.#source.fill(pipe, this.#io.spliceShare(), to);
     if (count > 0) {
       if (to >= 0) (writer as FdWriter).onPassed(count - pipe.held, pipe.sinkFailure);
-      this.#pipe = pipe;
+      // A small chunk ends the read, too: the next one may be received by the turn.
+      if (pipe.held > 0 || count < SMALL) {
+        this.#pipe = pipe;
+        return count;
+      }
+      pipe.release();
+      this.#onPassed(count);
       return count;
     }
     pipe.release();

@@ -70,7 +70,7 @@ export class Relay {
     const { from, to } = this;
     const io = ioOf(from.loop);
     const { pumpBudget } = io.capacities;
-    const read = this.#read(pumpBudget);
+    const read = this.#read(io);
     for (let budget = pumpBudget; ;) {
       const chunk = await this.#next(claim, read);
       if (chunk === null) break;
@@ -114,7 +114,7 @@ export class Relay {
     return this.#state === State.Stopped;
   }
 
-  #read(budget: number): RelayRead {
+  #read(io: LoopIO): RelayRead {
     const { from, to } = this;
     const isPlain =
       from.transport instanceof FdTransport &&
@@ -124,7 +124,7 @@ export class Relay {
       to.transport.socket !== null;
     const most = Math.min(from.limits.readChunkSize, Math.max(1, to.limits.writer.maxBufferSize));
     const source = isPlain ? (from.transport as FdTransport) : null;
-    return new RelayRead(source, to, most, budget);
+    return new RelayRead(source, to, io, most, this.#onBytes);
   }
 }
 

@@ -29,8 +29,12 @@ export interface Capacities {
   readBudget: number;
   /** Bytes that one stream sends in one turn from its queue. */
   sendBudget: number;
-  /** Bytes that one direction of a pump moves in one turn, about. */
+  /** Bytes that one direction of a pump moves through memory in one turn, about. */
   pumpBudget: number;
+  /** Bytes that all pumps of a loop splice in one turn, about: each direction has its share. */
+  spliceBudget: number;
+  /** The least share of a direction. */
+  spliceShare: number;
   /** Pipes of this thread that have bytes on their way between two sockets. */
   pipes: number;
 }
@@ -49,6 +53,8 @@ const DEFAULTS: Readonly<Capacities> = {
   readBudget: 256 * 1024,
   sendBudget: 512 * 1024,
   pumpBudget: 512 * 1024,
+  spliceBudget: 4 * 1024 * 1024,
+  spliceShare: 256 * 1024,
   pipes: 64,
 };
 
