@@ -155,7 +155,7 @@ function show({ answers, about }) {
   if (limited.length > 0)
     console.log(`The load generator was at its limit: ${limited.join('; ')}.\n`);
   for (const failure of about.failures) console.log(`No figure of ${failure}.\n`);
-  console.log(`Node ${about.node}, ${repetitionsOf(answers)} interleaved repetitions\n`);
+  console.log(`Node ${about.node}, interleaved repetitions: ${repetitionsOf(answers)}\n`);
   console.log(targetsTable(rows, columns));
 }
 

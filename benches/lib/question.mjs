@@ -79,6 +79,7 @@ const LABELS = {
   'bulk streams': 'ioloop streams',
   handlers: 'ioloop handlers',
   'batched handlers': 'ioloop handlers, sendLater()',
+  'bare epoll': 'C, bare epoll',
   'proxy pump': 'ioloop pump()',
   'proxy node:net': 'node:net, pipe()',
   'proxy splice in C': 'C, splice(2)',

@@ -48,7 +48,7 @@ function summary({ answers, about }) {
   const first = quick ? 'A quick look: ' : '';
   const repetitions = repetitionsOf(answers);
   const user = userTime === 'samples' ? 'sampled at 5 kHz' : "by the kernel's ticks";
-  const how = `${first}${repetitions} interleaved repetitions of ${seconds} s, medians, ratios of runs that followed each other; user CPU ${user}.`;
+  const how = `${first}${repetitions} interleaved repetition${repetitions === 1 ? '' : 's'} of ${seconds} s, medians, ratios of runs that followed each other; user CPU ${user}.`;
   return `${date}, commit ${commit}, Node ${node}, ${system}, ${cpu}. ${how}`;
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 
 /** @typedef {{ part: string, name: string, samples: number }} Place */
-/** @typedef {{ start: number, end: number, name: string }} Range */
+/** `offset` is that of the start in its file. @typedef {{ start: number, end: number, name: string, offset?: number }} Range */
 
 const BUILT_INS = 'V8: built-ins';
 
@@ -67,10 +67,20 @@ export class Places {
       return [part, shortened(compiled.name)];
     }
     if (region === undefined || region.name === '') return ['JavaScript', 'code without a name'];
-    const symbol = region.name === this.#program ? find(this.#symbols, address) : undefined;
+    const symbol = this.#symbolAt(region, address);
     if (symbol === undefined) return [basename(region.name), ''];
     const [, part = 'Node'] = PARTS.find(([pattern]) => pattern.test(symbol.name)) ?? [];
     return [part, symbol.name.replace(/\(.*/, '')];
+  }
+
+  /**
+   * The symbol of the program. V8 maps its built-ins once more, near the code that it compiles.
+   * @param {Range} region @param {number} address
+   */
+  #symbolAt({ name, start, offset = 0 }, address) {
+    const own = this.#regions.find((region) => region.name === this.#program);
+    if (name !== this.#program || own === undefined) return undefined;
+    return find(this.#symbols, address - start + offset + own.start - (own.offset ?? 0));
   }
 }
 
@@ -78,9 +88,11 @@ export class Places {
 function regionsOf(pid) {
   const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
   return lines.flatMap((line) => {
-    const [, start = '', end = '', name = ''] =
-      /^(\w+)-(\w+) ..x. \S+ \S+ \S+ *(.*)$/.exec(line) ?? [];
-    return start === '' ? [] : [range(start, Number.parseInt(end, 16), name)];
+    const [, start = '', end = '', offset = '', name = ''] =
+      /^(\w+)-(\w+) ..x. (\S+) \S+ \S+ *(.*)$/.exec(line) ?? [];
+    if (start === '') return [];
+    const region = range(start, Number.parseInt(end, 16), name);
+    return [{ ...region, offset: Number.parseInt(offset, 16) }];
   });
 }
 
