@@ -112,7 +112,7 @@ export async function load(flags, onIdle) {
  */
 export async function underLoad(server, flags, seconds) {
   // 10⁵ messages and more: a runtime compiles hot code in threads of its own, which count.
-  const warmup = Math.min(1, seconds);
+  const warmup = Math.min(2, 2 * seconds);
   await load({ port: server.port, ...flags, seconds: 0.1, warmup });
   const before = await server.usage();
   const result = await load({ port: server.port, ...flags, seconds, warmup: 0 });

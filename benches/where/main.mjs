@@ -2,7 +2,7 @@
 //
 //   npm run bench:where                       the echo of protocols, 50 connections
 //   npm run bench:where -- streams            another server, by its name in benches/lib/peers.mjs
-//   npm run bench:where -- --connections 1000 --size 64 --seconds 5 --top 30
+//   npm run bench:where -- --connections 1000 --size 64 --seconds 5 --warmup 3 --top 30
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -29,6 +29,7 @@ const { values, positionals } = parseArgs({
     connections: { type: 'string', default: '50' },
     size: { type: 'string', default: '64' },
     seconds: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '3' },
     top: { type: 'string', default: '25' },
   },
 });
@@ -64,7 +65,7 @@ async function measure(name) {
   try {
     const { port, pid } = server;
     const flags = { port, connections: values.connections, size: values.size };
-    await load({ ...flags, warmup: 1, seconds: 0.5 });
+    await load({ ...flags, warmup: values.warmup, seconds: 0.5 });
     const sampler = startSampler(pid);
     await sleep(100);
     const { messages } = await load({ ...flags, warmup: 0, seconds: values.seconds });
