@@ -442,17 +442,16 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     else if (result < 0 && result !== -EAGAIN) this.failure = result;
   }
 
-  /** Notifies the stream of a collected report. */
+  /** Notifies the stream of a collected report: each step the one that has the transport by then. */
   dispatch(bits: number, result: number): void {
     if (this.#index === UNWATCHED) return;
-    const events = this.#events;
     // First: it may be the end of a connection attempt, before which nothing can be read.
-    if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) events.onWritable();
+    if ((bits & (WRITE | ERROR | HANG_UP)) !== 0) this.#events.onWritable();
     if (this.#index === UNWATCHED) return;
-    if (result > 0) events.onStored();
-    else if (result !== NOT_RECEIVED) events.onReadResult(this.#resultOf(result));
-    else if ((bits & (READ | CLOSED)) !== 0) events.onReadable();
-    if ((bits & CLOSED) !== 0 && this.#index !== UNWATCHED) events.onPeerClosed();
+    if (result > 0) this.#events.onStored();
+    else if (result !== NOT_RECEIVED) this.#events.onReadResult(this.#resultOf(result));
+    else if ((bits & (READ | CLOSED)) !== 0) this.#events.onReadable();
+    if ((bits & CLOSED) !== 0 && this.#index !== UNWATCHED) this.#events.onPeerClosed();
   }
 
   onContinue(): void {

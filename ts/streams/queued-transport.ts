@@ -173,14 +173,13 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
     const isContinuing = this.#isContinuing;
     this.#report = 0;
     this.#isQueued = this.#isContinuing = false;
-    const events = this.#events;
     if (bits !== 0) this.io.counters.reports += 1;
-    // Each step may close it.
-    if (!this.isClosed && (bits & WRITE) !== 0) events.onWritable();
-    if (!this.isClosed && (bits & ERROR) !== 0) this.#fail(events);
-    if (!this.isClosed && (bits & (READ | READ_CLOSED)) !== 0) events.onReadable();
-    if (!this.isClosed && (bits & READ_CLOSED) !== 0) events.onPeerClosed();
-    if (!this.isClosed && isContinuing) events.onContinue();
+    // Each step may close it, or move it to another stream.
+    if (!this.isClosed && (bits & WRITE) !== 0) this.#events.onWritable();
+    if (!this.isClosed && (bits & ERROR) !== 0) this.#fail();
+    if (!this.isClosed && (bits & (READ | READ_CLOSED)) !== 0) this.#events.onReadable();
+    if (!this.isClosed && (bits & READ_CLOSED) !== 0) this.#events.onPeerClosed();
+    if (!this.isClosed && isContinuing) this.#events.onContinue();
   }
 
   onTickEnd(): void {
@@ -253,7 +252,8 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
   }
 
   /** The stream keeps everything that was received before the error. */
-  #fail(events: TransportEvents): void {
+  #fail(): void {
+    const events = this.#events;
     let start = this.#taken;
     for (let chunk = this.#chunks.at(0); chunk !== undefined; chunk = this.#chunks.at(0)) {
       this.#chunks.shift();
@@ -264,8 +264,8 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
     this.#taken = this.#held = 0;
     this.readable = false;
     events.onStored();
-    // Definite in state failed.
-    if (!this.isClosed) events.onFailure(this.#error as Error);
+    // Definite in state failed. The stream may be another one by now.
+    if (!this.isClosed) this.#events.onFailure(this.#error as Error);
   }
 
   #dropFirst(chunk: Buffer): void {
