@@ -1,6 +1,6 @@
 /** The guarded call of `handleStream`, and which of its failures are reported. */
 import { isAbortReason } from '../support/abort-signal.js';
-import { StreamClosedError } from '../support/errors.js';
+import { StreamClosedError, toError } from '../support/errors.js';
 import { ReportGate } from '../support/report-gate.js';
 import type { Address } from '../sockets/address.js';
 import type { Callback } from '../loop/callback-queue.js';
@@ -61,7 +61,8 @@ export class GuardedHandler implements GuardedCall<IOStream, Address> {
     if (!this.#isQuiet(connection, error)) {
       guardOf(this.#server.loop).fail(this.#handleStream, error);
     }
-    connection.close(error);
+    // `null`, too: without an error, nothing would have failed.
+    connection.close(toError(error));
   }
 
   #isQuiet(connection: Served, error: unknown): boolean {

@@ -2,7 +2,7 @@
 import type { Callback } from '../../loop/callback-queue.js';
 import type { Guard, GuardedCall } from '../../loop/guard.js';
 import type { CallKind } from '../../loop/origins.js';
-import { isStreamClosed, invalidArgType } from '../../support/errors.js';
+import { isStreamClosed, invalidArgType, toError } from '../../support/errors.js';
 import type { Connection } from './connection.js';
 
 /**
@@ -50,8 +50,9 @@ export interface Protocol<State = undefined> {
    */
   timeout?(connection: Connection<State>): unknown;
   /**
-   * The connection is closed; called once, and last. `error` is `null` after EOF, `end()` and `close()`.
-   * Not called when the loop is closed, nor after `toStream()`.
+   * The connection is closed; called once, and last. `error` is `null` after EOF, `end()` and `close()`. When
+   * the loop is closed, its code is `ERR_IOLOOP_CLOSED`, and the call comes when the code that has closed the
+   * loop is done. Not called after `toStream()`.
    */
   close?(connection: Connection<State>, error: Error | null): unknown;
 }
@@ -127,7 +128,8 @@ class ProtocolCall<A> implements GuardedCall<AnyConnection, A> {
   onFailure(error: unknown, connection: AnyConnection): void {
     const isQuiet = isStreamClosed(error) && connection.closed;
     if (!isQuiet) this.#guard.fail(this.#protocol[this.#name], error);
-    connection.close(error);
+    // `null`, too: without an error, nothing would have failed.
+    connection.close(toError(error));
   }
 }
 
