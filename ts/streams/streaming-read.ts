@@ -38,18 +38,30 @@ export async function streamingRead(
     for (let left = count; left > 0;) {
       if (cancelled.length > 0) throw cancelled[0];
       const some = readBytes(Math.min(left, limits.readChunkSize), true);
-      const chunk = await claim.read(isCopy ? new Copied(some) : some);
+      const chunk = await nextChunk(stream, claim.read(isCopy ? new Copied(some) : some), count);
+      if (chunk === null) break;
       left -= chunk.length;
       await callChunk(stream, callback, chunk);
     }
     return NO_BYTES;
-  } catch (error) {
-    const isEnd = count === Infinity && isStreamClosed(error) && reader.ended;
-    if (isEnd && stream.error === null) return NO_BYTES;
-    throw error;
   } finally {
     claim?.release();
     wait?.done();
+  }
+}
+
+/** The result of `read`; `null` at the end of a read until EOF. */
+async function nextChunk(
+  stream: Stream,
+  read: Promise<Buffer>,
+  count: number,
+): Promise<Buffer | null> {
+  try {
+    return await read;
+  } catch (error) {
+    const isEnd = count === Infinity && isStreamClosed(error) && stream.reader.ended;
+    if (isEnd && stream.error === null) return null;
+    throw error;
   }
 }
 
