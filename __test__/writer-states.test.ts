@@ -128,6 +128,7 @@ class Run {
         return this.#forgets;
       },
       onWriteEnd: () => void (this.#side = 'ended'),
+      onProgress: () => {},
       onDrained: () => {},
       closedError: () => new Error('closed'),
     };

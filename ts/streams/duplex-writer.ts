@@ -112,6 +112,7 @@ export class DuplexWriter extends BaseWriter {
     this.#buffered -= bytes;
     this.sent += bytes;
     this.onSent(bytes);
+    this.owner.onProgress();
     done.resolve();
   }
 }

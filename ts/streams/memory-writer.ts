@@ -104,6 +104,7 @@ export class MemoryWriter extends BaseWriter {
       this.#sent += piece.length;
       this.#buffered -= piece.length;
       this.sent += piece.length;
+      this.owner.onProgress();
       if (this.#sent < bytes.length) continue;
       this.#sent = 0;
       this.#waiting.shift();

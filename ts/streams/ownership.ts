@@ -11,6 +11,8 @@ export interface Watcher<T> {
   onClosed(watched: T): void;
   /** `next` continues on the connection of the stream, and is watched from now on. */
   onReplaced?(watched: T, next: unknown): void;
+  /** Bytes have left that were not sent at once. */
+  onProgress?(watched: T): void;
 }
 
 /** A watcher, and its argument. */

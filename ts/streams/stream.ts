@@ -532,6 +532,10 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     }
   }
 
+  onProgress(): void {
+    this.#watcher?.onProgress?.(this.#watched);
+  }
+
   // `drain()` has its promise.
   onDrained(): void {}
 

@@ -143,6 +143,8 @@ export interface TransportEvents {
   onContinue(): void;
   /** The end of the tick that {@link Transport.atTickEnd} asked for. */
   onTickEnd(): void;
+  /** Bytes have left that were not sent at once, as {@link WriterOwner.onProgress}. */
+  onProgress(): void;
   /**
    * Nothing will be read or written any more: the descriptor was closed below the stream, its loop is
    * closed, or TLS has failed.
@@ -221,6 +223,8 @@ export interface WriterOwner {
   forgets(writer: Writer): boolean;
   /** FIN was sent. */
   onWriteEnd(): void;
+  /** Bytes have left that were not sent at once. Runs no user code: a batch may be flushing. */
+  onProgress(): void;
   /** {@link Writer.congested} has become false. Runs no user code: a batch may be flushing. */
   onDrained(): void;
   closedError(): Error;

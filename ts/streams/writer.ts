@@ -357,6 +357,7 @@ export class FdWriter extends BaseWriter implements Sender {
         queue.advance(count);
         this.sent += count;
         this.#sink.countSent(count);
+        this.owner.onProgress();
       }
       // It follows the bytes: the kernel does not report it again.
       if (queue.failure !== 0) continue;

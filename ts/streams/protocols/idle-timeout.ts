@@ -5,9 +5,6 @@ import type { Timeout } from '../../loop/timeouts.js';
 
 /** A connection, for its timeout. */
 export interface IdleOwner {
-  readonly bytesSent: number;
-  /** Bytes that were written and not sent. */
-  readonly unsent: number;
   /** Nothing has happened for the period. */
   onIdle(): void;
 }
@@ -22,14 +19,12 @@ export class IdleTimeout {
   readonly #loop: LoopInternals;
   readonly #owner: IdleOwner;
   readonly #seconds: number;
-  #sent: number;
   #timeout: Timeout;
 
   constructor(loop: IOLoop, seconds: number, owner: IdleOwner) {
     this.#loop = internalsOf(loop);
     this.#owner = owner;
     this.#seconds = seconds;
-    this.#sent = owner.bytesSent;
     this.last = this.#loop.time();
     this.#timeout = this.#arm();
   }
@@ -51,10 +46,6 @@ export class IdleTimeout {
   /** Called by the timer. */
   expire(): void {
     const now = this.#loop.time();
-    const { bytesSent, unsent } = this.#owner;
-    // A peer that reads slowly is active, at a time that nothing has noted.
-    if (unsent > 0 && bytesSent !== this.#sent) this.last = now;
-    this.#sent = bytesSent;
     const isIdle = now - this.last >= this.#seconds;
     if (isIdle) this.last = now;
     // Before the function of the program, which may cancel it.

@@ -12,6 +12,8 @@ export interface CarrierOwner {
   onCarrierEnd(): void;
   /** The connection has failed. TLS was given every byte that arrived before. */
   onCarrierError(error: Error): void;
+  /** Encrypted bytes have left that were not sent at once. */
+  onCarrierProgress?(): void;
 }
 
 /** Reports errors of the stream below to its owner, and never emits `'error'`. */
@@ -28,7 +30,7 @@ export class TlsCarrier extends Duplex {
     // A write that fails closes the stream below, which reports it.
     this.on('error', () => {});
     if (unread.length > 0) this.push(unread);
-    below.watch(CLOSING, this);
+    below.watch(BELOW, this);
   }
 
   /** The socket of the connection. */
@@ -87,9 +89,12 @@ export class TlsCarrier extends Duplex {
   }
 }
 
-const CLOSING: Watcher<TlsCarrier> = {
+const BELOW: Watcher<TlsCarrier> = {
   onClosed(carrier) {
     carrier.onBelowClosed();
+  },
+  onProgress(carrier) {
+    carrier.owner?.onCarrierProgress?.();
   },
 };
 

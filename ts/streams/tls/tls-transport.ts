@@ -189,6 +189,10 @@ export class TlsTransport implements Transport, CarrierOwner {
     this.#fail(error);
   }
 
+  onCarrierProgress(): void {
+    this.#events?.onProgress();
+  }
+
   /**
    * Sends `close_notify`, which follows a record that `node:tls` is writing, within a few turns of
    * Node's loop. A peer that receives nothing does not get it.
@@ -212,10 +216,10 @@ export class TlsTransport implements Transport, CarrierOwner {
 
   /** Stores all decrypted bytes, then closes the stream with `error`. */
   #fail(error: Error): void {
-    const events = this.#events;
-    if (events === null) return;
-    this.#storeAll(events);
-    events.onFailure(error);
+    if (this.#events === null) return;
+    this.#storeAll(this.#events);
+    // The stream may be another one by now.
+    this.#events.onFailure(error);
   }
 
   #storeAll(events: TransportEvents): void {
