@@ -15,6 +15,12 @@ export interface DeferredWork {
   onTickEnd(): void;
 }
 
+/** A closed connection, for {@link LoopIO.announceClose}. */
+export interface ClosedWork {
+  /** Calls the program. */
+  announceClose(): void;
+}
+
 /** Something that moves bytes by turns of the loop and is no source of its selector. */
 export interface LoopMember {
   /** The loop is being closed. */
@@ -30,20 +36,32 @@ export class LoopIO {
   now = 0;
   readonly #guard: Guard;
   readonly #wake: () => void;
+  readonly #call: (func: () => void) => void;
   #batch: SendBatch | null = null;
   #continuing: DeferredWork[] = [];
+  #closed: ClosedWork[] = [];
   #atTickEnd: DeferredWork[] = [];
   #tickEndQueued = false;
   readonly #members = new Set<LoopMember>();
   /** Made for the first pump. */
   #splices: TurnShare | null = null;
 
-  /** `wake` requests a turn. `guard` reports errors that no promise can carry. */
-  constructor(sources: SourceTable, guard: Guard, capacities: Capacities, wake: () => void) {
+  /**
+   * `wake` requests a turn. `call` requests a call in the next one, or when the running code is done, if
+   * the loop is closed. `guard` reports errors that no promise can carry.
+   */
+  constructor(
+    sources: SourceTable,
+    guard: Guard,
+    capacities: Capacities,
+    wake: () => void,
+    call: (func: () => void) => void,
+  ) {
     this.sources = sources;
     this.capacities = capacities;
     this.#guard = guard;
     this.#wake = wake;
+    this.#call = call;
   }
 
   /** The batch that is sent when the running code and its microtasks are done. */
@@ -100,6 +118,15 @@ export class LoopIO {
   }
 
   /**
+   * Calls {@link ClosedWork.announceClose} in the next turn. If the loop is closed before, or is, when the
+   * running code is done: as the rejections of reads, it is not lost.
+   */
+  announceClose(work: ClosedWork): void {
+    // The first of them asks for a call of all.
+    if (this.#closed.push(work) === 1) this.#call(this.#announceAll);
+  }
+
+  /**
    * Sends the batch when the running code and its microtasks are done. Promise reactions run as
    * microtasks after the turn, and their writes are sent together: Node runs its tick queue when there
    * are no more of them.
@@ -131,7 +158,15 @@ export class LoopIO {
   close(): void {
     for (const member of this.#members) this.#guard.attempt(endWithLoop, member);
     this.#continuing = [];
+    // Those of the last turn, too.
+    if (this.#closed.length > 0) this.#call(this.#announceAll);
   }
+
+  readonly #announceAll = (): void => {
+    const closed = this.#closed;
+    this.#closed = [];
+    for (const work of closed) this.#guard.attempt(announce, work);
+  };
 
   readonly #onTickEnd = (): void => {
     this.#tickEndQueued = false;
@@ -145,6 +180,10 @@ export class LoopIO {
 
 function endWithLoop(member: LoopMember): void {
   member.onLoopClosed();
+}
+
+function announce(work: ClosedWork): void {
+  work.announceClose();
 }
 
 function endTick(work: DeferredWork): void {

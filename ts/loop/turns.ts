@@ -79,6 +79,7 @@ export class Turns implements TurnParts, LaterTurns {
   /** {@link stop} was called. */
   #isStopping = false;
   #onStopped: (() => void) | null = null;
+  #isClosed = false;
   /** A timeout was added in this turn whose deadline is past: no wake-up comes for it. */
   #isOverdue = false;
   /** A microtask prepares the sleep again. */
@@ -92,9 +93,18 @@ export class Turns implements TurnParts, LaterTurns {
     const { handle, submissions } = this.#core;
     this.timeouts = new TimeoutTable(submissions);
     this.sources = new SourceTable(handle, guard);
-    this.io = new LoopIO(this.sources, guard, capacities, () => {
-      this.#wantTurn();
-    });
+    this.io = new LoopIO(
+      this.sources,
+      guard,
+      capacities,
+      () => {
+        this.#wantTurn();
+      },
+      (func) => {
+        if (this.#isClosed) callSoon(func);
+        else this.addCallback(func, [], null);
+      },
+    );
     this.handlers = new Handlers(this.sources, submissions, guard.runHandler, this);
     this.#turn = new Turn(this.#core, this, options);
     this.#sleep = new Sleep(this.#core, options, () => {
@@ -196,6 +206,7 @@ export class Turns implements TurnParts, LaterTurns {
 
   /** Frees everything, and reports what fails. The loop must be stopped. */
   close(): void {
+    this.#isClosed = true;
     this.guard.attempt(() => this.#posts?.close());
     this.sources.close();
     this.io.close();
@@ -365,4 +376,11 @@ export class Turns implements TurnParts, LaterTurns {
     this.#onStopped = null;
     onStopped?.();
   }
+}
+
+/** When the running code is done, and outside of its context, as in a turn. */
+function callSoon(func: () => void): void {
+  host.queueMicrotask(() => {
+    turnScope().runInAsyncScope(func);
+  });
 }

@@ -256,13 +256,17 @@ export abstract class ConnectionCore extends Inflow {
   /** @internal */
   onContinue(): void {
     this.#writer?.onContinue();
-    if (this.#isDrained && !this.closed) {
-      this.#isDrained = false;
-      const { drain } = this.calls;
-      const isOver = this.#state >= State.WriteEnded || this.congested;
-      if (drain !== null && !isOver) this.settings.guard.enter(drain, this.self, undefined);
-    }
+    if (this.#isDrained && !this.closed) this.#onRoom();
     this.pump();
+  }
+
+  #onRoom(): void {
+    this.#isDrained = false;
+    const { drain } = this.calls;
+    // Meanwhile the program may have ended its side, or written on.
+    const isOver = this.#state >= State.WriteEnded || this.#writer?.isEnding === true;
+    if (drain === null || isOver || this.congested) return;
+    this.settings.guard.enter(drain, this.self, undefined);
   }
 
   /** @internal */
@@ -313,6 +317,11 @@ export abstract class ConnectionCore extends Inflow {
     if (this.closed) return;
     if (this.#state === State.Open && this.transport.hasHalfClose) this.#state = State.WriteEnded;
     else this.finish(null);
+  }
+
+  /** @internal */
+  onProgress(): void {
+    this.idle?.touch();
   }
 
   /** @internal */
@@ -380,10 +389,10 @@ export abstract class ConnectionCore extends Inflow {
     this.#error = error;
     this.#leave(State.Closed);
     this.#watcher = null;
-    const { guard, loop } = this.settings;
+    const { guard, io } = this.settings;
     guard.attempt(closeTransport, this.self);
     this.#writer?.close();
-    if (this.calls.close !== null) loop.addCallbackFromSignal(announceClose, this.self);
+    if (this.calls.close !== null) io.announceClose(this);
     if (watcher !== null) guard.attempt(() => watcher.onClosed(this.self));
   }
 
@@ -405,11 +414,7 @@ export abstract class ConnectionCore extends Inflow {
   }
 }
 
-// Functions of no connection: a close makes no closure.
-function announceClose(connection: Connection<unknown>): void {
-  connection.announceClose();
-}
-
+// A function of no connection: a close makes no closure.
 function closeTransport(connection: Connection<unknown>): void {
   connection.closeTransport();
 }
