@@ -1,6 +1,6 @@
 /** Iteration over the chunks of a stream, with a timeout and a signal for each of them. */
 import test from 'ava';
-import { IOStream, type WaitOptions } from 'ioloop';
+import { IOStream, type StreamClosedError, type WaitOptions } from 'ioloop';
 import { withFakeTime } from './helpers/loop.js';
 import { failureOf, isSettled, turns, withPair, localPair } from './helpers/streams.js';
 
@@ -115,3 +115,70 @@ test('readInto fills any typed array and a DataView, byte by byte', (t) =>
     const { code } = await failureOf(near.readInto(memory as unknown as Uint8Array));
     t.is(code, 'ERR_INVALID_ARG_TYPE');
   }));
+
+test('calls of next() wait for each other, as those of a generator', (t) =>
+  withPair(async (near, far) => {
+    const iteration = near[Symbol.asyncIterator]();
+    t.is(iteration[Symbol.asyncIterator](), iteration);
+    const results = [iteration.next(), iteration.next(), iteration.next()];
+    await far.write('a');
+    t.deepEqual(await results[0], { done: false, value: Buffer.from('a') });
+    // The second reads now; this one is behind the third.
+    results.push(iteration.next());
+    const ended = iteration.return(undefined);
+    const after = iteration.next();
+    for (const text of ['b', 'c', 'd']) {
+      t.false(await isSettled(ended));
+      await far.write(text);
+      await turns(near);
+    }
+    const texts = (await Promise.all(results)).map(({ value }) => String(value));
+    t.deepEqual(texts, ['a', 'b', 'c', 'd']);
+    t.deepEqual(await ended, { done: true, value: undefined });
+    t.deepEqual(await after, { done: true, value: undefined });
+    await far.write('kept');
+    t.is(String(await near.readBytes(4)), 'kept');
+  }));
+
+test('an iteration ends once: after EOF, a failure, return() and throw()', (t) =>
+  withPair(async (near, far) => {
+    const done = { done: true, value: undefined };
+    const thrown = near.chunks();
+    const error = new Error('thrown');
+    t.is(await failureOf(thrown.throw(error)), error);
+    t.deepEqual(await thrown.next(), done);
+    const returned = near.chunks();
+    t.deepEqual(await returned.return(undefined), done);
+    t.deepEqual(await returned.next(), done);
+    // Another read waits: the iteration fails, and is over.
+    const busy = near.chunks();
+    const reading = near.readBytes(1);
+    t.is((await failureOf(busy.next())).code, 'ERR_IOLOOP_READING');
+    t.deepEqual(await busy.next(), done);
+    await far.write('x');
+    t.is(String(await reading), 'x');
+    const broken = near.chunks();
+    const waiting = broken.next();
+    const failure = new Error('broken');
+    near.close(failure);
+    t.is(((await failureOf(waiting)) as StreamClosedError).realError, failure);
+    t.deepEqual(await broken.next(), done);
+    await t.throwsAsync(collect(near), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
+    const last = far.chunks();
+    t.deepEqual(await last.next(), done);
+    t.deepEqual(await last.next(), done);
+    t.deepEqual(await collect(far), []);
+  }));
+
+test('a chunk has at most readChunkSize bytes, and the bytes before EOF come first', (t) =>
+  withPair(
+    async (near, far) => {
+      await far.write('abcdefgh');
+      await far.shutdownWrite();
+      await turns(near);
+      const texts: string[] = [];
+      for await (const chunk of near) texts.push(String(chunk));
+      t.deepEqual(texts, ['abc', 'def', 'gh']);
+    },
+    { readChunkSize: 3 },
+  ));

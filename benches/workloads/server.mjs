@@ -82,7 +82,7 @@ const servers = {
 
   'echo-streams': () =>
     streams(async (stream) => {
-      for (;;) await stream.write(await stream.readBytes(65_536, PARTIAL));
+      for await (const chunk of stream) if (!stream.send(chunk)) await stream.drain();
     }),
 
   'echo-protocol': () =>

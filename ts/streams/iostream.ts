@@ -45,6 +45,7 @@ import { streamingRead } from './streaming-read.js';
 import type { Data } from './data.js';
 import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
+import { ChunkIterator } from './chunk-iterator.js';
 import { MemoryTransport } from './memory-transport.js';
 import type { Connection } from './protocols/connection.js';
 import type { ConnectionSettings, MakeStream } from './protocols/inflow.js';
@@ -316,11 +317,15 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * for await (const chunk of stream.chunks({ timeout: 30, signal })) consume(chunk);
    * ```
    */
-  async *chunks(options?: ReadOptions): AsyncGenerator<Buffer, undefined, undefined> {
+  chunks(options?: ReadOptions): AsyncGenerator<Buffer, undefined, undefined> {
+    return options === undefined ? new ChunkIterator(this.#core) : this.#limitedChunks(options);
+  }
+
+  async *#limitedChunks(options: ReadOptions): AsyncGenerator<Buffer, undefined, undefined> {
     checkOptions(options);
     const { limits, reader } = this.#core;
-    const { timeout, signal, copy } = options ?? {};
-    const read = options === undefined ? PARTIAL : { timeout, signal, copy, partial: true };
+    const { timeout, signal, copy } = options;
+    const read = { timeout, signal, copy, partial: true };
     for (;;) {
       let chunk: Buffer;
       try {
@@ -778,5 +783,3 @@ type StreamingOptions = ReadCountOptions & { readonly streamingCallback: Streami
 function isStreaming(options: ReadUntilCloseOptions | undefined): options is StreamingOptions {
   return options?.streamingCallback !== undefined;
 }
-
-const PARTIAL: ReadBytesOptions = { partial: true };

@@ -110,6 +110,11 @@ export class Reader {
     return this.#read !== null || this.#claimant !== null;
   }
 
+  /** Whether this read waits. */
+  serves(read: Read<unknown>): boolean {
+    return this.#read === read;
+  }
+
   /** The method that waits, or has the {@link claim}; `null` without one. */
   get readName(): string | null {
     return this.#read?.name ?? this.#claimant;

@@ -54,14 +54,19 @@ export class FdWriter extends BaseWriter implements Sender {
 
   private constructor(owner: WriterOwner, sink: FdSink, limits: WriterLimits) {
     super(owner, limits);
+    this.sent = sink.sent;
     this.#sink = sink;
     this.#batch = sink.batch;
-    this.#sending = Sending.Open;
+    this.#sending = sink.connected ? Sending.Open : Sending.Blocked;
   }
 
   /** A writer for `sink`, until {@link WriterOwner.forgets} it. */
   static take(owner: WriterOwner, sink: FdSink, limits: WriterLimits): FdWriter {
-    const writer = spares.pop() ?? new FdWriter(owner, sink, limits);
+    if (spareCount === 0) return new FdWriter(owner, sink, limits);
+    spareCount -= 1;
+    const writer = spares[spareCount] as FdWriter;
+    // It is its owner's, and may be garbage with it.
+    spares[spareCount] = null;
     writer.owner = owner;
     writer.limits = limits;
     writer.sent = sink.sent;
@@ -389,7 +394,7 @@ export class FdWriter extends BaseWriter implements Sender {
   /** Nothing waits: the writer serves other connections, if its owner forgets it. */
   #release(): void {
     const isIdle = this.isQuiet && this.#chain === null && this.#isOpen() && !this.#isQueued();
-    if (!isIdle || this.#refusal !== null || spares.length >= MOST_SPARES) return;
+    if (!isIdle || this.#refusal !== null || spareCount === MOST_SPARES) return;
     const sink = this.#sink;
     if (!this.owner.forgets(this)) return;
     sink.sent = this.sent;
@@ -397,7 +402,8 @@ export class FdWriter extends BaseWriter implements Sender {
     // What is kept does not lead to connections.
     this.owner = NOBODY;
     this.#sink = NOWHERE;
-    spares.push(this);
+    spares[spareCount] = this;
+    spareCount += 1;
   }
 
   /** FIN follows the last byte. */
@@ -416,7 +422,9 @@ const REFUSED = 0;
 const SETTLED_PER_TURN = 4096;
 
 /** Writers of nobody, for the next connections that have something to send. */
-const spares: FdWriter[] = [];
+const spares: (FdWriter | null)[] = [];
+/** The first so many of {@link spares} are free; the array keeps its length, which is cheaper. */
+let spareCount = 0;
 /** The messages of a turn, about: 150 kB. */
 const MOST_SPARES = 1024;
 /** A call of a writer is running, which must not be given away. */

@@ -83,7 +83,7 @@ export class ProtocolCalls {
       protocol[name] === undefined ? null : new ProtocolCall<A>(protocol, name, guard);
     this.state = protocol.state === undefined ? null : new StateCall(protocol, 'state', guard);
     this.open = optional('open');
-    this.data = new ProtocolCall(protocol, 'data', guard);
+    this.data = new DataCall(protocol, 'data', guard);
     this.end = optional('end');
     this.drain = optional('drain');
     this.timeout = optional('timeout');
@@ -130,6 +130,20 @@ class ProtocolCall<A> implements GuardedCall<AnyConnection, A> {
     if (!isQuiet) this.#guard.fail(this.#protocol[this.#name], error);
     // `null`, too: without an error, nothing would have failed.
     connection.close(toError(error));
+  }
+}
+
+/** `data()`, by its name alone: a look-up of any name costs more than the rest of the call. */
+class DataCall extends ProtocolCall<Buffer> {
+  readonly #owner: AnyProtocol;
+
+  constructor(protocol: AnyProtocol, name: 'data', guard: Guard) {
+    super(protocol, name, guard);
+    this.#owner = protocol;
+  }
+
+  override call(connection: AnyConnection, chunk: Buffer): unknown {
+    return this.#owner.data(connection, chunk);
   }
 }
 
