@@ -98,3 +98,38 @@ for (const [name, call] of Object.entries(CALLS)) {
     );
   }
 }
+
+/** The calls that take a loop. */
+const WITH_LOOP = [
+  'new IOStream',
+  'IOStream.fromFd',
+  'new TCPServer',
+  'addAcceptHandler',
+  'TCPClient.connect',
+  'serveHttp',
+] as const;
+
+for (const name of WITH_LOOP) {
+  test.serial(`the loop of ${name} is checked, that of another copy of the package too`, (t) =>
+    withLoop(async (loop) => {
+      const socket = Socket.tcp();
+      const call = CALLS[name];
+      // The others have no part in it.
+      const subjects = { loop, socket } as unknown as Subjects;
+      const values = [
+        [7, /"loop" must be an IOLoop\. Received 7/],
+        [{}, /"loop" must be an IOLoop\. Received \{\}/],
+        [{ callLater() {} }, /"loop" must be an IOLoop of this copy of ioloop/],
+      ] as const;
+      for (const [value, message] of values) {
+        const options = { loop: value } as never;
+        await t.throwsAsync(async () => void (await call?.(subjects, options)), {
+          code: 'ERR_INVALID_ARG_TYPE',
+          message,
+        });
+      }
+      t.false(socket.closed);
+      socket.close();
+    }),
+  );
+}

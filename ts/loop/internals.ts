@@ -51,13 +51,27 @@ export function postsOf(loop: object): Posts {
   return (loop as Loop)[INTERNALS].posts;
 }
 
-/** @throws `ERR_IOLOOP_CLOSED`; `ERR_INVALID_ARG_TYPE` when `loop` is not an `IOLoop`. */
+/** @throws `ERR_INVALID_ARG_TYPE` when `loop` is not an `IOLoop`, or that of another copy of the package. */
+export function checkLoop<L extends Loop>(loop: L): L {
+  insideOf(loop);
+  return loop;
+}
+
+/** @throws As {@link checkLoop}; `ERR_IOLOOP_CLOSED`. */
 export function internalsOf(loop: Loop): LoopInternals {
-  const internals = (loop as Loop | null | undefined)?.[INTERNALS] as LoopInternals | undefined;
-  if (internals === undefined) throw invalidArgType('loop', loop, 'an IOLoop');
+  const internals = insideOf(loop);
   if (loop.closed) throw closedLoop();
   return internals;
 }
+
+function insideOf(loop: Loop): LoopInternals {
+  const internals = (loop as Loop | null | undefined)?.[INTERNALS] as LoopInternals | undefined;
+  if (internals !== undefined) return internals;
+  const isOther = typeof loop === 'object' && (loop as Loop | null) !== null && 'callLater' in loop;
+  throw invalidArgType('loop', loop, isOther ? OF_THIS_COPY : 'an IOLoop');
+}
+
+const OF_THIS_COPY = 'an IOLoop of this copy of ioloop, and not of a second one ("npm ls ioloop")';
 
 /** @throws As {@link internalsOf}. */
 export function ioOf(loop: Loop): LoopIO {

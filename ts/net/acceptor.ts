@@ -9,7 +9,7 @@ import type { DescriptorWatcher } from '../sockets/descriptor.js';
 import { descriptorOf, type Socket } from '../sockets/socket.js';
 import type { Callback } from '../loop/callback-queue.js';
 import type { GuardedCall } from '../loop/guard.js';
-import { countersOf, guardOf } from '../loop/internals.js';
+import { checkLoop, countersOf, guardOf } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 import type { CallKind } from '../loop/origins.js';
 import { acceptEvents, type AcceptEvents } from './accept-events.js';
@@ -49,7 +49,7 @@ export function addAcceptHandler(
 ): () => void {
   checkFunction('callback', callback);
   checkOptions(options);
-  const loop = options.loop ?? IOLoop.current();
+  const loop = checkLoop(options.loop ?? IOLoop.current());
   const batch = checkInteger('batch', options.batch ?? DEFAULT_BATCH, 1, MAX_BATCH);
   const acceptor = new Acceptor(loop, socket, callback, batch);
   return () => {

@@ -4,6 +4,7 @@ import { invalidArgType, invalidArgValue } from '../support/errors.js';
 import { portNumber } from '../sockets/address.js';
 import { ipFamily } from '../sockets/ip-address.js';
 import { settled } from '../loop/guard.js';
+import { checkLoop } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { isLimited, Wait, type WaitOptions } from '../loop/wait.js';
@@ -97,7 +98,7 @@ export class TCPClient {
     const host = checkHost(hostOrLiteral);
     const number = portNumber('port', port);
     checkConnectOptions(options);
-    const loop = options.loop ?? IOLoop.current();
+    const loop = checkLoop(options.loop ?? IOLoop.current());
     const what = `connect to ${host}:${number}`;
     // One signal for all steps; none is needed for a connection without limits.
     const abort = isLimited(options) ? new AbortController() : null;

@@ -1,5 +1,6 @@
 /** Options of streams, and their checked form. */
 import type { ConnectionOptions, Server, TlsOptions } from 'node:tls';
+import { checkLoop } from '../loop/internals.js';
 import { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
@@ -128,7 +129,7 @@ export function streamSettings(options: IOStreamOptions): StreamSettings {
   return {
     limits: streamLimits(options),
     allowHalfOpen: checkBoolean('allowHalfOpen', options.allowHalfOpen, false),
-    loop: options.loop ?? IOLoop.current(),
+    loop: checkLoop(options.loop ?? IOLoop.current()),
   };
 }
 
