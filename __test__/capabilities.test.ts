@@ -1,5 +1,6 @@
 /** What a binary cannot do is an error by code, and nothing else. */
 import test from 'ava';
+import { withLoop } from './helpers/loop.js';
 import { capabilities, functionsOf, native } from '#internal';
 
 /** The functions of capabilities that this binary has, or has not. */
@@ -19,3 +20,16 @@ test('a function is one of the binary, or throws and names the backend, as the c
   const all = Object.values(functionsOf).flat();
   t.is(names(true).length + names(false).length, all.length);
 });
+
+test('a loop that has refused other threads goes on, and is closed as any other', (t) =>
+  withLoop((loop) => {
+    const refused = { code: 'ERR_IOLOOP_UNSUPPORTED' };
+    for (const call of [() => loop.remote(), () => loop.expose('name', () => {})]) {
+      if (capabilities.threads) t.notThrows(call);
+      else t.throws(call, refused);
+    }
+    t.is(loop.metrics().postsAccepted, 0);
+    loop.close();
+    t.is(loop.metrics().postsAccepted, 0);
+    t.deepEqual(loop.reports, []);
+  }));

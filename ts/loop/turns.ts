@@ -11,6 +11,8 @@
  * A wake-up of the driver counts only while sleeping: in the other phases a turn comes anyway, or
  * none does.
  */
+import { backend, capabilities } from '../boundary/capabilities.js';
+import { unsupportedBy } from '../boundary/unsupported.js';
 import type { AsyncResource } from 'node:async_hooks';
 import { NativeLoop } from '../boundary/native-loop.js';
 import { NO_MEMORY_RETRY } from '../boundary/send-batch.js';
@@ -143,8 +145,13 @@ export class Turns implements TurnParts, LaterTurns {
     return PHASE_NAMES[this.#phase] as (typeof PHASE_NAMES)[number];
   }
 
-  /** The calls of other threads. Made when the loop is first exposed to them. */
+  /**
+   * The calls of other threads. Made when the loop is first exposed to them.
+   *
+   * @throws `ERR_IOLOOP_UNSUPPORTED`.
+   */
   get posts(): Posts {
+    if (!capabilities.threads) throw unsupportedBy('threads', backend);
     const { stop, driver } = this.#options;
     this.#posts ??= new Posts(this.#core.handle, this.guard, this.io, {
       stop,
