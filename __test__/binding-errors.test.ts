@@ -2,11 +2,12 @@
  * What an import says where no binary can be loaded: each cause is provoked in a project of its own,
  * by a real process.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import test, { type ExecutionContext } from 'ava';
-import { supportedSystems } from '#internal';
+import { diagnosis, supportedSystems } from '#internal';
+import { testIf } from './helpers/conditions.js';
 import { BINARY, PLATFORM_PACKAGE, Project } from './helpers/install.js';
 
 const IMPORT = `
@@ -160,6 +161,46 @@ test('a file that is no binary, or cut off, is not loaded', (t) => {
     project.addBinary(contents);
     const { message } = failure(t, project);
     t.true(message.includes(`${PLATFORM_PACKAGE} ${flaw}. Remove node_modules`), message);
+  }
+});
+
+test('a platform package without its binary', (t) => {
+  const project = new Project(t);
+  project.addBinary(binary);
+  rmSync(join(project.module(PLATFORM_PACKAGE), 'ioloop.node'));
+  const { message } = failure(t, project);
+  t.true(message.includes(`${PLATFORM_PACKAGE} is installed, but its binary is not`), message);
+  t.regex(message, /Remove node_modules, and install again/);
+});
+
+testIf(process.platform === 'linux', 'Linux')('a user who may not read the binary', (t) => {
+  const project = new Project(t);
+  project.addBinary(binary);
+  chmodSync(project.folder, 0o755);
+  const source = `if (process.getuid() === 0) process.setuid(65_534); ${IMPORT}`;
+  for (const unreadable of ['ioloop.node', '.']) {
+    const file = join(project.module(PLATFORM_PACKAGE), unreadable);
+    chmodSync(file, 0);
+    const { message } = failure(t, project, { source });
+    chmodSync(file, 0o755);
+    t.true(message.includes(`may not read ${PLATFORM_PACKAGE}. Let it read all of`), message);
+  }
+});
+
+test('a file system from which nothing may be executed', (t) => {
+  const host = { platform: 'linux', arch: 'x64', libc: 'glibc' } as const;
+  const name = 'ioloop-linux-x64-gnu';
+  // As glibc and musl say it.
+  for (const message of [
+    'a.node: failed to map segment from shared object',
+    'Error loading shared library a.node: Operation not permitted',
+  ]) {
+    const error = Object.assign(new Error(message), { code: 'ERR_DLOPEN_FAILED' });
+    const [reason, remedy] = diagnosis(host, [
+      { name, path: null, version: null, flaw: null, error },
+    ]);
+    t.regex(reason, /not let this process execute ioloop-linux-x64-gnu, .* noexec/);
+    t.regex(remedy, /another file system/);
   }
 });
 

@@ -8,7 +8,7 @@ export { capacities, setCapacities, type Capacities } from './support/capacities
 export { decodeAddress, encodeAddress, type Family } from './sockets/address.js';
 export * as errors from './support/errors.js';
 export { table } from './support/error-table.js';
-export { supportedSystems } from './boundary/binding-error.js';
+export { diagnosis, supportedSystems } from './boundary/binding-error.js';
 export { backend, capabilities, type Backend, type Capabilities } from './boundary/capabilities.js';
 export { isListedNode, NODE_VERSIONS } from './boundary/host.js';
 export { observeRefusals } from './support/errors.js';

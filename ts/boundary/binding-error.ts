@@ -118,6 +118,13 @@ function ofFailure(attempt: Attempt): Diagnosis | null {
     const libc = library.startsWith('ld-') || library === 'libc.so.6' ? 'glibc' : 'musl';
     return [`${name} is for ${libc}, which this system does not have`, reinstall];
   }
+  if (/failed to map segment|Operation not permitted/.test(message)) {
+    return [
+      `The system does not let this process execute ${name}, as on a file system with noexec`,
+      'Install on another file system, or mount this one without noexec',
+    ];
+  }
+  if (message.includes('Permission denied')) return ofUnreadable(name);
   if (isMissing(error)) {
     return isChosen ? [`NAPI_RS_NATIVE_LIBRARY_PATH: there is no file ${name}`, reinstall] : null;
   }
@@ -128,6 +135,11 @@ function ofFailure(attempt: Attempt): Diagnosis | null {
 /** The C library that a binary asks for, in the error of a system that has another one. */
 const FOREIGN_LIBRARY =
   /libc\.musl-\w+\.so\.1|\blibc\.so(?=:)|ld-linux[\w-]*\.so\.\d|libc\.so\.6(?=:)/;
+
+/** By the permissions of files. */
+function ofUnreadable(name: string): Diagnosis {
+  return [`The user of this process may not read ${name}`, 'Let it read all of node_modules'];
+}
 
 /** Node was not permitted to load any addon. */
 function ofDisabled(): Diagnosis {
@@ -161,10 +173,12 @@ function ofMissing(host: Host, failed: readonly Attempt[]): Diagnosis {
   if (existsSync(join(home, 'crates'))) {
     return ['The binary of this source tree has not been built', 'Run npm run build:native'];
   }
-  const others = platformPackages(dirname(home));
-  if (others.length > 0) {
+  const installed = platformPackages(dirname(home));
+  const own = installed.find((name) => wanted.includes(name));
+  if (own !== undefined) return ofIncomplete(join(dirname(home), own), own);
+  if (installed.length > 0) {
     return [
-      `${missing}, but ${others.join(', ')} is: node_modules is that of another system`,
+      `${missing}, but ${installed.join(', ')} is: node_modules is that of another system`,
       'Install on the system that runs the program: do not copy node_modules',
     ];
   }
@@ -185,6 +199,19 @@ function ofMissing(host: Host, failed: readonly Attempt[]): Diagnosis {
     `${missing}. The likely reasons: optional dependencies were left out (--omit=optional), or ` +
       'the lock file or node_modules is that of another system',
     'Install on this system with optional dependencies: npm install --include=optional',
+  ];
+}
+
+/** The package of this system is there, and has no binary that can be found. */
+function ofIncomplete(folder: string, name: string): Diagnosis {
+  try {
+    readdirSync(folder);
+  } catch {
+    return ofUnreadable(name);
+  }
+  return [
+    `${name} is installed, but its binary is not: it was removed, or left out of a copy`,
+    'Remove node_modules, and install again',
   ];
 }
 
