@@ -13,7 +13,8 @@ const server = createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
     if (isCorked) socket.cork();
-    for (const words of parser.push(chunk))
+    parser.push(chunk);
+    for (let words; (words = parser.next()) !== null;)
       socket.write(Buffer.from(store.execute(words), 'latin1'));
     if (isCorked) socket.uncork();
   });

@@ -4,7 +4,7 @@
 //   node examples/redis/push-server.mjs 6380
 //   redis-benchmark -p 6380 -t set,get,incr,lpush -P 16
 import { IOLoop, TCPServer } from 'ioloop';
-import { failure, OK, Parser, ProtocolError } from './resp.mjs';
+import { failure, isQuit, OK, Parser, ProtocolError } from './resp.mjs';
 import { Store } from './store.mjs';
 
 const store = new Store();
@@ -14,14 +14,15 @@ const server = new TCPServer({
     state: () => new Parser(),
 
     data(connection, chunk) {
+      const { state: parser } = connection;
       let replies = '';
       let isOver = false;
       try {
         // Pipelined commands arrive in one chunk, and their replies leave in one packet.
-        for (const words of connection.state.push(chunk)) {
-          isOver = words[0]?.toUpperCase() === 'QUIT';
+        parser.push(chunk);
+        for (let words; !isOver && (words = parser.next()) !== null;) {
+          isOver = isQuit(words);
           replies += isOver ? OK : store.execute(words);
-          if (isOver) break;
         }
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;

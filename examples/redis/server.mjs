@@ -3,7 +3,7 @@
 //   node examples/redis/server.mjs 6380
 //   redis-benchmark -p 6380 -t set,get,incr,lpush -P 16
 import { IOLoop, TCPServer } from 'ioloop';
-import { failure, Parser, ProtocolError } from './resp.mjs';
+import { failure, isQuit, OK, Parser, ProtocolError } from './resp.mjs';
 import { Store } from './store.mjs';
 
 const store = new Store();
@@ -14,8 +14,9 @@ async function serve(stream) {
   for await (const chunk of stream) {
     try {
       // Pipelined commands arrive in one chunk, and their replies leave in one packet.
-      for (const words of parser.push(chunk)) {
-        if (words[0]?.toUpperCase() === 'QUIT') return await quit(stream, '+OK\r\n');
+      parser.push(chunk);
+      for (let words; (words = parser.next()) !== null;) {
+        if (isQuit(words)) return await quit(stream, OK);
         void stream.write(Buffer.from(store.execute(words), 'latin1'));
       }
     } catch (error) {

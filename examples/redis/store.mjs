@@ -1,21 +1,30 @@
 // A small part of Redis: strings, counters and lists.
-import { array, bulk, failure, integer, OK, simple } from './resp.mjs';
+import { array, bulk, failure, integer, OK, own, simple } from './resp.mjs';
 
 /** The data of a server. */
 export class Store {
   /** @type {Map<string, string | string[]>} */
   #values = new Map();
+  /** The last command, which pipelines repeat. */
+  #name = '';
+  /** @type {Command | undefined} */
+  #command;
 
   /** The reply to a command. @param {string[]} words */
-  execute([name = '', ...args]) {
-    const command = COMMANDS.get(name) ?? COMMANDS.get(name.toUpperCase());
+  execute(words) {
+    const [name = ''] = words;
+    if (name !== this.#name) {
+      this.#command = COMMANDS.get(name) ?? COMMANDS.get(name.toUpperCase());
+      this.#name = name;
+    }
+    const command = this.#command;
     if (command === undefined) return failure(`unknown command '${name.slice(0, 128)}'`);
     const [least, most, run] = command;
-    if (args.length < least || args.length > most) {
+    if (words.length <= least || words.length > most + 1) {
       return failure(`wrong number of arguments for '${name.toLowerCase()}' command`);
     }
     try {
-      return run(this.#values, args);
+      return run(this.#values, words);
     } catch (error) {
       if (error instanceof CommandError) return error.reply;
       throw error;
@@ -33,36 +42,43 @@ class CommandError extends Error {
 }
 
 /** @typedef {Map<string, string | string[]>} Values */
-/** @typedef {(values: Values, args: string[]) => string} Run */
+/** `words` begin with the name of the command. @typedef {(values: Values, words: string[]) => string} Run */
 /** @typedef {[least: number, most: number, run: Run]} Command */
 
 /** By name: how many arguments at least and at most, and what to do. @type {Map<string, Command>} */
 const COMMANDS = new Map(
   /** @type {[string, Command][]} */ ([
-    ['PING', [0, 1, (_, [text]) => (text === undefined ? simple('PONG') : bulk(text))]],
-    ['ECHO', [1, 1, (_, [text]) => bulk(text)]],
-    ['SET', [2, 2, (values, [key, value]) => (values.set(key, value), OK)]],
-    ['GET', [1, 1, (values, [key]) => bulk(stringAt(values, key))]],
-    ['INCR', [1, 1, (values, [key]) => increase(values, key)]],
-    ['MSET', [2, Infinity, (values, pairs) => setAll(values, pairs)]],
-    ['MGET', [1, Infinity, (values, keys) => array(keys.map((key) => stringOrNone(values, key)))]],
+    ['PING', [0, 1, (_, [, text]) => (text === undefined ? simple('PONG') : bulk(text))]],
+    ['ECHO', [1, 1, (_, [, text]) => bulk(text)]],
+    ['SET', [2, 2, (values, [, key, value]) => set(values, key, value)]],
+    ['GET', [1, 1, (values, [, key]) => bulk(stringAt(values, key))]],
+    ['INCR', [1, 1, (values, [, key]) => increase(values, key)]],
+    ['MSET', [2, Infinity, (values, [, ...pairs]) => setAll(values, pairs)]],
+    [
+      'MGET',
+      [1, Infinity, (values, [, ...keys]) => array(keys.map((key) => stringOrNone(values, key)))],
+    ],
     [
       'DEL',
-      [1, Infinity, (values, keys) => integer(keys.filter((key) => values.delete(key)).length)],
+      [
+        1,
+        Infinity,
+        (values, [, ...keys]) => integer(keys.filter((key) => values.delete(key)).length),
+      ],
     ],
     [
       'EXISTS',
-      [1, Infinity, (values, keys) => integer(keys.filter((key) => values.has(key)).length)],
+      [1, Infinity, (values, [, ...keys]) => integer(keys.filter((key) => values.has(key)).length)],
     ],
-    ['LPUSH', [2, Infinity, (values, [key, ...items]) => push(values, key, items)]],
-    ['LLEN', [1, 1, (values, [key]) => integer(listAt(values, key).length)]],
-    ['LRANGE', [3, 3, (values, [key, from, to]) => array(range(listAt(values, key), from, to))]],
+    ['LPUSH', [2, Infinity, (values, [, key, ...items]) => push(values, key, items)]],
+    ['LLEN', [1, 1, (values, [, key]) => integer(listAt(values, key).length)]],
+    ['LRANGE', [3, 3, (values, [, key, from, to]) => array(range(listAt(values, key), from, to))]],
     ['DBSIZE', [0, 0, (values) => integer(values.size)]],
     ['FLUSHALL', [0, 1, (values) => (values.clear(), OK)]],
     ['SELECT', [1, 1, () => OK]],
     // redis-cli and redis-benchmark send these first.
     ['COMMAND', [0, Infinity, () => array([])]],
-    ['CONFIG', [1, Infinity, (_, [, name]) => array(name === undefined ? [] : [name, ''])]],
+    ['CONFIG', [1, Infinity, (_, [, , name]) => array(name === undefined ? [] : [name, ''])]],
   ]),
 );
 
@@ -98,22 +114,33 @@ function increase(values, key) {
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(number + 1)) {
     throw new CommandError(failure('value is not an integer or out of range'));
   }
-  values.set(key, String(number + 1));
+  put(values, key, String(number + 1));
   return integer(number + 1);
+}
+
+/** @param {Values} values @param {string} key @param {string} value */
+function set(values, key, value) {
+  put(values, key, own(value));
+  return OK;
+}
+
+/** A key that is there stays the one that it is. @param {Values} values @param {string} key @param {string | string[]} value */
+function put(values, key, value) {
+  values.set(values.has(key) ? key : own(key), value);
 }
 
 /** @param {Values} values @param {string[]} pairs */
 function setAll(values, pairs) {
   if (pairs.length % 2 !== 0) return failure("wrong number of arguments for 'mset' command");
-  for (let at = 0; at < pairs.length; at += 2) values.set(pairs[at], pairs[at + 1]);
+  for (let at = 0; at < pairs.length; at += 2) set(values, pairs[at], pairs[at + 1]);
   return OK;
 }
 
 /** @param {Values} values @param {string} key @param {string[]} items */
 function push(values, key, items) {
   const list = listAt(values, key);
-  list.push(...items);
-  values.set(key, list);
+  list.push(...items.map(own));
+  put(values, key, list);
   return integer(list.length);
 }
 
