@@ -4,7 +4,7 @@ import { Fifo } from '#internal';
 import { IOStream, Socket, type IOStreamOptions } from 'ioloop';
 import { USUAL, withCapacities } from './helpers/capacities.js';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
-import { failureOf, isSettled, turns } from './helpers/streams.js';
+import { failureOf, isSettled, localPair, turns } from './helpers/streams.js';
 
 interface Stalled {
   readonly stream: IOStream;
@@ -295,3 +295,43 @@ test('writes that are sent resolve when the stream is closed before all of them 
     }),
   );
 });
+
+test('a list of small pieces is sent in order, whatever the pieces are', (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = localPair(loop);
+    const letters = ['a', 'é', '', 'x'.repeat(16), 'y'.repeat(17), 'ascii then é', '\u{1f600}'];
+    const lists: (string | Uint8Array)[][] = [
+      letters,
+      letters.map((text) => Buffer.from(text)),
+      letters.flatMap((text) => [text, new Uint8Array([0x2c])]),
+      ['', ''],
+      [],
+      ['z'.repeat(4096)],
+      ['z'.repeat(4000), Buffer.alloc(97, 'w')],
+      [Buffer.alloc(0), 'after nothing'],
+    ];
+    const expected = Buffer.concat(lists.flat().map((piece) => Buffer.from(piece as string)));
+    for (const list of lists) void near.write(list);
+    await near.end();
+    t.true((await far.readUntilClose()).equals(expected));
+  }));
+
+test('a list is read once, and one with a wrong piece sends nothing', (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = localPair(loop);
+    let reads = 0;
+    const computed = Object.defineProperty(['', 'b'], 0, {
+      get: () => {
+        reads += 1;
+        return reads === 1 ? 'a' : 'x'.repeat(1 << 20);
+      },
+    });
+    await near.write(computed);
+    t.is(reads, 1);
+    await t.throwsAsync(near.write(['c', 5 as never]), { code: 'ERR_INVALID_ARG_TYPE' });
+    const gone = new Uint8Array(4);
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    await t.throwsAsync(near.write(['d', gone]), { code: 'ERR_IOLOOP_BUFFER_DETACHED' });
+    await near.end();
+    t.is(String(await far.readUntilClose()), 'ab');
+  }));

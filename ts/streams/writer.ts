@@ -248,6 +248,28 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 
   #writeAll(list: readonly Data[]): Place {
+    // Each is asked for once: an array may compute its elements.
+    const few = [...list];
+    const most = mostOf(few);
+    const isSmall = most > 0 && most <= this.#batch.smallPiece && most <= this.#headroom();
+    if (isSmall && this.#canStage(most)) return this.#stageAll(few);
+    return this.#putAll(few);
+  }
+
+  /** Small pieces, one after the other: they are adjacent, and leave as one. */
+  #stageAll(list: readonly Data[]): Chain {
+    this.#queueFlush();
+    const batch = this.#batch;
+    let chain = this.#chain;
+    for (const piece of list) {
+      if (typeof piece !== 'string') chain = batch.write(this, chain, piece as Uint8Array);
+      else if (piece.length > 0) chain = batch.writeString(this, chain, piece);
+    }
+    // There was a byte at least.
+    return this.#staged(chain as Chain);
+  }
+
+  #putAll(list: readonly Data[]): Place {
     const pieces = Array.from(list, bytesOf);
     const total = pieces.reduce((sum, { length }) => sum + length, 0);
     if (total <= this.#batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
@@ -410,6 +432,17 @@ export class FdWriter extends BaseWriter implements Sender {
   #finishIfSent(): void {
     if (this.#chain === null && this.#isOpen() && !this.#isQueued()) this.finish();
   }
+}
+
+/** The most bytes that a list of strings and bytes may have; 0 if there are none, or something else. */
+function mostOf(list: readonly Data[]): number {
+  let most = 0;
+  for (const piece of list) {
+    if (typeof piece === 'string') most += 3 * piece.length;
+    else if (piece instanceof Uint8Array && piece.length > 0) most += piece.length;
+    else return 0;
+  }
+  return most;
 }
 
 /** The result of a write: who sends it, and its promise once that is wanted. */

@@ -61,7 +61,7 @@ export function lines<State>(
     let from = Math.max(connection.seen - size + 1, 0);
     for (;;) {
       const at =
-        size === 1 ? chunk.indexOf(delimiter[0] as number, from) : chunk.indexOf(delimiter, from);
+        size === 1 ? indexOf(chunk, delimiter[0] as number, from) : chunk.indexOf(delimiter, from);
       const end = at < 0 ? length : at;
       // A part of the delimiter may be there already.
       if (end - start > maxLength + (at < 0 ? size - 1 : 0)) {
@@ -144,6 +144,13 @@ export function fixed<State>(size: number, onRecord: FrameHandler<State>): DataH
   };
 }
 
+/** `chunk.indexOf(byte, from)`: most lines are short, and a call of V8 costs more than looking. */
+function indexOf(chunk: Buffer, byte: number, from: number): number {
+  const near = Math.min(chunk.length, from + NEAR);
+  for (let at = from; at < near; at += 1) if (chunk[at] === byte) return at;
+  return near === chunk.length ? -1 : chunk.indexOf(byte, near);
+}
+
 function delimiterOf(delimiter: unknown): Buffer {
   if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array)) {
     throw invalidArgType('delimiter', delimiter, 'a string or a Uint8Array');
@@ -152,6 +159,7 @@ function delimiterOf(delimiter: unknown): Buffer {
   return Buffer.from(delimiter as string);
 }
 
+const NEAR = 96;
 const LONGEST_LINE = 65_536;
 const LONGEST_FRAME = 1_048_576;
 const LARGEST = 2 ** 31 - 1;
