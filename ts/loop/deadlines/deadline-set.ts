@@ -59,9 +59,10 @@ export class DeadlineSet<K> implements Iterable<K>, Disposable {
    * Puts a key off: it expires its whole duration from now. Returns whether the key is in the set. Costs
    * the look-up of the key and a store.
    *
-   * It counts from the end of the code that runs (the next microtask), which is when the clock is
-   * read, once for up to 1,024 touches; with a `timeFunc` it is read each time. The deadline can be
-   * later by 200 ns for each second of the duration, as a touch takes that with 24 bits.
+   * It counts from the end of the code that runs (the next microtask), where the clock is read, once
+   * for up to 1,024 touches, or from up to a millisecond after that; with a `timeFunc` it counts from
+   * the call. The deadline can be later by 200 ns for each second of the duration, as a touch takes that
+   * with 24 bits.
    */
   touch(key: K): boolean {
     const slot = this.#slots.get(key);

@@ -2,10 +2,11 @@
  * What `DeadlineSet` and `DeadlineQueue` share: values by slot, their deadlines in a wheel, one timeout
  * of the loop for the earliest, and the batches of what has expired.
  *
- * A touch is collected: its slot goes into an array. The touches of one run of code are carried out
- * together with one reading of the clock, in a microtask after it, and before anything that depends on
- * them. So they count from the end of that run of code, and no deadline is too early. A clock of the
- * program's own may move in between: each touch reads it.
+ * A touch does not read the clock. It counts from a time that lies a little ahead of the last reading,
+ * and its slot goes into an array. In a microtask after the run of code, and before anything that
+ * depends on touches, one reading confirms that time for all of them; if it has passed, they count from
+ * the reading. So no deadline is too early. A clock of the program's own may move in between: each touch
+ * reads it.
  */
 import { checkFunction, checkInteger, checkOptions } from '../../support/checks.js';
 import { closedDeadlines, closedLoop } from '../../support/errors.js';
@@ -15,6 +16,7 @@ import { internalsOf, type LoopInternals } from '../internals.js';
 import type { IOLoop } from '../ioloop.js';
 import type { Timeout } from '../timeouts.js';
 import { Chunks } from './chunks.js';
+import type { Records } from './records.js';
 import { DeadlineWheel } from './wheel.js';
 
 /** Options of `DeadlineSet` and `DeadlineQueue`. */
@@ -42,8 +44,12 @@ export class Deadlines<T> {
   readonly #context: Context;
   readonly #values = new Chunks<T>();
   readonly #wheel: DeadlineWheel;
+  readonly #records: Records;
+  /** Slots of touches that are not confirmed. Has no room where each touch reads the clock. */
   readonly #touched: Int32Array;
   #touches = 0;
+  /** The time that touches count from, if it has not passed when they are confirmed. */
+  #ahead = Number.NEGATIVE_INFINITY;
   #timeout: Timeout | null = null;
   /** When the timeout is due; `Infinity` without one. */
   #wake = Number.POSITIVE_INFINITY;
@@ -63,7 +69,8 @@ export class Deadlines<T> {
     this.#removed = removed;
     this.#context = internals.contextOf('onExpire function', this.#onExpire);
     this.#wheel = new DeadlineWheel(internals.time());
-    this.#touched = new Int32Array(internals.isSteady ? internals.capacities.touches : 1);
+    this.#records = this.#wheel.records;
+    this.#touched = new Int32Array(internals.isSteady ? internals.capacities.touches : 0);
   }
 
   get size(): number {
@@ -83,7 +90,7 @@ export class Deadlines<T> {
     const now = this.#internals.time();
     if (this.#isClosed) throw closedDeadlines();
     if (this.#loop.closed) throw closedLoop();
-    if (this.#touches > 0) this.#renewTouched(now);
+    if (this.#touches > 0) this.#confirm(now);
     return now;
   }
 
@@ -111,10 +118,14 @@ export class Deadlines<T> {
   touch(slot: number): void {
     const touched = this.#touched;
     const count = this.#touches;
-    touched[count] = slot;
-    this.#touches = count + 1;
-    if (count + 1 >= touched.length) this.#settle();
-    else if (count === 0) void SETTLED.then(this.#settle);
+    if (count < touched.length) {
+      this.#records.putOff(slot, this.#ahead);
+      touched[count] = slot;
+      this.#touches = count + 1;
+      if (count === 0) void SETTLED.then(this.#settle);
+    } else {
+      this.#touchNow(slot);
+    }
   }
 
   value(slot: number): T {
@@ -123,16 +134,16 @@ export class Deadlines<T> {
 
   deadline(slot: number): number {
     this.#settle();
-    return this.#wheel.deadline(slot);
+    return this.#records.deadline(slot);
   }
 
   handle(slot: number): number {
-    return this.#wheel.handle(slot);
+    return this.#records.handle(slot);
   }
 
   /** The slot of a handle; -1 if it is stale. */
   slotOf(handle: number): number {
-    return this.#wheel.slotOf(handle);
+    return this.#records.slotOf(handle);
   }
 
   remove(slot: number): void {
@@ -154,25 +165,32 @@ export class Deadlines<T> {
   }
 
   readonly #settle = (): void => {
-    if (this.#touches > 0) this.#renewTouched(this.#internals.time());
+    if (this.#touches > 0) this.#confirm(this.#internals.time());
   };
 
-  #renewTouched(now: number): void {
+  /** The touches that were collected, of which none was later than `now`. */
+  #confirm(now: number): void {
     const count = this.#touches;
     this.#touches = 0;
-    let isEarlier = false;
-    for (let at = 0; at < count; at += 1) {
-      if (this.#wheel.renew(this.#touched[at] as number, now)) isEarlier = true;
+    if (now > this.#ahead) {
+      for (let at = 0; at < count; at += 1) this.#wheel.renew(this.#touched[at] as number, now);
     }
-    // The clock was set back.
-    if (isEarlier) this.#wakeAt(this.#wheel.nextWake, true);
+    this.#ahead = now + AHEAD;
+  }
+
+  /** A touch for which the array has no room. */
+  #touchNow(slot: number): void {
+    const now = this.#internals.time();
+    if (this.#touches > 0) this.#confirm(now);
+    // Otherwise the clock was set back.
+    if (this.#wheel.renew(slot, now)) this.#wakeAt(this.#wheel.nextWake, true);
   }
 
   readonly #expire = (): void => {
     this.#timeout = null;
     this.#wake = Number.POSITIVE_INFINITY;
     const now = this.#internals.time();
-    if (this.#touches > 0) this.#renewTouched(now);
+    if (this.#touches > 0) this.#confirm(now);
     const expired: T[] = [];
     const visits = this.#internals.capacities.deadlineVisits + 2 * this.#batchSize;
     this.#wheel.expire(now, this.#batchSize, visits, (slot) => {
@@ -197,6 +215,8 @@ export class Deadlines<T> {
   }
 }
 
+/** How far touches count ahead of the last reading of the clock, in seconds: a tick of the wheel. */
+const AHEAD = 1 / 1024;
 const BATCH_SIZE = 1_024;
 const LARGEST_BATCH = 2 ** 20;
 const NO_ARGUMENTS: readonly unknown[] = [];

@@ -1,19 +1,23 @@
 /**
- * The entries of a {@link DeadlineWheel}, in one piece of memory: a touch is then one cache miss,
- * also of a million entries.
+ * The entries of a {@link DeadlineWheel}: a record of 16 bytes, which is all that a touch needs, and a
+ * link of 8 bytes. A touch is then one cache miss, also of a million entries, and few misses of the
+ * table of pages.
  *
  * | bytes    | of a record                                                                          |
  * | -------- | ------------------------------------------------------------------------------------ |
  * | 0 to 7   | deadline, in seconds of the loop's clock                                             |
  * | 8 to 11  | duration, in seconds, with 24 bits; see {@link Records.renew}                        |
  * | 12 to 15 | number of the setting, from 1; 0 while the record is free                            |
- * | 16 to 19 | next record of its list; of a free one, the next free record                         |
- * | 20 to 23 | the one before it, or {@link FRONT} for a record that is in no list                  |
+ *
+ * | bytes    | of a link                                                                            |
+ * | -------- | ------------------------------------------------------------------------------------ |
+ * | 0 to 3   | next record of its list; of a free one, the next free record                         |
+ * | 4 to 7   | the one before it, or {@link FRONT} for a record that is in no list                  |
  *
  * Lists are circles: the first records are not entries, but begin one list each.
  */
 
-/** `prev` of a record that is in the front of the wheel. */
+/** The previous record of one that is in the front of the wheel. */
 export const FRONT = -1;
 
 /** Lists: 32 slots of 6 levels, then those of {@link OVERFLOW} and {@link SCATTER}. */
@@ -25,11 +29,14 @@ export const SCATTER = SLOT_LISTS + 1;
 const LISTS = SLOT_LISTS + 2;
 
 /** 4-byte words of a record. */
-const WORDS = 6;
+const WORDS = 4;
 const DURATION = 2;
 const ORDER = 3;
-const NEXT = 4;
-const PREV = 5;
+
+/** 4-byte words of a link. */
+const LINK_WORDS = 2;
+const NEXT = 0;
+const PREV = 1;
 
 /** A handle is `order * SLOTS + slot`, an exact integer. */
 const SLOTS = 2 ** 26;
@@ -48,6 +55,7 @@ export class Records {
   #doubles!: Float64Array;
   #floats!: Float32Array;
   #words!: Int32Array;
+  #links!: Int32Array;
   #capacity = 0;
   /** Slots below this were used. */
   #used = LISTS;
@@ -85,7 +93,7 @@ export class Records {
       slot = this.#used;
       this.#used += 1;
     } else {
-      this.#free = this.#words[slot * WORDS + NEXT] as number;
+      this.#free = this.#links[slot * LINK_WORDS + NEXT] as number;
     }
     this.#size += 1;
     return slot;
@@ -93,9 +101,8 @@ export class Records {
 
   /** Gives a slot back, which is in no list. */
   release(slot: number): void {
-    const at = slot * WORDS;
-    this.#words[at + ORDER] = 0;
-    this.#words[at + NEXT] = this.#free;
+    this.#words[slot * WORDS + ORDER] = 0;
+    this.#links[slot * LINK_WORDS + NEXT] = this.#free;
     this.#free = slot;
     this.#size -= 1;
   }
@@ -128,6 +135,12 @@ export class Records {
     return isEarlier;
   }
 
+  /** {@link renew} of an entry that is in use, by a clock that is never set back. */
+  putOff(slot: number, now: number): void {
+    const duration = this.#floats[slot * WORDS + DURATION] as number;
+    this.#doubles[slot * (WORDS / 2)] = now + duration;
+  }
+
   deadline(slot: number): number {
     return this.#doubles[slot * (WORDS / 2)] as number;
   }
@@ -146,66 +159,70 @@ export class Records {
   }
 
   isInFront(slot: number): boolean {
-    return this.#words[slot * WORDS + PREV] === FRONT;
+    return this.#links[slot * LINK_WORDS + PREV] === FRONT;
   }
 
   /** The entry is in no list. */
   setInFront(slot: number): void {
-    this.#words[slot * WORDS + PREV] = FRONT;
+    this.#links[slot * LINK_WORDS + PREV] = FRONT;
   }
 
   /** Appends an entry, which is in no list, to one. */
   link(slot: number, list: number): void {
-    const words = this.#words;
-    const last = words[list * WORDS + PREV] as number;
-    words[last * WORDS + NEXT] = slot;
-    words[slot * WORDS + PREV] = last;
-    words[slot * WORDS + NEXT] = list;
-    words[list * WORDS + PREV] = slot;
+    const links = this.#links;
+    const last = links[list * LINK_WORDS + PREV] as number;
+    links[last * LINK_WORDS + NEXT] = slot;
+    links[slot * LINK_WORDS + PREV] = last;
+    links[slot * LINK_WORDS + NEXT] = list;
+    links[list * LINK_WORDS + PREV] = slot;
   }
 
   /** Takes an entry out of its list. Returns that list if it is empty now, and -1 otherwise. */
   unlink(slot: number): number {
-    const words = this.#words;
-    const next = words[slot * WORDS + NEXT] as number;
-    const prev = words[slot * WORDS + PREV] as number;
-    words[prev * WORDS + NEXT] = next;
-    words[next * WORDS + PREV] = prev;
+    const links = this.#links;
+    const next = links[slot * LINK_WORDS + NEXT] as number;
+    const prev = links[slot * LINK_WORDS + PREV] as number;
+    links[prev * LINK_WORDS + NEXT] = next;
+    links[next * LINK_WORDS + PREV] = prev;
     return next === prev ? next : -1;
   }
 
   /** The first entry of a list; the list itself if there is none. */
   first(list: number): number {
-    return this.#words[list * WORDS + NEXT] as number;
+    return this.#links[list * LINK_WORDS + NEXT] as number;
   }
 
   /** Moves all entries of a list, which has some, to another one, which has none. */
   moveAll(from: number, to: number): void {
-    const words = this.#words;
-    const first = words[from * WORDS + NEXT] as number;
-    const last = words[from * WORDS + PREV] as number;
-    words[first * WORDS + PREV] = to;
-    words[last * WORDS + NEXT] = to;
-    words[to * WORDS + NEXT] = first;
-    words[to * WORDS + PREV] = last;
+    const links = this.#links;
+    const first = links[from * LINK_WORDS + NEXT] as number;
+    const last = links[from * LINK_WORDS + PREV] as number;
+    links[first * LINK_WORDS + PREV] = to;
+    links[last * LINK_WORDS + NEXT] = to;
+    links[to * LINK_WORDS + NEXT] = first;
+    links[to * LINK_WORDS + PREV] = last;
     this.#makeEmpty(from);
   }
 
   #makeEmpty(list: number): void {
-    this.#words[list * WORDS + NEXT] = list;
-    this.#words[list * WORDS + PREV] = list;
+    this.#links[list * LINK_WORDS + NEXT] = list;
+    this.#links[list * LINK_WORDS + PREV] = list;
   }
 
   #grow(): void {
     if (this.#capacity === SLOTS) throw new RangeError(`more than ${SLOTS - LISTS} entries`);
-    const before = this.#words;
+    const words = this.#words;
+    const links = this.#links;
     this.#allocate(2 * this.#capacity);
-    this.#words.set(before);
+    this.#words.set(words);
+    this.#links.set(links);
   }
 
   /** Memory that is not written to is not resident: of a large block, the part that is used. */
   #allocate(capacity: number): void {
+    // First what may fail.
     const memory = new ArrayBuffer(capacity * WORDS * 4);
+    this.#links = new Int32Array(capacity * LINK_WORDS);
     this.#doubles = new Float64Array(memory);
     this.#floats = new Float32Array(memory);
     this.#words = new Int32Array(memory);

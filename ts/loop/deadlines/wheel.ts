@@ -30,7 +30,8 @@ function tickOf(seconds: number): number {
 
 /** Entries by slot, in the order of their deadlines. */
 export class DeadlineWheel {
-  readonly #records = new Records();
+  /** For touches, which do not move an entry. */
+  readonly records = new Records();
   readonly #front = new Front();
   /** By level: bit n is set if slot n has entries. All slots lie ahead of the cursor. */
   readonly #occupied = new Int32Array(LEVELS);
@@ -45,12 +46,12 @@ export class DeadlineWheel {
   }
 
   get size(): number {
-    return this.#records.size;
+    return this.records.size;
   }
 
   /** Adds an entry, and returns its slot. */
   add(deadline: number, duration: number): number {
-    const records = this.#records;
+    const records = this.records;
     const slot = records.take();
     records.renumber(slot);
     records.set(slot, deadline, duration);
@@ -61,21 +62,21 @@ export class DeadlineWheel {
   /** Sets an entry again, which keeps its handle. */
   reset(slot: number, deadline: number, duration: number): void {
     this.#take(slot);
-    this.#records.set(slot, deadline, duration);
+    this.records.set(slot, deadline, duration);
     this.#place(slot, deadline);
   }
 
   /** Sets an entry again, as the last of those with its deadline. Its handle is a new one. */
   set(slot: number, deadline: number, duration: number): void {
     this.#take(slot);
-    this.#records.renumber(slot);
-    this.#records.set(slot, deadline, duration);
+    this.records.renumber(slot);
+    this.records.set(slot, deadline, duration);
     this.#place(slot, deadline);
   }
 
   /** Puts an entry off; see {@link Records.renew}. Returns whether it is due earlier than before. */
   renew(slot: number, now: number): boolean {
-    const records = this.#records;
+    const records = this.records;
     if (!records.renew(slot, now)) return false;
     this.#take(slot);
     this.#place(slot, records.deadline(slot));
@@ -85,28 +86,14 @@ export class DeadlineWheel {
   /** Removes an entry: its slot is free, and its handle stale. */
   remove(slot: number): void {
     this.#take(slot);
-    this.#records.release(slot);
+    this.records.release(slot);
   }
 
   clear(): void {
-    this.#records.clear();
+    this.records.clear();
     this.#front.clear();
     this.#occupied.fill(0);
     this.#stale = 0;
-  }
-
-  /** The name of an entry until it is set again or removed. */
-  handle(slot: number): number {
-    return this.#records.handle(slot);
-  }
-
-  /** The slot of a handle; -1 if it is stale. */
-  slotOf(handle: number): number {
-    return this.#records.slotOf(handle);
-  }
-
-  deadline(slot: number): number {
-    return this.#records.deadline(slot);
   }
 
   /**
@@ -115,7 +102,7 @@ export class DeadlineWheel {
    * rest is due at {@link nextWake}, which is then not later than `now`.
    */
   expire(now: number, limit: number, visits: number, expired: (slot: number) => void): void {
-    const records = this.#records;
+    const records = this.records;
     const front = this.#front;
     let visitsLeft = visits;
     let left = limit;
@@ -152,7 +139,7 @@ export class DeadlineWheel {
   }
 
   get #isScattering(): boolean {
-    return this.#records.first(SCATTER) !== SCATTER;
+    return this.records.first(SCATTER) !== SCATTER;
   }
 
   /**
@@ -174,7 +161,7 @@ export class DeadlineWheel {
 
   /** Puts entries of the slot that was reached into lower levels, or into the front. */
   #scatter(visits: number): number {
-    const records = this.#records;
+    const records = this.records;
     let left = visits;
     for (let slot = records.first(SCATTER); slot !== SCATTER && left > 0; left -= 1) {
       records.unlink(slot);
@@ -194,7 +181,7 @@ export class DeadlineWheel {
       this.#moveTo(start);
       this.#markEmpty(list);
     }
-    this.#records.moveAll(list, SCATTER);
+    this.records.moveAll(list, SCATTER);
   }
 
   #moveTo(tick: number): void {
@@ -208,7 +195,7 @@ export class DeadlineWheel {
       const bits = this.#occupied[level] as number;
       if (bits !== 0) return (level << LEVEL_BITS) + 31 - Math.clz32(bits & -bits);
     }
-    return this.#records.first(OVERFLOW) === OVERFLOW ? -1 : OVERFLOW;
+    return this.records.first(OVERFLOW) === OVERFLOW ? -1 : OVERFLOW;
   }
 
   /** The first tick of that slot; `Infinity` without entries. */
@@ -224,7 +211,7 @@ export class DeadlineWheel {
 
   /** Puts an entry, which is in no list, where its deadline belongs. */
   #place(slot: number, deadline: number): void {
-    const records = this.#records;
+    const records = this.records;
     const ahead = tickOf(deadline) - this.#block;
     if (ahead <= this.#cursor) {
       records.setInFront(slot);
@@ -241,7 +228,7 @@ export class DeadlineWheel {
 
   /** Takes an entry out of its place. Its handle in the front, if any, is stale. */
   #take(slot: number): void {
-    const records = this.#records;
+    const records = this.records;
     if (!records.isInFront(slot)) {
       const emptied = records.unlink(slot);
       if (emptied >= 0 && emptied < SLOT_LISTS) this.#markEmpty(emptied);
