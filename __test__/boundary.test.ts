@@ -64,7 +64,7 @@ class Core {
     if (result < 0 || completions.errno !== 0) throw new Error(`turn: ${result}`);
     const due: number[] = [];
     const ready: Ready[] = [];
-    completions.timersTo({ collect: (id) => due.push(id) });
+    completions.timersTo({ collect: (ids, from, end) => due.push(...ids.subarray(from, end)) });
     completions.sourcesTo(
       { collect: (index, bits, received) => ready.push({ index, bits, received }) },
       (error) => {

@@ -18,6 +18,8 @@ const CAPACITIES = [
 /** What is done at a time, or by a timeout that fires. */
 type Action =
   | { readonly kind: 'add'; readonly after: number; readonly follow: readonly Action[] }
+  | { readonly kind: 'reset'; readonly after: number; readonly pick: number }
+  | { readonly kind: 'refresh'; readonly pick: number }
   | { readonly kind: 'cancel'; readonly pick: number };
 
 type Step = Action | { readonly kind: 'turn'; readonly seconds: number };
@@ -32,6 +34,8 @@ const { action } = fc.letrec<{ action: Action }>((tie) => ({
   action: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
     fc.record({ kind: fc.constant('cancel' as const), pick: fc.nat(50) }),
+    fc.record({ kind: fc.constant('refresh' as const), pick: fc.nat(50) }),
+    fc.record({ kind: fc.constant('reset' as const), after: span, pick: fc.nat(50) }),
     fc.record({
       kind: fc.constant('add' as const),
       after: span,
@@ -50,14 +54,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 interface Pending {
   readonly name: number;
-  readonly when: number;
+  when: number;
+  delay: number;
   readonly follow: readonly Action[];
-  gone: boolean;
+  /** Due: a turn has taken it, and not run it yet. */
+  state: 'pending' | 'due' | 'done';
 }
 
 /** The obvious implementation: a turn takes the first of a sorted list. */
 class Model {
   readonly fired: number[] = [];
+  /** The results of resets and refreshes. */
+  readonly moved: boolean[] = [];
   readonly #all: Pending[] = [];
   readonly #perTurn: number;
   #pending: Pending[] = [];
@@ -72,14 +80,25 @@ class Model {
 
   run(what: Action, now: number): void {
     if (what.kind === 'add') {
-      const { follow } = what;
-      const added = { name: this.#all.length, when: now + what.after, follow, gone: false };
+      const { after: delay, follow } = what;
+      const name = this.#all.length;
+      const added: Pending = { name, when: now + delay, delay, follow, state: 'pending' };
       this.#all.push(added);
       this.#pending.push(added);
     } else if (this.#all.length > 0) {
-      const victim = this.#all[what.pick % this.#all.length] as Pending;
-      victim.gone = true;
-      this.#pending = this.#pending.filter((pending) => pending !== victim);
+      const picked = this.#all[what.pick % this.#all.length] as Pending;
+      const isDone = picked.state === 'done';
+      this.#pending = this.#pending.filter((pending) => pending !== picked);
+      if (what.kind === 'cancel') {
+        picked.state = 'done';
+        return;
+      }
+      this.moved.push(!isDone);
+      if (isDone) return;
+      if (what.kind === 'reset') picked.delay = what.after;
+      picked.state = 'pending';
+      picked.when = now + picked.delay;
+      this.#pending.push(picked);
     }
   }
 
@@ -87,8 +106,10 @@ class Model {
     const due = this.#pending.filter(({ when }) => when <= now);
     const taken = due.toSorted((a, b) => a.when - b.when).slice(0, this.#perTurn);
     this.#pending = this.#pending.filter((pending) => !taken.includes(pending));
+    for (const timeout of taken) timeout.state = 'due';
     for (const timeout of taken) {
-      if (timeout.gone) continue;
+      if (timeout.state !== 'due') continue;
+      timeout.state = 'done';
       this.fired.push(timeout.name);
       for (const what of timeout.follow) this.run(what, now);
     }
@@ -98,6 +119,7 @@ class Model {
 /** The same on a loop. */
 class Subject {
   readonly fired: number[] = [];
+  readonly moved: boolean[] = [];
   readonly handles: Timeout[] = [];
   readonly #loop: ReportingLoop;
 
@@ -112,16 +134,19 @@ class Subject {
         this.fired.push(name);
         for (const next of what.follow) this.run(next);
       };
-      this.handles.push(this.#loop.callAt(this.#loop.time() + what.after, fire));
+      this.handles.push(this.#loop.callLater(what.after, fire));
     } else if (this.handles.length > 0) {
-      this.#loop.removeTimeout(this.handles[what.pick % this.handles.length] as Timeout);
+      const picked = this.handles[what.pick % this.handles.length] as Timeout;
+      if (what.kind === 'cancel') this.#loop.removeTimeout(picked);
+      else if (what.kind === 'refresh') this.moved.push(picked.refresh());
+      else this.moved.push(this.#loop.resetTimeout(picked, what.after));
     }
   }
 }
 
 for (const [room, capacities, numRuns] of CAPACITIES) {
   test.serial(
-    `${room} capacities: timeouts that add and cancel others fire as in a sorted list`,
+    `${room} capacities: timeouts that add, move and cancel others fire as in a sorted list`,
     async (t) => {
       const crossed = await crossingsOf(() =>
         fc.assert(
@@ -149,6 +174,7 @@ for (const [room, capacities, numRuns] of CAPACITIES) {
                   }
                   while (!model.isEmpty) await turn(100);
                   assert.deepEqual(subject.fired, model.fired);
+                  assert.deepEqual(subject.moved, model.moved);
                 },
                 0,
                 { capacities: few },

@@ -124,8 +124,8 @@ async function ioloop() {
     scheduleCall: (delay, work) => loop.callLater(delay / 1e3, work),
     scheduleWith: (delay, work, argument) => loop.callLater(delay / 1e3, work, argument),
     cancel: (timer) => loop.removeTimeout(timer),
-    move: (timer, delay) => {
-      loop.resetTimeout(timer, delay / 1e3);
+    move: (timer) => {
+      timer.refresh();
       return timer;
     },
     start: () => void loop.start(),

@@ -41,11 +41,11 @@ export class Completions {
     return this.words[COMPLETED_RECEIVED] as number;
   }
 
-  /** Passes the ids of the due timers on to `sink`. */
-  timersTo(sink: { collect(id: number): void }): void {
+  /** Passes the ids of the due timers on to `sink`: those from `from` to `end`. */
+  timersTo(sink: { collect(ids: Int32Array, from: number, end: number): void }): void {
     const { words } = this;
     const end = COMPLETED_HEADER + (words[COMPLETED_DUE] as number);
-    for (let at = COMPLETED_HEADER; at < end; at += 1) sink.collect(words[at] as number);
+    sink.collect(words, COMPLETED_HEADER, end);
   }
 
   /** Passes the reports of the ready sources on. One that fails is lost; the others are not. */

@@ -17,6 +17,8 @@ export class Submissions {
   readonly words: Float64Array;
   readonly #flush: () => void;
   #length = 0;
+  /** The timer that the last submission has armed, and which was not armed before; or {@link NONE}. */
+  #fresh = NONE;
   #needsAlarm = false;
 
   /** Holds `capacity` submissions; `flush` hands them to the core and calls {@link taken}. */
@@ -35,18 +37,27 @@ export class Submissions {
     return this.#needsAlarm;
   }
 
-  /** Arms timer `id` at `deadline`, in seconds of the loop's clock. */
+  /** Arms timer `id`, which is not armed, at `deadline`, in seconds of the loop's clock. */
   arm(id: number, deadline: number): void {
+    this.move(id, deadline);
+    this.#fresh = id;
+  }
+
+  /** Arms timer `id`, which may be armed already. */
+  move(id: number, deadline: number): void {
     this.#push(id * SUBMIT_OPERATIONS + SUBMIT_ARM, deadline);
     this.#needsAlarm = true;
   }
 
   /** Cancels timer `id`, which may be used again at once. */
   cancel(id: number): void {
-    const last = this.#length - SUBMISSION_WORDS;
-    // Armed by the last submission, which is taken back.
-    if (last >= 0 && this.words[last] === id * SUBMIT_OPERATIONS + SUBMIT_ARM) this.#length = last;
-    else this.#push(id * SUBMIT_OPERATIONS + SUBMIT_CANCEL, 0);
+    if (this.#fresh === id) {
+      // The submission is taken back.
+      this.#length -= SUBMISSION_WORDS;
+      this.#fresh = NONE;
+    } else {
+      this.#push(id * SUBMIT_OPERATIONS + SUBMIT_CANCEL, 0);
+    }
   }
 
   /** The source at `index` is drained of these READ and WRITE bits. */
@@ -57,6 +68,7 @@ export class Submissions {
   /** The core has taken the words. */
   taken(): void {
     this.#length = 0;
+    this.#fresh = NONE;
   }
 
   /** A crossing has set the alarm to the next deadline, if there is one. */
@@ -76,5 +88,9 @@ export class Submissions {
     words[length] = word;
     words[length + 1] = operand;
     this.#length = length + SUBMISSION_WORDS;
+    this.#fresh = NONE;
   }
 }
+
+/** In place of an id. */
+const NONE = -1;

@@ -43,9 +43,10 @@ export class DebugTurns extends Turns {
     callback: Callback,
     args: readonly unknown[],
     context: Context,
+    delay?: number,
   ): Timeout {
     const origin = contextOf(context, 'timeout', callback, this.#owner);
-    return super.addTimeout(deadline, callback, args, origin);
+    return super.addTimeout(deadline, callback, args, origin, delay);
   }
 
   override addHandler(fd: number, registered: RegisteredHandler): void {

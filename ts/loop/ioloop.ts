@@ -587,7 +587,8 @@ export class IOLoop implements AsyncDisposable {
     ...args: A
   ): Timeout {
     if (typeof deadline === 'number') return this.callAt(deadline, callback, ...args);
-    return this.callAt(this.time() + secondsOf(deadline, 'deadline'), callback, ...args);
+    const delay = secondsOf(deadline, 'deadline');
+    return this.#withDelay(this.callAt(this.time() + delay, callback, ...args), delay);
   }
 
   /** Calls `callback(...args)` at `when`, in seconds on the scale of {@link time}; see {@link addTimeout}. */
@@ -607,8 +608,16 @@ export class IOLoop implements AsyncDisposable {
   ): Timeout;
   callLater(delay: number, callback: Callback): Timeout {
     checkSeconds('delay', delay);
-    // By the public method: a subclass may have a callAt of its own.
-    return callAtWith(this, this.time() + delay, callback, argumentsAfter(2, arguments));
+    const when = this.time() + delay;
+    const args = argumentsAfter(2, arguments);
+    if (this.callAt !== callAt) {
+      // A subclass has a callAt of its own.
+      return this.#withDelay(callAtWith(this, when, callback, args), delay);
+    }
+    checkSeconds('when', when);
+    checkFunction('callback', callback);
+    this.#assertOpen();
+    return this.#turns.addTimeout(when, callback, args, capture(), delay);
   }
 
   /**
@@ -631,7 +640,7 @@ export class IOLoop implements AsyncDisposable {
    * add another. Returns false, and does nothing, if the timeout runs, has run, was cancelled, is at
    * `Infinity` or belongs to another loop, and after {@link close}.
    *
-   * As `timeout.refresh()` of Node, but with the delay: a handle keeps neither that nor its loop.
+   * `timeout.refresh()` does the same with the delay that the timeout has, which is this one from now on.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_INVALID_ARG_VALUE`; `ERR_OUT_OF_RANGE` if `delay` is not finite.
    */
@@ -642,7 +651,9 @@ export class IOLoop implements AsyncDisposable {
     const seconds = secondsOf(delay, 'delay');
     if (!Number.isFinite(seconds)) throw outOfRange('delay', delay, 'finite');
     const when = this.time() + seconds;
-    return !this.#closed && this.#turns.moveTimeout(timeout, when);
+    if (this.#closed || !this.#turns.moveTimeout(timeout, when)) return false;
+    this.#turns.timeouts.setDelay(timeout, seconds);
+    return true;
   }
 
   /**
@@ -821,6 +832,12 @@ export class IOLoop implements AsyncDisposable {
     );
   }
 
+  /** A timeout of `callAt`, or what a subclass has returned, with a delay for its refreshes. */
+  #withDelay(timeout: Timeout, delay: number): Timeout {
+    if (timeout instanceof Timeout) this.#turns.timeouts.setDelay(timeout, delay);
+    return timeout;
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw closedLoop();
   }
@@ -830,6 +847,8 @@ export class IOLoop implements AsyncDisposable {
     if (this.#turns.running) throw runningLoop('start');
   }
 }
+
+const { callAt } = IOLoop.prototype;
 
 /** Seconds, as in asyncio. */
 const SLOW_CALLBACK = 0.1;

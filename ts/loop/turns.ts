@@ -93,7 +93,9 @@ export class Turns implements TurnParts, LaterTurns {
     this.guard = guard;
     this.#core = new NativeLoop(driver, time(), isSteady, capacities);
     const { handle, submissions } = this.#core;
-    this.timeouts = new TimeoutTable(submissions);
+    this.timeouts = new TimeoutTable(submissions, (timeout, delay) =>
+      this.moveTimeout(timeout, time() + delay),
+    );
     this.sources = new SourceTable(handle, guard);
     this.io = new LoopIO(
       this.sources,
@@ -258,14 +260,15 @@ export class Turns implements TurnParts, LaterTurns {
     this.addTimeout(this.time() + NO_MEMORY_RETRY, retry, [], null);
   }
 
-  /** `deadline` is in seconds of the loop's clock. */
+  /** `deadline` is in seconds of the loop's clock; `delay` as of {@link TimeoutTable.add}. */
   addTimeout(
     deadline: number,
     callback: Callback,
     args: readonly unknown[],
     context: Context,
+    delay = Number.NaN,
   ): Timeout {
-    const timeout = this.timeouts.add(deadline, callback, args, context);
+    const timeout = this.timeouts.add(deadline, callback, args, context, delay);
     this.#onArmed(deadline);
     return timeout;
   }
