@@ -20,7 +20,7 @@ export function checkLinked(path, format, arch) {
 /** @param {Buffer} bytes */
 function kindOf(bytes) {
   if (bytes.toString('latin1', 0, 4) === '\x7fELF') {
-    const system = bytes[7] === OSABI_FREEBSD ? 'FreeBSD' : 'ELF';
+    const system = bytes.includes(FREEBSD_LIBC) ? 'FreeBSD' : 'ELF';
     return `${system} ${ELF_MACHINES.get(bytes.readUInt16LE(18)) ?? 'unknown'}`;
   }
   if (bytes.toString('latin1', 0, 2) === 'MZ') {
@@ -30,7 +30,8 @@ function kindOf(bytes) {
   return 'no known system';
 }
 
-const OSABI_FREEBSD = 9;
+/** A name in the table of strings. The header has the ABI of System V, as FreeBSD's own libraries may. */
+const FREEBSD_LIBC = '\0libc.so.7\0';
 const ELF_MACHINES = new Map([
   [40, 'arm'],
   [62, 'x64'],
