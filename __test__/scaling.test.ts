@@ -60,7 +60,7 @@ function number(text: string | undefined): number {
 }
 
 const PORTS = 60_999 - 32_768 + 1;
-const RATE = 20_000;
+const RATE = 10_000;
 const SIGNATURES = 3_670;
 const MILLION = 1e6;
 
@@ -95,7 +95,7 @@ const CALCULATED: readonly (readonly [string, RegExp, number])[] = [
   ],
   [
     'the time in which a million connects',
-    /10⁶ \/ \(8 × 20,000 \/s\) +\| (\d+) s/,
+    /10⁶ \/ \(8 × 10,000 \/s\) +\| (\d+) s/,
     MILLION / (8 * RATE),
   ],
   [
@@ -110,8 +110,8 @@ const CALCULATED: readonly (readonly [string, RegExp, number])[] = [
   ],
   [
     'the CPU of the messages of a million',
-    /10⁶ \/ 30 s × 10 µs .*?\| ([\d.]+) of a core/,
-    (MILLION / 30) * 10e-6,
+    /10⁶ \/ 30 s × 20 µs .*?\| ([\d.]+) of a core/,
+    (MILLION / 30) * 20e-6,
   ],
   [
     'the kernel memory of a connection',

@@ -92,7 +92,7 @@ function settingsOf() {
   const names = among('only', values.only, QUESTIONS, quick && !targets ? QUICK : QUESTIONS);
   const usual = targets ? TARGET_PEERS : quick ? [] : PEERS;
   const wanted = among('peers', values.peers, PEERS, usual);
-  const usually = { repetitions: quick ? 3 : targets ? 7 : 5, seconds: quick ? 0.4 : 1.5 };
+  const usually = { repetitions: quick ? 3 : targets ? 6 : 5, seconds: quick ? 0.4 : 1.5 };
   return { names, wanted, quick, targets, ...lengthOf(usually) };
 }
 

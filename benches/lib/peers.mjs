@@ -88,6 +88,9 @@ const single = {
   'turn, source': () => node('benches/workloads/turns.mjs', 'source'),
   // Without flags: with any, V8 rejects Node's code cache and compiles its modules again.
   import: () => ({ command: [process.execPath, join(root, 'benches/workloads/import.mjs')] }),
+  'import, worker': () => ({
+    command: [process.execPath, join(root, 'benches/workloads/import-worker.mjs')],
+  }),
   boundary: () => node('benches/workloads/boundary.mjs'),
   RemoteLoop: (args) => node('benches/workloads/threads.mjs', 'ioloop', ...args),
   MessagePort: (args) => node('benches/workloads/threads.mjs', 'port', ...args),

@@ -11,6 +11,7 @@ const FIGURES = [
   ['package binary', 'package: the binary', 'KB', atMost(1024)],
   ['package unpacked', 'package: all the rest', 'KB'],
   ['import milliseconds', 'package: import', 'ms', atMost(12)],
+  ['worker milliseconds', 'package: import in a worker', 'ms', atMost(5)],
   ['boundary generated', 'a call by napi-rs, two arrays', 'ns'],
   ['boundary own', 'a call by own glue, two arrays', 'ns'],
 ];
@@ -22,6 +23,7 @@ export function size() {
     cases: [
       { key: 'package', peers: ['package'], measure: async () => sizes() },
       { key: 'import', peers: ['import'], measure: () => runProgram('import') },
+      { key: 'worker', peers: ['worker'], measure: () => runProgram('import, worker') },
       { key: 'boundary', peers: ['boundary'], measure: () => runProgram('boundary') },
     ],
     rows: FIGURES.map(([cell, name, unit, target]) => {
