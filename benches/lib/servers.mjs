@@ -64,11 +64,12 @@ export async function startServer(name, { size = 0, start: own } = {}) {
     pid,
     port,
     usage: () => clock.usage(),
-    settledRss: async () => {
-      if (collects) child.kill('SIGUSR2');
-      await sleep(200);
-      return memoryOf(pid, 'VmRSS');
-    },
+    settledRss: () =>
+      settled(async () => {
+        if (collects) child.kill('SIGUSR2');
+        await sleep(200);
+        return memoryOf(pid, 'VmRSS');
+      }),
     peakRss: () => memoryOf(pid, 'VmHWM'),
     stop: async () => {
       clock.stop();
@@ -120,6 +121,16 @@ export async function underLoad(server, flags, seconds) {
   const user = (after.user - before.user) / result.messages;
   const system = (after.system - before.system) / result.messages;
   return { ...result, user, system, cpu: user + system, rate: result.messages / result.seconds };
+}
+
+/**
+ * The first of readings that is not followed by a smaller one: a collection may take its time, and the
+ * system gets freed memory later. @param {() => Promise<number>} read
+ */
+async function settled(read) {
+  let least = await read();
+  for (let more = await read(); more < 0.995 * least; more = await read()) least = more;
+  return least;
 }
 
 /** Resident memory in bytes, current or peak. @param {number} pid @param {'VmRSS' | 'VmHWM'} what */
