@@ -299,3 +299,18 @@ testWith('prlimit')(
     t.is(stdout, 'reported: EAGAIN\nthrown: EAGAIN\nset\n');
   },
 );
+
+sampled('where Node may start no worker, the stack is sampled', async (t) => {
+  const flag = ['--permission', '--experimental-permission'].find((name) =>
+    process.allowedNodeEnvironmentFlags.has(name),
+  );
+  const source = `
+    loop.setBlockingLogThreshold(${THRESHOLD});
+    loop.callLater(0, function culprit() { spin(3 * ${THRESHOLD}); loop.stop(); });
+  `;
+  const { code, stderr } = await runChild(PROLOGUE + source + EPILOGUE, {
+    nodeOptions: [flag as string, '--allow-addons', '--allow-fs-read=*', '--no-warnings'],
+  });
+  t.is(code, 0, stderr);
+  t.regex(stderr, /IOLoop blocked for .* in culprit .*functions by their first line/);
+});

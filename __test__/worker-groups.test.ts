@@ -452,3 +452,21 @@ test.serial('wrong options are refused', (t) => {
     );
   }
 });
+
+test.serial('a group whose workers Node does not permit fails, and the process ends', async (t) => {
+  const flag = ['--permission', '--experimental-permission'].find((name) =>
+    process.allowedNodeEnvironmentFlags.has(name),
+  );
+  const source = `
+    import { serveWorkers } from 'ioloop';
+    for (const runtime of ['worker_threads', 'child_process']) {
+      const group = serveWorkers(new URL('data:text/javascript,'), { runtime, workers: 2, listen: 0 });
+      await group.ready.catch(({ code, cause }) => console.log(code, cause.code));
+    }
+  `;
+  const { code, stdout, stderr } = await runChild(source, {
+    nodeOptions: [flag as string, '--allow-addons', '--allow-fs-read=*', '--no-warnings'],
+  });
+  t.is(code, 0, stderr);
+  t.is(stdout, 'ERR_IOLOOP_WORKERS_FAILED ERR_ACCESS_DENIED\n'.repeat(2));
+});
