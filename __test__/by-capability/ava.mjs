@@ -7,7 +7,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { observeRefusals } from '#internal';
-import real from 'ava';
+import real, { registerCompletionHandler } from 'ava';
 import { collectRefusals, refusalsElsewhere } from './refusals.mjs';
 
 /** The refusals of a test, whose context its callbacks have. @type {AsyncLocalStorage<string[]>} */
@@ -18,6 +18,14 @@ const outside = [];
 
 observeRefusals((what) => (refusals.getStore() ?? outside).push(what));
 collectRefusals(new URL('register.mjs', import.meta.url).href);
+
+/** A test is unsupported. */
+let isCut = false;
+
+// A test that is cut by a refusal leaves open what it has begun, which would keep the process alive.
+registerCompletionHandler(() => {
+  if (isCut) process.exit();
+});
 
 /** @param {Function} declare `test`, or one of its members that takes a test. */
 function byCapability(declare) {
@@ -49,6 +57,7 @@ async function tried(t, body, args) {
     return;
   }
   attempt.discard();
+  isCut = true;
   t.log(`unsupported: ${refused}`);
   t.pass();
 }
