@@ -1,0 +1,90 @@
+/** Protocols while descriptors run out: accepting pauses, and all connections are served afterwards. */
+import { runChild } from './helpers/child.js';
+import { testOn } from './helpers/conditions.js';
+import { ca, identity } from './helpers/tls.js';
+
+/** Clients and server are in one process, whose descriptors run out. Prints what has happened. */
+const PROGRAM = `
+  import { bindUnixSocket, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
+  import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+  import { tmpdir } from 'node:os';
+  import { join } from 'node:path';
+  const { ca, identity } = JSON.parse(process.env.TLS);
+  const warnings = [];
+  process.on('warning', ({ code }) => warnings.push(code));
+  const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
+  const kinds = {
+    tcp: { make: () => Socket.tcp() },
+    tls: { make: () => Socket.tcp(), tls: identity },
+    unix: { make: () => Socket.unix(), path: join(folder, 'socket') },
+  };
+  const until = async (condition) => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  async function runOut({ make, tls, path }) {
+    let opened = 0;
+    let closed = 0;
+    const protocol = {
+      open: () => void (opened += 1),
+      data: (c, chunk) => void c.write(chunk),
+      close: () => void (closed += 1),
+    };
+    const server = new TCPServer({ protocol, tls });
+    if (path === undefined) server.listen(0, '127.0.0.1');
+    else server.addSocket(bindUnixSocket(path));
+    const [address] = server.addresses;
+    const serve = async (client) => {
+      await client.connect(address);
+      const options = { hostname: 'localhost', tls: { ca } };
+      const stream = tls === undefined ? client : await client.startTls(options);
+      await stream.write('x');
+      const answer = String(await stream.readBytes(1));
+      await stream.end();
+      return answer;
+    };
+    // Modules that are loaded when they are first needed are, by now.
+    await serve(new IOStream(make()));
+    await until(() => closed === 1);
+    const clients = Array.from({ length: 12 }, () => new IOStream(make()));
+    const held = [];
+    try {
+      for (;;) held.push(openSync('/dev/null'));
+    } catch ({ code }) {
+      if (code !== 'EMFILE') throw code;
+    }
+    for (let count = 0; count < 4; count += 1) closeSync(held.pop());
+    const served = clients.map(serve);
+    await until(() => server.acceptPaused);
+    const few = server.connections;
+    for (const fd of held) closeSync(fd);
+    const answers = (await Promise.all(served)).join('');
+    await until(() => closed === 13);
+    await server.stop();
+    return { few: few > 0 && few < 12, answers, opened, closed, left: server.connections };
+  }
+  const results = {};
+  const loop = IOLoop.current();
+  await loop.runSync(async () => {
+    for (const [name, kind] of Object.entries(kinds)) results[name] = await runOut(kind);
+  }, { timeout: 50 });
+  rmSync(folder, { recursive: true });
+  console.log(JSON.stringify({ results, warnings: [...new Set(warnings)] }));
+  process.exit(0);
+`;
+
+testOn('epoll', 'prlimit')('EMFILE: accepting pauses, and all are served afterwards', async (t) => {
+  const tls = {
+    ca: String(ca),
+    identity: { cert: String(identity.cert), key: String(identity.key) },
+  };
+  const result = await runChild(PROGRAM, {
+    through: ['prlimit', '--nofile=80'],
+    env: { TLS: JSON.stringify(tls) },
+  });
+  t.is(result.code, 0, result.stderr);
+  const each = { few: true, answers: 'x'.repeat(12), opened: 13, closed: 13, left: 0 };
+  t.deepEqual(JSON.parse(result.stdout), {
+    results: { tcp: each, tls: each, unix: each },
+    warnings: ['IOLOOP_ACCEPT_PAUSED'],
+  });
+});

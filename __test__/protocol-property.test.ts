@@ -1,0 +1,130 @@
+/** Protocols: however the bytes are cut, and whatever `data` does, they arrive once and in order. */
+import * as fc from 'fast-check';
+import test from 'ava';
+import type { Connection, IOLoop } from 'ioloop';
+import { TINY, withCapacities } from './helpers/capacities.js';
+import { onLoop } from './helpers/loop.js';
+import { KINDS, withKind, type Kind } from './helpers/protocol-kinds.js';
+import { noise } from './helpers/pumps.js';
+import { turns } from './helpers/streams.js';
+import { until } from './helpers/fds.js';
+
+type Any = Connection<unknown>;
+
+/** What a call of `data` does besides taking bytes. */
+const DEEDS = ['nothing', 'leave', 'pause', 'protocol', 'stream', 'stream later'] as const;
+type Deed = (typeof DEEDS)[number];
+
+/** A connection that echoes, and does a deed in each call. It survives in other objects. */
+class Echo {
+  readonly taken: Buffer[] = [];
+  ends = 0;
+  errors: unknown[] = [];
+  readonly #deeds: readonly Deed[];
+  #calls = 0;
+  /** The connection as it is now. */
+  #current: Any | null = null;
+
+  constructor(deeds: readonly Deed[]) {
+    this.#deeds = deeds;
+  }
+
+  get functions() {
+    return {
+      data: (c: Any, chunk: Buffer): void => this.#data(c, chunk),
+      end: (): void => void (this.ends += 1),
+      close: (_: Any, error: Error | null): void => void this.errors.push(error),
+    };
+  }
+
+  #data(c: Any, chunk: Buffer): void {
+    this.#current = c;
+    this.#calls += 1;
+    const deed = this.#deeds[this.#calls % this.#deeds.length];
+    // The rest comes again when there is more, or now, to another object.
+    const isLeft = deed === 'protocol' || deed === 'stream' || deed === 'stream later';
+    const left = isLeft ? chunk.length >> 1 : 0;
+    c.unread(left);
+    const taken = chunk.subarray(0, chunk.length - left);
+    this.taken.push(taken);
+    c.write(taken);
+    if (deed === 'pause') pauseFor(c.loop, c);
+    if (deed === 'protocol') c.protocol = this.functions;
+    if (deed === 'stream') c.toStream().setProtocol(this.functions);
+    if (deed === 'stream later') {
+      const stream = c.toStream();
+      c.loop.addCallback(() => stream.closed || stream.setProtocol(this.functions));
+    }
+  }
+
+  close(): void {
+    this.#current?.close();
+  }
+}
+
+function pauseFor(loop: IOLoop, c: Any): void {
+  c.pause();
+  loop.addCallback(() => {
+    c.resume();
+  });
+}
+
+const pieces = (largest: number): fc.Arbitrary<[number, number][]> =>
+  fc.array(fc.tuple(fc.integer({ min: 1, max: largest }), fc.nat(2)), {
+    minLength: 1,
+    maxLength: 8,
+  });
+
+const deeds = fc.array(fc.constantFrom(...DEEDS), { minLength: 1, maxLength: 5 });
+
+async function echoes(
+  kind: Kind,
+  writes: readonly (readonly [number, number])[],
+  done: readonly Deed[],
+): Promise<boolean> {
+  const echo = new Echo(done);
+  const sent = noise(writes.reduce((sum, [count]) => sum + count, 0));
+  return onLoop((loop) =>
+    withKind(loop, kind, echo.functions, async ({ peer }) => {
+      const reading = peer.readBytes(sent.length);
+      let at = 0;
+      for (const [count, pause] of writes) {
+        await peer.write(sent.subarray(at, at + count));
+        at += count;
+        await turns(peer, pause);
+      }
+      const back = await reading;
+      await peer.shutdownWrite();
+      const rest = await peer.readUntilClose();
+      await until(() => echo.errors.length > 0, 'the close');
+      return (
+        back.equals(sent) &&
+        rest.length === 0 &&
+        Buffer.concat(echo.taken).equals(sent) &&
+        echo.ends === 1 &&
+        echo.errors.length === 1 &&
+        echo.errors[0] === null
+      );
+    }).finally(() => {
+      echo.close();
+    }),
+  );
+}
+
+for (const [amounts, largest, capacities] of [
+  ['usual capacities', 100_000, {}],
+  ['boundaries everywhere', 300, TINY],
+] as const) {
+  for (const [name, kind] of Object.entries<Kind>(KINDS)) {
+    test.serial(
+      `${amounts}, ${name}: an echo is whole, then EOF, whatever data() does`,
+      async (t) => {
+        const property = fc.asyncProperty(pieces(largest), deeds, (writes, done) =>
+          echoes(kind, writes, done),
+        );
+        await withCapacities(capacities, () => fc.assert(property, { numRuns: 12 }));
+        t.pass();
+      },
+    );
+  }
+}
