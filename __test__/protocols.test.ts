@@ -538,3 +538,29 @@ test('inspect shows the state of a connection', (t) =>
       t.notThrows(() => inspect(Connection.prototype));
     }),
   ));
+
+test('chunks that are kept are never overwritten, large and small ones in turns', (t) =>
+  onLoop(async (loop) => {
+    const kept: Buffer[] = [];
+    const copies: Buffer[] = [];
+    let received = 0;
+    const data = (_: Connection<unknown>, chunk: Buffer): void => {
+      kept.push(chunk);
+      copies.push(Buffer.from(chunk));
+      received += chunk.length;
+    };
+    await withPushed(loop, { data }, async ({ client }) => {
+      let sent = 0;
+      const sizes = [1, 8192, 65_536, 65_536, 3, 65_536, 100_000, 5, 5, 40_000, 8192, 1];
+      for (const [at, size] of sizes.entries()) {
+        await client.write(Buffer.alloc(size, at + 1));
+        sent += size;
+        await until(() => received === sent, `message ${at}`);
+      }
+      t.true(Buffer.concat(kept).equals(Buffer.concat(copies)));
+      t.deepEqual(
+        Buffer.concat(kept),
+        Buffer.concat(sizes.map((size, at) => Buffer.alloc(size, at + 1))),
+      );
+    });
+  }));

@@ -1,4 +1,5 @@
 /** The bytes of a stream that were received and not read. */
+import { claim, largeRoom } from '../boundary/large-room.js';
 import { Block, copyOf, receiveBlocks } from '../boundary/receive-blocks.js';
 import type { Transport } from './transport.js';
 
@@ -42,6 +43,18 @@ export class ReadBuffer {
     const offset = this.#reserve(size);
     const count = source.read(this.#block.bytes, offset, size);
     if (count > 0) this.#end += count;
+    return count;
+  }
+
+  /**
+   * {@link readFrom} for sources that give much: to memory of its own, which the result fills. A shared
+   * block would be new for each two of them.
+   */
+  readLarge(source: Transport, size: number): number {
+    if (this.length > 0) return this.readFrom(source, size);
+    const room = largeRoom(size);
+    const count = source.read(room, 0, size);
+    if (count > 0) this.own(claim(room, count));
     return count;
   }
 

@@ -54,7 +54,7 @@ export abstract class Inflow {
   #flow = Flow.Flowing;
   /** Received bytes; {@link NO_BYTES} while there are none. */
   #buffer = NO_BYTES;
-  /** Bytes of the chunk that `data` takes, while it runs: by default all. */
+  /** Bytes of the chunk that `data` takes, while it runs: by default all. Between two chunks, of the last. */
   #taken = 0;
   /** Bytes that `data` has left: it is called again when there are more. */
   #left = 0;
@@ -338,10 +338,18 @@ export abstract class Inflow {
   }
 
   #fill(): number {
-    const { readChunkSize, maxBufferSize } = this.#settings.limits;
-    const size = Math.min(readChunkSize, maxBufferSize + 1 - this.#buffer.length);
-    const least = this.#transport.leastRoom;
-    const count = this.#filled().readFrom(this.#transport, Math.max(size, least));
+    const { io, limits } = this.#settings;
+    const { receiveBytes } = io.capacities;
+    const { readChunkSize, maxBufferSize } = limits;
+    const transport = this.#transport;
+    const wanted = Math.min(readChunkSize, maxBufferSize + 1 - this.#buffer.length);
+    const size = Math.max(wanted, transport.leastRoom);
+    const isLarge = this.#taken >= receiveBytes;
+    const buffer = this.#filled();
+    const count = isLarge ? buffer.readLarge(transport, size) : buffer.readFrom(transport, size);
+    // Large chunks are read in one call, and not partly by the turn.
+    if (count >= receiveBytes) transport.demand(NOTIFY);
+    else if (isLarge && count > 0) this.demand();
     if (count > 0) {
       this.#received += count;
       this.#idle?.touch();
