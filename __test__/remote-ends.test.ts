@@ -1,8 +1,10 @@
 /** What ended callers and closed loops leave: nothing that another call does not need. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { IOLoop, transfer } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { withLoop } from './helpers/loop.js';
+import { takeReports, withLoop } from './helpers/loop.js';
 
 test('callers that end leave their posts with a loop that does not run, and no memory', async (t) => {
   const { code, stdout, stderr } = await runChild(`
@@ -58,6 +60,37 @@ test('a loop that is closed keeps nothing that was transferred to it', async (t)
   `);
   t.is(code, 0, stderr);
   t.true(Number(stdout) < 32 << 20, `${stdout} bytes`);
+});
+
+test('close() runs the calls behind one whose transfer has not come, which it reports', async (t) => {
+  await withLoop(async (loop) => {
+    const seen: unknown[] = [];
+    loop.expose('hit', (value: unknown) => seen.push(value));
+    const posted = new Int32Array(new SharedArrayBuffer(4));
+    const thread = new Worker(
+      `import { workerData } from 'node:worker_threads';
+       const { IOLoop, transfer } = await import(${JSON.stringify(import.meta.resolve('ioloop'))});
+       const remote = IOLoop.fromRemote(workerData.handle);
+       remote.addCallback('hit', 'before');
+       const bytes = new Uint8Array(8);
+       remote.addCallback('hit', transfer(bytes, [bytes.buffer]));
+       remote.addCallback('hit', 'after');
+       Atomics.store(workerData.posted, 0, 1);
+       Atomics.notify(workerData.posted, 0);`,
+      {
+        eval: true,
+        execArgv: ['--input-type=module'],
+        workerData: { handle: loop.remote(), posted },
+      },
+    );
+    const exit = once(thread, 'exit');
+    // This thread takes no port meanwhile.
+    Atomics.wait(posted, 0, 0);
+    loop.close();
+    t.deepEqual(seen, ['before', 'after']);
+    t.like(takeReports(loop), { length: 1, 0: { error: { code: 'ERR_IOLOOP_NOT_CLONEABLE' } } });
+    await exit;
+  });
 });
 
 test('a call ends, whatever its function has thrown or returned', async (t) => {

@@ -6,7 +6,7 @@
  * | --- | --- |
  * | in the inbox | the loop has not had a turn since; closing it runs posts, and rejects calls |
  * | held | the port has not come that carries an earlier argument of its thread, or one of its own |
- * | released | the port has come, or is lost: it runs in the next turn, before those of the inbox |
+ * | released | the port has come, or is lost: it runs in the next turn, before those of the inbox; so it does when the loop is closed, which waits for no port |
  * | running | its promise is pending; closing the loop rejects it |
  * | replied | once, with what it has returned or thrown |
  */
@@ -226,8 +226,9 @@ export class Posts implements DeferredWork {
     }
     const call: HeldCall = { callback, args, carried, number };
     const held = this.#held.get(lane);
+    const isClosed = this.#counts !== null;
     if (held !== undefined) held.push(call);
-    else if (carried === null || carrierOf(carried.carrier) !== null) {
+    else if (carried === null || isClosed || carrierOf(carried.carrier) !== null) {
       this.#runCarried(lane, call);
     } else this.#hold(lane, carried, call);
   }

@@ -64,7 +64,9 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    * keeps the call until it runs again; if it is closed instead, the function runs in `close()`.
    *
    * A call that was accepted runs exactly once, unless the thread of the loop ends without closing
-   * it. After a `throw` of this method it does not run.
+   * it. After a `throw` of this method it does not run. One with a transfer, a port or shared memory is
+   * reported to `handleCallbackException()` instead, with `ERR_IOLOOP_NOT_CLONEABLE`, if the loop is
+   * closed before these have come from the thread, as it may be with the first of such calls.
    *
    * @throws `ERR_IOLOOP_CLOSED`; `ERR_IOLOOP_INBOX_FULL` if 65,536 calls of this thread, or
    * calls with 64 MiB of large arguments, wait for the next turn;
