@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/require-post-message-target-origin -- ports have no origin */
 // The time of importing the package in a worker. Prints a line of JSON.
 import { performance } from 'node:perf_hooks';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
