@@ -54,7 +54,12 @@ async function serve(total) {
     await open(total);
     const after = process.memoryUsage();
     const each = (name) => Math.round((after[name] - before[name]) / (total - FIRST));
-    return { rss: each('rss'), heapUsed: each('heapUsed') };
+    return {
+      rss: each('rss'),
+      heapTotal: each('heapTotal'),
+      heapUsed: each('heapUsed'),
+      external: each('external'),
+    };
   };
   const counted = async () => {
     const before = await snapshot();
