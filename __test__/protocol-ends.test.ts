@@ -7,7 +7,7 @@ import { addressOf, closing, connectTo } from './helpers/net.js';
 import { KINDS, withKind } from './helpers/protocol-kinds.js';
 import { recording, withPushed } from './helpers/protocols.js';
 import { testOwnSockets } from './helpers/sockets-of.js';
-import { failureOf, turns, withPair } from './helpers/streams.js';
+import { closedBy, failureOf, turns, withPair } from './helpers/streams.js';
 
 type Any = Connection<unknown>;
 
@@ -180,3 +180,13 @@ testOwnSockets('setTimeout(): what is sent late is activity, up to its last byte
     });
   }
 });
+
+test('in memory, a read between a reset and its report waits for the report', (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = IOStream.pair({ loop });
+    // It is unread: the close is a reset.
+    near.send('x');
+    far.send('y');
+    far.close();
+    t.is((await closedBy(near.readBytes(2)))?.code, 'ECONNRESET');
+  }));

@@ -126,8 +126,8 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
       if (this.#taken === chunk.length) this.#dropFirst(chunk);
     }
     const isEmpty = this.#chunks.length === 0;
-    // Also at EOF, which each read finds again.
-    this.readable = !isEmpty || this.peerClosed;
+    // Also at EOF, which each read finds again. A failure is not read: the next turn reports it.
+    this.readable = !isEmpty || this.#state === State.Ended;
     if (this.#isFull && this.#held <= READ_AHEAD / 2) {
       this.#isFull = false;
       this.onRoom();
