@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'ava';
-import { IOLoop, Socket } from 'ioloop';
+import { IOLoop, Socket, type Connection } from 'ioloop';
 import { closeAll, readablePair } from './helpers/fds.js';
-import { countCalls, runTurns, withLoop } from './helpers/loop.js';
+import { countCalls, onLoop, runTurns, withLoop } from './helpers/loop.js';
+import { ownSockets } from './helpers/sockets-of.js';
+import { localPair } from './helpers/streams.js';
 
 const { READ, WRITE } = IOLoop;
 
@@ -194,4 +196,31 @@ test('a source that is ready last is served among many that are not read', (t) =
     t.true(others.calls > 0);
     for (const readable of unread) loop.removeHandler(readable);
     closeAll(last, peer, ...pairs.flat());
+  }));
+
+test('turns of many streams follow each other, and Node has its share all the same', (t) =>
+  onLoop(async (loop) => {
+    const pairs = Array.from({ length: 20 }, () => localPair(loop));
+    // Each message is sent back and forth: there is always something to read.
+    const back = {
+      data: (connection: Connection, chunk: Buffer) => void connection.write(chunk),
+    };
+    const connections = pairs.flat().map((stream) => stream.setProtocol(back));
+    for (const [at, connection] of connections.entries()) if (at % 2 === 0) connection.write('x');
+    // The thread driver calls as often as there is something.
+    const inRows = ownSockets && loop.driver === 'libuv';
+    let most = 0;
+    let rounds = 0;
+    let before = loop.metrics().turns;
+    const isSeen = (): boolean => rounds >= 300 && (most > 1 || !inRows);
+    while (!isSeen()) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const { turns } = loop.metrics();
+      most = Math.max(most, turns - before);
+      before = turns;
+      rounds += 1;
+    }
+    if (inRows) t.true(most <= 7, `${most} turns without a round of Node's loop`);
+    else t.true(most > 0);
+    for (const connection of connections) connection.close();
   }));

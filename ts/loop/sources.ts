@@ -74,6 +74,11 @@ export class SourceTable {
     return this.#streams.total;
   }
 
+  /** The number of streams that the last turn has reported. */
+  get collected(): number {
+    return this.#streams.last;
+  }
+
   /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
   add(source: Source, fd: number, interest: number): number {
     const index = native.loopRegister(this.#native, fd, interest);
@@ -205,11 +210,16 @@ class Reports {
   readonly #words: number[] = [];
   #count = 0;
   #dispatched = 0;
-  /** Reports of the turns that were dispatched whole. */
+  /** Reports of the turns that were dispatched whole, and of the last of them. */
   #total = 0;
+  #last = 0;
 
   get total(): number {
     return this.#total;
+  }
+
+  get last(): number {
+    return this.#last;
   }
 
   push(source: Source, bits: number, result: number): void {
@@ -229,6 +239,7 @@ class Reports {
       this.#sources[at] = undefined;
       source.dispatch(words[2 * at] as number, words[2 * at + 1] as number);
     }
+    this.#last = this.#count;
     this.#total += this.#count;
     this.#count = this.#dispatched = 0;
   }
