@@ -262,3 +262,45 @@ test.serial(
       closeSync(reader);
     }),
 );
+
+test.serial(
+  'a close() in a flush that makes room for a write flushes, too: each peer gets its own',
+  (t) =>
+    withBatch(
+      async (loop) => {
+        const pairs = Array.from({ length: 4 }, () => Socket.pair());
+        const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
+        const [first, second, third, fourth] = streams as [IOStream, IOStream, IOStream, IOStream];
+        const [reader, writer] = pipe();
+        const written: Promise<void>[] = [];
+        const file = {
+          fd: writer,
+          close: (): void => {
+            closeSync(writer);
+            written.push(first.write('b'), second.write('c'));
+            // There is no room: a flush within the flush.
+            written.push(third.write('d'), first.write('e'));
+            third.close();
+            written.push(fourth.write('f'));
+          },
+        };
+        const broken = IOStream.fromFd(file, { loop });
+        closeSync(reader);
+        written.push(first.write('a'));
+        const lost = closedBy(broken.write('lost'));
+        written.push(first.write('z'));
+        t.is(written.length, 7);
+        await Promise.all(written);
+        t.is((await lost)?.code, 'EPIPE');
+        await nodeTurns();
+        t.deepEqual(
+          pairs.map(([, peer]) => receivedBy(peer)),
+          ['abez', 'c', 'd', 'f'],
+        );
+        for (const stream of streams) stream.close();
+        closeAll(...pairs.map(([, peer]) => peer));
+      },
+      2,
+      1024,
+    ),
+);

@@ -98,11 +98,13 @@ export class FdWriter extends BaseWriter implements Sender {
 
   /** Flushes the batch in the middle of a call of a writer, which is not given away meanwhile. */
   #flushHeld(): void {
+    // The close of a stream that has failed may run code of the program, which writes and flushes, too.
+    const wasHeld = isHeld;
     isHeld = true;
     try {
       this.#batch.flush();
     } finally {
-      isHeld = false;
+      isHeld = wasHeld;
     }
   }
 
@@ -185,7 +187,7 @@ export class FdWriter extends BaseWriter implements Sender {
     this.#chain = null;
     if (rest === null) {
       this.checkLowWatermark();
-      if (!isHeld) this.#release();
+      this.#release();
     } else if (this.#provesFull(result)) this.#block(result);
     else this.#sink.continueLater();
   }
@@ -408,13 +410,16 @@ export class FdWriter extends BaseWriter implements Sender {
       this.#sink.onFull();
       return;
     }
+    const sink = this.#sink;
     this.owner.retryLater(() => {
-      this.onWritable();
+      // Meanwhile it may serve another connection.
+      if (this.#sink === sink) this.onWritable();
     });
   }
 
   /** Nothing waits: the writer serves other connections, if its owner forgets it. */
   #release(): void {
+    if (isHeld) return;
     const isIdle = this.isQuiet && this.#chain === null && this.#isOpen() && !this.#isQueued();
     if (!isIdle || this.#refusal !== null || spareCount === MOST_SPARES) return;
     const sink = this.#sink;
