@@ -337,3 +337,24 @@ test('streams in debug mode move the same bytes in the same order, also over TLS
   t.is(stdout, 'true true\ntrue true\n', stderr);
   t.is(stderr, '');
 });
+
+test('a writer of debug mode serves no other stream, and 20,000 writes take no time', async (t) => {
+  const warnings = await warningsOf(`
+    const [near, far] = pair();
+    far.readUntilClose().catch(() => {});
+    for (let count = 0; count < 20_000; count += 1) await near.write('x');
+    // A connection that goes on with the writer gives it to others in the end.
+    near.setProtocol({ data() {} }).write('y');
+    await turn();
+    const usual = new IOLoop({ makeCurrent: false });
+    const others = Socket.pair().map((socket) => new IOStream(socket, { loop: usual }));
+    (function drops() { others[0].write('x'); others[0].write(Buffer.alloc(8e6)); })();
+    await turn();
+    others[0].close(new Error('closed on purpose'));
+    await collect();
+    others[1].close();
+    far.close();
+    usual.close();
+  `);
+  t.deepEqual(warnings, []);
+});

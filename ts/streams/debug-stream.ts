@@ -6,6 +6,7 @@ import * as host from '../support/host.js';
 import { StreamPromises } from './stream-promises.js';
 import { Stream } from './stream.js';
 import type { StreamSettings } from './options.js';
+import type { Moved, Sides } from './ownership.js';
 import type { Transport, Writer } from './transport.js';
 
 /** The stream of these settings; in debug mode, one that reports. @throws As the constructors. */
@@ -57,6 +58,19 @@ class DebugStream extends Stream {
     });
   }
 
+  /** Its writer has functions of this stream, and serves no others. */
+  override forgets(): boolean {
+    return false;
+  }
+
+  override handOver(call: string): Moved & Sides {
+    const moved = super.handOver(call);
+    const { writer } = moved;
+    // Those of its class again.
+    if (writer !== null) for (const name of WATCHED) Reflect.deleteProperty(writer, name);
+    return moved;
+  }
+
   /** The running code may still await the write, or `drain()`. */
   #checkBacklog(writer: Writer): void {
     if (this.#isBacklogChecked || this.#promises.isAnyUsed) return;
@@ -92,7 +106,10 @@ const faces = new FinalizationRegistry((stream: DebugStream) => {
   );
 });
 
-function bound(writer: Writer): Pick<Writer, 'write' | 'drain' | 'shutdown'> {
+/** The functions of a writer whose promises are watched. */
+const WATCHED = ['write', 'drain', 'shutdown'] as const;
+
+function bound(writer: Writer): Pick<Writer, (typeof WATCHED)[number]> {
   return {
     write: writer.write.bind(writer),
     drain: writer.drain.bind(writer),
