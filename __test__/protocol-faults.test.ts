@@ -427,23 +427,3 @@ test('setTimeout() without a function closes the connection, also one that canno
     ),
   );
 });
-
-test('closing the loop closes its connections without a call', async (t) => {
-  const calls: string[] = [];
-  const kept: Connection<unknown>[] = [];
-  await onLoop(async (loop) => {
-    const server = new TCPServer({
-      loop,
-      protocol: recording(calls, { open: (c) => kept.push(c) }),
-    });
-    server.listen(0, '127.0.0.1');
-    const client = await connectTo(loop, addressOf(server));
-    await until(() => kept.length > 0, 'the connection');
-    client.close();
-    await server.stop();
-    kept[0]?.pause();
-  });
-  t.true(kept[0]?.closed);
-  t.false(kept[0]?.write('late'));
-  t.is(calls[0], 'open');
-});
