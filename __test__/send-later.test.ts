@@ -419,3 +419,29 @@ for (const [code, nth] of [
     t.is(served(t, result), expected);
   });
 }
+
+testWith('strace')(
+  'a handler for WRITE is called when all is sent, after ENOBUFS too',
+  async (t) => {
+    const source = `
+    import { bindSockets, IOLoop, Socket } from 'ioloop';
+    const loop = IOLoop.current();
+    const [listener] = bindSockets(0, '127.0.0.1');
+    const near = Socket.tcp();
+    near.connect(listener.localAddress);
+    let calls = 0;
+    await loop.runSync(() => new Promise((resolve) => {
+      loop.addHandler(near, () => {
+        calls += 1;
+        if (near.unsent > 0) throw new Error('too early');
+        if (calls === 5) resolve();
+        else near.sendLater('message;');
+      }, IOLoop.WRITE);
+    }), { timeout: 40 });
+    console.log(JSON.stringify(calls));
+    process.exit(0);
+  `;
+    const result = await runFailing(source, failing('sendto', 'ENOBUFS', '1+2'));
+    t.is(served(t, result), 5);
+  },
+);

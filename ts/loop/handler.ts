@@ -192,8 +192,9 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
   onContinue(): void {
     const outbox = this.#descriptor?.outbox ?? null;
     if (!this.isActive || outbox === null) return;
-    if (outbox.failure === 0) outbox.flush();
-    else this.dispatch(ERROR);
+    if (outbox.failure !== 0) this.dispatch(ERROR);
+    // Room after a lack of memory has no report.
+    else if (outbox.flush()) this.dispatch(WRITE);
   }
 
   onTickEnd(): void {}
