@@ -92,3 +92,41 @@ test.serial('what a read that was given up had taken comes back without the heap
     assertClean(t, await near.readBytes(10_100), 'the rest');
   }),
 );
+
+test.serial('memory with unread bytes behind a result is not transferred', (t) =>
+  withPair(async (near, far) => {
+    const line = Buffer.alloc(150_000, 'l').fill('\n', 149_999);
+    const rest = Buffer.alloc(100_000, 'r');
+    const written = near.write([line, rest]);
+    const result = await far.readUntil('\n');
+    t.true(far.readBufferSize > 0, 'its memory has a part of the rest');
+    try {
+      structuredClone(result.buffer, { transfer: [result.buffer as ArrayBuffer] });
+      // Node 20 copies it.
+    } catch {
+      // Later ones refuse it.
+    }
+    t.true(result.equals(line));
+    t.true((await far.readBytes(rest.length)).equals(rest));
+    await written;
+  }),
+);
+
+test.serial('a chunk that is transferred, and partly unread: the connection is closed', (t) =>
+  withPair(async (near, far) => {
+    const written = near.write(Buffer.alloc(1_000_000)).catch(() => {});
+    const error = await new Promise<Error | null>((resolve) => {
+      far.setProtocol({
+        data(connection, { buffer, length }) {
+          // Not one that it shares with others, which cannot be transferred.
+          if (buffer.byteLength > length) return;
+          structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+          connection.unread(10);
+        },
+        close: (_, reason) => void resolve(reason),
+      });
+    });
+    t.is((error as NodeJS.ErrnoException | null)?.code, 'ERR_IOLOOP_BUFFER_DETACHED');
+    await written;
+  }),
+);

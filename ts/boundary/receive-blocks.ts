@@ -19,6 +19,7 @@ export class Block {
   readonly bytes: Buffer;
   readonly #memory: ArrayBufferLike;
   readonly #offset: number;
+  #isHeld = false;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -29,6 +30,13 @@ export class Block {
   /** `bytes.subarray(start, end)` at a third of the cost, as each message needs one. */
   view(start: number, end: number): Buffer {
     return new BufferView(this.#memory, this.#offset + start, end - start);
+  }
+
+  /** The program has a part of the memory, which may not be transferred from now on: the rest is in use. */
+  hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    markAsUntransferable(this.#memory);
   }
 }
 

@@ -32,6 +32,11 @@ export class ReadBuffer {
     return !this.#own && this.#end > this.#start;
   }
 
+  /** Whether the bytes are gone: the program has transferred their memory. */
+  get isLost(): boolean {
+    return this.#end > this.#start && this.#block.bytes.length < this.#end;
+  }
+
   /**
    * Reads up to `size` bytes from `source`, without a copy if the window is empty. Returns the result
    * of the read.
@@ -112,13 +117,15 @@ export class ReadBuffer {
   take(count: number): Buffer {
     const start = this.#start;
     const taken = this.#block.view(start, start + count);
-    this.#advance(count);
+    this.skip(count);
     return taken;
   }
 
   /** Takes the first `count` bytes, of which {@link view} has given a view. */
   skip(count: number): void {
     this.#advance(count);
+    // The memory of a shared one cannot be transferred either.
+    if (this.#own) this.#block.hold();
   }
 
   /** Moves up to `length` bytes to `target`. Returns how many. */

@@ -4,7 +4,7 @@ import type { Block } from '../../boundary/receive-blocks.js';
 import type { Guard } from '../../loop/guard.js';
 import type { LoopIO } from '../../loop/io.js';
 import { checkInteger } from '../../support/checks.js';
-import { bufferFull, streamBusy, systemError } from '../../support/errors.js';
+import { bufferDetached, bufferFull, streamBusy, systemError } from '../../support/errors.js';
 import type { IOStream } from '../iostream.js';
 import type { StreamSettings } from '../options.js';
 import type { Sides, Watcher } from '../ownership.js';
@@ -330,6 +330,7 @@ export abstract class Inflow {
     this.#left = isPausing || calls !== this.#calls ? 0 : buffer.length;
     const { maxBufferSize } = this.#settings.limits;
     if (buffer.length > maxBufferSize) this.finish(bufferFull('read', maxBufferSize));
+    else if (buffer.isLost) this.finish(bufferDetached('data', buffer.length));
   }
 
   // For the compiler, which takes a flow that it has seen for the one after a call, too.
