@@ -321,6 +321,9 @@ test('a stream that goes on with the socket sends behind the bytes', (t) =>
     const [near, far] = pair(t);
     near.sendLater('socket ');
     const stream = new IOStream(near, { loop });
+    const { code, message } = caught(() => near.sendLater('never'));
+    t.is(code, 'ERR_IOLOOP_SOCKET_BUSY');
+    t.regex(message, /write\(\) or send\(\) of the stream/);
     await stream.write('stream');
     t.is(String(await receive(loop, far, 13)), 'socket stream');
     stream.close();

@@ -120,6 +120,13 @@ export class Descriptor implements OutboxFile {
     return watchers.some((watcher) => watcher !== null && watcher !== besides);
   }
 
+  /** Whether a stream has it: a watcher that sends nothing of an {@link outbox}. */
+  get hasStream(): boolean {
+    if (this.#watcher !== null && this.#watcher.onOutbox === undefined) return true;
+    for (const watcher of this.#watchers ?? []) if (watcher.onOutbox === undefined) return true;
+    return false;
+  }
+
   /** The number for one system call, now; {@link NONE} when it is closed or another file's. */
   use(): number {
     const number = this.#current();

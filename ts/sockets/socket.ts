@@ -324,14 +324,15 @@ export class Socket {
    * `recv` has thrown it once, behind the data, or {@link takeError} has taken it.
    *
    * @throws The error of an earlier call, `EBADF`; `ERR_IOLOOP_BUFFER_FULL` if more than 1 MiB would be
-   * unsent; `ERR_IOLOOP_UNSUPPORTED` for sockets with messages; `ERR_INVALID_ARG_TYPE`. Nothing is taken
-   * then.
+   * unsent; `ERR_IOLOOP_SOCKET_BUSY` while a stream has the socket; `ERR_IOLOOP_UNSUPPORTED` for sockets
+   * with messages; `ERR_INVALID_ARG_TYPE`. Nothing is taken then.
    */
   sendLater(data: string | ArrayBufferView): boolean {
     const bytes = sendable(data);
     const descriptor = this.#descriptor;
     // The number is used later: it is verified then.
     if (descriptor.isGone) throw descriptor.goneError('send');
+    if (descriptor.hasStream) throw socketBusy('sendLater()', STREAMED);
     if (this.kind === KIND_MESSAGES) {
       throw unsupported('sendLater() of a socket with messages', 'Use send()');
     }
@@ -563,6 +564,7 @@ const SHUTDOWN: ReadonlyMap<string, number> = new Map([
 /** Why an operation is refused. */
 const USED =
   'needs a socket that no handler and no stream is using. Call removeHandler() first; of a stream, call its own detach()';
+const STREAMED = 'needs a socket without a stream. Use write() or send() of the stream';
 const UNSENT =
   'needs a socket whose bytes are sent. Wait until unsent is 0: a handler for WRITE is called then';
 const MAX_BACKLOG = 0x7fff_ffff;
