@@ -21,6 +21,11 @@ const PROGRAM = `
   const until = async (condition) => {
     while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
   };
+  const deferred = () => {
+    let resolve;
+    const promise = new Promise((settle) => (resolve = settle));
+    return { promise, resolve };
+  };
   async function runOut({ make, tls, path }) {
     let opened = 0;
     let closed = 0;
@@ -33,12 +38,13 @@ const PROGRAM = `
     if (path === undefined) server.listen(0, '127.0.0.1');
     else server.addSocket(bindUnixSocket(path));
     const [address] = server.addresses;
-    const serve = async (client) => {
+    const serve = async (client, before = null) => {
       await client.connect(address);
       const options = { hostname: 'localhost', tls: { ca } };
       const stream = tls === undefined ? client : await client.startTls(options);
       await stream.write('x');
       const answer = String(await stream.readBytes(1));
+      await before;
       await stream.end();
       return answer;
     };
@@ -53,10 +59,13 @@ const PROGRAM = `
       if (code !== 'EMFILE') throw code;
     }
     for (let count = 0; count < 4; count += 1) closeSync(held.pop());
-    const served = clients.map(serve);
+    // None ends before the connections are counted, which would make room for another one.
+    const counted = deferred();
+    const served = clients.map((client) => serve(client, counted.promise));
     await until(() => server.acceptPaused);
     const few = server.connections;
     for (const fd of held) closeSync(fd);
+    counted.resolve();
     const answers = (await Promise.all(served)).join('');
     await until(() => closed === 13);
     await server.stop();
