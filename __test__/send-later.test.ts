@@ -432,19 +432,20 @@ testWith('strace')(
     const [listener] = bindSockets(0, '127.0.0.1');
     const near = Socket.tcp();
     near.connect(listener.localAddress);
-    let calls = 0;
+    let sent = 0;
+    // With poll(2) a turn may call for the retry, and again for the room, before what it has sent leaves.
+    let again = 0;
     await loop.runSync(() => new Promise((resolve) => {
       loop.addHandler(near, () => {
-        calls += 1;
-        if (near.unsent > 0) throw new Error('too early');
-        if (calls === 5) resolve();
-        else near.sendLater('message;');
+        if (near.unsent > 0) again += 1;
+        else if (sent === 5) resolve();
+        else if (near.sendLater('message;')) sent += 1;
       }, IOLoop.WRITE);
     }), { timeout: 40 });
-    console.log(JSON.stringify(calls));
+    console.log(JSON.stringify({ sent, isSeldom: again <= 5 }));
     process.exit(0);
   `;
     const result = await runFailing(source, failing('sendto', 'ENOBUFS', '1+2'));
-    t.is(served(t, result), 5);
+    t.deepEqual(served(t, result), { sent: 5, isSeldom: true });
   },
 );

@@ -34,6 +34,15 @@ export interface RegisteredHandler {
   readonly context: Context;
 }
 
+/** What bytes of `socket.sendLater()` wait for, which the handler sends. */
+const enum Sending {
+  None,
+  /** Room: the source is watched for WRITE as well. */
+  Waiting,
+  /** Memory of the kernel, of which no report says anything. */
+  Retrying,
+}
+
 /**
  * A handler, level-triggered: it is called in each turn until its source is drained of what was
  * reported, or its interest no longer has it.
@@ -44,8 +53,8 @@ export interface RegisteredHandler {
  * | active | the core's | {@link remove}, {@link onStale}, {@link onDescriptorGone}, {@link onLoopClosed} |
  * | ended | -1 | stays: a report that was collected before does nothing |
  *
- * While bytes of `socket.sendLater()` wait for room, the source is watched for WRITE as well. The
- * handler sends them before it is called, and is called for WRITE when none is left.
+ * While bytes of `socket.sendLater()` wait ({@link Sending}), the handler sends them before it is
+ * called, and is called for WRITE when none is left.
  */
 export class Handler implements Source, DescriptorWatcher, DeferredWork {
   readonly fd: number;
@@ -65,8 +74,7 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
   #interest: number;
   /** The bits of the last call. */
   #reported = NONE;
-  /** Bytes of the socket wait for room. */
-  #isSending = false;
+  #sending = Sending.None;
 
   constructor(loop: HandlerLoop, fd: number, registered: RegisteredHandler) {
     const { file, callback, interest, context } = registered;
@@ -113,7 +121,7 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
 
   /** Changes the interest: 0, or a negative errno. */
   update(interest: number): number {
-    const watched = this.#isSending ? interest | WRITE : interest;
+    const watched = this.#sending === Sending.Waiting ? interest | WRITE : interest;
     const result = this.#loop.sources.update(this.#index, watched);
     if (result === 0) this.#interest = interest;
     return result;
@@ -138,7 +146,7 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
 
   dispatch(collected: number): void {
     if (!this.isActive) return;
-    const allowed = this.#isSending ? this.#send(collected) : collected;
+    const allowed = this.#sending === Sending.None ? collected : this.#send(collected);
     const bits = allowed & (this.#interest | ERROR_OR_HANG_UP);
     // The interest was changed meanwhile; the core reports the events of the new one.
     if (bits === 0) return;
@@ -185,8 +193,10 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
     const outbox = this.#descriptor?.outbox ?? null;
     if (!this.isActive || outbox === null) return;
     if (outbox.failure !== 0) this.#loop.continueLater(this);
-    else if (outbox.isOutOfMemory) this.#loop.retryLater(this);
-    else if (outbox.isWaiting && !this.#isSending) this.#watchSending(true);
+    else if (outbox.isOutOfMemory) {
+      this.#become(Sending.Retrying);
+      this.#loop.retryLater(this);
+    } else if (outbox.isWaiting) this.#become(Sending.Waiting);
   }
 
   onContinue(): void {
@@ -199,9 +209,12 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
 
   onTickEnd(): void {}
 
-  #watchSending(isSending: boolean): void {
-    this.#isSending = isSending;
-    const watched = isSending ? this.#interest | WRITE : this.#interest;
+  #become(sending: Sending): void {
+    const isWatched = sending === Sending.Waiting;
+    const wasWatched = this.#sending === Sending.Waiting;
+    this.#sending = sending;
+    if (isWatched === wasWatched) return;
+    const watched = isWatched ? this.#interest | WRITE : this.#interest;
     // It fails when the number was closed elsewhere: the next report is stale.
     this.#loop.sources.update(this.#index, watched);
   }
@@ -209,13 +222,14 @@ export class Handler implements Source, DescriptorWatcher, DeferredWork {
   /** Sends the bytes that wait, if there is room. The bits of the report that the handler may have. */
   #send(collected: number): number {
     const outbox = this.#descriptor?.outbox ?? null;
-    if (outbox !== null && (collected & WRITE) !== 0) outbox.flush();
+    const hasRoom = this.#sending === Sending.Waiting && (collected & WRITE) !== 0;
+    if (outbox !== null && hasRoom) outbox.flush();
     if (outbox !== null && outbox.isWaiting) {
       // Edge-triggered below: it is reported again when there is room.
       this.#loop.submissions.drained(this.#index, WRITE);
       return collected & ~WRITE;
     }
-    if (this.isActive) this.#watchSending(false);
+    if (this.isActive) this.#become(Sending.None);
     return collected;
   }
 
