@@ -192,7 +192,10 @@ export const capabilities = {
   'objects of a class can be counted': {
     isThere: () => typeof v8.queryObjects === 'function',
     neededBy: {
-      'writer-states': ['a stream that is only asked about its writes has no writer'],
+      'writer-states': [
+        'a stream that is only asked about its writes has no writer',
+        'streams that have sent everything share writers',
+      ],
     },
   },
 };
