@@ -1,11 +1,12 @@
 /** Hosts and ports as people have them: from a URL, from the environment, from ip(8). */
 import { networkInterfaces } from 'node:os';
 import test from 'ava';
-import { bindSockets, Socket, TCPClient, TCPServer } from 'ioloop';
+import { bindSockets, TCPClient, TCPServer } from 'ioloop';
 import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { closing, portOf } from './helpers/net.js';
 import { closedBy, failureOf, withTcpPair, localPair } from './helpers/streams.js';
 import { testOwnSockets } from './helpers/sockets-of.js';
+import { REFUSING_PORT } from './helpers/refusing.js';
 
 async function withServer(
   host: string,
@@ -74,9 +75,7 @@ test('a zone is an interface by name or by index, to connect and to listen', asy
 
 test('what the system says to a connection keeps its code', (t) =>
   onLoop(async (loop) => {
-    const [free] = bindSockets(0, '127.0.0.1') as [Socket];
-    const { port } = free.localAddress as { port: number };
-    free.close();
+    const port = REFUSING_PORT;
     const refused = await closedBy(new TCPClient().connect('127.0.0.1', port, { loop }));
     t.is(refused?.message, `connect ECONNREFUSED 127.0.0.1:${port}`);
     // A source on the loopback interface cannot leave it.

@@ -15,6 +15,7 @@ import { until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { fixture, portOf } from './helpers/net.js';
 import { localPair, tcpStreams } from './helpers/streams.js';
+import { REFUSING_PORT } from './helpers/refusing.js';
 
 /** Two connected duplexes. */
 async function duplexes(loop: IOLoop): Promise<[IOStreamDuplex, IOStreamDuplex]> {
@@ -61,10 +62,7 @@ test('connect() resolves names, takes options, and what was written before is se
 
 test('connect() that is refused, or finds no name, is an error and a close', (t) =>
   onLoop(async (loop) => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    server.close();
+    const port = REFUSING_PORT;
     const outcome = async (socket: NetSocket | IOStreamDuplex): Promise<unknown[]> => {
       const seen: unknown[] = [];
       socket.on(

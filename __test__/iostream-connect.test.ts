@@ -8,6 +8,7 @@ import { onLoop, type ReportingLoop } from './helpers/loop.js';
 import { closing } from './helpers/net.js';
 import { closedBy, failureOf, isSettled, turns, withPair } from './helpers/streams.js';
 import { testOwnSockets } from './helpers/sockets-of.js';
+import { REFUSING_PORT } from './helpers/refusing.js';
 
 /** A listening socket without an acceptor. */
 function listener(): Socket {
@@ -55,9 +56,7 @@ test('what is written before the connection stands is sent afterwards, in order'
 
 test('refused: all that waits fails with the same ECONNREFUSED', (t) =>
   onLoop(async (loop) => {
-    const server = listener();
-    const address = server.localAddress;
-    server.close();
+    const address = { host: '127.0.0.1', port: REFUSING_PORT };
     const stream = new IOStream(Socket.tcp(), { loop });
     const closed = closing(stream);
     const waiting = [stream.connect(address), stream.write('x'), stream.readBytes(1)];

@@ -7,6 +7,7 @@ import { IOStream, Socket, StreamClosedError, type Address, type IOLoop } from '
 import { closeAll, pipe, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { failureOf, isSettled, turns } from './helpers/streams.js';
+import { REFUSING_PORT } from './helpers/refusing.js';
 
 /** The table. An event that is not in a row changes nothing. */
 const TABLE = {
@@ -71,7 +72,7 @@ class Run {
   constructor(loop: IOLoop, server: Socket, allowHalfOpen: boolean, visit: (s: State) => void) {
     this.stream = new IOStream(Socket.tcp(), { loop, allowHalfOpen });
     this.#server = server;
-    this.#refusing = refusingAddress();
+    this.#refusing = { host: '127.0.0.1', port: REFUSING_PORT };
     this.#allowHalfOpen = allowHalfOpen;
     this.#visit = visit;
   }
@@ -226,15 +227,6 @@ class Run {
       if (bytes === null || bytes.length === 0) return bytes !== null;
     }
   }
-}
-
-/** Nothing listens there. */
-function refusingAddress(): Address {
-  const socket = Socket.tcp();
-  socket.bind({ host: '127.0.0.1', port: 0 });
-  const address = socket.localAddress;
-  socket.close();
-  return address;
 }
 
 test('any events leave a stream in the states of its table, and reach all of them', (t) =>

@@ -6,6 +6,7 @@ import { Socket, StreamClosedError, TCPClient, type HostAddress } from 'ioloop';
 import { openFds, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { serialOwnSockets } from './helpers/sockets-of.js';
+import { REFUSING_PORT } from './helpers/refusing.js';
 
 const LOOPBACK: HostAddress = { address: '127.0.0.1', family: 4 };
 /** Never answers: reserved for documentation (RFC 5737). */
@@ -83,7 +84,7 @@ test.serial(
 );
 
 test.serial('when all addresses fail, the last failure is reported', async (t) => {
-  const port = refusing();
+  const port = REFUSING_PORT;
   const resolver = (): Promise<HostAddress[]> =>
     Promise.resolve([{ address: '127.0.0.3', family: 4 }, LOOPBACK]);
   await onLoop(async (loop) => {
