@@ -28,7 +28,8 @@ test('nested plain data arrives as structured clone has it', async (t) => {
     fc.boolean(),
     fc.constantFrom(null, undefined, -0, '\ud800', 'ÿ', 'Ā'),
     fc.string({ unit: 'binary' }),
-    fc.date({ noInvalidDate: false }),
+    // Not every runtime can compare invalid ones: see below.
+    fc.date({ noInvalidDate: true }),
     fc.bigInt(),
   );
   const { value } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -53,6 +54,8 @@ test('nested plain data arrives as structured clone has it', async (t) => {
       }),
       { numRuns: 300 },
     );
+    const { at } = (await echo({ at: new Date(Number.NaN) })) as { at: Date };
+    t.true(Number.isNaN(at.getTime()));
   });
 });
 
