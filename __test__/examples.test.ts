@@ -69,7 +69,7 @@ test('the echo server echoes', async (t) => {
 
 test('the proxy joins clients to the servers behind it, and passes over one that refuses', async (t) => {
   const { port: backend } = await start(t, 'echo-server.mjs');
-  // Nobody listens on port 1.
+  // No program listens on port 1.
   const { port, nextLine } = await start(t, 'proxy.mjs', ['127.0.0.1:1', `127.0.0.1:${backend}`]);
   for (let count = 0; count < 2; count += 1) {
     const client = connect({ port, host: '127.0.0.1' });

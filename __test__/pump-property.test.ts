@@ -119,7 +119,7 @@ async function broken(left: string, right: string, client: Side, server: Side): 
         () => 'failed',
       );
       const reading = read(proxied.server, server);
-      // Nobody reads them.
+      // These bytes are not read.
       const back = write(proxied.server, server, noise(total(server))).catch(() => {});
       await write(proxied.client, client, there);
       cut(proxied.client);

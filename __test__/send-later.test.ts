@@ -152,7 +152,7 @@ test('the interest may change, and the handler, while bytes wait', (t) =>
     loop.updateHandler(near, NONE);
     loop.updateHandler(near, READ);
     loop.removeHandler(near);
-    // Nobody sends: a handler that is added goes on.
+    // The bytes wait: a handler that is added sends them.
     const waiting = near.unsent;
     t.true(waiting > 0);
     far.recv(PIECE);

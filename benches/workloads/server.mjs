@@ -13,24 +13,8 @@ const { IOLoop, Socket, TCPServer } = ioloop;
 const servers = {
   /** Raw handlers: one system call of a socket for each report of the loop. */
   'echo-handlers': () => {
-    const loop = IOLoop.current();
-    const listener = Socket.tcp();
-    listener.bind({ host: '127.0.0.1', port: 0 });
-    listener.listen(BACKLOG);
     const buffer = Buffer.allocUnsafeSlow(65_536);
-    loop.addHandler(listener, accept, IOLoop.READ);
-    tell(listener.localAddress);
-    return loop.start();
-
-    function accept() {
-      for (let accepted; (accepted = listener.accept()) !== null;) {
-        const [socket] = accepted;
-        socket.setOption('noDelay', true);
-        loop.addHandler(socket, echo, IOLoop.READ);
-      }
-    }
-
-    function echo(socket) {
+    return handlers((loop, socket) => {
       try {
         const count = socket.recvInto(buffer);
         if (count === null) return;
@@ -41,28 +25,12 @@ const servers = {
       }
       loop.removeHandler(socket);
       socket.close();
-    }
+    });
   },
 
   /** Raw handlers, whose sends leave together. */
-  'echo-batched': () => {
-    const loop = IOLoop.current();
-    const listener = Socket.tcp();
-    listener.bind({ host: '127.0.0.1', port: 0 });
-    listener.listen(BACKLOG);
-    loop.addHandler(listener, accept, IOLoop.READ);
-    tell(listener.localAddress);
-    return loop.start();
-
-    function accept() {
-      for (let accepted; (accepted = listener.accept()) !== null;) {
-        const [socket] = accepted;
-        socket.setOption('noDelay', true);
-        loop.addHandler(socket, echo, IOLoop.READ);
-      }
-    }
-
-    function echo(socket, events) {
+  'echo-batched': () =>
+    handlers((loop, socket, events) => {
       try {
         // All is sent: reads again.
         if ((events & IOLoop.WRITE) !== 0) loop.updateHandler(socket, IOLoop.READ);
@@ -77,8 +45,7 @@ const servers = {
       }
       loop.removeHandler(socket);
       socket.close();
-    }
-  },
+    }),
 
   'echo-streams': () =>
     streams(async (stream) => {
@@ -143,6 +110,28 @@ const PARTIAL = { partial: true };
 const LINE = { maxBytes: 4096 };
 
 await servers[kind]();
+
+/** Calls `serve(loop, socket, events)` while a connection has something to read. */
+function handlers(serve) {
+  const loop = IOLoop.current();
+  const listener = Socket.tcp();
+  listener.bind({ host: '127.0.0.1', port: 0 });
+  listener.listen(BACKLOG);
+  const onReady = (socket, events) => serve(loop, socket, events);
+  loop.addHandler(
+    listener,
+    () => {
+      for (let accepted; (accepted = listener.accept()) !== null;) {
+        const [socket] = accepted;
+        socket.setOption('noDelay', true);
+        loop.addHandler(socket, onReady, IOLoop.READ);
+      }
+    },
+    IOLoop.READ,
+  );
+  tell(listener.localAddress);
+  return loop.start();
+}
 
 function streams(handleStream) {
   const server = new TCPServer({ handleStream });

@@ -343,7 +343,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
     this.#begin(connection, address, true);
   };
 
-  /** Serves a connection. With `isAccepted` nobody else has its socket. */
+  /** Serves a connection. With `isAccepted` no other code has its socket. */
   #begin(connection: Socket, address: Address, isAccepted: boolean): void {
     if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
     if (this.#pushed !== null && this.#openings.isImmediate) {

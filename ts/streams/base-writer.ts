@@ -60,7 +60,7 @@ export abstract class BaseWriter implements Writer {
     return this.#state === WriteState.Ended;
   }
 
-  /** Takes writes, and nobody waits for anything. */
+  /** Takes writes, and no promise waits. */
   protected get isQuiet(): boolean {
     return this.#state === WriteState.Open && !this.#congested;
   }

@@ -115,7 +115,7 @@ const enum Flag {
  * | private | two numbers       | shared: the program asks for the socket or the number |
  * | shared  | a `Descriptor` and, for a socket, a `Socket` | |
  *
- * A connection that was accepted is private: it has no objects for what nobody asks for.
+ * A connection that was accepted is private: it has only the objects that were asked for.
  */
 export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher {
   failure = 0;
@@ -166,7 +166,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return new this(io, type, socket, shared(descriptor, connected));
   }
 
-  /** The transport on a socket that was accepted and nobody else has: it is closed afterwards. */
+  /** The transport on an accepted socket that no other code has: it is closed afterwards. */
   static accepted(io: LoopIO, socket: Socket): FdTransport {
     const descriptor = descriptorFor(socket);
     const number = descriptor.peek();

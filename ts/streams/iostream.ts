@@ -735,7 +735,7 @@ function streamOn(socket: Socket, settings: StreamSettings): Stream {
 
 /**
  * A stream on a connected socket with checked settings, which the connections of a server share. With
- * `isAccepted` nobody else has the socket: it is closed, and the stream has its descriptor.
+ * `isAccepted` no other code has the socket: it is closed, and the stream has its descriptor.
  *
  * @throws As the constructor of {@link IOStream}.
  */

@@ -217,7 +217,7 @@ export interface WriterOwner {
   /** Everything before a shutdown is with the kernel: sends FIN. The error, or `null`. */
   endWriting(): Error | null;
   /**
-   * Everything is sent, and nobody waits: whether the owner has forgotten the writer, which then serves
+   * Everything is sent, and no promise waits: whether the owner has forgotten the writer, which then serves
    * others. Another one is made for the next write. Runs no user code.
    */
   forgets(writer: Writer): boolean;

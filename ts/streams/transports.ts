@@ -15,7 +15,7 @@ export function transportOn(io: LoopIO, socket: unknown): Transport {
 }
 
 /**
- * What `make` makes on a socket that was accepted, and nobody else has: that is closed afterwards, and
+ * What `make` makes on an accepted socket that no other code has: that is closed afterwards, and
  * its descriptor is the transport's. If `make` throws, the descriptor is closed.
  *
  * @throws The error of `make`.

@@ -459,7 +459,7 @@ const REFUSED = 0;
 /** Writes whose promises resolve in one turn, about. Each may have a reaction. */
 const SETTLED_PER_TURN = 4096;
 
-/** Writers of nobody, for the next connections that have something to send. */
+/** Spare writers, for the next connections that have something to send. */
 const spares: (FdWriter | null)[] = [];
 /** The first so many of {@link spares} are free; the array keeps its length, which is cheaper. */
 let spareCount = 0;

@@ -80,6 +80,7 @@ impl<Parameters, Returned> Function<Parameters, Returned> {
 }
 
 impl<Parameters, Returned> ToNapiValue for Function<Parameters, Returned> {
+    // SAFETY: of the caller, as of the trait: this is the JavaScript thread of `env`.
     unsafe fn to_napi_value(env: sys::napi_env, function: Self) -> Result<sys::napi_value> {
         let mut value = ptr::null_mut();
         // SAFETY: the caller is on the JavaScript thread of `env`; the name has this length, and the
@@ -176,13 +177,13 @@ macro_rules! arguments {
     ($($Type:ty),+) => {$(
         impl<'call> Argument<'call> for $Type {
             fn from_passed(passed: Passed<'call>) -> Result<Self> {
-                // SAFETY: a value of this call, whose type the conversion checks. A slice ends with
-                // the call, and no JavaScript of this thread runs before that, so its memory is
-                // neither detached nor moved. The arrays of a call do not overlap (see `lib.rs`).
-                //
                 // A view of a `SharedArrayBuffer` may be written by other threads meanwhile, which
                 // the language does not allow for a slice. The bytes that users pass are neither
                 // read nor written here: pointer and length go to the kernel, which copies them.
+                //
+                // SAFETY: a value of this call, whose type the conversion checks. A slice ends with
+                // the call, and no JavaScript of this thread runs before that, so its memory is
+                // neither detached nor moved. The arrays of a call do not overlap (see `lib.rs`).
                 unsafe { Self::from_napi_value(passed.env, passed.value) }
             }
         }

@@ -44,6 +44,7 @@ pub fn module_room(bytes: u32) -> View {
 }
 
 impl ToNapiValue for View {
+    // SAFETY: of the caller, as of the trait: this is the JavaScript thread of `env`.
     unsafe fn to_napi_value(env: sys::napi_env, view: Self) -> Result<sys::napi_value> {
         let mut value = ptr::null_mut();
         // SAFETY: the caller is on the JavaScript thread of `env`. The memory is the room's, which is

@@ -26,6 +26,7 @@ impl<T: Send + Sync + 'static> Memory<T> {
 }
 
 impl<T: Send + Sync + 'static> ToNapiValue for Memory<T> {
+    // SAFETY: of the caller, as of the trait: this is the JavaScript thread of `env`.
     unsafe fn to_napi_value(env: sys::napi_env, memory: Self) -> Result<sys::napi_value> {
         let words = (memory.words)(&memory.owner);
         let (data, length) = (words.as_ptr().cast_mut().cast(), size_of_val(words));
