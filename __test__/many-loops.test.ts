@@ -27,7 +27,10 @@ const PROLOGUE = `
 `;
 
 const MIB = 2 ** 20;
-/** Bytes that the process may grow by over a thousand loops: 16 KiB a loop would be twice this. */
+/**
+ * Bytes that the process may grow by over a thousand loops: 16 KiB a loop would be twice this. V8's heap
+ * grows by steps as large, but not in each of three thousand; what leaks does.
+ */
 const MOST_GROWTH = 8 * MIB;
 /** Threads that Node may start meanwhile; a leak would be a thousand. */
 const NODES_OWN = 5;
@@ -41,9 +44,14 @@ test('1,000 loops in a row leave no descriptor and no thread, and the process do
       gc();
     };
     await rounds(1000);
-    const [fds, tasks, rss] = [count('fd'), count('task'), process.memoryUsage.rss()];
-    await rounds(1000);
-    console.log(count('fd') - fds, count('task') - tasks, drivers(), process.memoryUsage.rss() - rss);
+    const [fds, tasks] = [count('fd'), count('task')];
+    let growth = Infinity;
+    for (let tries = 0; tries < 3 && growth >= ${MOST_GROWTH}; tries += 1) {
+      const rss = process.memoryUsage.rss();
+      await rounds(1000);
+      growth = Math.min(growth, process.memoryUsage.rss() - rss);
+    }
+    console.log(count('fd') - fds, count('task') - tasks, drivers(), growth);
   `);
   t.is(code, 0, stderr);
   const [fds = 1, tasks = 1, drivers = 1, growth = 1] = stdout.trim().split(' ').map(Number);
