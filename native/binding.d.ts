@@ -279,6 +279,13 @@ export declare function loopClose(handle: ExternalObject<NativeLoop>): void
  */
 export declare function loopClosePosts(handle: ExternalObject<NativeLoop>): Buffer
 
+/**
+ * The counts of a loop since it was made: how often the selector was replaced because of stale
+ * registrations; how often the loop has polled before a sleep, and in how many of these polls an event
+ * has come. Empty if the loop is closed.
+ */
+export declare function loopCounts(handle: ExternalObject<NativeLoop>): Array<number>
+
 /** Ends a registration. Never fails. */
 export declare function loopDeregister(handle: ExternalObject<NativeLoop>, index: number): void
 
@@ -310,9 +317,6 @@ export declare function loopPosted(handle: ExternalObject<NativeLoop>): Array<nu
  * without `HAS_EDGES` report an edge-triggered source again only after this.
  */
 export declare function loopRearm(handle: ExternalObject<NativeLoop>, index: number, bits: number): void
-
-/** How often the selector was replaced because of stale registrations; 0 if the loop is closed. */
-export declare function loopRebuilds(handle: ExternalObject<NativeLoop>): number
 
 /**
  * Registers a descriptor number for the bits READ, PRI, WRITE, `INTEREST_EDGE` and
@@ -346,10 +350,11 @@ export declare function loopSleep(handle: ExternalObject<NativeLoop>, now: numbe
 
 /**
  * Starts the driver, which keeps Node's loop alive and calls `wake` when a turn has something to
- * collect. 0, or a negative errno: `-EBADF` if the loop is closed, also by a hook of `async_hooks`
+ * collect. After events, the libuv driver polls for up to `busyPoll` seconds before Node's loop
+ * sleeps. 0, or a negative errno: `-EBADF` if the loop is closed, also by a hook of `async_hooks`
  * within this call. Nothing is watched then.
  */
-export declare function loopStart(handle: ExternalObject<NativeLoop>, wake: () => void): number
+export declare function loopStart(handle: ExternalObject<NativeLoop>, wake: () => void, busyPoll: number): number
 
 /** Stops the driver; Node's loop is no longer kept alive. */
 export declare function loopStop(handle: ExternalObject<NativeLoop>): void

@@ -35,6 +35,8 @@ const echo = {
 
 /** Servers of other protocols: ours, and the plain and the tuned program on Node. @type {Record<string, () => Start>} */
 const others = {
+  'busy-polling protocol': () => server('echo-busy-polling-protocol'),
+  'busy-polling streams': () => server('echo-busy-polling-streams'),
   'node:net, piped': () => server('echo-piped-node'),
   'lines protocol': () => server('lines-protocol'),
   'lines streams': () => server('lines-streams'),

@@ -11,6 +11,8 @@ const AGAINST = ['node:net', 'Bun.listen', 'bare epoll'];
 const PEERS = [...OURS, ...AGAINST, 'tokio'];
 /** Of protocols and streams: handlers are one system call closer to the kernel. */
 const TARGETS = { 'bare epoll': shareOfPeer(1.1, 12) };
+/** Servers that poll for 20 µs before they sleep; only for one connection. */
+const BUSY_POLLING = ['busy-polling protocol', 'busy-polling streams'];
 const ALONE = { connections: 1, size: 64 };
 /** Messages a second on 50 connections: easy for all, and near the limit of node:net. */
 const RATES = [10_000, 40_000];
@@ -23,7 +25,11 @@ export function latency({ seconds, peers }) {
   return {
     name: 'latency',
     cases: [
-      { key: 'alone', peers: asked, measure: (peer) => measure(peer, ALONE, seconds) },
+      {
+        key: 'alone',
+        peers: [...BUSY_POLLING, ...asked],
+        measure: (peer) => measure(peer, ALONE, seconds),
+      },
       ...RATES.map((rate) => ({
         key: title(rate),
         peers: asked,
@@ -32,7 +38,7 @@ export function latency({ seconds, peers }) {
       })),
     ],
     rows: [
-      ...OURS.map((peer) => ({
+      ...[...OURS, ...BUSY_POLLING].map((peer) => ({
         ...ours,
         of: 'alone',
         peer,

@@ -1,11 +1,13 @@
 // The measured servers: ours, and the same on Node's net and http. Prints the port.
 //
-//   server.mjs echo-handlers|echo-batched|echo-streams|echo-protocol|echo-node|lines-streams|lines-protocol|lines-node|
-//     http-streams|http-node
+//   server.mjs echo-handlers|echo-batched|echo-streams|echo-protocol|echo-busy-polling-streams|
+//     echo-busy-polling-protocol|echo-node|lines-streams|lines-protocol|lines-node|http-streams|http-node
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 
 const BACKLOG = 4096;
+/** Seconds. */
+const BUSY_POLL = 20e-6;
 const kind = process.argv[2];
 const ioloop = kind.endsWith('-node') ? {} : await import('ioloop');
 const { IOLoop, Socket, TCPServer } = ioloop;
@@ -60,6 +62,10 @@ const servers = {
       drain: (connection) => connection.resume(),
     }),
 
+  'echo-busy-polling-streams': () => busyPolling('echo-streams'),
+
+  'echo-busy-polling-protocol': () => busyPolling('echo-protocol'),
+
   /** Messages of a known size, which need no memory but the stream's own. */
   'bulk-streams': () =>
     streams(async (stream) => {
@@ -110,6 +116,12 @@ const PARTIAL = { partial: true };
 const LINE = { maxBytes: 4096 };
 
 await servers[kind]();
+
+/** A server on a loop that polls before it sleeps. */
+function busyPolling(name) {
+  new IOLoop({ busyPoll: BUSY_POLL }).makeCurrent();
+  return servers[name]();
+}
 
 /** Calls `serve(loop, socket, events)` while a connection has something to read. */
 function handlers(serve) {

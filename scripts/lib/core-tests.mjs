@@ -96,6 +96,7 @@ export const testsOfDescriptors = ['address', 'boundary', 'drained', 'socket-con
  */
 export const testsNeeding = {
   descriptors: [
+    'busy-poll',
     'close',
     'closed-below',
     'closed-by-number',

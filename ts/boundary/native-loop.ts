@@ -18,6 +18,17 @@ import { HostTimer } from '../support/host-timer.js';
  */
 export type Driver = 'libuv' | 'thread' | 'host';
 
+/** What the core of a loop has counted. */
+export interface CoreCounts {
+  /** Replacements of the selector because of stale registrations. */
+  readonly rebuilds: number;
+  /** Polls before a sleep, and those of them in which an event has come. */
+  readonly busyPolls: number;
+  readonly busyPollsAnswered: number;
+}
+
+const NO_COUNTS: CoreCounts = { rebuilds: 0, busyPolls: 0, busyPollsAnswered: 0 };
+
 const { TURN_MORE, TURN_ALARMED, TURN_POSTS } = native;
 
 /** The core of one loop. Every method is one crossing. */
@@ -27,8 +38,8 @@ export class NativeLoop {
   readonly completions: Completions;
   /** The last turn has calls of other threads to take. */
   hasPosts = false;
-  /** {@link rebuilds} of a closed loop. */
-  #rebuilds = 0;
+  /** Of a closed loop, which has none in the core any more. */
+  #counts = NO_COUNTS;
   #isClosed = false;
   /** Keeps the host's loop alive while this one runs, in the place of a driver. */
   readonly #hold: HostTimer | null;
@@ -58,12 +69,12 @@ export class NativeLoop {
 
   /**
    * Starts the driver, which keeps Node's loop alive and calls `wake` when the core has something
-   * to collect.
+   * to collect. The libuv driver polls for `busyPoll` seconds after events before it sleeps.
    *
    * @throws `EMFILE` and the like.
    */
-  start(wake: () => void): void {
-    const result = native.loopStart(this.handle, wake);
+  start(wake: () => void, busyPoll: number): void {
+    const result = native.loopStart(this.handle, wake, busyPoll);
     if (result < 0) throw systemError(result, 'start');
     this.#hold?.set(Infinity);
   }
@@ -74,14 +85,16 @@ export class NativeLoop {
     this.#hold?.clear();
   }
 
-  /** How often the core has replaced its selector because of stale registrations. */
-  get rebuilds(): number {
-    return this.#isClosed ? this.#rebuilds : native.loopRebuilds(this.handle);
+  /** What the core has counted since it was made. */
+  get counts(): CoreCounts {
+    if (this.#isClosed) return this.#counts;
+    const [rebuilds = 0, busyPolls = 0, busyPollsAnswered = 0] = native.loopCounts(this.handle);
+    return { rebuilds, busyPolls, busyPollsAnswered };
   }
 
   /** Frees everything. */
   close(): void {
-    this.#rebuilds = this.rebuilds;
+    this.#counts = this.counts;
     this.#isClosed = true;
     this.submissions.taken();
     native.loopClose(this.handle);

@@ -28,6 +28,8 @@ export const METRICS: readonly MetricRow[] = [
   counter('connections_accepted', 'Accepted connections', (m) => m.connectionsAccepted),
   counter('accept_pauses', 'Pauses of accepting', (m) => m.acceptPauses),
   counter('rebuilds', 'Replacements of the epoll set', (m) => m.rebuilds),
+  counter('busy_polls', 'Polls in place of a sleep', (m) => m.busyPolls),
+  counter('busy_polls_answered', 'Such polls that found an event', (m) => m.busyPollsAnswered),
   counter('posts_accepted', 'Accepted calls of other threads', (m) => m.postsAccepted),
   counter('posts_run', 'Calls of other threads that have run', (m) => m.postsRun),
   counter(

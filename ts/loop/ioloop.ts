@@ -113,8 +113,8 @@ export class IOLoop implements AsyncDisposable {
    * A loop needs two descriptors. If the constructor throws, none is left open.
    *
    * @throws `ERR_IOLOOP_CURRENT_EXISTS` if `makeCurrent` is true and there is a current loop;
-   * `ERR_INVALID_ARG_TYPE`; `ERR_INVALID_ARG_VALUE` if `timeFunc` does not return a finite number;
-   * the error that `timeFunc` throws; `EMFILE`, `ENFILE` and `ENOMEM` of the system.
+   * `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` for `busyPoll`; `ERR_INVALID_ARG_VALUE` if `timeFunc`
+   * does not return a finite number; the error that `timeFunc` throws; `EMFILE`, `ENFILE` and `ENOMEM` of the system.
    */
   constructor(options: IOLoopOptions = {}) {
     checkOptions(options);
@@ -122,7 +122,7 @@ export class IOLoop implements AsyncDisposable {
     const merged = { ...configured?.options, ...options };
     // As Tornado's Configurable: the base class makes an instance of the configured class.
     if (configured !== null && configured.impl !== IOLoop) return new configured.impl(merged);
-    const { makeCurrent, timeFunc, debug: isDebug } = checkLoopOptions(merged);
+    const { makeCurrent, timeFunc, debug: isDebug, busyPoll } = checkLoopOptions(merged);
     const current = IOLoop.#current.loop;
     if (makeCurrent === true && current !== null) throw currentExists();
     this.#driver = chooseDriver();
@@ -140,6 +140,7 @@ export class IOLoop implements AsyncDisposable {
       guard,
       time: this.#time,
       isSteady,
+      busyPoll,
       capacities: { ...capacities },
       enter: () => {
         IOLoop.#current.enter(this);

@@ -1,8 +1,8 @@
 /** Options of a loop, and their check. */
 import { checkBoolean } from '../support/checks.js';
-import type { Duration } from '../support/duration.js';
+import { secondsOf, type Duration } from '../support/duration.js';
 import { environment } from '../support/environment.js';
-import { invalidArgType } from '../support/errors.js';
+import { invalidArgType, outOfRange } from '../support/errors.js';
 import { epochSeconds } from './clock.js';
 
 /** Options of an `IOLoop`. */
@@ -29,6 +29,16 @@ export interface IOLoopOptions {
    * callback, timeout, handler, read and write.
    */
   readonly debug?: boolean | undefined;
+  /**
+   * After events, the loop polls for up to so many seconds, or as a duration, before it sleeps: an
+   * answer that comes meanwhile is not delayed by a sleep and a wake-up. At most 0.001; by default 0, no
+   * polling. A poll takes the core; polls without an event become rare by themselves, down to 1 of 65
+   * sleeps. Node's timers and I/O are served as ever. `docs/loop-iteration.md` has the steps, and says
+   * when it pays.
+   *
+   * Only with the driver `libuv`; others sleep at once. `loop.metrics()` counts the polls.
+   */
+  readonly busyPoll?: number | Duration | undefined;
 }
 
 /** Options of `IOLoop.runSync()`. */
@@ -37,18 +47,40 @@ export interface RunSyncOptions {
   readonly timeout?: number | Duration | undefined;
 }
 
-/** @throws `ERR_INVALID_ARG_TYPE`. */
-export function checkLoopOptions({ makeCurrent, timeFunc = epochSeconds, debug }: IOLoopOptions): {
+/** Options of an `IOLoop`, checked. */
+export interface CheckedLoopOptions {
   readonly makeCurrent: boolean | undefined;
   readonly timeFunc: () => number;
   readonly debug: boolean;
-} {
+  /** Seconds; 0 for none. */
+  readonly busyPoll: number;
+}
+
+/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`; for a duration `ERR_INVALID_ARG_VALUE`. */
+export function checkLoopOptions(options: IOLoopOptions): CheckedLoopOptions {
+  const { makeCurrent, timeFunc = epochSeconds, debug, busyPoll } = options;
   if (typeof timeFunc !== 'function') throw invalidArgType('timeFunc', timeFunc, 'a function');
   if (makeCurrent !== undefined && typeof makeCurrent !== 'boolean') {
     throw invalidArgType('makeCurrent', makeCurrent, 'a boolean');
   }
-  return { makeCurrent, timeFunc, debug: checkBoolean('debug', debug, isDebugEnvironment()) };
+  return {
+    makeCurrent,
+    timeFunc,
+    debug: checkBoolean('debug', debug, isDebugEnvironment()),
+    busyPoll: checkBusyPoll(busyPoll),
+  };
 }
+
+function checkBusyPoll(value: number | Duration = 0): number {
+  const seconds = secondsOf(value, 'busyPoll');
+  if (!(seconds >= 0 && seconds <= LONGEST_BUSY_POLL)) {
+    throw outOfRange('busyPoll', value, `from 0 to ${LONGEST_BUSY_POLL} seconds`);
+  }
+  return seconds;
+}
+
+/** Longer ones are a mistake in the unit. */
+const LONGEST_BUSY_POLL = 0.001;
 
 /** Whether `IOLOOP_DEBUG` is set. Read for each loop: a worker may have an environment of its own. */
 function isDebugEnvironment(): boolean {

@@ -4,6 +4,7 @@ import type { Handlers } from './handlers.js';
 import type { CallbackQueue } from './callback-queue.js';
 import type { LoopIO } from './io.js';
 import type { PostCounts } from './posts.js';
+import type { CoreCounts } from '../boundary/native-loop.js';
 import type { SourceTable } from './sources.js';
 import type { TimeoutTable } from './timeouts.js';
 import type { HistogramSummary } from '../support/histogram.js';
@@ -38,6 +39,10 @@ export interface LoopMetrics {
   readonly acceptPauses: number;
   /** Times that the epoll set was replaced, because descriptors were closed while registered. */
   readonly rebuilds: number;
+  /** Times that the loop has polled for events instead of sleeping; see the option `busyPoll`. */
+  readonly busyPolls: number;
+  /** Those of them in which an event has come. */
+  readonly busyPollsAnswered: number;
   /** Calls of other threads that were accepted: `addCallback()`, `call()` and `stop()` of a remote. */
   readonly postsAccepted: number;
   /** Calls of other threads that turns have collected, and those that `close()` has run. */
@@ -48,7 +53,10 @@ export interface LoopMetrics {
   readonly postWakeups: number;
   /** Blocks that the watchdog has reported; see `setBlockingLogThreshold()`. Counted after the block. */
   readonly blocks: number;
-  /** Seconds in which Node's loop on this thread was active: `eventLoopUtilization()` of Node. */
+  /**
+   * Seconds in which Node's loop on this thread was active: `eventLoopUtilization()` of Node. With
+   * `busyPoll`, the time of polling is active.
+   */
   readonly activeSeconds: number;
   /** Seconds in which Node's loop on this thread was waiting. */
   readonly idleSeconds: number;
@@ -89,7 +97,7 @@ export interface LoopTimings {
 export interface CountingParts {
   readonly turnCount: number;
   readonly wakeups: number;
-  readonly rebuilds: number;
+  readonly coreCounts: CoreCounts;
   readonly postCounts: PostCounts;
   readonly callbacks: CallbackQueue;
   readonly timeouts: TimeoutTable;
@@ -115,7 +123,7 @@ export function metricsOf(parts: CountingParts, blocks: number): LoopMetrics {
     bytesSent: io.bytesSent,
     connectionsAccepted: io.counters.accepted,
     acceptPauses: io.counters.acceptPauses,
-    rebuilds: parts.rebuilds,
+    ...parts.coreCounts,
     postsAccepted: postCounts.accepted,
     postsRun: postCounts.run,
     postsRefused: postCounts.refused,

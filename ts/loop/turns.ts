@@ -18,7 +18,7 @@
 import { backend, capabilities } from '../boundary/capabilities.js';
 import { unsupportedBy } from '../boundary/unsupported.js';
 import type { AsyncResource } from 'node:async_hooks';
-import { NativeLoop } from '../boundary/native-loop.js';
+import { NativeLoop, type CoreCounts } from '../boundary/native-loop.js';
 import { NO_MEMORY_RETRY } from '../boundary/send-batch.js';
 import type { Capacities } from '../support/capacities.js';
 import * as host from '../support/host.js';
@@ -53,6 +53,8 @@ export interface TurnsOptions extends TurnOptions {
   readonly capacities: Capacities;
   /** The clock goes at the pace of the system's and never steps. */
   readonly isSteady: boolean;
+  /** Seconds of polling before a sleep; 0 for none. */
+  readonly busyPoll: number;
   /** Makes the loop current, before a turn. */
   readonly enter: () => void;
   /** Undoes {@link enter}, after it. */
@@ -195,7 +197,7 @@ export class Turns implements TurnParts, LaterTurns {
     // From here on: a hook of `async_hooks` may call anything while the driver starts.
     this.#phase = Phase.Scheduled;
     try {
-      this.#core.start(this.#onWake);
+      this.#core.start(this.#onWake, this.#options.busyPoll);
       this.#sleep.onDriverStart();
       this.#onStopped = onStopped;
       this.#turn.wake();
@@ -215,9 +217,9 @@ export class Turns implements TurnParts, LaterTurns {
     this.#wantTurn();
   }
 
-  /** How often the core has replaced its selector. */
-  get rebuilds(): number {
-    return this.#core.rebuilds;
+  /** What the core has counted since it was made. */
+  get coreCounts(): CoreCounts {
+    return this.#core.counts;
   }
 
   /** Frees everything, and reports what fails. The loop must be stopped. */

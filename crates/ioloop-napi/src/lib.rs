@@ -35,6 +35,7 @@
 
 mod glue;
 
+mod busy_polls;
 mod capabilities;
 mod errno;
 mod facts;

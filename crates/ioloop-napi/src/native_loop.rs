@@ -1,6 +1,7 @@
 //! One core loop for one `IOLoop`: made, started, stopped, closed.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ioloop::clock::Timeline;
@@ -9,6 +10,7 @@ use ioloop::{Error, EventLoop, Result, Turn, reactor};
 use napi::bindgen_prelude::{Either, Env, External, Function};
 use napi_derive::napi;
 
+use crate::busy_polls::BusyPolls;
 use crate::driver::{Driver, Kind};
 use crate::errno::{CLOSED, Failure, Value, or_errno};
 use crate::fd::JsFd;
@@ -28,6 +30,7 @@ pub(crate) struct Open {
     /// Present while the loop runs. It watches the core's selector: dropped before the core.
     pub(crate) driver: Option<Driver>,
     kind: Kind,
+    busy_polls: Rc<BusyPolls>,
     pub(crate) core: Core,
     pub(crate) timeline: Timeline,
     /// Most bytes that a turn receives from a source.
@@ -99,6 +102,7 @@ pub fn loop_open(
             open: RefCell::new(Some(Open {
                 driver: None,
                 kind,
+                busy_polls: Rc::default(),
                 core,
                 timeline,
                 receive_bytes: receive_bytes as usize,
@@ -129,23 +133,27 @@ pub(crate) fn budgets(timers: u32, events: u32) -> Budgets {
 }
 
 /// Starts the driver, which keeps Node's loop alive and calls `wake` when a turn has something to
-/// collect. 0, or a negative errno: `-EBADF` if the loop is closed, also by a hook of `async_hooks`
+/// collect. After events, the libuv driver polls for up to `busyPoll` seconds before Node's loop
+/// sleeps. 0, or a negative errno: `-EBADF` if the loop is closed, also by a hook of `async_hooks`
 /// within this call. Nothing is watched then.
 #[napi(catch_unwind)]
 pub fn loop_start(
     handle: &External<NativeLoop>,
     env: Env,
     wake: Function<'_, (), ()>,
+    busy_poll: f64,
 ) -> napi::Result<i32> {
-    let Ok(kind) = handle.with(|open| Ok(open.kind)) else {
+    let found = handle.with(|open| Ok((open.kind, Rc::clone(&open.busy_polls))));
+    let Ok((kind, busy_polls)) = found else {
         return Ok(CLOSED);
     };
+    let busy_poll = Duration::try_from_secs_f64(busy_poll).unwrap_or_default();
     let selector = || {
         handle
             .with(|open| Ok(open.core.reactor_mut().wait_set()))
             .ok()
     };
-    match Driver::start(kind, env, &wake, selector) {
+    match Driver::start(kind, env, &wake, selector, busy_poll, busy_polls) {
         Ok(driver) => Ok(handle.run(|open| {
             open.driver = Some(driver);
             Ok(())
@@ -169,10 +177,17 @@ pub fn loop_close(handle: &External<NativeLoop>) {
     drop(open);
 }
 
-/// How often the selector was replaced because of stale registrations; 0 if the loop is closed.
+/// The counts of a loop since it was made: how often the selector was replaced because of stale
+/// registrations; how often the loop has polled before a sleep, and in how many of these polls an event
+/// has come. Empty if the loop is closed.
 #[napi(catch_unwind)]
-pub fn loop_rebuilds(handle: &External<NativeLoop>) -> u32 {
-    handle
-        .with(|open| Ok(open.core.reactor().rebuilds()))
-        .unwrap_or_default()
+pub fn loop_counts(handle: &External<NativeLoop>) -> Vec<i64> {
+    let counted = handle.with(|open| {
+        let [begun, answered] = open.busy_polls.counts();
+        Ok([u64::from(open.core.reactor().rebuilds()), begun, answered])
+    });
+    counted.map_or_else(
+        |_closed| Vec::new(),
+        |counts| counts.map(u64::cast_signed).to_vec(),
+    )
 }

@@ -8,10 +8,13 @@
 )]
 
 use std::io;
+use std::rc::Rc;
+use std::time::Duration;
 
 use ioloop::reactor::WaitSet;
 use napi::bindgen_prelude::{Env, Function};
 
+use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
 
 /// The kind of driver that there is.
@@ -46,6 +49,8 @@ impl Driver {
         _env: Env,
         _wake: &Function<'_, (), ()>,
         selector: impl FnOnce() -> Option<WaitSet>,
+        _busy_poll: Duration,
+        _busy_polls: Rc<BusyPolls>,
     ) -> Result<Self, Failure> {
         let watched = selector().ok_or(Failure::Errno(ioloop::errno::BADF));
         watched.map(|_| Self)
@@ -54,6 +59,8 @@ impl Driver {
     pub(crate) fn move_to(&mut self, _selector: WaitSet) -> io::Result<()> {
         Ok(())
     }
+
+    pub(crate) fn expect_events(&self) {}
 
     pub(crate) fn rearm(&self) {}
 

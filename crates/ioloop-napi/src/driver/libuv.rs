@@ -8,17 +8,23 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Function};
 use rustix::io::Errno;
 
+use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
+use crate::uv::busy_poll::BusyPoll;
 use crate::uv::{Body, Callback, Handle, Kind, Uv, libuv, opened};
 
 /// A poll handle on a selector, with its callback. Dropping it closes the handle.
 pub(crate) struct Watch {
     handle: Handle<Poll>,
     parked: Cell<bool>,
+    /// `None` unless the loop polls before it sleeps.
+    busy_poll: Option<BusyPoll>,
 }
 
 struct Poll {
@@ -38,6 +44,8 @@ impl Watch {
         env: Env,
         wake: &Function<'_, (), ()>,
         selector: impl FnOnce() -> Option<RawFd>,
+        budget: Duration,
+        busy_polls: Rc<BusyPolls>,
     ) -> Result<Self, Failure> {
         let body = Poll {
             callback: Callback::new(env, wake)?,
@@ -54,10 +62,24 @@ impl Watch {
         if status < 0 {
             return Err(Failure::Errno(-status));
         }
+        let busy_poll = if budget.is_zero() {
+            None
+        } else {
+            Some(BusyPoll::new(env, budget, busy_polls)?)
+        };
         Ok(Self {
             handle,
             parked: Cell::new(false),
+            busy_poll,
         })
+    }
+
+    /// A turn had events.
+    #[inline]
+    pub(crate) fn expect_events(&self) {
+        if let Some(busy_poll) = &self.busy_poll {
+            busy_poll.expect();
+        }
     }
 
     /// Watches another selector.

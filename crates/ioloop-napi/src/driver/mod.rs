@@ -17,10 +17,14 @@ mod libuv;
 #[cfg_attr(selector = "epoll", path = "thread_epoll.rs")]
 mod thread;
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use ioloop::reactor::{HAS_DESCRIPTOR, WaitSet};
 use napi::bindgen_prelude::{Env, Function};
 use rustix::io::Errno;
 
+use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
 
 /// The kinds of drivers.
@@ -51,7 +55,7 @@ impl Kind {
 
 impl Driver {
     /// Watches the selector that `selector` returns, and calls `wake` on the JavaScript thread while
-    /// it is readable.
+    /// it is readable. The libuv driver polls for up to `busy_poll` after events, before it sleeps.
     ///
     /// **JavaScript runs in this call**, before `selector` is called: the `init` hooks of
     /// `async_hooks`, which may do anything to the loop. None runs after that.
@@ -64,11 +68,14 @@ impl Driver {
         env: Env,
         wake: &Function<'_, (), ()>,
         selector: impl FnOnce() -> Option<WaitSet>,
+        busy_poll: Duration,
+        busy_polls: Rc<BusyPolls>,
     ) -> Result<Self, Failure> {
         Ok(match kind {
             Kind::Libuv => {
                 let selector = || descriptor(&selector()?).ok();
-                Self::Libuv(libuv::Watch::start(env, wake, selector)?)
+                let watch = libuv::Watch::start(env, wake, selector, busy_poll, busy_polls)?;
+                Self::Libuv(watch)
             }
             Kind::Thread => Self::Thread(thread::Watch::start(wake, selector)?),
         })
@@ -79,6 +86,15 @@ impl Driver {
         match self {
             Self::Libuv(watch) => watch.move_to(descriptor(&selector)?),
             Self::Thread(watch) => watch.move_to(selector),
+        }
+    }
+
+    /// A turn had events: more of them may come soon. The thread driver has two threads to wake, of
+    /// which only its own could poll, on a core of its own: it sleeps.
+    #[inline]
+    pub(crate) fn expect_events(&self) {
+        if let Self::Libuv(watch) = self {
+            watch.expect_events();
         }
     }
 

@@ -109,6 +109,11 @@ fn turn(
     } = open;
     let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
     let errno = collected.map_or_else(|error| error.errno(), |()| 0);
+    if !turn.ready.is_empty()
+        && let Some(driver) = &*driver
+    {
+        driver.expect_events();
+    }
     let has_posts = owner.collect(turn.woken);
     complete(core, turn, errno, room.at_most(*receive_bytes), completions)?;
     if core.reactor().needs_rebuild()

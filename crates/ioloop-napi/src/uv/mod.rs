@@ -6,13 +6,17 @@
 //! | `callback.rs` | a function of JavaScript, called from a callback of libuv |
 //! | `waker.rs` | a `uv_async_t`: any thread wakes the JavaScript thread |
 //! | `short_wait.rs` | a `uv_idle_t`: a short wait for another thread, before Node's loop sleeps |
+//! | `busy_poll.rs` | a `uv_idle_t`: Node's loop polls for events before it sleeps |
+//! | `chances.rs` | whether to wait pays, for both |
 //!
 //! The functions are looked up at first use, and a handle is a block of the size that
 //! `uv_handle_size` returns: no libuv headers, no layout. All runs on the JavaScript thread, but
 //! [`waker::Target::wake`].
 #![allow(unsafe_code, reason = "libuv and its callbacks are C")]
 
+pub(crate) mod busy_poll;
 mod callback;
+mod chances;
 mod handle;
 pub(crate) mod short_wait;
 pub(crate) mod waker;
@@ -21,6 +25,7 @@ use std::alloc::Layout;
 use std::ffi::{c_int, c_void};
 
 pub(crate) use callback::Callback;
+use handle::Context;
 pub(crate) use handle::{Body, Handle, opened};
 
 use crate::symbols::symbols;

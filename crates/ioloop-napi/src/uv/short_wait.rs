@@ -3,12 +3,8 @@
 //!
 //! It is an idle handle, which is active only between an expectation and the wait for it: libuv calls
 //! it before it polls. The other thread's answer is a call of JavaScript; if that expects the next
-//! one, the thread waits again.
-//!
-//! | The last wait | The next one |
-//! | --- | --- |
-//! | was answered | is made |
-//! | was not, or was the last of [`MOST_SLOW`] slow ones | is made after as many expectations as were passed over before, doubled; at most [`MOST_PASSED`] |
+//! one, the thread waits again. [`Chances`] passes expectations over after waits that were in vain, or
+//! slow.
 //!
 //! Node's loop polls after [`SLICE`] of calls and waits. If it has work already, the wait is left out: the
 //! thread looks once.
@@ -20,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{Env, Function};
 
+use super::chances::Chances;
 use super::{Body, Callback, Handle, Kind, Uv, opened};
 use crate::errno::Failure;
 
@@ -44,16 +41,6 @@ struct Wait {
     is_expecting: Cell<bool>,
 }
 
-/// Whether it pays to wait.
-struct Chances {
-    /// Expectations to pass over.
-    left: u32,
-    /// Those that are passed over after the next wait without an answer.
-    penalty: u32,
-    /// Answers in a row that took longer than a sleep.
-    slow: u32,
-}
-
 impl Body for Wait {
     const KIND: Kind = Kind::Idle;
 
@@ -73,11 +60,7 @@ impl ShortWait {
         let wait = Wait {
             callback: Callback::weak(env, found)?,
             awaited: Box::new(awaited),
-            chances: RefCell::new(Chances {
-                left: 0,
-                penalty: 1,
-                slow: 0,
-            }),
+            chances: RefCell::new(Chances::new(SLEEP)),
             is_expecting: Cell::new(false),
         };
         let handle = Handle::open(env, wait, |uv, uv_loop, handle| {
@@ -101,28 +84,6 @@ impl ShortWait {
         wait.is_expecting.set(true);
         // SAFETY: the handle is initialised and not closing.
         unsafe { (uv.idle_start)(handle.as_ptr(), on_idle) };
-    }
-}
-
-impl Chances {
-    /// False passes an expectation over.
-    fn is_due(&mut self) -> bool {
-        let is_due = self.left == 0;
-        self.left = self.left.saturating_sub(1);
-        is_due
-    }
-
-    /// `took` is the time until the answer, if there is one.
-    fn has_waited(&mut self, took: Option<Duration>) {
-        let is_fast = took.is_some_and(|took| took <= SLEEP);
-        self.slow = if is_fast { 0 } else { self.slow + 1 };
-        if is_fast || (took.is_some() && self.slow < MOST_SLOW) {
-            self.penalty = 1;
-        } else {
-            self.slow = 0;
-            self.left = self.penalty;
-            self.penalty = MOST_PASSED.min(2 * self.penalty);
-        }
     }
 }
 
@@ -166,8 +127,5 @@ extern "C" fn on_idle(handle: *mut c_void) {
 const LONGEST_WAIT: Duration = Duration::from_micros(50);
 /// About the CPU time of a sleep, and of the wake-up of the other thread.
 const SLEEP: Duration = Duration::from_micros(20);
-const MOST_SLOW: u32 = 8;
 /// Of calls and waits without a poll.
 const SLICE: Duration = Duration::from_micros(100);
-/// Bounds the cost of waits that are in vain to a microsecond for each expectation.
-const MOST_PASSED: u32 = 64;
