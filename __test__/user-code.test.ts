@@ -44,6 +44,7 @@ const PATTERNS: readonly {
       'loop/async-context.ts': 'makes contexts',
       'loop/turns.ts': 'a turn',
       'streams/iostream.ts': 'a close callback, which the loop calls',
+      'streams/adapters/duplex-flow.ts': 'listeners and callbacks of a Duplex of Node',
     },
   },
   {

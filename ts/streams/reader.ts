@@ -72,6 +72,12 @@ export interface ReaderLimits {
   readonly readChunkSize: number;
 }
 
+/** The result of a read without a promise. It is called in the middle of the read, and runs no user code. */
+export interface Settler<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
 /** The right to read, of one reader alone: see {@link Reader.claim}. */
 export interface Claim {
   readonly read: Reader['read'];
@@ -91,7 +97,7 @@ export class Reader {
   #input = Input.Open;
   /** The read, its promise and its limits; `null` in state idle. The limits may come later, or not. */
   #read: Read<unknown> | null = null;
-  #result: Deferred<unknown> | null = null;
+  #result: Settler<unknown> | null = null;
   #wait: Wait | null = null;
   /** The method that has the {@link claim}. */
   #claimant: string | null = null;
@@ -148,6 +154,30 @@ export class Reader {
     const result = new Deferred<T>();
     this.#result = result as Deferred<unknown>;
     return result.promise;
+  }
+
+  /** {@link read} without a promise: settles `result`. No read waits, and there is no {@link claim}. */
+  readTo<T>(read: Read<T>, result: Settler<T>): void {
+    try {
+      const value = this.#attempt(read);
+      if (value !== undefined) {
+        result.resolve(value);
+        return;
+      }
+    } catch (error) {
+      result.reject(this.#giveBack(read, error));
+      return;
+    } finally {
+      this.#afterRead();
+    }
+    if (!this.#isOpen()) {
+      result.reject(this.#giveBack(read, this.#endOf(read)));
+      return;
+    }
+    this.#read = read;
+    this.#reading = Reading.Waiting;
+    this.#demand(read);
+    this.#result = result as Settler<unknown>;
   }
 
   /**
@@ -356,8 +386,8 @@ export class Reader {
     if (this.#source.readable) this.#source.continueLater();
   }
 
-  /** Ends the read. Returns its promise to settle; `null` if it was settled meanwhile. */
-  #settle(): Deferred<unknown> | null {
+  /** Ends the read. Returns its result to settle; `null` if it was settled meanwhile. */
+  #settle(): Settler<unknown> | null {
     const result = this.#result;
     this.#result = null;
     this.#read = null;

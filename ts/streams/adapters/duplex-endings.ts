@@ -41,10 +41,15 @@ export function guard<A extends unknown[]>(call: (...args: A) => unknown, ...arg
   try {
     call(...args);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    throwLater(error);
   }
+}
+
+/** An exception of a listener is uncaught, and ends nothing else. */
+export function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /**

@@ -1,58 +1,98 @@
-/** The bytes of an `IOStreamDuplex`: from its stream to its readable side, and from its writes. */
+/**
+ * The bytes of an `IOStreamDuplex`: from its stream to its readable side, and from its writes.
+ *
+ * A chunk and the end of a write cost no promise each: a server of `node:http` has two of them for a
+ * request. Listeners and callbacks run in the async context of a `net.Socket`: the one in which the
+ * duplex was made, and that of the write.
+ */
 import type { Duplex } from 'node:stream';
+import { capture, scopeOf, type Context } from '../../loop/async-context.js';
+import { ioOf } from '../../loop/internals.js';
+import type { DeferredWork, LoopIO } from '../../loop/io.js';
 import { nextTick, setImmediate } from '../../support/host.js';
-import type { IOStream } from '../iostream.js';
-import { guard, reasonOf, type WriteCallback } from './duplex-endings.js';
+import { readBytes, type Read } from '../reads.js';
+import type { Settler } from '../reader.js';
+import type { Stream } from '../stream.js';
+import { bytesOfChunks, bytesOfData, type DuplexChunk } from './duplex-chunks.js';
+import { guard, reasonOf, throwLater, type WriteCallback } from './duplex-endings.js';
 import type { IdleTimer } from './idle-timer.js';
 
-/** One read and one write of the stream at a time, as `Duplex` asks for them. */
-export class DuplexFlow {
-  /** Restarts with each chunk; `null` without an idle timeout. */
-  timer: IdleTimer | null = null;
-  readonly #duplex: Duplex & { bytesRead: number };
-  readonly #stream: IOStream;
-  /** The most bytes of one read. */
-  readonly #chunkSize: number;
-  /** Bytes given to the stream, and those of them whose callback was not called yet. */
-  #dispatched = 0;
-  #inFlight = 0;
+/** A duplex, as its flow needs it. */
+type FlowDuplex = Duplex & { bytesRead: number };
 
-  /** `maxBufferSize` is that of the stream. */
-  constructor(duplex: Duplex & { bytesRead: number }, stream: IOStream, maxBufferSize: number) {
+/** One read and one write of the stream at a time, as `Duplex` asks for them. */
+export class DuplexFlow implements Settler<Buffer>, DeferredWork {
+  /** Restarts with each chunk; `null` before the first idle timeout. */
+  timer: IdleTimer | null = null;
+  readonly #duplex: FlowDuplex;
+  readonly #core: Stream;
+  readonly #io: LoopIO;
+  readonly #read: Read<Buffer>;
+  readonly #context = capture();
+  /** The result of a read, until the microtask that delivers it. */
+  #chunk: Buffer | null = null;
+  #failure: Error | null = null;
+  /** The callback of the write that was given to the stream, and its context; `null` without one. */
+  #done: WriteCallback | null = null;
+  #doneContext: Context = null;
+  /** Bytes given to the stream. */
+  #dispatched = 0;
+
+  constructor(duplex: FlowDuplex, core: Stream) {
     this.#duplex = duplex;
-    this.#stream = stream;
-    this.#chunkSize = Math.min(CHUNK, maxBufferSize);
+    this.#core = core;
+    this.#io = ioOf(core.loop);
+    this.#read = readBytes(Math.min(CHUNK, core.limits.maxBufferSize), true);
   }
 
   get bytesWritten(): number {
-    return this.#dispatched + this.#duplex.writableLength - this.#inFlight;
+    const { writableBuffer } = this.#duplex as unknown as { writableBuffer: DuplexChunk[] };
+    return this.#dispatched + bytesOfChunks(writableBuffer);
   }
 
   /** Reads a chunk, for `_read()`. */
   readonly receive = (): void => {
-    if (this.#stream.reading) return;
-    this.#stream.readBytes(this.#chunkSize, PARTIAL).then(this.#onChunk, this.#onReadFailure);
+    const { reader } = this.#core;
+    if (!reader.reading) reader.readTo(this.#read, this);
   };
 
-  /** Writes `length` bytes, for `_write()` and `_writev()`. */
-  send(data: Buffer | Buffer[], length: number, done: WriteCallback): void {
+  /** The chunk of a read. */
+  resolve(chunk: Buffer): void {
+    this.#chunk = chunk;
+    void SETTLED.then(this.#deliver);
+  }
+
+  /** The failure of a read. */
+  reject(error: unknown): void {
+    this.#failure = error as Error;
+    void SETTLED.then(this.#deliver);
+  }
+
+  /** Writes, for `_write()` and `_writev()`. */
+  send(data: Buffer | string | (Buffer | string)[], done: WriteCallback): void {
     this.noteActivity();
-    this.#dispatched += length;
-    this.#inFlight = length;
-    this.#stream.write(data).then(
-      () => this.#afterCork(done),
-      (error: Error) => this.#fail(done, error),
-    );
+    this.#dispatched += bytesOfData(data);
+    const core = this.#core;
+    this.#done = done;
+    this.#doneContext = capture();
+    try {
+      // If it is closed or ends, the end of the tick finds that.
+      core.writer.send(data);
+    } catch (error) {
+      void SETTLED.then(() => this.#fail(error as Error));
+      return;
+    }
+    this.#io.atTickEnd(this);
   }
 
   /** Ends the writing side, for `_final()`. */
   end(done: WriteCallback): void {
     // The peer may have closed first, with both sides.
-    if (this.#stream.closed) done();
+    if (this.#core.closed) done();
     else {
-      this.#stream.shutdownWrite().then(
+      this.#core.writer.shutdown().then(
         () => guard(done),
-        (error: Error) => this.#fail(done, error),
+        (error: Error) => this.#failWith(done, error),
       );
     }
   }
@@ -61,55 +101,110 @@ export class DuplexFlow {
     this.timer?.restart();
   }
 
-  readonly #onChunk = (chunk: Buffer): void => {
+  // `DeferredWork`: the end of the tick of a write.
+
+  onContinue(): void {}
+
+  /** The write is staged, and was offered to the kernel. */
+  onTickEnd(): void {
+    const core = this.#core;
+    if (core.closed || core.isEnding || core.isWriteEnded) this.#fail(core.closedError());
+    else if (core.unsent === 0) this.#afterCork();
+    else {
+      core.writer.write('').then(
+        () => this.#afterCork(),
+        (error: Error) => this.#fail(error),
+      );
+    }
+  }
+
+  readonly #deliver = (): void => {
+    const scope = scopeOf(this.#context);
+    if (scope === null) this.#push();
+    else scope.runInAsyncScope(this.#push);
+  };
+
+  readonly #push = (): void => {
+    const chunk = this.#chunk;
+    if (chunk === null) {
+      guard(this.#endReading);
+      return;
+    }
+    this.#chunk = null;
     const duplex = this.#duplex;
     this.noteActivity();
     duplex.bytesRead += chunk.length;
-    guard(() => duplex.push(chunk));
+    try {
+      duplex.push(chunk);
+    } catch (error) {
+      throwLater(error);
+    }
   };
 
-  readonly #onReadFailure = (error: Error): void => {
+  readonly #endReading = (): void => {
     const duplex = this.#duplex;
-    const { error: closedBy, ended } = this.#stream;
-    guard(() => {
-      if (!ended || closedBy !== null) duplex.destroy(reasonOf(error) ?? undefined);
-      else {
-        duplex.push(null);
-        // Emits 'end' although nothing reads.
-        duplex.read(0);
-      }
-    });
+    const { error: closedBy, reader } = this.#core;
+    const failure = this.#failure;
+    this.#failure = null;
+    if (!reader.ended || closedBy !== null) {
+      duplex.destroy(failure === null ? undefined : (reasonOf(failure) ?? undefined));
+      return;
+    }
+    duplex.push(null);
+    // Emits 'end' although nothing reads.
+    duplex.read(0);
   };
 
   /**
-   * Calls `done` when no tick is queued that uncorks. `node:http` corks in `write()` and uncorks in
-   * the next tick; if a write has ended by then, Node 26 waits for a `'drain'` that does not come. A
-   * `net.Socket` never ends a write there: libuv calls back when no tick is left.
+   * Calls the callback of the write when no tick is queued that uncorks. `node:http` corks in `write()`
+   * and uncorks in the next tick; if a write has ended by then, Node 26 waits for a `'drain'` that does
+   * not come. A `net.Socket` never ends a write there: libuv calls back when no tick is left.
    */
-  #afterCork(done: WriteCallback): void {
-    if (this.#duplex.writableCorked === 0) this.#written(done);
+  #afterCork(): void {
+    if (this.#duplex.writableCorked === 0) this.#written();
     // The tick that uncorks was queued before. A cork that outlasts it does not wait for a tick.
-    else nextTick(this.#afterTick, done);
+    else nextTick(this.#afterTick);
   }
 
-  readonly #afterTick = (done: WriteCallback): void => {
-    if (this.#duplex.writableCorked === 0) this.#written(done);
-    else setImmediate(() => this.#written(done));
+  readonly #afterTick = (): void => {
+    if (this.#duplex.writableCorked === 0) this.#written();
+    else setImmediate(this.#written);
   };
 
-  #written(done: WriteCallback): void {
+  readonly #written = (): void => {
     this.noteActivity();
-    this.#inFlight = 0;
-    guard(done);
-  }
+    this.#callDone(undefined);
+  };
 
-  #fail(done: WriteCallback, error: Error): void {
+  #fail(error: Error): void {
     const reason = reasonOf(error);
     // Closed by the program: as destroy() without an error.
     if (reason === null) this.#duplex.destroy();
+    this.#callDone(reason ?? error);
+  }
+
+  #failWith(done: WriteCallback, error: Error): void {
+    const reason = reasonOf(error);
+    if (reason === null) this.#duplex.destroy();
     guard(done, reason ?? error);
+  }
+
+  /** Ends the write, which may begin the next one. */
+  #callDone(error: Error | undefined): void {
+    const done = this.#done;
+    if (done === null) return;
+    this.#done = null;
+    const scope = scopeOf(this.#doneContext);
+    this.#doneContext = null;
+    try {
+      if (scope === null) done(error);
+      else scope.runInAsyncScope(done, undefined, error);
+    } catch (failure) {
+      throwLater(failure);
+    }
   }
 }
 
 const CHUNK = 64 * 1024;
-const PARTIAL = { partial: true };
+/** A reaction to it is a microtask, and costs less than a promise with its functions. */
+const SETTLED = Promise.resolve();

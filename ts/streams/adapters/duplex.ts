@@ -16,6 +16,7 @@ import {
   type DuplexConnectOptions,
 } from './duplex-addresses.js';
 import { emitClose, endWithPeer, reasonOf, type WriteCallback } from './duplex-endings.js';
+import { encoded, encodedList, type DuplexChunk } from './duplex-chunks.js';
 import { DuplexFlow } from './duplex-flow.js';
 import { trackConnections, type TrackableServer } from './http-connections.js';
 import { IdleTimer, idlePeriod } from './idle-timer.js';
@@ -66,10 +67,11 @@ export class IOStreamDuplex extends Duplex {
   /** @internal */
   constructor(stream: IOStream, core: Stream, options: DuplexOptions = {}) {
     const allowHalfOpen = checkBoolean('allowHalfOpen', options.allowHalfOpen, core.allowHalfOpen);
-    super({ allowHalfOpen, emitClose: false });
+    // As net.Socket: a string is encoded when it is sent, into the memory that it is sent from.
+    super({ allowHalfOpen, emitClose: false, decodeStrings: false });
     this.#stream = stream;
     this.#core = core;
-    this.#flow = new DuplexFlow(this, stream, core.limits.maxBufferSize);
+    this.#flow = new DuplexFlow(this, core);
     // The duplex closes the stream when both of its sides have ended.
     core.adapt(this);
     const { connected } = core.transport;
@@ -213,14 +215,16 @@ export class IOStreamDuplex extends Duplex {
       throw invalidArgType('callback', callback, 'a function');
     }
     this.timeout = milliseconds;
-    this.#flow.timer?.clear();
-    this.#flow.timer = null;
     if (period === 0) {
+      this.#flow.timer?.stop();
       if (callback !== undefined) this.removeListener('timeout', callback);
       return this;
     }
-    const onIdle = (): void => void this.emit('timeout');
-    this.#flow.timer = new IdleTimer(period, onIdle, () => this.#stream.writeBufferSize);
+    this.#flow.timer ??= new IdleTimer(
+      () => void this.emit('timeout'),
+      () => this.#core.unsent,
+    );
+    this.#flow.timer.start(period);
     if (callback !== undefined) this.once('timeout', callback);
     return this;
   }
@@ -278,19 +282,13 @@ export class IOStreamDuplex extends Duplex {
   }
 
   /** @internal */
-  override _write(chunk: Buffer, _encoding: string, done: WriteCallback): void {
-    this.#flow.send(chunk, chunk.length, done);
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: WriteCallback): void {
+    this.#flow.send(encoded(chunk, encoding), done);
   }
 
   /** @internal */
-  override _writev(chunks: { chunk: Buffer; encoding: string }[], done: WriteCallback): void {
-    let length = 0;
-    for (const { chunk } of chunks) length += chunk.length;
-    this.#flow.send(
-      chunks.map(({ chunk }) => chunk),
-      length,
-      done,
-    );
+  override _writev(chunks: DuplexChunk[], done: WriteCallback): void {
+    this.#flow.send(encodedList(chunks), done);
   }
 
   /** @internal */
