@@ -235,6 +235,10 @@ test('wrong arguments are refused', async (t) => {
     t.throws(() => IOLoop.fromRemote({ ...handle, pid: handle.pid + 1 }), {
       code: 'ERR_IOLOOP_OTHER_PROCESS',
     });
+    t.throws(() => IOLoop.fromRemote({ ...handle, copy: handle.copy + 1 }), {
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: /of this copy of ioloop/,
+    });
     t.throws(() => IOLoop.fromRemote({ ...handle, ioloop: 0xffff_fff0 }), {
       code: 'ERR_IOLOOP_CLOSED',
     });

@@ -470,6 +470,9 @@ export declare const RECORD_RESULT: number
 /** Words of a record of a batch. */
 export declare const RECORD_WORDS: number
 
+/** The number of this binary in this process: those of other copies of the package have others. */
+export declare function remoteCopy(): number
+
 /**
  * `repliesExpect(replies)`: a call was made: waits shortly for its reply before Node's loop sleeps,
  * if that pays, and calls `wake` when it has come.

@@ -136,6 +136,7 @@ export const testsNeeding = {
     'writes-property',
   ],
   'several threads': [
+    'copies',
     'detached-faults',
     'detached-in-turn',
     'detached-kinds',

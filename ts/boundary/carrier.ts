@@ -18,6 +18,7 @@ import workerThreads, {
 } from 'node:worker_threads';
 import { notCloneable } from '../support/errors.js';
 import { clearTimeout, setTimeout } from '../support/host.js';
+import { packageCopy } from './posts.js';
 
 /** What a carrier sends. */
 interface Message {
@@ -39,7 +40,7 @@ export class SendingCarrier {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.unref();
-    handOver(thread, { ioloopCarrier: this.id, loop, port: port2 });
+    handOver(thread, { ioloopCarrier: this.id, copy: packageCopy(), loop, port: port2 });
   }
 
   /**
@@ -120,6 +121,8 @@ class ReceivingCarrier {
 /** The message that hands a port over. */
 interface Arrival {
   readonly ioloopCarrier: number;
+  /** The copy of the package whose loop it is. Each copy in the thread gets the message. */
+  readonly copy: number;
   /** The id of the loop. */
   readonly loop: number;
   readonly port: MessagePort;
@@ -142,10 +145,10 @@ export function acceptCarriers(loop: number): void {
   });
 }
 
-/** The program may send messages of its own. */
+/** The program may send messages of its own, and so does another copy of the package. */
 function isArrival(message: unknown): message is Arrival {
-  const { ioloopCarrier, port } = (message ?? {}) as Partial<Arrival>;
-  return typeof ioloopCarrier === 'number' && port instanceof MessagePort;
+  const { ioloopCarrier, copy, port } = (message ?? {}) as Partial<Arrival>;
+  return typeof ioloopCarrier === 'number' && copy === packageCopy() && port instanceof MessagePort;
 }
 
 /** The loop is closed: nothing takes what its carriers have, or bring later. */
@@ -174,10 +177,9 @@ export function offCarrier(id: number): void {
 }
 
 function arrive({ ioloopCarrier: id, loop, port }: Arrival): void {
-  if (!loops.has(loop)) {
-    port.close();
-    return;
-  }
+  // The loop is closed, and the sender closes the port; or another instance of the package in this
+  // thread has it, as under test frameworks that load modules again.
+  if (!loops.has(loop)) return;
   const carrier = new ReceivingCarrier(port, loop, () => carriers.delete(id));
   carriers.set(id, carrier);
   const callback = waiting.get(id);

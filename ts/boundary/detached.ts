@@ -47,7 +47,7 @@ export function takeDetached({ id, key }: DetachedId, kind: number, token: unkno
   const result = native.attach(id, kind, key);
   if (result === ATTACH_TAKEN) throw attachedBefore(token);
   if (result === ATTACH_CLOSED) throw senderEnded(token);
-  if (typeof result === 'number') throw invalidArgValue('token', token, 'a token of detach()');
+  if (typeof result === 'number') throw invalidArgValue('token', token, OF_THIS_COPY);
   return result;
 }
 
@@ -63,3 +63,5 @@ export function countDetached(): number {
 }
 
 const { ATTACH_TAKEN, ATTACH_CLOSED } = native;
+/** A second copy of the package has keys of its own. */
+const OF_THIS_COPY = 'a token of detach() of this copy of ioloop ("npm ls ioloop")';

@@ -18,6 +18,14 @@ export interface NativePostCounts {
   readonly wakes: number;
 }
 
+/**
+ * The number of this copy of the package in this process, drawn at random. A loop's id is one of its
+ * copy: with a second copy in `node_modules` each has a binary and a table of loops.
+ */
+export function packageCopy(): number {
+  return native.remoteCopy();
+}
+
 /** A loop that other threads may call: its own side. Every method is one crossing. */
 export class NativePosts {
   readonly #handle: NativeHandle;
@@ -30,7 +38,7 @@ export class NativePosts {
   }
 
   /**
-   * The id of the loop in this process.
+   * The id of the loop in this copy of the package.
    *
    * @throws `EMFILE` and the like.
    */

@@ -70,6 +70,7 @@ export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> =
     'loopTakeManyPosts',
     'loopTakePosts',
     'loopUnexpose',
+    'remoteCopy',
     'repliesOpen',
     'repliesTake',
     'repliesTakeMany',

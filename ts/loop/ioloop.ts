@@ -1,6 +1,7 @@
 /** `IOLoop`: checks arguments, documents promises, delegates. */
 import { threadId } from 'node:worker_threads';
 import { backend, type Backend } from '../boundary/capabilities.js';
+import { packageCopy } from '../boundary/posts.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
 import { capacities } from '../support/capacities.js';
 import { callbackError, loopBlocked } from '../support/channels.js';
@@ -219,7 +220,8 @@ export class IOLoop implements AsyncDisposable {
    *
    * @typeParam T - The functions that the loop has exposed.
    * @throws `ERR_IOLOOP_CLOSED` if the loop is closed; `ERR_INVALID_ARG_TYPE`;
-   * `ERR_IOLOOP_OTHER_PROCESS` for a handle of another process.
+   * `ERR_IOLOOP_OTHER_PROCESS` for a handle of another process; `ERR_INVALID_ARG_VALUE` for one of
+   * another copy of this package.
    */
   static fromRemote<T extends ExposedFunctions = UnknownFunctions>(
     handle: RemoteHandle,
@@ -509,7 +511,8 @@ export class IOLoop implements AsyncDisposable {
    */
   remote(): RemoteHandle {
     this.#assertOpen();
-    return { ioloop: this.#turns.posts.id(), pid: process.pid, thread: threadId };
+    const ioloop = this.#turns.posts.id();
+    return { ioloop, copy: packageCopy(), pid: process.pid, thread: threadId };
   }
 
   /**

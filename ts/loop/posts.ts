@@ -120,7 +120,7 @@ export class Posts implements DeferredWork {
   }
 
   /**
-   * The id of the loop in this process.
+   * The id of the loop in this copy of the package.
    *
    * @throws `EMFILE` and the like.
    */

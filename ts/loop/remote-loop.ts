@@ -1,6 +1,7 @@
 /** `RemoteLoop`: a loop of any thread of this process, by its handle. */
 import type { Lane } from '../boundary/lane.js';
-import { invalidArgType, notExposed, otherProcess } from '../support/errors.js';
+import { packageCopy } from '../boundary/posts.js';
+import { invalidArgType, invalidArgValue, notExposed, otherProcess } from '../support/errors.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import type { Callback } from './callback-queue.js';
 import { STOP } from './posts.js';
@@ -20,8 +21,10 @@ export type RemoteResult<F extends Callback> = Promise<Awaited<ReturnType<F>>>;
  * {@link IOLoop.fromRemote} makes a {@link RemoteLoop} of it.
  */
 export interface RemoteHandle {
-  /** The id of the loop. Ids are not used again. */
+  /** The id of the loop in its copy of the package. Ids are not used again. */
   readonly ioloop: number;
+  /** The copy of the package that has made the loop: a number that differs from those of other copies. */
+  readonly copy: number;
   /** The process of the loop. */
   readonly pid: number;
   /** The `threadId` of its thread. */
@@ -53,8 +56,7 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
 
   /** @internal */
   constructor(handle: RemoteHandle) {
-    const { ioloop, pid, thread } = checked(handle);
-    this.#handle = { ioloop, pid, thread };
+    const { ioloop, thread } = (this.#handle = checked(handle));
     this.#lane = repliesOfThread().laneTo(ioloop, thread);
   }
 
@@ -64,9 +66,9 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
    * keeps the call until it runs again; if it is closed instead, the function runs in `close()`.
    *
    * A call that was accepted runs exactly once, unless the thread of the loop ends without closing
-   * it. After a `throw` of this method it does not run. One with a transfer, a port or shared memory is
-   * reported to `handleCallbackException()` instead, with `ERR_IOLOOP_NOT_CLONEABLE`, if the loop is
-   * closed before these have come from the thread, as it may be with the first of such calls.
+   * it. After a `throw` of this method it does not run. The exception is a call with a transfer, a port
+   * or shared memory: if the loop is closed before these have arrived (only the first such call of a
+   * thread has to wait for them), `ERR_IOLOOP_NOT_CLONEABLE` goes to `handleCallbackException()` instead.
    *
    * @throws `ERR_IOLOOP_CLOSED`; `ERR_IOLOOP_INBOX_FULL` if 65,536 calls of this thread, or
    * calls with 64 MiB of large arguments, wait for the next turn;
@@ -105,7 +107,9 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
 
   /** @internal For `util.inspect`. */
   [INSPECT](): object {
-    return viewOf(this, #handle in this ? this.#handle : {});
+    if (!(#handle in this)) return viewOf(this, {});
+    const { ioloop, pid, thread } = this.#handle;
+    return viewOf(this, { ioloop, pid, thread });
   }
 
   #resolve(name: string): number {
@@ -123,10 +127,20 @@ export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
 const NO_REPLY = 0;
 
 function checked(handle: RemoteHandle): RemoteHandle {
-  const { ioloop, pid, thread } = (handle as Partial<RemoteHandle> | null | undefined) ?? {};
-  if (typeof ioloop !== 'number' || typeof pid !== 'number' || typeof thread !== 'number') {
+  // The properties once: a getter may give another value each time.
+  const { ioloop, copy, pid, thread } = (handle as Partial<RemoteHandle> | null | undefined) ?? {};
+  if (
+    typeof ioloop !== 'number' ||
+    typeof copy !== 'number' ||
+    typeof pid !== 'number' ||
+    typeof thread !== 'number'
+  ) {
     throw invalidArgType('handle', handle, 'a handle of loop.remote()');
   }
   if (pid !== process.pid) throw otherProcess('loop', pid);
-  return handle;
+  if (copy !== packageCopy()) throw invalidArgValue('handle', handle, OF_THIS_COPY);
+  return { ioloop, copy, pid, thread };
 }
+
+const OF_THIS_COPY =
+  'a handle of loop.remote() of this copy of ioloop, and not of a second one ("npm ls ioloop")';

@@ -209,14 +209,15 @@ fn id_of(number: f64, kind: u32, key: f64) -> Option<u64> {
     (number_of(id) == number && key_of(id, kind) == key).then_some(id)
 }
 
-/// A number that is known only to those who have got it from `detach`, so that no other object is
-/// taken for a token. 53 bits, the integers of a double.
+/// A number that only `detach` gives out: an object without it is no token. 53 bits, the integers of
+/// a double.
 fn key_of(id: u64, kind: u32) -> f64 {
     number_of(SECRET.hash_one((id, kind)) >> 11)
 }
 
+/// An integer below 2^53, as JavaScript has it.
 #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-fn number_of(integer: u64) -> f64 {
+pub(crate) fn number_of(integer: u64) -> f64 {
     integer as f64
 }
 

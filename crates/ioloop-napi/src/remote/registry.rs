@@ -1,13 +1,17 @@
-//! The loops of this process that other threads may call, by id. Ids are not reused.
+//! The loops of this process that other threads may call, by id. Ids are not reused. A process may
+//! load the binary of another copy of the package too, whose loops have the same ids.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use ioloop::{Lane, LoopHandle};
+use napi_derive::napi;
 
 use super::Command;
 use super::replies::Caller;
+use crate::detached::number_of;
 
 /// The side of a loop that other threads reach.
 pub(crate) struct Exposed {
@@ -20,7 +24,7 @@ pub(crate) struct Exposed {
     opened: Mutex<Option<Vec<Arc<Link>>>>,
 }
 
-/// A lane, and who posts to it.
+/// A lane, and its sender.
 pub(crate) struct Link {
     pub(super) lane: Lane,
     pub(super) caller: Arc<Caller>,
@@ -38,6 +42,15 @@ pub(crate) struct Registration {
 
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 static LOOPS: LazyLock<Mutex<HashMap<u32, Arc<Exposed>>>> = LazyLock::new(Mutex::default);
+/// Drawn at random. 53 bits, the integers of a double.
+static COPY: LazyLock<f64> = LazyLock::new(|| number_of(RandomState::new().hash_one(()) >> 11));
+
+/// The number of this binary in this process: those of other copies of the package have others.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn remote_copy() -> f64 {
+    *COPY
+}
 
 impl Registration {
     pub(super) fn new(handle: LoopHandle<Command>, posts: u32) -> Self {
