@@ -5,8 +5,9 @@ import test from 'ava';
 import { IOStream, Socket, TCPServer, type IOLoop } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { onLoop } from './helpers/loop.js';
+import { testOwnWith } from './helpers/sockets-of.js';
 import { failureOf, turns, localPair } from './helpers/streams.js';
-import { ca, clientSide, serverSide } from './helpers/tls.js';
+import { ca, clientSide, identity, serverSide } from './helpers/tls.js';
 
 /** A stream that has read a line, and has received `extra` after it. */
 async function withExtra(loop: IOLoop, extra: string): Promise<[IOStream, IOStream]> {
@@ -142,3 +143,31 @@ test('a handshake after EOF fails, however EOF was found', (t) =>
       far.close();
     }
   }));
+
+testOwnWith('prlimit')('the first handshake of a process needs no descriptor', async (t) => {
+  const source = `
+    import { IOLoop, IOStream, Socket } from 'ioloop';
+    import { openSync } from 'node:fs';
+    const { ca, identity } = JSON.parse(process.env.TLS);
+    await IOLoop.current().runSync(async () => {
+      const [client, server] = Socket.pair().map((socket) => new IOStream(socket));
+      try {
+        for (;;) openSync('/dev/null');
+      } catch (error) {
+        if (error.code !== 'EMFILE') throw error;
+      }
+      const [near, far] = await Promise.all([
+        client.startTls({ hostname: 'localhost', tls: { ca } }),
+        server.startTls({ serverSide: true, tls: identity }),
+      ]);
+      await near.write('x');
+      process.stdout.write(await far.readBytes(1));
+    }, { timeout: 20 });
+  `;
+  const strings = { cert: String(identity.cert), key: String(identity.key) };
+  const result = await runChild(source, {
+    through: ['prlimit', '--nofile=80'],
+    env: { TLS: JSON.stringify({ ca: String(ca), identity: strings }) },
+  });
+  t.is(result.stdout, 'x', result.stderr);
+});

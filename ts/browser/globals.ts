@@ -14,7 +14,7 @@ const builtins: Readonly<Record<string, object>> = {
   'node:stream/web': globalThis,
   'node:dns': { lookup: absent('dns.lookup()') },
   'node:dns/promises': { lookup: absent('dns.lookup()') },
-  'node:tls': { createServer: absent('tls.createServer()') },
+  'node:tls': others,
 };
 
 export const process = {

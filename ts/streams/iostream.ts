@@ -42,6 +42,7 @@ import type { CloseCallback } from './ownership.js';
 import { sendFile, type FileSource, type SendFileOptions } from './send-file.js';
 import { coreOf, Stream } from './stream.js';
 import { streamingRead } from './streaming-read.js';
+import { startTls } from './tls/start-tls.js';
 import type { Data } from './data.js';
 import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
@@ -555,13 +556,10 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
     checkOptions(options);
     const core = this.#core;
     core.assertIdle('startTls()');
-    // Bytes that arrive while the module is loaded belong to the handshake.
     if (refusesBuffered(options) && core.reader.buffered > 0) {
       throw streamBusy('startTls()', 'bytes were received and not read');
     }
     try {
-      // Few programs need it, and it takes time to load.
-      const { startTls } = await import('./tls/start-tls.js');
       return await startTls(core, options, (stream, socket) => new SSLIOStream(stream, socket));
     } catch (error) {
       if (options.signal?.aborted === true && error === options.signal.reason) this.close(error);

@@ -5,6 +5,7 @@
 
 let net: typeof import('node:net') | undefined;
 let v8: typeof import('node:v8') | undefined;
+let tls: typeof import('node:tls') | undefined;
 
 /** `node:net`; in browsers only what needs no socket. */
 export function nodeNet(): typeof import('node:net') {
@@ -14,6 +15,11 @@ export function nodeNet(): typeof import('node:net') {
 /** `node:v8`. */
 export function nodeV8(): typeof import('node:v8') {
   return (v8 ??= process.getBuiltinModule('node:v8'));
+}
+
+/** `node:tls`; in browsers all of it is absent. */
+export function nodeTls(): typeof import('node:tls') {
+  return (tls ??= process.getBuiltinModule('node:tls'));
 }
 
 /** `node:child_process`, which loads `node:net` and `node:dgram`. */

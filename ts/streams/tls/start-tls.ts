@@ -1,5 +1,6 @@
 /** The TLS handshake, which replaces a stream by one with TLS. */
-import * as tls from 'node:tls';
+import type { ConnectionOptions, SecureContextOptions, TlsOptions, TLSSocket } from 'node:tls';
+import { nodeTls } from '../../support/builtins.js';
 import {
   invalidArgType,
   invalidArgValue,
@@ -18,7 +19,7 @@ import { serveTls, tlsServerFor, type ServerHandshake } from './tls-servers.js';
 import { TlsTransport } from './tls-transport.js';
 
 /** Makes the public face of a stream with TLS. */
-export type MakeSecure<T> = (stream: Stream, socket: tls.TLSSocket) => T;
+export type MakeSecure<T> = (stream: Stream, socket: TLSSocket) => T;
 
 /**
  * Replaces an idle stream by one with TLS on the same connection; see `IOStream.startTls`. Nothing
@@ -99,7 +100,7 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
   }
 
   /** The handshake is completed. The secure stream exists at once: it misses no event. */
-  stand(socket: tls.TLSSocket): void {
+  stand(socket: TLSSocket): void {
     // Given up in the tick in which it was completed.
     if (this.#over) {
       socket.destroy();
@@ -156,10 +157,10 @@ class Handshake<T> implements Move, CarrierOwner, ServerHandshake {
 type Begin = (handshake: ServerHandshake & { readonly carrier: TlsCarrier }) => void;
 
 function serverSide({ tls: settings, server }: StartTlsOptions): Begin {
-  if (server !== undefined && !(server instanceof tls.Server)) {
+  if (server !== undefined && !(server instanceof nodeTls().Server)) {
     throw invalidArgType('server', server, 'a tls.Server');
   }
-  const chosen = server ?? tlsServerFor((settings ?? {}) as tls.TlsOptions);
+  const chosen = server ?? tlsServerFor((settings ?? {}) as TlsOptions);
   return (handshake) => {
     serveTls(chosen, handshake.carrier, handshake);
   };
@@ -173,13 +174,13 @@ function clientSide({ hostname, tls: settings = {} }: StartTlsOptions): Begin {
   const isName = hostname !== undefined && !/^[\d.]+$|:/.test(hostname);
   const options = {
     // Wrong keys and certificates throw here.
-    secureContext: tls.createSecureContext(settings as tls.SecureContextOptions),
-    ...(settings as tls.ConnectionOptions),
+    secureContext: nodeTls().createSecureContext(settings as SecureContextOptions),
+    ...(settings as ConnectionOptions),
     ...(hostname === undefined ? {} : { host: hostname }),
     ...(isName ? { servername: hostname } : {}),
   };
   return (handshake) => {
-    const socket = tls.connect({ ...options, socket: handshake.carrier });
+    const socket = nodeTls().connect({ ...options, socket: handshake.carrier });
     socket.once('secureConnect', () => {
       handshake.stand(socket);
     });

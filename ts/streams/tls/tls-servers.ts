@@ -1,6 +1,7 @@
 /** The server's side of TLS: `tls.Server` checks certificates, chooses contexts, issues tickets. */
 import { EventEmitter } from 'node:events';
 import type { SecureContext, Server, TlsOptions, TLSSocket } from 'node:tls';
+import { nodeTls } from '../../support/builtins.js';
 import { unsupported } from '../../support/errors.js';
 import { addressProperties, lendAddresses, type AddressProperties } from './lent-addresses.js';
 import type { TlsCarrier } from './tls-carrier.js';
@@ -18,9 +19,7 @@ export interface ServerHandshake {
  * elsewhere (Bun). The errors of `tls.createServer()`.
  */
 export function createTlsServer(options: TlsOptions): Server {
-  // Loaded on demand: few programs use TLS, and it takes time to load.
-  const { createServer } = process.getBuiltinModule('node:tls');
-  const server = createServer(options);
+  const server = nodeTls().createServer(options);
   const isBun = process.versions['bun'] !== undefined;
   if (isBun || server.listenerCount('connection') === 0) {
     throw unsupported('TLS of a server', 'This runtime has no tls.Server that takes connections');
