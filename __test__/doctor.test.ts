@@ -99,11 +99,23 @@ test('the text has a line for each finding', (t) => {
 /** For a native binary: with the drivers, and in a package of its own. */
 const testNative = testIf(!capabilities.separateMemory, 'a native binary');
 
+/** Where the package has sockets of its own, beside those of `node:net`. */
+const testOwn = testIf(capabilities.descriptors, 'descriptors');
+
 testNative('the thread driver is a note, with its reason', (t) => {
   const { stdout } = doctor(['doctor', '--json'], { IOLOOP_DRIVER: 'thread' });
   const driver = findingsOf(stdout).get('driver');
   t.is(driver?.level, 'note');
   t.regex(driver?.advice ?? '', /IOLOOP_DRIVER=thread is set/);
+});
+
+testOwn('sockets of node:net are a note, with their reason, and the loop works', (t) => {
+  const { code, stdout } = doctor(['doctor', '--json'], { IOLOOP_SOCKETS: 'node' });
+  t.is(code, 0, stdout);
+  const found = findingsOf(stdout);
+  t.is(found.get('sockets')?.level, 'note');
+  t.regex(found.get('sockets')?.advice ?? '', /IOLOOP_SOCKETS=node is set/);
+  t.is(found.get('loop')?.value, 'runs a timeout');
 });
 
 test('a driver that is none: the loop cannot be made, and the exit code is 1', (t) => {

@@ -6,6 +6,7 @@ import { environment } from '../support/environment.js';
 import { loaded } from '../boundary/native.js';
 import { versions } from '../boundary/versions.js';
 import { IOLoop } from '../loop/ioloop.js';
+import { socketProvider } from '../sockets/providers.js';
 import { Socket } from '../sockets/socket.js';
 import { finding, ok, type Finding } from './finding.js';
 
@@ -52,8 +53,8 @@ async function ofLoop(): Promise<Finding[]> {
     return [finding('error', 'loop', 'cannot be made', (error as Error).message)];
   }
   try {
-    const found = [ofBackend(loop), ofDriver(loop)];
-    return [...found, capabilities.descriptors ? await ofHandler(loop) : await ofTimeout(loop)];
+    const found = [ofBackend(loop), ofDriver(loop), ...ofSockets()];
+    return [...found, socketProvider === 'own' ? await ofHandler(loop) : await ofTimeout(loop)];
   } catch (error) {
     return [finding('error', 'loop', 'does not run', (error as Error).message)];
   } finally {
@@ -89,6 +90,13 @@ function ofDriver({ driver, backend }: IOLoop): Finding {
         ? 'libuv cannot watch a loop on the backend poll: a thread wakes it'
         : 'This runtime has no usable libuv: a thread wakes the loop, which costs time per wake-up';
   return finding('note', 'driver', driver, reason);
+}
+
+/** Nothing, where sockets are those that the flavour has. */
+function ofSockets(): Finding[] {
+  if (!capabilities.descriptors || socketProvider === 'own') return [];
+  const advice = 'IOLOOP_SOCKETS=node is set; without it sockets have descriptors and handlers';
+  return [finding('note', 'sockets', 'of node:net', advice)];
 }
 
 /** Whether a byte reaches the other end of a socket, after a timeout has sent it. */
