@@ -3,30 +3,18 @@ import type { SecureContextOptions, Server } from 'node:tls';
 import { serverState } from '../support/errors.js';
 import type { Address } from '../sockets/address.js';
 import type { Socket } from '../sockets/socket.js';
-import { connectionClose, connectionOpen } from '../support/channels.js';
 import { debug } from '../support/debug-log.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
-import { countersOf, guardOf } from '../loop/internals.js';
+import { countersOf } from '../loop/internals.js';
 import type { IOLoop } from '../loop/ioloop.js';
 import { expectToRun } from '../loop/not-running.js';
 import { checkWait, limited, type WaitOptions } from '../loop/wait.js';
-import {
-  acceptedConnection,
-  acceptedSettings,
-  acceptedStream,
-  IOStream,
-} from '../streams/iostream.js';
-import type { Connection } from '../streams/protocols/connection.js';
-import type { ConnectionSettings } from '../streams/protocols/inflow.js';
-import type { Protocol } from '../streams/protocols/protocol.js';
+import type { IOStream } from '../streams/iostream.js';
 import { createTlsServer } from '../streams/tls/tls-servers.js';
 import { bindSockets, type BindOptions } from './bind.js';
-import { Connections, type Served } from './connections.js';
-import { GuardedHandler } from './guarded-handler.js';
 import { Listeners } from './listeners.js';
 import { addListening, removeListening } from './listening.js';
-import { Openings } from './openings.js';
 import {
   serverSettings,
   type ServerSettings,
@@ -34,7 +22,7 @@ import {
   type StreamHandler,
   type TCPServerOptions,
 } from './server-options.js';
-import { StreamQueue } from './stream-queue.js';
+import { Serving } from './serving.js';
 import { forkProcesses, type ForkProcessesOptions } from './workers/fork-processes.js';
 import { taskId } from './workers/task.js';
 
@@ -65,26 +53,12 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
    */
   readonly tlsServer: Server | null;
   readonly #settings: ServerSettings;
-  /** Of connections with a protocol; `null` without the option. */
-  readonly #pushed: ConnectionSettings | null;
   readonly #listeners: Listeners;
-  readonly #openings: Openings;
-  readonly #connections: Connections = new Connections((connection) => {
-    this.#regulate();
-    this.#internals.onConnectionClosed?.();
-    this.#leaveIfIdle();
-    if (debug.enabled) debug('connection closed: %o', connection);
-    if (connectionClose.hasSubscribers) {
-      connectionClose.publish({ server: this, ...named(connection), error: connection.error });
-    }
-  });
-  readonly #handler: GuardedHandler;
+  readonly #serving: Serving;
   readonly #internals: ServerInternals = { onConnectionClosed: null };
   #stopped = false;
   /** Cancels the expectation that the loop runs. */
   #started: (() => void) | null = null;
-  /** Streams that the iterator has not taken yet. */
-  readonly #accepted: StreamQueue;
   #iterated = false;
   #warned = false;
 
@@ -95,15 +69,22 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
    */
   constructor(options: TCPServerOptions<State> | StreamHandler = {}) {
     const settings = serverSettings(options as TCPServerOptions<unknown> | StreamHandler);
-    const { loop, handleStream, tls, acceptBatch, streams } = settings;
+    const { loop, tls, acceptBatch } = settings;
     this.loop = loop;
     this.#settings = settings;
-    this.#pushed = settings.protocol === undefined ? null : acceptedSettings(streams);
-    this.#handler = new GuardedHandler(this, handleStream ?? null);
-    this.#accepted = new StreamQueue(loop);
     this.tlsServer = tls === undefined ? null : createTlsServer(tls);
     this.#listeners = new Listeners(loop, this.#onAccept, acceptBatch);
-    this.#openings = new Openings(loop, settings, this.tlsServer, this.#onOpen);
+    this.#serving = new Serving(this, settings, this.tlsServer, {
+      onMore: () => {
+        this.#regulate();
+      },
+      onFewer: () => {
+        this.#regulate();
+        this.#internals.onConnectionClosed?.();
+        this.#leaveIfIdle();
+      },
+      isIterated: () => this.#isIterated(),
+    });
   }
 
   /** The addresses on which the server listens. */
@@ -119,7 +100,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
 
   /** The number of open connections. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#serving.size;
   }
 
   /** The option of this name; Infinity without it. */
@@ -137,7 +118,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
    * protocol, or their peer is not trusted; 0 without the option `proxyProtocol`.
    */
   get proxyRefusals(): number {
-    return this.#openings.proxy?.refusals ?? 0;
+    return this.#serving.proxyRefusals ?? 0;
   }
 
   /** Whether accepting is paused because descriptors or memory have run out. */
@@ -147,8 +128,8 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
 
   /**
    * Called for each connection; with the options `proxyProtocol` and `tls`, after its header and its
-   * handshake. `address` is that of the peer, or of the client whom a header names. By default calls
-   * the option of this name. If there is neither an override nor the option, streams go to the iterator.
+   * handshake. `address` is that of the peer, or that of the client in the header. By default calls the
+   * option of this name. If there is neither an override nor the option, streams go to the iterator.
    */
   handleStream(stream: IOStream, address: Address): unknown {
     const { handleStream } = this.#settings;
@@ -252,7 +233,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
     }
     addListening(this);
     countersOf(this.loop).accepted += 1;
-    this.#begin(socket, address, false);
+    this.#serving.begin(socket, address, false);
   }
 
   /**
@@ -271,17 +252,17 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
     this.#acceptRest();
     this.#stopListening();
     try {
-      await limited(this.loop, options, 'stop', () => this.#connections.drained());
+      await limited(this.loop, options, 'stop', () => this.#serving.drained());
     } catch {
-      this.#connections.close();
+      this.#serving.close();
     }
-    this.#openings.stop();
+    this.#serving.closeUnopened();
   }
 
   /** Stops, and closes each connection after its bytes are sent, or after 1 s. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopNow();
-    await this.#connections.end(DISPOSE_TIMEOUT);
+    await this.#serving.end(DISPOSE_TIMEOUT);
   }
 
   /**
@@ -296,13 +277,14 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
    */
   async *streams(options?: WaitOptions): AsyncGenerator<IOStream, undefined, undefined> {
     if (options !== undefined) checkWait(options);
-    if (this.#pushed !== null) throw serverState('The server has a protocol, and makes no streams');
+    if (this.#serving.isPushed)
+      throw serverState('The server has a protocol, and makes no streams');
     this.#iterated = true;
     this.#listeners.acceptWaiting();
     try {
       for (;;) {
         this.#regulate();
-        const stream = await this.#accepted.take(options);
+        const stream = await this.#serving.untaken.take(options);
         if (stream === null) return undefined;
         yield stream;
       }
@@ -318,7 +300,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
 
   /** @internal For `util.inspect`. */
   [INSPECT](): object {
-    return viewOf(this, #openings in this ? this.#view() : {}, { hidden: ['loop', 'tlsServer'] });
+    return viewOf(this, #serving in this ? this.#view() : {}, { hidden: ['loop', 'tlsServer'] });
   }
 
   /** @internal For the workers of a group. */
@@ -328,6 +310,7 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
 
   #view(): object {
     const { maxConnections } = this.#settings;
+    const { proxyRefusals } = this.#serving;
     return {
       state: this.#stopped ? 'stopped' : this.#listeners.listening ? 'listening' : 'idle',
       addresses: this.#listeners.addressTexts,
@@ -335,57 +318,17 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
       ...(maxConnections === Infinity ? {} : { maxConnections }),
       acceptPaused: this.acceptPaused,
       ...(this.tlsServer === null ? {} : { tls: true }),
-      ...(this.#openings.proxy === null ? {} : { proxyRefusals: this.proxyRefusals }),
+      ...(proxyRefusals === null ? {} : { proxyRefusals }),
     };
   }
 
   readonly #onAccept = (connection: Socket, address: Address): void => {
-    this.#begin(connection, address, true);
-  };
-
-  /** Serves a connection. With `isAccepted` no other code has its socket. */
-  #begin(connection: Socket, address: Address, isAccepted: boolean): void {
-    if (this.#settings.nodelay && 'host' in address) setNodelay(connection);
-    if (this.#pushed !== null && this.#openings.isImmediate) {
-      this.#push(connection, this.#pushed, address, isAccepted);
-      return;
-    }
-    const stream = acceptedStream(connection, this.#settings.streams, isAccepted);
-    this.#connections.add(stream);
-    if (debug.enabled) debug('connection accepted: %o', stream);
-    if (connectionOpen.hasSubscribers) connectionOpen.publish({ server: this, stream, address });
-    this.#regulate();
-    // A subscriber may have closed it.
-    if (!stream.closed) this.#openings.begin(stream, address);
-  }
-
-  /** A connection with a protocol, which makes no stream. */
-  #push(socket: Socket, settings: ConnectionSettings, address: Address, isAccepted: boolean): void {
-    // Definite: with it there are settings.
-    const protocol = this.#settings.protocol as Protocol<unknown>;
-    const connection = acceptedConnection(socket, settings, protocol, isAccepted);
-    this.#connections.add(connection);
-    if (debug.enabled) debug('connection accepted: %o', connection);
-    if (connectionOpen.hasSubscribers) {
-      connectionOpen.publish({ server: this, connection, address });
-    }
-    this.#regulate();
-    // A subscriber may have closed it.
-    if (!connection.closed) connection.begin();
-  }
-
-  readonly #onOpen = (stream: IOStream, address: Address): void => {
-    const { protocol } = this.#settings;
-    if (protocol !== undefined) {
-      // It may have been closed in the tick in which its handshake was complete.
-      if (!stream.closed) guardOf(this.loop).attempt(() => stream.setProtocol(protocol));
-    } else if (this.#isIterated()) this.#accepted.offer(stream);
-    else guardOf(this.loop).enter(this.#handler, stream, address);
+    this.#serving.begin(connection, address, true);
   };
 
   /** Whether streams go to the iterator: there is no handler. */
   #isIterated(): boolean {
-    if (this.#pushed !== null) return false;
+    if (this.#serving.isPushed) return false;
     const isOverridden = this.handleStream !== TCPServer.prototype.handleStream;
     return !isOverridden && this.#settings.handleStream === undefined;
   }
@@ -405,27 +348,27 @@ export class TCPServer<State = undefined> implements AsyncDisposable, AsyncItera
 
   /** Accepts while the limit allows more connections, and a handler or the iterator takes them. */
   #regulate(): void {
-    const isFull = this.#connections.size >= this.#settings.maxConnections;
+    const isFull = this.#serving.size >= this.#settings.maxConnections;
     const isUntaken =
-      this.#isIterated() && (!this.#iterated || this.#accepted.length >= MOST_UNTAKEN);
+      this.#isIterated() && (!this.#iterated || this.#serving.untaken.length >= MOST_UNTAKEN);
     this.#listeners.regulate(isFull, isUntaken);
   }
 
   /** Accepts what is in the backlogs, up to `maxConnections`, before the server stops. */
   #acceptRest(): void {
     if (this.#isIterated() && !this.#iterated) {
-      this.#accepted.close();
+      this.#serving.untaken.close();
       return;
     }
     this.#listeners.acceptAll();
-    this.#accepted.end();
+    this.#serving.untaken.end();
   }
 
   /** Stops, and closes the connections that are not open, or not taken. */
   #stopNow(): void {
     this.#stopListening();
-    this.#accepted.close();
-    this.#openings.stop();
+    this.#serving.untaken.close();
+    this.#serving.closeUnopened();
   }
 
   #stopListening(): void {
@@ -461,20 +404,5 @@ const UNTAKEN_WARNING = 1;
 
 /** Seconds. */
 const DISPOSE_TIMEOUT = 1;
-
-/** On some systems a connection that was reset has no options. Its reads report the reset. */
-function setNodelay(connection: Socket): void {
-  try {
-    connection.setOption('noDelay', true);
-  } catch (error) {
-    if (!('syscall' in (error as Error))) throw error;
-  }
-}
-
-/** As the channels of connections name it. */
-function named(connection: Served): { stream: IOStream } | { connection: Connection<unknown> } {
-  if (connection instanceof IOStream) return { stream: connection };
-  return { connection: connection as Connection<unknown> };
-}
 
 function nothing(): void {}

@@ -16,7 +16,6 @@ import { createStream } from './debug-stream.js';
 import type { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { DescriptorTransport } from './rearmed-transport.js';
-import type { Transport } from './transport.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { quietFor } from '../support/deferred.js';
 import {
@@ -49,10 +48,10 @@ import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 import { ChunkIterator } from './chunk-iterator.js';
 import { MemoryTransport } from './memory-transport.js';
 import type { Connection } from './protocols/connection.js';
-import type { ConnectionSettings, MakeStream } from './protocols/inflow.js';
-import { connectionOn, connectionSettings, pushTo } from './protocols/convert.js';
+import type { MakeStream } from './protocols/inflow.js';
+import { pushTo } from './protocols/convert.js';
 import type { Protocol } from './protocols/protocol.js';
-import { onAccepted, transportOn } from './transports.js';
+import { transportOn } from './transports.js';
 
 /**
  * A buffered stream of bytes on a non-blocking socket, or on any other descriptor that can be
@@ -731,41 +730,8 @@ function streamOn(socket: Socket, settings: StreamSettings): Stream {
   return createStream(settings, transportOn(ioOf(settings.loop), socket));
 }
 
-/**
- * A stream on a connected socket with checked settings, which the connections of a server share. With
- * `isAccepted` no other code has the socket: it is closed, and the stream has its descriptor.
- *
- * @throws As the constructor of {@link IOStream}.
- */
-export function acceptedStream(
-  socket: Socket,
-  settings: StreamSettings,
-  isAccepted: boolean,
-): IOStream {
-  const make = (transport: Transport): IOStream => new IOStream(createStream(settings, transport));
-  const io = ioOf(settings.loop);
-  return isAccepted ? onAccepted(io, socket, make) : make(transportOn(io, socket));
-}
-
-/** The settings that the connections of a server share. @throws `ERR_IOLOOP_CLOSED`. */
-export function acceptedSettings(settings: StreamSettings): ConnectionSettings {
-  return connectionSettings(settings, makeStream);
-}
-
-/** As {@link acceptedStream}, for a protocol. `begin()` of the connection follows. */
-export function acceptedConnection(
-  socket: Socket,
-  settings: ConnectionSettings,
-  protocol: Protocol<unknown>,
-  isAccepted: boolean,
-): Connection<unknown> {
-  const { io } = settings;
-  if (!isAccepted) return connectionOn(transportOn(io, socket), settings, protocol);
-  return onAccepted(io, socket, (transport) => connectionOn(transport, settings, protocol));
-}
-
 /** The stream that goes on with a connection, whose watcher watches it from now on. */
-const makeStream: MakeStream = (settings, transport, sides, watcher, replaced) => {
+export const makeStream: MakeStream = (settings, transport, sides, watcher, replaced) => {
   const core = createStream(settings, transport);
   core.takeOver(sides);
   const { tlsSocket } = transport;
