@@ -1,6 +1,8 @@
 //! The reactor against native level-triggered epoll: both report the same for a few Unix sockets.
 #![cfg(all(target_os = "linux", not(loom)))]
 
+mod oracle;
+
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,7 +11,8 @@ use std::time::Duration;
 use ioloop::reactor::{Interest, Readiness, Token};
 use ioloop::{Error, EventLoop, Turn, net};
 use proptest::prelude::*;
-use rustix::event::{Timespec, epoll};
+
+use oracle::Oracle;
 
 /// An operation on the pair of this number.
 #[derive(Clone, Debug)]
@@ -33,7 +36,7 @@ struct Pair {
 /// The reactor, and native epoll as its model.
 struct World {
     event_loop: EventLoop<Arc<OwnedFd>, ()>,
-    oracle: OwnedFd,
+    oracle: Oracle,
     pairs: Vec<Pair>,
 }
 
@@ -49,7 +52,7 @@ impl World {
         });
         Self {
             event_loop: EventLoop::new().unwrap(),
-            oracle: epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(),
+            oracle: Oracle::new(),
             pairs: pairs.collect(),
         }
     }
@@ -80,8 +83,7 @@ impl World {
             assert!(matches!(result, Err(Error::Registered)));
             return;
         }
-        let data = epoll::EventData::new_u64(at as u64);
-        epoll::add(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
+        self.oracle.add(at, &*pair.mine, interest);
         pair.registered = Some((result.unwrap(), interest));
     }
 
@@ -94,8 +96,7 @@ impl World {
             .reactor_mut()
             .reregister(token, interest)
             .unwrap();
-        let data = epoll::EventData::new_u64(at as u64);
-        epoll::modify(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
+        self.oracle.modify(at, &*pair.mine, interest);
         pair.registered = Some((token, interest));
     }
 
@@ -112,7 +113,7 @@ impl World {
             self.event_loop.reactor_mut().reregister(token, interest),
             Err(Error::Unknown)
         ));
-        epoll::delete(&self.oracle, &*self.pairs[at].mine).unwrap();
+        self.oracle.delete(&*self.pairs[at].mine);
     }
 
     fn read(&mut self, at: usize, count: usize) {
@@ -140,49 +141,8 @@ impl World {
             let twice = reported.insert(at.expect("an event of a live token"), bits);
             assert_eq!(twice, None, "each source once");
         }
-        assert_eq!(reported, self.expected());
+        assert_eq!(reported, self.oracle.ready());
     }
-
-    /// The report of native level-triggered epoll.
-    fn expected(&self) -> BTreeMap<usize, u8> {
-        let mut events = Vec::with_capacity(PAIRS);
-        let no_wait = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        epoll::wait(
-            &self.oracle,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&no_wait),
-        )
-        .unwrap();
-        events
-            .iter()
-            .map(|event| {
-                // The packed struct's fields are copied out.
-                let (flags, data) = (event.flags, event.data);
-                let bits = [
-                    (epoll::EventFlags::IN, Readiness::READABLE),
-                    (epoll::EventFlags::OUT, Readiness::WRITABLE),
-                    (epoll::EventFlags::ERR, Readiness::ERROR),
-                    (epoll::EventFlags::HUP, Readiness::HANG_UP),
-                ];
-                let bits = bits.iter().filter(|(flag, _)| flags.contains(*flag));
-                let bits = bits.fold(0, |sum, (_, bit)| sum | bit.bits());
-                (usize::try_from(data.u64()).unwrap(), bits)
-            })
-            .collect()
-    }
-}
-
-fn flags(interest: Interest) -> epoll::EventFlags {
-    let mut flags = epoll::EventFlags::empty();
-    flags.set(epoll::EventFlags::IN, interest.contains(Interest::READABLE));
-    flags.set(
-        epoll::EventFlags::OUT,
-        interest.contains(Interest::WRITABLE),
-    );
-    flags
 }
 
 fn step() -> impl Strategy<Value = Step> {

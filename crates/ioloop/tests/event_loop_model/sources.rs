@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use ioloop::reactor::{Event, Interest, Readiness, Token};
 use ioloop::{Error, Turn, net};
-use rustix::event::epoll;
 use rustix::io::{dup, dup2};
 
-use super::{PAIRS, World, timespec};
+use super::World;
 
 pub(super) struct Pair {
     pub(super) mine: Arc<OwnedFd>,
@@ -44,8 +43,7 @@ impl World {
         for stale in &mut self.stale {
             stale.excused |= Some(stale.token) == old || stale.token.index() == token.index();
         }
-        let data = epoll::EventData::new_u64(at as u64);
-        epoll::add(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
+        self.oracle.add(at, &*pair.mine, interest);
         pair.registered = Some((token, interest));
         pair.stale = false;
     }
@@ -62,8 +60,7 @@ impl World {
             return;
         }
         result.unwrap();
-        let data = epoll::EventData::new_u64(at as u64);
-        epoll::modify(&self.oracle, &*pair.mine, data, flags(interest)).unwrap();
+        self.oracle.modify(at, &*pair.mine, interest);
         pair.registered = Some((token, interest));
     }
 
@@ -78,7 +75,7 @@ impl World {
             return;
         }
         assert!(source.is_some());
-        epoll::delete(&self.oracle, &*pair.mine).unwrap();
+        self.oracle.delete(&*pair.mine);
         pair.registered = None;
     }
 
@@ -103,7 +100,7 @@ impl World {
         let pair = &mut self.pairs[at];
         let copy = dup(&*pair.mine).unwrap();
         if let (Some((token, _)), false) = (pair.registered, pair.stale) {
-            epoll::delete(&self.oracle, &*pair.mine).unwrap();
+            self.oracle.delete(&*pair.mine);
             self.stale.push(Stale {
                 token,
                 excused: false,
@@ -119,7 +116,7 @@ impl World {
     }
 
     pub(super) fn check_ready(&mut self, turn: &Turn<u32>) -> BTreeSet<usize> {
-        let expected = self.expected();
+        let expected = self.oracle.ready();
         let mut reported = BTreeMap::new();
         for event in &turn.ready {
             if event.readiness == Readiness::STALE {
@@ -155,35 +152,4 @@ impl World {
         let is_at = |pair: &Pair| pair.registered.is_some_and(|(at, _)| at == token);
         self.pairs.iter().position(is_at)
     }
-
-    /// The report of native level-triggered epoll.
-    pub(super) fn expected(&self) -> BTreeMap<usize, u8> {
-        let mut events = Vec::with_capacity(PAIRS);
-        let room = rustix::buffer::spare_capacity(&mut events);
-        epoll::wait(&self.oracle, room, Some(&timespec(Duration::ZERO))).unwrap();
-        let of_event = |event: &epoll::Event| {
-            // The packed struct's fields are copied out.
-            let (flags, data) = (event.flags, event.data);
-            let bits = [
-                (epoll::EventFlags::IN, Readiness::READABLE),
-                (epoll::EventFlags::OUT, Readiness::WRITABLE),
-                (epoll::EventFlags::ERR, Readiness::ERROR),
-                (epoll::EventFlags::HUP, Readiness::HANG_UP),
-            ];
-            let bits = bits.iter().filter(|(flag, _)| flags.contains(*flag));
-            let bits = bits.fold(0, |sum, (_, bit)| sum | bit.bits());
-            (usize::try_from(data.u64()).unwrap(), bits)
-        };
-        events.iter().map(of_event).collect()
-    }
-}
-
-fn flags(interest: Interest) -> epoll::EventFlags {
-    let mut flags = epoll::EventFlags::empty();
-    flags.set(epoll::EventFlags::IN, interest.contains(Interest::READABLE));
-    flags.set(
-        epoll::EventFlags::OUT,
-        interest.contains(Interest::WRITABLE),
-    );
-    flags
 }
