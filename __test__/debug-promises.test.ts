@@ -247,7 +247,7 @@ test('a promise that is used is not reported, and one that need not be is not ei
   );
 });
 
-test('writes that a slow peer does not read, and nobody awaits, are reported', async (t) => {
+test('writes that a slow peer does not read, and that are not awaited, are reported', async (t) => {
   const warnings = await warningsOf(`
     const [near, far] = pair();
     for (let call = 0; call < 50; call += 1) {

@@ -139,7 +139,7 @@ test('closeFd ignores what the system says, and nothing else', (t) =>
     }
   }));
 
-test('a subclass may know descriptors of its own kind', async (t) => {
+test('a subclass may have descriptors of its own kind', async (t) => {
   class Named extends ReportingLoop {
     readonly names = new Map<unknown, number>();
     override splitFd<F extends FdLike>(fd: F): [number, F] {

@@ -130,7 +130,7 @@ test('a reset in every state: one close callback, nothing left open', async (t) 
   }
 });
 
-test('an idle stream notices that its peer has closed, without anybody reading', async (t) => {
+test('an idle stream notices without a read that its peer has closed', async (t) => {
   await withPair(async (near, far) => {
     const closed = closing(near);
     far.close();

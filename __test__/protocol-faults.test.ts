@@ -58,38 +58,6 @@ test('unread bytes that move keep no block of all connections alive', (t) =>
     });
   }));
 
-test('64 MB for a reader that has stalled: memory stays at the watermark', (t) =>
-  onLoop((loop) => {
-    const total = 64 * 1024 * 1024;
-    const piece = Buffer.alloc(64 * 1024, 'p');
-    let left = total;
-    let most = 0;
-    const fill = (c: Connection<unknown>): void => {
-      let more = true;
-      while (more && left > 0) {
-        more = c.write(piece);
-        left -= piece.length;
-        most = Math.max(most, c.unsent);
-      }
-      if (left === 0) c.end();
-    };
-    return withPushed(loop, { open: fill, drain: fill }, async ({ client, closed, connection }) => {
-      // The buffers of the kernel are full.
-      for (let before = 0; before !== left;) {
-        before = left;
-        await turns(client, 50);
-      }
-      t.true(left > total / 2);
-      t.true(connection.congested);
-      let got = 0;
-      for await (const chunk of client) got += chunk.length;
-      t.is(got, total);
-      t.true(most <= 65_536 + piece.length);
-      await closed();
-      t.is(connection.bytesSent, total);
-    });
-  }));
-
 test('maxWriteBufferSize: a write beyond it is refused whole', (t) =>
   onLoop((loop) =>
     withPushed(

@@ -2,12 +2,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import test from 'ava';
-import { Connection, IOStream, TCPClient, TCPServer, type Protocol } from 'ioloop';
+import { Connection, TCPClient, TCPServer, type Protocol } from 'ioloop';
 import { until } from './helpers/fds.js';
 import { onLoop, takeReports } from './helpers/loop.js';
-import { addressOf, closing, connectTo, portOf, reset } from './helpers/net.js';
+import { addressOf, connectTo, portOf, reset } from './helpers/net.js';
 import { recording, withPushed } from './helpers/protocols.js';
-import { failureOf, turns } from './helpers/streams.js';
+import { turns } from './helpers/streams.js';
 
 test('a connection is opened, gets bytes, EOF, and is closed, each once', (t) =>
   onLoop((loop) =>
@@ -286,184 +286,6 @@ test('half-close: after shutdownWrite() bytes are received until EOF', (t) =>
     ),
   ));
 
-test('unread() leaves the rest of a chunk to the next call', (t) =>
-  onLoop((loop) =>
-    withPushed(
-      loop,
-      {
-        // Words of two letters.
-        data: (c, chunk) => c.unread(chunk.length % 2),
-      },
-      async ({ client, calls, connection }) => {
-        t.throws(() => connection.unread(0), { code: 'ERR_IOLOOP_STREAM_BUSY' });
-        await client.write('abc');
-        await until(() => calls.length === 2, 'three');
-        await turns(client, 8);
-        await client.write('d');
-        await until(() => calls.length === 3, 'four');
-        t.deepEqual(calls, ['open', 'data abc', 'data cd']);
-      },
-    ),
-  ));
-
-test('unread() beyond maxBufferSize closes the connection', (t) =>
-  onLoop((loop) =>
-    withPushed(
-      loop,
-      { data: (c, chunk) => c.unread(chunk.length) },
-      async ({ client, connection, closed }) => {
-        await client.write(Buffer.alloc(1_001)).catch(() => {});
-        await closed();
-        t.is((connection.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_FULL');
-      },
-      { maxBufferSize: 1_000 },
-    ),
-  ));
-
-test('a protocol that is set in data() gets the rest of the chunk', (t) =>
-  onLoop(async (loop) => {
-    const seen: string[] = [];
-    const upgraded: Protocol<unknown> = {
-      open: () => t.fail('it is open already'),
-      data: (c, chunk) => {
-        seen.push(`new ${String(chunk)}`);
-        c.write('done');
-      },
-      close: () => seen.push('new close'),
-    };
-    await withPushed(
-      loop,
-      {
-        data(c, chunk) {
-          seen.push(`old ${String(chunk.subarray(0, 3))}`);
-          c.protocol = upgraded;
-          t.is(c.protocol, upgraded);
-          c.unread(chunk.length - 3);
-        },
-        close: () => t.fail('it has another protocol'),
-      },
-      async ({ client, connection }) => {
-        t.throws(() => Object.assign(connection, { protocol: {} }), {
-          code: 'ERR_INVALID_ARG_TYPE',
-        });
-        await client.write('UPGrest');
-        t.is(String(await client.readBytes(4)), 'done');
-        connection.close();
-        await until(() => seen.includes('new close'), 'the close');
-        t.deepEqual(seen, ['old UPG', 'new rest', 'new close']);
-      },
-    );
-  }));
-
-test('toStream() goes on with the rest of the chunk, and what is unsent', (t) =>
-  onLoop(async (loop) => {
-    const streams: IOStream[] = [];
-    await withPushed(
-      loop,
-      {
-        data(c, chunk) {
-          c.write(Buffer.alloc(3_000_000));
-          c.unread(chunk.length - 2);
-          const stream = c.toStream();
-          t.is(c.toStream(), stream);
-          t.true(c.closed);
-          streams.push(stream);
-          void stream.write('end').then(() => stream.readUntil('\n'));
-        },
-      },
-      async ({ client, connection, calls, server }) => {
-        await client.write('a line\n');
-        const [stream] = await until(() => streams.length > 0, 'the stream').then(() => streams);
-        t.is((await client.readBytes(3_000_003)).subarray(-3).toString(), 'end');
-        await client.write('next\n');
-        t.is(String(await (stream as IOStream).readUntil('\n')), 'next\n');
-        t.is(server.connections, 1);
-        connection.close();
-        t.true((stream as IOStream).closed);
-        t.is(server.connections, 0);
-        await turns(client);
-        t.deepEqual(calls, ['open', 'data a line\n']);
-      },
-    );
-  }));
-
-test('setProtocol() goes on with what a stream has not read, and what it has not sent', (t) =>
-  onLoop(async (loop) => {
-    const calls: string[] = [];
-    const sent: Promise<void>[] = [];
-    await using server = new TCPServer({
-      loop,
-      handleStream: async (stream) => {
-        t.is(String(await stream.readBytes(3)), 'one');
-        t.throws(() => stream.setProtocol({} as never), { code: 'ERR_INVALID_ARG_TYPE' });
-        sent.push(stream.write(Buffer.alloc(2_000_000)));
-        const error = closing(stream);
-        const c = stream.setProtocol(recording(calls, { data: (d) => d.write('!') }));
-        t.deepEqual(calls, ['open']);
-        t.true(stream.closed);
-        t.is(
-          ((await failureOf(stream.readBytes(1))) as { code?: string }).code,
-          'ERR_IOLOOP_STREAM_CLOSED',
-        );
-        stream.close();
-        t.false(c.closed);
-        void error.then((reason) => calls.push(`callback ${reason}`));
-      },
-    });
-    server.listen(0, '127.0.0.1');
-    const client = await connectTo(loop, addressOf(server));
-    await client.write('onetwo');
-    t.is((await client.readBytes(2_000_001)).at(-1), 0x21);
-    await Promise.all(sent);
-    t.is(server.connections, 1);
-    client.close();
-    await until(() => calls.includes('close') && calls.includes('callback null'), 'the close');
-    const main = calls.filter((call) => call !== 'drain' && !call.startsWith('callback'));
-    t.deepEqual(main, ['open', 'data two', 'end', 'close']);
-    t.is(server.connections, 0);
-  }));
-
-test('setProtocol() refuses a stream that is in use', (t) =>
-  onLoop(async (loop) => {
-    await using server = new TCPServer({ loop, handleStream: () => {} });
-    server.listen(0, '127.0.0.1');
-    const stream = await connectTo(loop, addressOf(server));
-    const read = stream.readBytes(1);
-    const protocol: Protocol = { data: () => {} };
-    t.throws(() => stream.setProtocol(protocol), { code: 'ERR_IOLOOP_STREAM_BUSY' });
-    t.false(stream.closed);
-    stream.close();
-    await failureOf(read);
-    t.throws(() => stream.setProtocol(protocol), { code: 'ERR_IOLOOP_STREAM_CLOSED' });
-    const duplexed = await connectTo(loop, addressOf(server));
-    duplexed.toDuplex();
-    t.throws(() => duplexed.setProtocol(protocol), { code: 'ERR_IOLOOP_STREAM_BUSY' });
-    duplexed.close();
-  }));
-
-test('a kept chunk is never overwritten', (t) =>
-  onLoop(async (loop) => {
-    const kept: Buffer[] = [];
-    await withPushed(
-      loop,
-      { data: (c, chunk) => [kept.push(chunk), c.write('.')] },
-      async ({ client }) => {
-        // Several blocks of 128 KiB.
-        for (let n = 0; n < 100; n += 1) {
-          await client.write(Buffer.alloc(5_000, n));
-          for (let got = 0; got < 5_000 * (n + 1);) {
-            await client.readBytes(1);
-            got = kept.reduce((sum, { length }) => sum + length, 0);
-          }
-        }
-        const all = Buffer.concat(kept);
-        for (let n = 0; n < 100; n += 1) {
-          t.true(all.subarray(5_000 * n, 5_000 * (n + 1)).equals(Buffer.alloc(5_000, n)));
-        }
-      },
-    );
-  }));
-
 test('a reset is the error of close, also while the connection is paused', async (t) => {
   for (const isPaused of [false, true]) {
     await onLoop((loop) =>
@@ -538,29 +360,3 @@ test('inspect shows the state of a connection', (t) =>
       t.notThrows(() => inspect(Connection.prototype));
     }),
   ));
-
-test('chunks that are kept are never overwritten, large and small ones in turns', (t) =>
-  onLoop(async (loop) => {
-    const kept: Buffer[] = [];
-    const copies: Buffer[] = [];
-    let received = 0;
-    const data = (_: Connection<unknown>, chunk: Buffer): void => {
-      kept.push(chunk);
-      copies.push(Buffer.from(chunk));
-      received += chunk.length;
-    };
-    await withPushed(loop, { data }, async ({ client }) => {
-      let sent = 0;
-      const sizes = [1, 8192, 65_536, 65_536, 3, 65_536, 100_000, 5, 5, 40_000, 8192, 1];
-      for (const [at, size] of sizes.entries()) {
-        await client.write(Buffer.alloc(size, at + 1));
-        sent += size;
-        await until(() => received === sent, `message ${at}`);
-      }
-      t.true(Buffer.concat(kept).equals(Buffer.concat(copies)));
-      t.deepEqual(
-        Buffer.concat(kept),
-        Buffer.concat(sizes.map((size, at) => Buffer.alloc(size, at + 1))),
-      );
-    });
-  }));

@@ -4,10 +4,9 @@ import { IOStream, pump, type PumpCounts } from 'ioloop';
 import { capabilities, capacities, TurnShare } from '#internal';
 import { TINY, withCapacities } from './helpers/capacities.js';
 import { onLoop } from './helpers/loop.js';
-import { CONNECTIONS, digest, digestOf, noise, pumped, withProxied } from './helpers/pumps.js';
+import { CONNECTIONS, digest, digestOf, MIB, noise, pumped, withProxied } from './helpers/pumps.js';
 import { failureOf, isSettled, localPair, turns } from './helpers/streams.js';
 
-const MIB = 1024 * 1024;
 /** Of a direction, for what it does not splice. */
 const BOUNDS = { readBudget: 32 * 1024, pumpBudget: 64 * 1024 };
 const KINDS = ['tcp', 'unix', 'tls'] as const;

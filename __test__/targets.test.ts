@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
 const triples = targets.map(({ triple }) => triple).toSorted();
 
-test('the loader knows the targets that package.json builds', (t) => {
+test('the loader has the targets that package.json builds', (t) => {
   const { napi } = JSON.parse(read('package.json')) as { napi: { targets: string[] } };
   t.deepEqual(napi.targets.toSorted(), [...triples, wasmTarget.triple].toSorted());
 });

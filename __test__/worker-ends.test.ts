@@ -14,9 +14,7 @@ import {
 } from 'ioloop';
 import { send } from './helpers/ask.js';
 import { openFds } from './helpers/fds.js';
-
-const PROGRAM = new URL('./helpers/worker-program.js', import.meta.url);
-const RUNTIMES = ['worker_threads', 'child_process'] as const;
+import { PROGRAM, RUNTIMES } from './helpers/worker-groups.js';
 
 function start(
   t: ExecutionContext,

@@ -10,9 +10,8 @@ import {
   type Protocol,
 } from 'ioloop';
 import { deferred } from './deferred.js';
-import { until } from './fds.js';
 import { addressOf, connectTo, portOf, reset } from './net.js';
-import { recording, type Functions } from './protocols.js';
+import { followed, type Functions } from './protocols.js';
 import { localPair } from './streams.js';
 import { ca, clientSide, identity } from './tls.js';
 
@@ -121,24 +120,14 @@ export async function withKind<T>(
   body: (ofKind: OfKind) => Promise<T>,
   options: IOStreamOptions = {},
 ): Promise<T> {
-  const calls: string[] = [];
-  const connections: Connection<unknown>[] = [];
-  const protocol = recording(calls, {
-    ...functions,
-    open(c) {
-      connections.push(c);
-      return functions.open?.(c);
-    },
-  });
+  const { protocol, connections, calls, opened, closed } = followed(functions);
   const { peer, server } = await kind.open(loop, protocol, options);
   try {
-    await until(() => connections.length > 0, 'the connection');
-    const isClosed = (): boolean => calls.some((call) => call.startsWith('close'));
     return await body({
       peer,
-      connection: connections[0] as Connection<unknown>,
+      connection: await opened(),
       calls,
-      closed: () => until(isClosed, 'the close'),
+      closed,
       cut: () => {
         cut(peer, kind);
       },

@@ -51,13 +51,19 @@ export function recording(calls: string[], functions: Functions<unknown> = {}): 
   };
 }
 
-/** Runs `body` with one connection to a server of this protocol. */
-export async function withPushed<T>(
-  loop: IOLoop,
-  functions: Functions<unknown>,
-  body: (pushed: Pushed) => Promise<T>,
-  options: TCPServerOptions<unknown> = {},
-): Promise<T> {
+/** A protocol that records its calls and its connections. */
+export interface Followed {
+  readonly protocol: Protocol<unknown>;
+  readonly connections: readonly Connection<unknown>[];
+  /** See {@link recording}. */
+  readonly calls: string[];
+  /** Resolves to the first connection, when its `open` was called. */
+  opened(): Promise<Connection<unknown>>;
+  /** Resolves when `close` was called. */
+  closed(): Promise<void>;
+}
+
+export function followed(functions: Functions<unknown>): Followed {
   const calls: string[] = [];
   const connections: Connection<unknown>[] = [];
   const protocol = recording(calls, {
@@ -67,15 +73,32 @@ export async function withPushed<T>(
       return functions.open?.(c);
     },
   });
+  const isClosed = (): boolean => calls.some((call) => call.startsWith('close'));
+  return {
+    protocol,
+    connections,
+    calls,
+    opened: async () => {
+      await until(() => connections.length > 0, 'the connection');
+      return connections[0] as Connection<unknown>;
+    },
+    closed: () => until(isClosed, 'the close'),
+  };
+}
+
+/** Runs `body` with one connection to a server of this protocol. */
+export async function withPushed<T>(
+  loop: IOLoop,
+  functions: Functions<unknown>,
+  body: (pushed: Pushed) => Promise<T>,
+  options: TCPServerOptions<unknown> = {},
+): Promise<T> {
+  const { protocol, connections, calls, opened, closed } = followed(functions);
   const server = new TCPServer({ ...options, loop, protocol });
   server.listen(0, '127.0.0.1');
   const client = await connectTo(loop, addressOf(server), { allowHalfOpen: true });
   try {
-    await until(() => connections.length > 0, 'the connection');
-    const [connection] = connections as [Connection<unknown>];
-    const isClosed = (): boolean => calls.some((call) => call.startsWith('close'));
-    const closed = (): Promise<void> => until(isClosed, 'the close');
-    return await body({ server, client, connection, calls, closed });
+    return await body({ server, client, connection: await opened(), calls, closed });
   } finally {
     client.close();
     for (const connection of connections) connection.close();

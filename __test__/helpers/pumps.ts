@@ -5,6 +5,8 @@ import { onLoop, type ReportingLoop, type TestLoopOptions } from './loop.js';
 import { localPair, tcpStreams } from './streams.js';
 import { secured } from './tls.js';
 
+export const MIB = 1024 * 1024;
+
 /** Client and server, and the two streams between them that a pump joins. */
 export interface Proxied {
   readonly loop: ReportingLoop;
