@@ -39,8 +39,8 @@ export class Pipe {
   }
 
   /**
-   * Moves about `most` bytes, in pieces, through the pipe, which is empty, to another socket. Those that it has no
-   * room for are {@link held}. The result is that of {@link fill}.
+   * Moves about `most` bytes, in pieces, through the pipe, which is empty, to another socket. Those
+   * that the socket has no room for are {@link held}. The result is that of {@link fill}.
    */
   pass(fd: number, to: number, most: number): number {
     const count = native.spliceThrough(fd, this.#ends, to, Math.min(most, PIPE_BYTES), most, left);

@@ -6,7 +6,7 @@
  * | --- | --- |
  * | a text | two for each unit |
  * | a buffer, or a view | those of the whole buffer, once |
- * | shared memory, a port, what only the host knows | none: it is not copied |
+ * | shared memory, a port, another object of the host | none: it is not copied |
  * | any other | {@link EACH} |
  */
 

@@ -3,7 +3,7 @@ import { warnFrom } from '../support/debug-warnings.js';
 import { isExpectedToRun } from './not-running.js';
 import { siteHere } from './origins.js';
 
-/** The members of a loop that tell whether it was forgotten. */
+/** The members of a loop that show whether it was forgotten. */
 interface Loop {
   readonly closed: boolean;
 }

@@ -39,7 +39,7 @@ const enum Sending {
   None,
   /** Room: the source is watched for WRITE as well. */
   Waiting,
-  /** Memory of the kernel, of which no report says anything. */
+  /** Memory of the kernel, for which there is no event. */
   Retrying,
 }
 

@@ -118,8 +118,8 @@ export class LoopIO {
   }
 
   /**
-   * Calls {@link ClosedWork.announceClose} in the next turn. If the loop is closed before, or is, when the
-   * running code is done: as the rejections of reads, it is not lost.
+   * Calls {@link ClosedWork.announceClose} in the next turn. If the loop is closed, now or before that
+   * turn, calls it when the running code is done: like rejections of reads, it is never lost.
    */
   announceClose(work: ClosedWork): void {
     // The first of them asks for a call of all.

@@ -346,9 +346,10 @@ export class IOLoop implements AsyncDisposable {
 
   /**
    * Closes the loop and its streams. Reads and writes that wait reject; callbacks and timeouts that
-   * are left never run, except calls of other threads that were accepted (see {@link remote}): those
-   * without a result run now, and those with one reject with `ERR_IOLOOP_CLOSED`. With `allFds`, each descriptor that has a handler is closed as well, by
-   * {@link closeFd}. A closed loop is not current any more. Closing again does nothing.
+   * are left never run. Of the calls of other threads that were accepted (see {@link remote}), those
+   * without a result run now, and those with one reject with `ERR_IOLOOP_CLOSED`. With `allFds`, each
+   * descriptor that has a handler is closed as well, by {@link closeFd}. A closed loop is not current
+   * any more. Closing again does nothing.
    *
    * A failure of one of these steps goes to {@link handleCallbackException}, and the next step runs.
    *
@@ -639,12 +640,12 @@ export class IOLoop implements AsyncDisposable {
   }
 
   /**
-   * Puts a timeout off: it runs `delay` from now, a number of **seconds** or a {@link Duration}, in place
-   * of its deadline. Its callback, arguments and async context stay. Costs less than to cancel it and to
-   * add another. Returns false, and does nothing, if the timeout runs, has run, was cancelled, is at
-   * `Infinity` or belongs to another loop, and after {@link close}.
+   * Puts a timeout off: it runs `delay` from now, a number of **seconds** or a {@link Duration}, in
+   * place of its deadline. Its callback, arguments and async context stay. Costs less than to cancel it
+   * and to add another. Returns false, and does nothing, if the timeout runs, has run, was cancelled, is
+   * at `Infinity` or belongs to another loop, and after {@link close}.
    *
-   * `timeout.refresh()` does the same with the delay that the timeout has, which is this one from now on.
+   * `timeout.refresh()` does the same with the delay of the timeout, which this call sets to `delay`.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_INVALID_ARG_VALUE`; `ERR_OUT_OF_RANGE` if `delay` is not finite.
    */

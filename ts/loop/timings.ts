@@ -29,7 +29,7 @@ export class Timings {
     return this.#timerLateness.summary();
   }
 
-  /** The turn that {@link sample} has not passed over ran from `start` to `end`, by the host's clock in milliseconds. */
+  /** A turn of {@link sample} ran from `start` to `end`, in milliseconds of the host's clock. */
   recordTurn(start: number, end: number): void {
     const { sample } = this;
     const duration = 1e6 * (end - start);

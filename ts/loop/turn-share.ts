@@ -1,6 +1,6 @@
 /**
- * A budget of a turn that its users share: as many as in the turn before, whose number is known. A lone
- * user gets all of it, and many do not make a long turn.
+ * A budget of each turn, shared by its users: it is divided by their number in the turn before, or in
+ * this one, once that is larger. So a lone user gets all of it, and many do not make a long turn.
  */
 export class TurnShare {
   /** Users of this turn, so far. */

@@ -311,17 +311,20 @@ export class Socket {
    * when the running code is done, such as all handlers of a turn. The bytes are copied. Those of one
    * socket leave in one system call. Pieces of more than 4 KiB are sent at once, after those before.
    *
-   * True if more can be sent, false if the kernel has no room, or 64 KiB wait for the end of the turn:
-   * the data are taken all the same. What the kernel has no room for is sent by the handler of the
-   * socket when there is room, before it is called. So a handler for WRITE is called when all is sent,
-   * and no handler need be for WRITE only to send the rest. Without a handler the next call tries.
+   * Returns true if there is room for more. False if the kernel has no room, or 64 KiB wait for the end
+   * of the turn; the data are taken all the same.
+   *
+   * The loop sends what the kernel had no room for as soon as there is room, while the socket has a
+   * handler, for any events. A handler for WRITE is called once everything is sent. Without a handler
+   * the next call sends the rest.
    *
    * The order is that of the calls, also with {@link send}, which sends these bytes first and returns
    * `null` as long as some are left. {@link close} offers them to the kernel once more, and drops what
    * it does not take. {@link unsent} is their number.
    *
-   * An error comes after the call: handlers are called with ERROR, and further sends throw it, until
-   * `recv` has thrown it once, behind the data, or {@link takeError} has taken it.
+   * An error is reported after the call: a handler is called with ERROR, and further sends throw it,
+   * until `recv` has thrown it, after the data that were received before it, or {@link takeError} has
+   * taken it.
    *
    * @throws The error of an earlier call, `EBADF`; `ERR_IOLOOP_BUFFER_FULL` if more than 1 MiB would be
    * unsent; `ERR_IOLOOP_SOCKET_BUSY` while a stream has the socket; `ERR_IOLOOP_UNSUPPORTED` for sockets

@@ -7,7 +7,7 @@ import diagnostics from 'node:diagnostics_channel';
 /** A `TCPServer` has accepted a connection: `{ server, stream, address }`, or `connection` for `stream`. */
 export const connectionOpen = diagnostics.channel('ioloop:connection:open');
 
-/** A connection of a `TCPServer` is closed or detached: `{ server, stream, error }`, or `connection` for `stream`. */
+/** Such a connection is closed or detached: `{ server, stream, error }`, or `connection` for `stream`. */
 export const connectionClose = diagnostics.channel('ioloop:connection:close');
 
 /** Accepting pauses: `{ loop, socket, error, seconds }`. */

@@ -59,10 +59,10 @@ export class DeadlineSet<K> implements Iterable<K>, Disposable {
    * Puts a key off: it expires its whole duration from now. Returns whether the key is in the set. Costs
    * the look-up of the key and a store.
    *
-   * It counts from the end of the code that runs (the next microtask), where the clock is read, once
-   * for up to 1,024 touches, or from up to a millisecond after that; with a `timeFunc` it counts from
-   * the call. The deadline can be later by 200 ns for each second of the duration, as a touch takes that
-   * with 24 bits.
+   * The duration counts from the end of the running code (the next microtask), or from up to a
+   * millisecond later: the clock is read once for up to 1,024 touches. With a `timeFunc` it counts from
+   * the call. The deadline may be late by 200 ns for each second of the duration, of which a touch uses
+   * 24 bits.
    */
   touch(key: K): boolean {
     const slot = this.#slots.get(key);

@@ -3,10 +3,9 @@
  * of the loop for the earliest, and the batches of what has expired.
  *
  * A touch does not read the clock. It counts from a time that lies a little ahead of the last reading,
- * and its slot goes into an array. In a microtask after the run of code, and before anything that
- * depends on touches, one reading confirms that time for all of them; if it has passed, they count from
- * the reading. So no deadline is too early. A clock of the program's own may move in between: each touch
- * reads it.
+ * and its slot goes into an array. In the next microtask, and before anything that depends on touches,
+ * the clock is read once for all of them: if that time has passed, they count from the reading. So no
+ * deadline is too early. A clock of the program (`timeFunc`) may step meanwhile: each touch reads it.
  */
 import { checkFunction, checkInteger, checkOptions } from '../../support/checks.js';
 import { closedDeadlines, closedLoop } from '../../support/errors.js';

@@ -1,4 +1,4 @@
-/** The present of a {@link DeadlineWheel}: entries of the tick at the cursor and before it, in exact order. */
+/** The front of a {@link DeadlineWheel}: entries of the tick at the cursor and before, in exact order. */
 
 /** A binary heap of handles by (deadline, setting). */
 export class Front {

@@ -72,8 +72,8 @@ export class WorkerTask<D = unknown> {
    * `drain` when the worker is to end. So are other servers of the worker, which listen by themselves.
    * Connections of a server that was stopped before are waited for as well.
    *
-   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_IOLOOP_WORKERS` for a second server, or if the group does not listen;
-   * `ERR_IOLOOP_SERVER` if `server` was stopped.
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_IOLOOP_WORKERS` for a second server, or if the group does not
+   * listen; `ERR_IOLOOP_SERVER` if `server` was stopped.
    */
   listen(server: TCPServer): void {
     const { listeners, isListening, isHandedOver } = this.#beginning;
