@@ -2,10 +2,9 @@
 import { EventEmitter } from 'node:events';
 import { assertOwnSockets } from '../../sockets/providers.js';
 import { checkInteger, checkOptions } from '../../support/checks.js';
-import { clearTimeout, nextTick, setTimeout } from '../../support/host.js';
+import { nextTick } from '../../support/host.js';
 import { workersState } from '../../support/errors.js';
 import { INSPECT, viewOf } from '../../support/inspect.js';
-import { Deferred } from '../../support/deferred.js';
 import type { Duration } from '../../support/duration.js';
 import type { Address } from '../../sockets/address.js';
 import { warnOfCrash } from './crash-warning.js';
@@ -14,7 +13,8 @@ import { checkDrain, checkSpan, groupSettings, type GroupSettings } from './grou
 import type { ServeWorkersOptions } from './group-options.js';
 import { onSignals } from './group-signals.js';
 import { HandOver } from './hand-over.js';
-import type { Beginning, Report, WorkerFigures } from './messages.js';
+import type { Beginning, WorkerFigures } from './messages.js';
+import { Queries } from './queries.js';
 import { FIRST_INHERITED, spawnProcess } from './spawn-process.js';
 import { spawnThread } from './spawn-thread.js';
 import type { Spawned, SpawnedEvents, WorkerExit } from './spawned.js';
@@ -117,8 +117,7 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
   readonly #handOver: HandOver | null;
   readonly #supervisor: Supervisor;
   readonly #endSignals: () => void;
-  readonly #queries = new Map<number, Query>();
-  #lastQuery = 0;
+  readonly #queries = new Queries();
 
   /** @internal */
   constructor(settings: GroupSettings) {
@@ -218,8 +217,11 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
     const runs = this.#supervisor.slots.flatMap(({ run }) =>
       run === null || run.state !== RunState.Ready ? [] : [run],
     );
-    const all = await Promise.all(runs.map((run) => this.#inspect(run, seconds)));
-    return all.filter((metrics) => metrics !== null);
+    const all = await Promise.all(runs.map((run) => this.#queries.inspect(run, seconds)));
+    return runs.flatMap((run, at) => {
+      const figures = all[at] ?? null;
+      return figures === null ? [] : [{ ...infoOf(run), ...figures }];
+    });
   }
 
   /** @internal For `util.inspect`. */
@@ -290,13 +292,12 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
         this.#endSignals();
       },
       onReport: (run, report) => {
-        this.#answer(run, report);
+        if (report.type === 'connections') this.#handOver?.onReport(run, report);
+        if (report.type === 'inspected') this.#queries.onReport(report);
       },
       onExit: (run, exit) => {
         this.#handOver?.end(run);
-        for (const [id, query] of this.#queries) {
-          if (query.run === run) this.#settle(id, null);
-        }
+        this.#queries.end(run);
         this.#emit('exit', infoOf(run), exit);
       },
       onRestart: (run, exit, delay) => {
@@ -310,38 +311,6 @@ export class WorkerGroup extends EventEmitter<WorkerGroupEvents> implements Asyn
   #emit<E extends keyof WorkerGroupEvents>(event: E, ...args: WorkerGroupEvents[E]): void {
     nextTick(() => (this as EventEmitter).emit(event, ...args));
   }
-
-  #inspect(run: WorkerRun, seconds: number): Promise<WorkerMetrics | null> {
-    const reply = new Deferred<WorkerMetrics | null>();
-    const query = (this.#lastQuery += 1);
-    const timer = setTimeout(() => {
-      this.#settle(query, null);
-    }, 1000 * seconds);
-    this.#queries.set(query, { run, reply, timer });
-    run.send({ type: 'inspect', query });
-    return reply.promise;
-  }
-
-  #answer(run: WorkerRun, report: Report): void {
-    if (report.type === 'connections') this.#handOver?.onReport(run, report);
-    if (report.type !== 'inspected') return;
-    this.#settle(report.query, { ...infoOf(run), ...report.figures });
-  }
-
-  #settle(id: number, metrics: WorkerMetrics | null): void {
-    const query = this.#queries.get(id);
-    if (query === undefined) return;
-    this.#queries.delete(id);
-    clearTimeout(query.timer);
-    query.reply.resolve(metrics);
-  }
-}
-
-/** A question to a worker that waits for its answer. */
-interface Query {
-  readonly run: WorkerRun;
-  readonly reply: Deferred<WorkerMetrics | null>;
-  readonly timer: NodeJS.Timeout;
 }
 
 /** Seconds. */
