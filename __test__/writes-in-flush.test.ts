@@ -23,6 +23,18 @@ async function aboutToReset(loop: IOLoop): Promise<[IOStream, reset: () => void]
   return [stream, () => theirs.close()];
 }
 
+/** A stream on a pipe without a reader: its first write fails in the flush, which calls `onClose`. */
+function withoutReader(loop: IOLoop, onClose: () => void): IOStream {
+  const [reader, writer] = pipe();
+  const close = (): void => {
+    closeSync(writer);
+    onClose();
+  };
+  const stream = IOStream.fromFd({ fd: writer, close }, { loop });
+  closeSync(reader);
+  return stream;
+}
+
 // Serial: the capacities are those of the thread.
 test.serial(
   'a write whose flush closes its own stream rejects; the next owner of the number gets nothing',
@@ -79,24 +91,17 @@ test.serial(
   (t) =>
     withBatch(async (loop) => {
       const failure = new Error('close() has failed');
-      const [reader, writer] = pipe();
       let closes = 0;
-      const file = {
-        fd: writer,
-        close: (): void => {
-          closes += 1;
-          closeSync(writer);
-          throw failure;
-        },
-      };
       const [before, peerBefore] = Socket.pair();
       const [after, peerAfter] = Socket.pair();
       const first = new IOStream(before, { loop });
-      const broken = IOStream.fromFd(file, { loop });
+      const broken = withoutReader(loop, () => {
+        closes += 1;
+        throw failure;
+      });
       const last = new IOStream(after, { loop });
       const callbacks: (Error | null)[] = [];
       broken.setCloseCallback((error) => callbacks.push(error));
-      closeSync(reader);
       const written = [first.write('one'), closedBy(broken.write('lost')), last.write('two')];
       await written[0];
       await written[2];
@@ -122,16 +127,9 @@ test.serial('what the report of a failed flush writes leaves with the next flush
   withBatch(async (loop) => {
     const [mine, theirs] = Socket.pair();
     const stream = new IOStream(mine, { loop });
-    const [reader, writer] = pipe();
-    const file = {
-      fd: writer,
-      close: (): void => {
-        closeSync(writer);
-        throw new Error('close() has failed');
-      },
-    };
-    const broken = IOStream.fromFd(file, { loop });
-    closeSync(reader);
+    const broken = withoutReader(loop, () => {
+      throw new Error('close() has failed');
+    });
     let written: Promise<void> | null = null;
     loop.handleCallbackException = () => {
       written ??= stream.write('from the report');
@@ -162,17 +160,10 @@ test.serial('what a close() in a failed flush writes is sent, whatever was sent 
     const text = '16 bytes of each.';
     // The batch has results of this size from its last flush.
     await Promise.all(streams.map((stream) => stream.write(text)));
-    const [reader, writer] = pipe();
     const written: Promise<void>[] = [];
-    const file = {
-      fd: writer,
-      close: (): void => {
-        closeSync(writer);
-        for (const stream of streams) written.push(stream.write(text));
-      },
-    };
-    const broken = IOStream.fromFd(file, { loop });
-    closeSync(reader);
+    const broken = withoutReader(loop, () => {
+      for (const stream of streams) written.push(stream.write(text));
+    });
     t.is((await closedBy(broken.write(text)))?.code, 'EPIPE');
     t.is(written.length, 3);
     await Promise.all(written);
@@ -271,21 +262,14 @@ test.serial(
         const pairs = Array.from({ length: 4 }, () => Socket.pair());
         const streams = pairs.map(([mine]) => new IOStream(mine, { loop }));
         const [first, second, third, fourth] = streams as [IOStream, IOStream, IOStream, IOStream];
-        const [reader, writer] = pipe();
         const written: Promise<void>[] = [];
-        const file = {
-          fd: writer,
-          close: (): void => {
-            closeSync(writer);
-            written.push(first.write('b'), second.write('c'));
-            // There is no room: a flush within the flush.
-            written.push(third.write('d'), first.write('e'));
-            third.close();
-            written.push(fourth.write('f'));
-          },
-        };
-        const broken = IOStream.fromFd(file, { loop });
-        closeSync(reader);
+        const broken = withoutReader(loop, () => {
+          written.push(first.write('b'), second.write('c'));
+          // There is no room: a flush within the flush.
+          written.push(third.write('d'), first.write('e'));
+          third.close();
+          written.push(fourth.write('f'));
+        });
         written.push(first.write('a'));
         const lost = closedBy(broken.write('lost'));
         written.push(first.write('z'));
