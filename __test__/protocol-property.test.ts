@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import test from 'ava';
 import type { Connection, IOLoop } from 'ioloop';
+import { Kept, SMALL_ROOM } from './helpers/borrowed.js';
 import { TINY, withCapacities } from './helpers/capacities.js';
 import { onLoop } from './helpers/loop.js';
 import { KINDS, withKind, type Kind } from './helpers/protocol-kinds.js';
@@ -13,24 +14,30 @@ type Any = Connection<unknown>;
 
 /** What a call of `data` does besides taking bytes. */
 const DEEDS = ['nothing', 'leave', 'pause', 'protocol', 'stream', 'stream later'] as const;
+type Chunks = 'owned' | 'borrowed';
 type Deed = (typeof DEEDS)[number];
 
 /** A connection that echoes, and does a deed in each call. It survives in other objects. */
 class Echo {
-  readonly taken: Buffer[] = [];
+  readonly kept = new Kept();
+  /** Whether chunks had their bytes, or were empty where they are borrowed, at each call. */
+  isIntact = true;
   ends = 0;
   errors: unknown[] = [];
   readonly #deeds: readonly Deed[];
+  readonly #chunks: Chunks;
   #calls = 0;
   /** The connection as it is now. */
   #current: Any | null = null;
 
-  constructor(deeds: readonly Deed[]) {
+  constructor(deeds: readonly Deed[], chunks: Chunks) {
     this.#deeds = deeds;
+    this.#chunks = chunks;
   }
 
   get functions() {
     return {
+      chunks: this.#chunks,
       data: (c: Any, chunk: Buffer): void => this.#data(c, chunk),
       end: (): void => void (this.ends += 1),
       close: (_: Any, error: Error | null): void => void this.errors.push(error),
@@ -46,8 +53,9 @@ class Echo {
     const left = isLeft ? chunk.length >> 1 : 0;
     c.unread(left);
     const taken = chunk.subarray(0, chunk.length - left);
-    this.taken.push(taken);
+    this.kept.keep(taken);
     c.write(taken);
+    this.check();
     if (deed === 'pause') pauseFor(c.loop, c);
     if (deed === 'protocol') c.protocol = this.functions;
     if (deed === 'stream') c.toStream().setProtocol(this.functions);
@@ -55,6 +63,12 @@ class Echo {
       const stream = c.toStream();
       c.loop.addCallback(() => stream.closed || stream.setProtocol(this.functions));
     }
+  }
+
+  /** Whatever was received meanwhile. */
+  check(): void {
+    const { overwritten, detached } = this.kept;
+    if (overwritten > 0 || (detached > 0 && this.#chunks === 'owned')) this.isIntact = false;
   }
 
   close(): void {
@@ -81,8 +95,9 @@ async function echoes(
   kind: Kind,
   writes: readonly (readonly [number, number])[],
   done: readonly Deed[],
+  chunks: Chunks,
 ): Promise<boolean> {
-  const echo = new Echo(done);
+  const echo = new Echo(done, chunks);
   const sent = noise(writes.reduce((sum, [count]) => sum + count, 0));
   return onLoop((loop) =>
     withKind(loop, kind, echo.functions, async ({ peer }) => {
@@ -97,10 +112,12 @@ async function echoes(
       await peer.shutdownWrite();
       const rest = await peer.readUntilClose();
       await until(() => echo.errors.length > 0, 'the close');
+      echo.check();
       return (
         back.equals(sent) &&
         rest.length === 0 &&
-        Buffer.concat(echo.taken).equals(sent) &&
+        echo.isIntact &&
+        echo.kept.bytes.equals(sent) &&
         echo.ends === 1 &&
         echo.errors.length === 1 &&
         echo.errors[0] === null
@@ -111,16 +128,18 @@ async function echoes(
   );
 }
 
-for (const [amounts, largest, capacities] of [
-  ['usual capacities', 100_000, {}],
-  ['boundaries everywhere', 300, TINY],
+for (const [amounts, largest, capacities, chunks] of [
+  ['usual capacities', 100_000, {}, 'owned'],
+  ['boundaries everywhere', 300, TINY, 'owned'],
+  ['borrowed chunks', 100_000, SMALL_ROOM, 'borrowed'],
+  ['borrowed chunks, boundaries everywhere', 300, TINY, 'borrowed'],
 ] as const) {
   for (const [name, kind] of Object.entries<Kind>(KINDS)) {
     test.serial(
       `${amounts}, ${name}: an echo is whole, then EOF, whatever data() does`,
       async (t) => {
         const property = fc.asyncProperty(pieces(largest), deeds, (writes, done) =>
-          echoes(kind, writes, done),
+          echoes(kind, writes, done, chunks),
         );
         await withCapacities(capacities, () => fc.assert(property, { numRuns: 12 }));
         t.pass();

@@ -17,6 +17,7 @@ export const TINY: Readonly<Capacities> = {
   touches: 2,
   receiveBytes: 16,
   receiveBlock: 64,
+  borrowedRoom: 64,
   sendRecords: 2,
   sendBytes: 1024,
   readBudget: 64,

@@ -34,6 +34,7 @@ export function recording(calls: string[], functions: Functions<unknown> = {}): 
       return functions[name]?.(c);
     };
   return {
+    chunks: functions.chunks,
     ...(functions.state === undefined ? {} : { state: functions.state }),
     open: noted('open'),
     data(c, chunk) {

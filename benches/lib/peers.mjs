@@ -37,6 +37,7 @@ const echo = {
 const others = {
   'busy-polling protocol': () => server('echo-busy-polling-protocol'),
   'busy-polling streams': () => server('echo-busy-polling-streams'),
+  'borrowing protocol': () => server('echo-borrowed'),
   'node:net, piped': () => server('echo-piped-node'),
   'lines protocol': () => server('lines-protocol'),
   'lines streams': () => server('lines-streams'),

@@ -74,6 +74,7 @@ export function byPeer(peers) {
 /** @type {Record<string, string>} */
 const LABELS = {
   protocol: 'ioloop protocol',
+  'borrowing protocol': 'ioloop protocol, borrowed chunks',
   streams: 'ioloop streams',
   'streams 24': 'ioloop streams, Node 24',
   'bulk streams': 'ioloop streams',

@@ -7,7 +7,7 @@ import { timesBetter } from '../lib/targets.mjs';
 /** @typedef {import('../lib/question.mjs').Question} Question */
 
 const KIB = 1024;
-const OURS = ['protocol', 'bulk streams', 'handlers'];
+const OURS = ['borrowing protocol', 'protocol', 'bulk streams', 'handlers'];
 const AGAINST = ['node:net', 'Bun.listen', 'bare epoll'];
 const PEERS = [...OURS, ...AGAINST];
 /** Of streams with large messages; `echo` has those of small ones. */
@@ -48,7 +48,7 @@ export function bulk({ quick, seconds }) {
         value: 'megabytes',
         against: AGAINST,
         ...(kib >= 64 && peer === 'bulk streams' && { targets: STREAMS }),
-        ...(kib === 64 && connections === 1000 && peer === 'protocol' && { targets: PROTOCOL }),
+        ...(kib === 64 && connections === 1000 && peer === 'borrowing protocol' && { targets: PROTOCOL }),
       })),
     ),
     plots: [

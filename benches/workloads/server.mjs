@@ -66,6 +66,16 @@ const servers = {
 
   'echo-busy-polling-protocol': () => busyPolling('echo-protocol'),
 
+  /** Chunks that end with the call: large ones share memory. */
+  'echo-borrowed': () =>
+    protocol({
+      chunks: 'borrowed',
+      data: (connection, chunk) => {
+        if (!connection.write(chunk)) connection.pause();
+      },
+      drain: (connection) => connection.resume(),
+    }),
+
   /** Messages of a known size, which need no memory but the stream's own. */
   'bulk-streams': () =>
     streams(async (stream) => {

@@ -1,4 +1,5 @@
 /** The bytes of a stream that were received and not read. */
+import { borrowedRoom } from '../boundary/borrowed-room.js';
 import { claim, largeRoom } from '../boundary/large-room.js';
 import { Block, copyOf, receiveBlocks } from '../boundary/receive-blocks.js';
 import type { Transport } from './transport.js';
@@ -60,6 +61,19 @@ export class ReadBuffer {
     const room = largeRoom(size);
     const count = source.read(room, 0, size);
     if (count > 0) this.own(claim(room, count));
+    return count;
+  }
+
+  /** {@link readLarge} to the room of borrowed chunks. {@link leaveRoom} follows, before the next read. */
+  readBorrowed(source: Transport, size: number): number {
+    if (this.length > 0) return this.readFrom(source, size);
+    const most = borrowedRoom.reserve(size);
+    if (most < source.leastRoom) return this.readLarge(source, size);
+    const { block, offset } = borrowedRoom;
+    const count = source.read(block.bytes, offset, most);
+    if (count <= 0) return count;
+    const start = borrowedRoom.advance(count);
+    this.receive(block, start, start + count);
     return count;
   }
 
@@ -159,6 +173,11 @@ export class ReadBuffer {
   latin1(count: number): string {
     const end = Math.min(this.#start + count, this.#end);
     return this.#block.bytes.toString('latin1', this.#start, end);
+  }
+
+  /** Copies what is left out of the room of borrowed chunks, unless the program has transferred that. */
+  leaveRoom(): void {
+    if (this.#block === borrowedRoom.block && !this.isLost) this.detach();
   }
 
   /** Copies what is left out of a shared block. */

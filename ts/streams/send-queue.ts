@@ -15,7 +15,7 @@ const { MODE_FILE, SEND_ALL_BUFFERS } = native;
 
 /** Consecutive bytes: a chunk of the queue, with room at its end, the caller's memory, or a pipe. */
 interface Piece {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   /** Bytes in use. The caller's memory may have become shorter since. */
   length: number;
   readonly isChunk: boolean;
@@ -90,6 +90,18 @@ export class SendQueue {
     if (bytes.length === 0) return;
     this.#pieces.push({ bytes, length: bytes.length, isChunk: false, pipe: null });
     this.#end += bytes.length;
+  }
+
+  /** Copies what is unsent of the pieces for which `isLent` is true: their memory is used again. */
+  keep(isLent: (bytes: Uint8Array) => boolean): void {
+    for (let at = 0; at < this.#pieces.length; at += 1) {
+      const piece = this.#pieces.at(at) as Piece;
+      if (!isLent(piece.bytes)) continue;
+      const sent = at === 0 ? this.#offset : 0;
+      piece.bytes = Buffer.from(piece.bytes.subarray(sent, piece.length));
+      piece.length -= sent;
+      if (at === 0) this.#offset = 0;
+    }
   }
 
   /** Adds the bytes of a pipe, which is released when they are sent, or dropped. */

@@ -6,6 +6,7 @@ import {
   type SendBatch,
   type Sender,
 } from '../boundary/send-batch.js';
+import { borrowedRoom } from '../boundary/borrowed-room.js';
 import type { Pipe } from '../boundary/pipes.js';
 import { Deferred } from '../support/deferred.js';
 import { bufferFull } from '../support/errors.js';
@@ -241,7 +242,7 @@ export class FdWriter extends BaseWriter implements Sender {
     const { length } = bytes;
     const batch = this.#batch;
     if (!this.#hasRoom(length)) return REFUSED;
-    if (length > batch.smallPiece) return this.#enqueue([bytes], false);
+    if (length > batch.smallPiece) return this.#writeLarge([bytes], length);
     if (!this.#canStage(length)) return this.#enqueue([bytes], length > 0);
     // An empty piece is sent when everything before it is.
     if (length === 0) return this.#chain;
@@ -277,7 +278,37 @@ export class FdWriter extends BaseWriter implements Sender {
     if (total <= this.#batch.smallPiece) return this.#writeBytes(Buffer.concat(pieces));
     // All or nothing, with one promise.
     if (!this.#hasRoom(total)) return REFUSED;
-    return this.#enqueue(pieces, false);
+    return this.#writeLarge(pieces, total);
+  }
+
+  /**
+   * A write with large pieces, which waits for the end of the tick. Very large ones, and borrowed ones, are
+   * sent at once: their bytes are in the processor's cache, and a borrowed one need not be copied.
+   */
+  #writeLarge(pieces: readonly Uint8Array[], total: number): Place {
+    const isBorrowed = pieces.some(isOfRoom);
+    const isNow = (total >= AT_ONCE || isBorrowed) && this.#isOpen() && !this.#isQueued();
+    return isNow ? this.#sendNow(pieces, isBorrowed) : this.#enqueue(pieces, false);
+  }
+
+  /** @throws The error of the stream, when sending has closed it. */
+  #sendNow(pieces: readonly Uint8Array[], isBorrowed: boolean): Mark | null {
+    const queue = this.#ownQueue();
+    const { smallPiece } = this.#batch;
+    for (const piece of pieces) {
+      if (piece.length <= smallPiece) queue.copy(piece);
+      else queue.refer(piece);
+    }
+    const mark = queue.mark(false);
+    this.#pumpHeld();
+    if (this.isClosed) throw this.owner.closedError();
+    if (queue.isEmpty) {
+      this.#release();
+      return null;
+    }
+    if (isBorrowed) queue.keep(isOfRoom);
+    this.checkHighWatermark();
+    return mark;
   }
 
   /**
@@ -329,12 +360,12 @@ export class FdWriter extends BaseWriter implements Sender {
     return chain;
   }
 
-  /** Adds one write to the queue. Its small pieces are copied, as documented. */
+  /** Adds one write to the queue. Its small pieces are copied, as documented, and those that are borrowed. */
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Mark {
     const queue = this.#ownQueue();
     const { smallPiece } = this.#batch;
     for (const piece of pieces) {
-      if (piece.length <= smallPiece) queue.copy(piece);
+      if (piece.length <= smallPiece || isOfRoom(piece)) queue.copy(piece);
       else queue.refer(piece);
     }
     this.checkHighWatermark();
@@ -346,6 +377,17 @@ export class FdWriter extends BaseWriter implements Sender {
   /** The queue, which most streams never need. */
   #ownQueue(): SendQueue {
     return (this.#queue ??= new SendQueue());
+  }
+
+  /** {@link #pump} in the middle of a call of a writer. */
+  #pumpHeld(): void {
+    const wasHeld = isHeld;
+    isHeld = true;
+    try {
+      this.#pump();
+    } finally {
+      isHeld = wasHeld;
+    }
   }
 
   /** Sends the queue, until it is empty, the kernel is full, or the budget of the turn is spent. */
@@ -439,6 +481,11 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 }
 
+/** Whether bytes are borrowed: their memory is used again when the running code is done. */
+function isOfRoom(bytes: Uint8Array): boolean {
+  return borrowedRoom.has(bytes);
+}
+
 /** The most bytes that a list of strings and bytes may have; 0 if there are none, or something else. */
 function mostOf(list: readonly Data[]): number {
   let most = 0;
@@ -452,6 +499,9 @@ function mostOf(list: readonly Data[]): number {
 
 /** The result of a write: who sends it, and its promise once that is wanted. */
 type Place = Chain | Mark | null | typeof REFUSED;
+
+/** Bytes from which a write is sent at once: it would not stay in the cache until the end of the tick. */
+const AT_ONCE = 32 * 1024;
 
 /** `maxWriteBufferSize` would be exceeded. */
 const REFUSED = 0;

@@ -21,6 +21,8 @@ export interface Capacities {
   receiveBytes: number;
   /** Bytes of the block that the small reads of this thread share. */
   receiveBlock: number;
+  /** Bytes of the room that the borrowed chunks of this thread share. */
+  borrowedRoom: number;
   /** Records of a send batch: pieces of writes that do not continue the piece before. */
   sendRecords: number;
   /** Bytes of a send batch. */
@@ -48,6 +50,7 @@ const DEFAULTS: Readonly<Capacities> = {
   touches: 1024,
   receiveBytes: 8 * 1024,
   receiveBlock: 128 * 1024,
+  borrowedRoom: 256 * 1024,
   sendRecords: 2048,
   sendBytes: 256 * 1024,
   readBudget: 256 * 1024,

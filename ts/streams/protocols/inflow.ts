@@ -276,6 +276,8 @@ export abstract class Inflow {
   /** The bytes that no call of `data` has taken, the rest of its chunk included. @internal */
   protected takeUnread(): Buffer {
     if (this.isCalling) this.#buffer.skip(this.#taken);
+    // The room is used again when the running function has returned.
+    this.#buffer.leaveRoom();
     return this.#buffer.take(this.#buffer.length);
   }
 
@@ -327,6 +329,7 @@ export abstract class Inflow {
     this.#flow = isPausing ? Flow.Paused : Flow.Flowing;
     if (isPausing) this.#transport.demand(IDLE);
     buffer.skip(this.#taken);
+    buffer.leaveRoom();
     this.#left = isPausing || calls !== this.#calls ? 0 : buffer.length;
     const { maxBufferSize } = this.#settings.limits;
     if (buffer.length > maxBufferSize) this.finish(bufferFull('read', maxBufferSize));
@@ -347,7 +350,7 @@ export abstract class Inflow {
     const size = Math.max(wanted, transport.leastRoom);
     const isLarge = this.#taken >= receiveBytes;
     const buffer = this.#filled();
-    const count = isLarge ? buffer.readLarge(transport, size) : buffer.readFrom(transport, size);
+    const count = isLarge ? this.#readLarge(buffer, size) : buffer.readFrom(transport, size);
     // Large chunks are read in one call, and not partly by the turn.
     if (count >= receiveBytes) transport.demand(NOTIFY);
     else if (isLarge && count > 0) this.demand();
@@ -356,6 +359,12 @@ export abstract class Inflow {
       this.#idle?.touch();
     }
     return count;
+  }
+
+  #readLarge(buffer: ReadBuffer, size: number): number {
+    const transport = this.#transport;
+    if (this.#calls.isBorrowing) return buffer.readBorrowed(transport, size);
+    return buffer.readLarge(transport, size);
   }
 
   /** A read gave no bytes: EOF, or a negative errno. */

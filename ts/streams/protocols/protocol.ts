@@ -2,7 +2,7 @@
 import type { Callback } from '../../loop/callback-queue.js';
 import type { Guard, GuardedCall } from '../../loop/guard.js';
 import type { CallKind } from '../../loop/origins.js';
-import { isStreamClosed, invalidArgType, toError } from '../../support/errors.js';
+import { isStreamClosed, invalidArgType, invalidArgValue, toError } from '../../support/errors.js';
 import type { Connection } from './connection.js';
 
 /**
@@ -27,6 +27,14 @@ import type { Connection } from './connection.js';
  * ```
  */
 export interface Protocol<State = undefined> {
+  /**
+   * How long `data` may use a chunk. `owned`, the default: for ever; its bytes are never overwritten.
+   * `borrowed`: until the function returns, or first awaits. The large chunks of all connections share memory
+   * then, which stays in the processor's cache; one that is kept is empty once its memory is used again. To
+   * write it, to any connection, and to leave it by `unread()` needs no copy; all other uses after the call
+   * do. Read once, when the protocol is first set.
+   */
+  readonly chunks?: 'owned' | 'borrowed' | undefined;
   /** Makes {@link Connection.state} of each connection, before {@link open}. By default it is `undefined`. */
   state?(): State;
   /** The connection is established, over TLS after the handshake. Called before all others. */
@@ -69,6 +77,8 @@ const OPTIONAL = ['state', 'open', 'end', 'drain', 'timeout', 'close'] as const;
 /** A protocol that was checked, with the guarded calls of its functions. */
 export class ProtocolCalls {
   readonly protocol: AnyProtocol;
+  /** Chunks are borrowed. */
+  readonly isBorrowing: boolean;
   readonly state: ProtocolCall<undefined> | null;
   readonly open: ProtocolCall<undefined> | null;
   readonly data: ProtocolCall<Buffer>;
@@ -79,6 +89,7 @@ export class ProtocolCalls {
 
   private constructor(protocol: AnyProtocol, guard: Guard) {
     this.protocol = protocol;
+    this.isBorrowing = protocol.chunks === 'borrowed';
     const optional = <A>(name: Name): ProtocolCall<A> | null =>
       protocol[name] === undefined ? null : new ProtocolCall<A>(protocol, name, guard);
     this.state = protocol.state === undefined ? null : new StateCall(protocol, 'state', guard);
@@ -167,6 +178,10 @@ export function checkProtocol(protocol: unknown): asserts protocol is AnyProtoco
   const functions = protocol as Record<string, unknown>;
   const { data } = functions;
   if (typeof data !== 'function') throw invalidArgType('protocol.data', data, 'a function');
+  const { chunks } = functions;
+  if (chunks !== undefined && chunks !== 'owned' && chunks !== 'borrowed') {
+    throw invalidArgValue('protocol.chunks', chunks, "'owned' or 'borrowed'");
+  }
   for (const name of OPTIONAL) {
     const value = functions[name];
     if (value === undefined || typeof value === 'function') continue;

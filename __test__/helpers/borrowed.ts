@@ -1,0 +1,31 @@
+/** Protocols that borrow their chunks, for tests: small rooms, and chunks that are kept all the same. */
+import type { Capacities } from './capacities.js';
+
+/** Rooms are full after a few chunks, which are larger than what a batch copies. */
+export const SMALL_ROOM: Partial<Capacities> = { receiveBytes: 16, borrowedRoom: 20_000 };
+
+/** Chunks that a program keeps, and the bytes that they had. */
+export class Kept {
+  readonly #chunks: { readonly chunk: Buffer; readonly bytes: Buffer }[] = [];
+
+  /** Keeps a chunk for longer than its call. */
+  keep(chunk: Buffer): void {
+    this.#chunks.push({ chunk, bytes: Buffer.from(chunk) });
+  }
+
+  /** The number of chunks that have other bytes than they had: none may. */
+  get overwritten(): number {
+    return this.#chunks.filter(({ chunk, bytes }) => chunk.length > 0 && !chunk.equals(bytes))
+      .length;
+  }
+
+  /** The number of chunks that are empty now. */
+  get detached(): number {
+    return this.#chunks.filter(({ chunk }) => chunk.length === 0).length;
+  }
+
+  /** The bytes of all chunks, as they were. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks.map(({ bytes }) => bytes));
+  }
+}
