@@ -50,18 +50,20 @@ test('handles and tokens of another copy are refused, which the message says', (
 });
 
 for (const [how, second] of Object.entries(SECOND)) {
-  test(`two copies in one thread ${how}: a transfer goes to its loop`, (t) => {
+  test(`two copies in one thread ${how}: transfers go to their loop`, (t) => {
     const project = new Project(t);
     project.write(
       'worker.mjs',
       `
         import { workerData } from 'node:worker_threads';
         import copies from './copies.mjs';
-        await Promise.all(copies.map(async ({ IOLoop, transfer }, index) => {
-          const remote = IOLoop.fromRemote(workerData[index]);
-          const bytes = new Uint8Array(index + 1).fill(index + 1);
-          await remote.call('take', transfer(bytes.buffer, [bytes.buffer]));
-        }));
+        const remotes = copies.map(({ IOLoop }, index) => IOLoop.fromRemote(workerData[index]));
+        for (const byte of [1, 3]) {
+          await Promise.all(copies.map(({ transfer }, index) => {
+            const { buffer } = Uint8Array.of(byte + index);
+            return remotes[index].call('take', transfer(buffer, [buffer]));
+          }));
+        }
       `,
     );
     const taken = withCopies(
@@ -70,10 +72,10 @@ for (const [how, second] of Object.entries(SECOND)) {
       `
         import { once } from 'node:events';
         import { Worker } from 'node:worker_threads';
-        const taken = [];
+        const taken = copies.map(() => []);
         const loops = copies.map(({ IOLoop }, index) => {
           const loop = new IOLoop();
-          loop.expose('take', (buffer) => { taken[index] = Array.from(new Uint8Array(buffer)); });
+          loop.expose('take', (buffer) => void taken[index].push(...new Uint8Array(buffer)));
           return loop;
         });
         const running = loops.map((loop) => loop.start());
@@ -85,6 +87,9 @@ for (const [how, second] of Object.entries(SECOND)) {
         console.log(JSON.stringify(taken));
       `,
     );
-    t.deepEqual(taken, [[1], [2, 2]]);
+    t.deepEqual(taken, [
+      [1, 3],
+      [2, 4],
+    ]);
   });
 }
