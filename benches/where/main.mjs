@@ -12,7 +12,7 @@ import { compiledC } from '../lib/build.mjs';
 import { boundToParent, tracked } from '../lib/children.mjs';
 import { userTimeBy } from '../lib/cpu.mjs';
 import { startOf } from '../lib/peers.mjs';
-import { load, startServer } from '../lib/servers.mjs';
+import { load, startServer, warmUp } from '../lib/servers.mjs';
 import { columns } from '../lib/table.mjs';
 import { Hint, run, script } from '../../scripts/lib/process.mjs';
 import { setUp } from '../../scripts/lib/setup.mjs';
@@ -65,7 +65,7 @@ async function measure(name) {
   try {
     const { port, pid } = server;
     const flags = { port, connections: values.connections, size: values.size };
-    await load({ ...flags, warmup: values.warmup, seconds: 0.5 });
+    await warmUp(port, flags, Number(values.warmup));
     const sampler = startSampler(pid);
     await sleep(100);
     const { messages } = await load({ ...flags, warmup: 0, seconds: values.seconds });
