@@ -21,7 +21,8 @@
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
+use std::slice;
 
 use napi::bindgen_prelude::{External, FromNapiRef, FromNapiValue, ToNapiValue};
 use napi::{Result, sys};
@@ -190,15 +191,66 @@ macro_rules! arguments {
     )+};
 }
 
-arguments!(
-    i32,
-    u32,
-    f64,
-    &'call [u8],
-    &'call mut [u8],
-    &'call mut [i32],
-    &'call [f64]
-);
+arguments!(i32, u32, f64);
+
+/// An element of a typed array, any bits of which are a value.
+trait Element {
+    const TYPE: sys::napi_typedarray_type;
+}
+
+impl Element for u8 {
+    const TYPE: sys::napi_typedarray_type = sys::TypedarrayType::uint8_array;
+}
+
+impl Element for i32 {
+    const TYPE: sys::napi_typedarray_type = sys::TypedarrayType::int32_array;
+}
+
+impl Element for f64 {
+    const TYPE: sys::napi_typedarray_type = sys::TypedarrayType::float64_array;
+}
+
+/// The memory of a typed array of `T`. napi-rs asks for its buffer and offset too, for which V8 makes
+/// handles that nobody uses.
+fn memory<T: Element>(Passed { env, value, .. }: Passed<'_>) -> Result<(NonNull<T>, usize)> {
+    let (mut kind, mut length, mut data) = (-1, 0, ptr::null_mut());
+    // SAFETY: a value of this call, with valid out pointers; those that are null are not written.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(
+            env,
+            value,
+            &raw mut kind,
+            &raw mut length,
+            &raw mut data,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    napi::check_status!(status)?;
+    if kind != T::TYPE {
+        return Err(napi::Error::from_reason("a typed array of another type"));
+    }
+    // An empty array may have no memory.
+    let start = NonNull::new(data.cast());
+    Ok(start.map_or((NonNull::dangling(), 0), |start| (start, length)))
+}
+
+impl<'call, T: Element> Argument<'call> for &'call [T] {
+    fn from_passed(passed: Passed<'call>) -> Result<Self> {
+        let (start, length) = memory(passed)?;
+        // SAFETY: as of the numbers: a view of this call, aligned as V8 aligns views of this type, whose
+        // memory is neither detached nor moved before the call returns.
+        Ok(unsafe { slice::from_raw_parts(start.as_ptr(), length) })
+    }
+}
+
+impl<'call, T: Element> Argument<'call> for &'call mut [T] {
+    fn from_passed(passed: Passed<'call>) -> Result<Self> {
+        let (start, length) = memory(passed)?;
+        // SAFETY: as above. The arrays of a call do not overlap (see `lib.rs`).
+        Ok(unsafe { slice::from_raw_parts_mut(start.as_ptr(), length) })
+    }
+}
 
 impl<'call, T: 'static> Argument<'call> for &'call External<T> {
     fn from_passed(passed: Passed<'call>) -> Result<Self> {
