@@ -11,9 +11,9 @@
  * A wake-up of the driver counts only while sleeping: in the other phases a turn comes anyway, or
  * none does.
  *
- * After a turn of many streams the next one is likely to find some again. It then runs when the ticks of
- * this one are done, instead of going around Node's loop: at most {@link MOST_IN_ROW} times, and for a
- * millisecond.
+ * After a turn of some streams more are likely to be ready at once. The driver then calls again when Node
+ * has run the microtasks and ticks of the turn, instead of going around Node's loop: at most
+ * {@link MOST_IN_ROW} times, and for a millisecond. A turn of many streams shares the cost of a round.
  */
 import { backend, capabilities } from '../boundary/capabilities.js';
 import { unsupportedBy } from '../boundary/unsupported.js';
@@ -339,32 +339,24 @@ export class Turns implements TurnParts, LaterTurns {
     } else {
       this.#phase = Phase.Sleeping;
       this.#sleep.begin(now);
-      if (this.sources.collected >= MANY_STREAMS) this.#continueRow();
     }
   }
 
-  /** Runs the next turn after the ticks of this one, which send what it has written. */
-  #continueRow(): void {
+  /**
+   * Whether the driver is to wake the loop once more, when Node has run the microtasks and ticks of this
+   * turn. The thread driver does not ask.
+   */
+  #continuesRow(): boolean {
     const { now } = this.#turn;
     if (this.#inRow === 0) this.#rowStart = now;
+    const { collected } = this.sources;
+    const isLikely = collected >= SOME_STREAMS && collected < MANY_STREAMS;
     // Node has other work as well. The clock may be the user's, and step.
-    const isOver = this.#inRow >= MOST_IN_ROW || !(now - this.#rowStart < LONGEST_ROW);
-    this.#inRow = isOver ? 0 : this.#inRow + 1;
-    // The thread driver watches for one event: it has to be asked again in any case.
-    if (isOver || this.#options.driver !== 'libuv') return;
-    // First the reactions of promises, which write as well.
-    host.queueMicrotask(this.#nextInRow);
+    const isShort = this.#inRow < MOST_IN_ROW && now - this.#rowStart < LONGEST_ROW;
+    const isNext = this.#phase === Phase.Sleeping && !this.#sleep.isPause && isLikely && isShort;
+    this.#inRow = isNext ? this.#inRow + 1 : 0;
+    return this.#inRow > 0;
   }
-
-  readonly #nextInRow = (): void => {
-    host.nextTick(this.#runInRow);
-  };
-
-  readonly #runInRow = (): void => {
-    if (this.#phase !== Phase.Sleeping || this.#sleep.isPause) return;
-    this.#turn.wake();
-    this.#enterTurn();
-  };
 
   /** The next turn comes after Node has had its share of the thread. */
   #schedule(): void {
@@ -380,11 +372,11 @@ export class Turns implements TurnParts, LaterTurns {
   }
 
   /** The driver calls: the core has something to collect. */
-  readonly #onWake = (): void => {
-    this.wakeups += 1;
-    this.#inRow = 0;
+  readonly #onWake = (): boolean => {
+    if (this.#inRow === 0) this.wakeups += 1;
     this.#turn.wake();
     if (this.#phase === Phase.Sleeping && !this.#sleep.isPause) this.#enterTurn();
+    return this.#continuesRow();
   };
 
   readonly #enterTurn = (): void => {
@@ -429,8 +421,9 @@ function callSoon(func: () => void): void {
   });
 }
 
-/** Streams with something to read after which more are likely to come at once. */
-const MANY_STREAMS = 8;
+/** Streams with something to read, after which turns follow each other. */
+const SOME_STREAMS = 8;
+const MANY_STREAMS = 64;
 const MOST_IN_ROW = 5;
 /** Seconds. */
 const LONGEST_ROW = 0.001;

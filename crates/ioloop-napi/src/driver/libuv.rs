@@ -140,7 +140,8 @@ extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     // SAFETY: in a callback of a handle that was opened with a `Poll`.
     let opened = unsafe { opened::<Poll>(handle) };
     let Some((_, context)) = opened else { return };
-    context.body.callback.call();
+    // A wake-up that is likely to find more asks for the next one.
+    while context.body.callback.call() && context.is_open() {}
 }
 
 /// `UV_READABLE` of `uv_poll_event`.

@@ -74,15 +74,16 @@ impl Callback {
         let _status = unsafe { sys::napi_async_destroy(self.env, self.scope) };
     }
 
-    /// Calls the function; Node then runs its microtasks. An exception is uncaught. Only from a
-    /// callback of libuv, before [`release`](Self::release).
-    pub(crate) fn call(self) {
+    /// Calls the function; Node then runs its microtasks and ticks. Whether it has returned true. An
+    /// exception is uncaught. Only from a callback of libuv, before [`release`](Self::release).
+    pub(crate) fn call(self) -> bool {
         let env = self.env;
         let mut scope = ptr::null_mut();
         // SAFETY: on the JavaScript thread of a live environment.
         if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
-            return;
+            return false;
         }
+        let mut is_true = false;
         let (mut function, mut global) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the reference is alive, the scope is open, the out pointers are valid.
         let status =
@@ -90,7 +91,8 @@ impl Callback {
         // SAFETY: as above.
         let global_status = unsafe { sys::napi_get_global(env, &raw mut global) };
         if status == sys::Status::napi_ok && global_status == status && !function.is_null() {
-            // SAFETY: all values belong to the open scope; no arguments, no result wanted.
+            let mut result = ptr::null_mut();
+            // SAFETY: all values belong to the open scope; no arguments.
             let status = unsafe {
                 sys::napi_make_callback(
                     env,
@@ -99,15 +101,20 @@ impl Callback {
                     function,
                     0,
                     ptr::null(),
-                    ptr::null_mut(),
+                    &raw mut result,
                 )
             };
             if status == sys::Status::napi_pending_exception {
                 report_exception(env);
+            } else if status == sys::Status::napi_ok {
+                // Of another result nothing is written.
+                // SAFETY: a value of the open scope, and a valid out pointer.
+                unsafe { sys::napi_get_value_bool(env, result, &raw mut is_true) };
             }
         }
         // SAFETY: opened above.
         unsafe { sys::napi_close_handle_scope(env, scope) };
+        is_true
     }
 }
 

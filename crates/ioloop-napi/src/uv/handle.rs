@@ -141,7 +141,7 @@ impl<T: Body> Drop for Handle<T> {
 
 impl<T: Body> Context<T> {
     /// Whether the handle is open. A callback asks this after it has called JavaScript.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.slot.get().is_some()
     }
 
