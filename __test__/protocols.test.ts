@@ -7,7 +7,8 @@ import { until } from './helpers/fds.js';
 import { onLoop, takeReports } from './helpers/loop.js';
 import { addressOf, connectTo, portOf, reset } from './helpers/net.js';
 import { recording, withPushed } from './helpers/protocols.js';
-import { turns } from './helpers/streams.js';
+import { ownSockets } from './helpers/sockets-of.js';
+import { localPair, turns } from './helpers/streams.js';
 
 test('a connection is opened, gets bytes, EOF, and is closed, each once', (t) =>
   onLoop((loop) =>
@@ -30,6 +31,32 @@ test('a connection is opened, gets bytes, EOF, and is closed, each once', (t) =>
       t.is(server.connections, 0);
     }),
   ));
+
+test('what a turn has written leaves at its end; what its microtasks write, when they are done', (t) =>
+  onLoop(async (loop) => {
+    const unsent: number[] = [];
+    const [near, far] = localPair(loop);
+    const connection = near.setProtocol({
+      data(c) {
+        c.write('a');
+        unsent.push(c.unsent);
+        c.write('b');
+        queueMicrotask(() => {
+          unsent.push(c.unsent);
+          c.write('c');
+          queueMicrotask(() => {
+            unsent.push(c.unsent);
+            c.write('d');
+          });
+        });
+      },
+    });
+    await far.write('x');
+    t.is(String(await far.readBytes(4)), 'abcd');
+    if (ownSockets) t.deepEqual(unsent, [1, 0, 1]);
+    connection.close();
+    far.close();
+  }));
 
 test('state() makes the state of each connection', (t) =>
   onLoop(async (loop) => {

@@ -105,7 +105,7 @@ class Run {
       connected: true,
       batch: this.#batch,
       sendBudget: capacities.sendBudget,
-      queueTickEnd: () => void (asked.flush = true),
+      queueFlush: () => void (asked.flush = true),
       onFull: () => {},
       atTickEnd: () => void (asked.tickEnd = true),
       continueLater: () => void (asked.continue = true),

@@ -1,5 +1,5 @@
 /**
- * The small writes of all streams of a loop, until the tick ends: one crossing sends them.
+ * The small writes of all streams of a loop, until the turn or the tick ends: one crossing sends them.
  *
  * Small pieces are copied to a slab, because one copy is cheaper than passing an object for each.
  * The pieces of one stream form a chain, which leaves in one system call. The layout of the records

@@ -42,6 +42,10 @@ export class LoopIO {
   #closed: ClosedWork[] = [];
   #atTickEnd: DeferredWork[] = [];
   #tickEndQueued = false;
+  /** A turn runs, at the end of which its writes leave. */
+  #isTurning = false;
+  /** In a turn: the batch has writes. */
+  #hasWrites = false;
   readonly #members = new Set<LoopMember>();
   /** Made for the first pump. */
   #splices: TurnShare | null = null;
@@ -64,7 +68,7 @@ export class LoopIO {
     this.#call = call;
   }
 
-  /** The batch that is sent when the running code and its microtasks are done. */
+  /** The batch of small writes, see {@link queueFlush}. */
   get batch(): SendBatch {
     if (this.#batch === null) {
       const { sendBytes, sendRecords } = this.capacities;
@@ -114,7 +118,7 @@ export class LoopIO {
   /** Calls {@link DeferredWork.onTickEnd} when the running code and its microtasks are done. */
   atTickEnd(work: DeferredWork): void {
     this.#atTickEnd.push(work);
-    this.queueTickEnd();
+    this.#queueTickEnd();
   }
 
   /**
@@ -127,11 +131,30 @@ export class LoopIO {
   }
 
   /**
-   * Sends the batch when the running code and its microtasks are done. Promise reactions run as
-   * microtasks after the turn, and their writes are sent together: Node runs its tick queue when there
-   * are no more of them.
+   * Sends the batch: in a turn at its end, otherwise when the running code and its microtasks are done.
+   * Promise reactions run as microtasks after the turn, and their writes are sent together.
    */
-  queueTickEnd(): void {
+  queueFlush(): void {
+    if (this.#isTurning) this.#hasWrites = true;
+    else this.#queueTickEnd();
+  }
+
+  /** A turn begins. {@link endTurn} follows. */
+  beginTurn(): void {
+    this.#isTurning = true;
+  }
+
+  /** The code of the turn is done, its microtasks are not: sends what was written. */
+  endTurn(): void {
+    this.#isTurning = false;
+    if (!this.#hasWrites) return;
+    this.#hasWrites = false;
+    // Work for the end of the tick is done after a flush, which then sends both.
+    if (!this.#tickEndQueued) this.#batch?.flush();
+  }
+
+  /** Node runs its tick queue when there are no more microtasks. */
+  #queueTickEnd(): void {
     if (this.#tickEndQueued) return;
     // First the effect, then the state: at the end of the stack either may throw.
     nextTick(this.#onTickEnd);

@@ -11,6 +11,7 @@
  * | handlers | those whose reports were collected |
  * | continue | sources that have spent their budget of the last turn |
  * | streams | those whose reports were collected |
+ * | send | nothing: one crossing, if something was written |
  *
  * A step that fails is reported, and the others run. The rest of its work runs in the next turn.
  */
@@ -87,6 +88,7 @@ export class Turn {
     this.#given = now;
     this.hasMore = this.hasFailed = false;
     this.lateness = NO_TIMER;
+    this.#parts.io.beginTurn();
     this.#attempt(this.#collect);
     this.#attempt(this.#runCallbacks);
     if (this.#isPosted) this.#attempt(this.#runPosts);
@@ -94,6 +96,7 @@ export class Turn {
     this.#attempt(this.#dispatchHandlers);
     this.#attempt(this.#continueSources);
     this.#attempt(this.#dispatchStreams);
+    this.#attempt(this.#send);
     this.#attempt(noticeStorages);
     this.#isWoken = this.hasMore || this.hasFailed;
   }
@@ -162,6 +165,10 @@ export class Turn {
 
   readonly #dispatchStreams = (): void => {
     this.#parts.sources.dispatch(STREAMS);
+  };
+
+  readonly #send = (): void => {
+    this.#parts.io.endTurn();
   };
 
   #attempt(step: () => void): void {

@@ -350,8 +350,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return count;
   }
 
-  queueTickEnd(): void {
-    this.#io.queueTickEnd();
+  queueFlush(): void {
+    this.#io.queueFlush();
   }
 
   continueLater(): void {

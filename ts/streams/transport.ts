@@ -108,14 +108,14 @@ export interface FdSink {
   failure: number;
   /** Bytes that its writers have sent: of the one that it has now, only when that is forgotten. */
   sent: number;
-  /** The batch of the loop, which is sent at the end of the tick. */
+  /** The batch of the loop, see {@link queueFlush}. */
   readonly batch: SendBatch;
   /** The kernel has taken `bytes` bytes outside of the batch. */
   countSent(bytes: number): void;
   /** Bytes that a turn sends from the queue of one writer. */
   readonly sendBudget: number;
-  /** Sends the batch when the running code and its microtasks are done. */
-  queueTickEnd(): void;
+  /** Sends the batch at the end of the turn; outside of one, when the running code and its microtasks are done. */
+  queueFlush(): void;
   /** The kernel has no room: {@link TransportEvents.onWritable} follows when it has. */
   onFull(): void;
   continueLater(): void;

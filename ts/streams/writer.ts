@@ -350,7 +350,7 @@ export class FdWriter extends BaseWriter implements Sender {
 
   /** Before the first piece goes to the batch: scheduling throws when the call stack is full. */
   #queueFlush(): void {
-    if (this.#chain === null) this.#sink.queueTickEnd();
+    if (this.#chain === null) this.#sink.queueFlush();
   }
 
   /** After a write to the batch. */
