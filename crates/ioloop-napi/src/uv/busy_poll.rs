@@ -57,16 +57,11 @@ impl BusyPoll {
         let poller = Poller {
             budget,
             counts,
-            // The program has said how long it pays.
+            // No answer is slow: the budget bounds the wait.
             chances: RefCell::new(Chances::new(Duration::MAX)),
             state: Cell::new(State::Resting),
         };
-        let handle = Handle::open(env, poller, |uv, uv_loop, handle| {
-            // SAFETY: the loop is this environment's, the block has the size and alignment of a
-            // uv_idle_t.
-            unsafe { (uv.idle_init)(uv_loop, handle) }
-        })?;
-        handle.unref();
+        let handle = Handle::open_idle(env, poller)?;
         Ok(Self { handle })
     }
 

@@ -63,12 +63,7 @@ impl ShortWait {
             chances: RefCell::new(Chances::new(SLEEP)),
             is_expecting: Cell::new(false),
         };
-        let handle = Handle::open(env, wait, |uv, uv_loop, handle| {
-            // SAFETY: the loop is this environment's, the block has the size and alignment of a
-            // uv_idle_t.
-            unsafe { (uv.idle_init)(uv_loop, handle) }
-        })?;
-        handle.unref();
+        let handle = Handle::open_idle(env, wait)?;
         Ok(Self { handle })
     }
 
