@@ -3,8 +3,9 @@
  * which stays in the processor's cache.
  *
  * It is filled from front to back. When it is full, its memory moves to another `ArrayBuffer`, and is filled
- * again. Chunks of the old one are detached by that: a chunk that was kept is empty, never overwritten. So
- * whoever keeps bytes asks {@link BorrowedRoom.has}, and a mistake there is an error, not a mix-up of bytes.
+ * again. That detaches the chunks of the old one: a chunk that was kept is empty, never overwritten. Code
+ * of this package that keeps bytes copies them if {@link BorrowedRoom.has} says that they are of the room; one
+ * that does not has an empty chunk, and never the bytes of another message.
  *
  * | State | {@link BorrowedRoom.block} | Next                                                         |
  * | ----- | -------------------------- | ------------------------------------------------------------ |
