@@ -99,7 +99,7 @@ export const metadata = [
 function contents({ name, files }) {
   const [, target = null] = name.match(/^ioloop-(?!wasm)(.+)$/) ?? [];
   const paths = files.map(({ path }) => {
-    const plain = path.replace(/-\w{8}(\.(js|js\.map|d\.ts))$/, '-*$1');
+    const plain = path.replace(/-[\w-]{8}(\.(js|js\.map|d\.ts))$/, '-*$1');
     return target === null ? plain : plain.replace(target, '<target>');
   });
   const lines = [...new Set(paths)].toSorted().map((path) => `  ${path}\n`);
