@@ -116,9 +116,10 @@ export abstract class ConnectionCore extends Inflow {
 
   /**
    * Writes a string (as UTF-8), a typed array or a `DataView`, or a list of them. Writes of one turn
-   * are sent together at its end, one of 32 KiB and more at once. Returns true if more can be written, and false above the high
-   * watermark: `drain` follows. Writing on is allowed, and takes memory. Also returns false, and drops
-   * the data, if the writing side is ended or closed: a peer closes the connection at any time.
+   * are sent together at its end, one of 32 KiB and more at once. Returns true if more can be written,
+   * and false above the high watermark: `drain` follows. Writing on is allowed, and takes memory. Also
+   * returns false, and drops the data, if the writing side is ended or closed: a peer closes the
+   * connection at any time.
    *
    * Pieces of up to 4 KiB are copied. Longer ones are sent from the caller's memory, and belong to the
    * connection from now on: do not change them until {@link unsent} is 0.

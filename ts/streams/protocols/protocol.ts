@@ -29,10 +29,10 @@ import type { Connection } from './connection.js';
 export interface Protocol<State = undefined> {
   /**
    * How long `data` may use a chunk. `owned`, the default: for ever; its bytes are never overwritten.
-   * `borrowed`: until the function returns, or first awaits. The large chunks of all connections share memory
-   * then, which stays in the processor's cache; one that is kept is empty once its memory is used again. To
-   * write it, to any connection, and to leave it by `unread()` needs no copy; all other uses after the call
-   * do. Read once, when the protocol is first set.
+   * `borrowed`: until the function returns, or first awaits. The large chunks of all connections then share
+   * memory, which stays in the processor's cache; a chunk that is kept is empty once its memory is used
+   * again. `write()` to any connection and `unread()` need no copy of it; any other use after the call does.
+   * The property is read once, when the protocol is first set.
    */
   readonly chunks?: 'owned' | 'borrowed' | undefined;
   /** Makes {@link Connection.state} of each connection, before {@link open}. By default it is `undefined`. */
