@@ -129,7 +129,7 @@ export async function withKind<T>(
       calls,
       closed,
       cut: () => {
-        cut(peer, kind);
+        cut(peer, kind.hasReset);
       },
     });
   } finally {
@@ -139,8 +139,8 @@ export async function withKind<T>(
   }
 }
 
-/** Below TLS, which would end the connection otherwise. */
-function cut(peer: IOStream, { hasReset }: Kind): void {
+/** Ends a connection by a reset, if it has one: below TLS, which would end it in order. */
+export function cut(peer: IOStream, hasReset: boolean): void {
   if (!hasReset) peer.close();
   else if (!(peer instanceof SSLIOStream)) reset(peer);
   else {

@@ -103,12 +103,18 @@ export class Reader {
   #claimant: string | null = null;
   /** The reason of state lost. */
   #loss: Error | null = null;
+  /**
+   * Bytes that reads take from the source until the next event of a turn. Each read of a fast peer finds
+   * some there: without this, the microtasks of a loop of reads would never end.
+   */
+  #budget: number;
 
   constructor(owner: ReaderOwner, source: Transport, limits: ReaderLimits, capacities: Capacities) {
     this.#owner = owner;
     this.#source = source;
     this.#limits = limits;
     this.#capacities = capacities;
+    this.#budget = capacities.readBudget;
   }
 
   /** Whether a read is waiting, or there is a {@link claim}. */
@@ -301,6 +307,7 @@ export class Reader {
   /** Serves the waiting read, if there is one. */
   #serve(): void {
     const read = this.#read;
+    this.#budget = this.#capacities.readBudget;
     if (read !== null) {
       this.#reading = Reading.Serving;
       try {
@@ -321,17 +328,16 @@ export class Reader {
   #attempt<T>(read: Read<T>): T | undefined {
     const { target } = read;
     target?.assertIntact(read.name);
-    const { readBudget } = this.#capacities;
-    for (let budget = readBudget; ;) {
+    for (;;) {
       const value = this.#take(read);
       if (value !== undefined || !this.#isOpen()) return value;
-      if (!this.#source.readable || budget <= 0) return undefined;
+      if (!this.#source.readable || this.#budget <= 0) return undefined;
       const count =
         target === null || target.room < this.#source.leastRoom
           ? this.#fill()
-          : target.readFrom(this.#source, readBudget);
+          : target.readFrom(this.#source, this.#capacities.readBudget);
       if (count <= 0) this.#onResult(count);
-      budget -= Math.max(count, 0);
+      else this.#budget -= count;
     }
   }
 
