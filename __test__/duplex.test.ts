@@ -8,7 +8,7 @@ import { USUAL } from './helpers/capacities.js';
 import { until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { connectTo, addressOf, reset } from './helpers/net.js';
-import { localPair, tcpStreams } from './helpers/streams.js';
+import { failureOf, localPair, tcpStreams } from './helpers/streams.js';
 
 /** For megabytes. Serial tests: the capacities are the process's. */
 const AMOUNTS = { capacities: USUAL };
@@ -230,4 +230,23 @@ test('web streams: a close or a break of the stream below errors both sides', (t
     const reading = t.throwsAsync(reader.read(), expected);
     reset(client);
     await Promise.all([broken, reading]);
+  }));
+
+test('a stream that is in use is not taken over: a read waits, a pump runs, another has it', (t) =>
+  onLoop(async (loop) => {
+    const busy = { code: 'ERR_IOLOOP_STREAM_BUSY' };
+    const [near, far] = pair(loop);
+    const reading = near.readBytes(1);
+    t.throws(() => near.toDuplex(), busy);
+    t.throws(() => near.toWeb(), busy);
+    void far.write('xy');
+    t.is(String(await reading), 'x');
+    const { readable } = near.toWeb();
+    t.throws(() => near.toDuplex(), busy);
+    t.throws(() => near.toWeb(), busy);
+    t.is((await failureOf(near.startTls())).code, 'ERR_IOLOOP_STREAM_BUSY');
+    const { value } = await readable.getReader().read();
+    t.is(String(Buffer.from(value as Uint8Array)), 'y');
+    near.close();
+    far.close();
   }));

@@ -509,7 +509,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * Like `net.Socket`, it closes after EOF unless `allowHalfOpen` is true, here or in the options
    * of the stream.
    *
-   * @throws `ERR_INVALID_ARG_TYPE`.
+   * @throws `ERR_IOLOOP_STREAM_BUSY` while a read waits, and if it was taken over before;
+   * `ERR_INVALID_ARG_TYPE`. The stream is unchanged then.
    */
   toDuplex(options?: DuplexOptions): IOStreamDuplex {
     checkOptions(options);
@@ -520,6 +521,8 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   /**
    * The stream as a pair of web streams, which take over reading and writing. Each side ends
    * separately; the stream is closed when both have ended.
+   *
+   * @throws `ERR_IOLOOP_STREAM_BUSY` as {@link toDuplex}.
    */
   toWeb(): WebStreamPair {
     this.#core.assertAttached();

@@ -299,6 +299,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   assertIdle(call: string): void {
     if (this.closed) throw this.closedError();
     if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
+    if (this.adapter !== null) throw streamBusy(call, ADAPTED);
     if (this.reader.reading || this.unsent > 0) {
       throw streamBusy(call, 'a read waits, or something is still to be sent');
     }
@@ -329,7 +330,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (this.closed) throw this.closedError();
     if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
     if (this.reader.reading) throw streamBusy(call, 'a read waits');
-    if (this.adapter !== null) throw streamBusy(call, 'a duplex or a pair of web streams has it');
+    if (this.adapter !== null) throw streamBusy(call, ADAPTED);
     // Its failure cuts the stream, which would not have the connection any more.
     if (this.#writer instanceof HeldWriter) throw streamBusy(call, 'a file is being sent');
     this.reader.checkLoss();
@@ -415,8 +416,14 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return before;
   }
 
-  /** Leaves reading, writing and closing to `adapter`, which both directions end for by themselves. */
-  adapt(adapter: Adapter): void {
+  /**
+   * Leaves reading, writing and closing to `adapter`, which both directions end for by themselves.
+   *
+   * @throws `ERR_IOLOOP_STREAM_BUSY` if a read waits, and if another adapter has it.
+   */
+  adapt(adapter: Adapter, call: string): void {
+    if (this.adapter !== null) throw streamBusy(call, ADAPTED);
+    if (this.reader.reading) throw streamBusy(call, 'a read waits');
     this.allowHalfOpen = true;
     this.adapter = adapter;
   }
@@ -592,6 +599,9 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (callback !== null) this.loop.addCallback(callback, this.error);
   }
 }
+
+/** Why a stream is busy: see {@link Stream.adapt}. */
+const ADAPTED = 'a duplex or a pair of web streams has it';
 
 /** The inside of an `IOStream`. */
 export function coreOf(stream: { readonly [INTERNALS]: Stream }): Stream {

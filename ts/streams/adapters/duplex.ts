@@ -73,7 +73,7 @@ export class IOStreamDuplex extends Duplex {
     this.#core = core;
     this.#flow = new DuplexFlow(this, core);
     // The duplex closes the stream when both of its sides have ended.
-    core.adapt(this);
+    core.adapt(this, 'toDuplex()');
     const { connected } = core.transport;
     this.#remote = stream.closed || !connected ? null : clientAddressOf(stream.socket);
     this.on('end', endWithPeer);

@@ -45,7 +45,7 @@ class WebAdapter implements WebStreamPair {
     this.#stream = stream;
     this.#core = core;
     this.#chunkSize = Math.min(CHUNK, core.limits.maxBufferSize);
-    core.adapt(this);
+    core.adapt(this, 'toWeb()');
     this.readable = new web.ReadableStream(
       {
         type: 'bytes',
