@@ -163,7 +163,11 @@ const INJECTED = `
   loop.handleCallbackException = (callback, error) => seen.push(error.code);
   process.on('warning', (warning) => seen.push(warning.code));
   await loop.runSync(async () => {
-    const server = new TCPServer({ handleStream: async (stream) => { await stream.write('x'); } });
+    const server = new TCPServer(
+      process.env.PROTOCOL === 'true'
+        ? { protocol: { open: (connection) => void connection.write('x'), data() {} } }
+        : { handleStream: async (stream) => { await stream.write('x'); } },
+    );
     server.listen(0, '127.0.0.1');
     const client = await new TCPClient().connect('127.0.0.1', server.addresses[0].port);
     await client.readBytes(1);
@@ -172,19 +176,21 @@ const INJECTED = `
   process.exit();
 `;
 
-for (const { error, seen } of [
-  { error: 'ECONNABORTED', seen: [] },
-  { error: 'EPROTO', seen: [] },
-  { error: 'EINTR', seen: [] },
-  { error: 'ENFILE', seen: ['IOLOOP_ACCEPT_PAUSED'] },
-  { error: 'ENOBUFS', seen: ['IOLOOP_ACCEPT_PAUSED'] },
-  { error: 'ENOMEM', seen: ['IOLOOP_ACCEPT_PAUSED'] },
-  { error: 'EINVAL', seen: ['EINVAL'] },
+// Streams and protocols have the same acceptor: each cause is tried with one of them.
+for (const { error, seen, by } of [
+  { error: 'ECONNABORTED', seen: [], by: 'protocol' },
+  { error: 'EPROTO', seen: [], by: 'stream' },
+  { error: 'EINTR', seen: [], by: 'protocol' },
+  { error: 'ENFILE', seen: ['IOLOOP_ACCEPT_PAUSED'], by: 'protocol' },
+  { error: 'ENOBUFS', seen: ['IOLOOP_ACCEPT_PAUSED'], by: 'stream' },
+  { error: 'ENOMEM', seen: ['IOLOOP_ACCEPT_PAUSED'], by: 'protocol' },
+  { error: 'EINVAL', seen: ['EINVAL'], by: 'stream' },
 ]) {
   testOwnWith('strace')(
-    `accept fails twice with ${error}, and the connection is served`,
+    `accept fails twice with ${error}, and the connection is served by a ${by}`,
     async (t) => {
-      const result = await runFailing(INJECTED, failing('accept4', error, '1..2'));
+      const env = { PROTOCOL: String(by === 'protocol') };
+      const result = await runFailing(INJECTED, failing('accept4', error, '1..2'), { env });
       t.is(result.faults, 2);
       t.deepEqual(served(t, result), seen);
     },

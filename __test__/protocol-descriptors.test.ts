@@ -94,3 +94,81 @@ testOn('epoll', 'prlimit')('EMFILE: accepting pauses, and all are served afterwa
     warnings: ['IOLOOP_ACCEPT_PAUSED'],
   });
 });
+
+/** Clients while descriptors have run out, and connections that are open. Prints what has happened. */
+const CLIENTS = `
+  import { IOLoop, TCPClient, TCPServer } from 'ioloop';
+  import { closeSync, openSync, readdirSync } from 'node:fs';
+  const { ca, identity } = JSON.parse(process.env.TLS);
+  const loop = IOLoop.current();
+  const until = async (condition) => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  async function runOut(tls) {
+    const calls = [];
+    const echo = { data: (c, chunk) => void c.write(chunk) };
+    const protocol = {
+      data: (c, chunk) => void calls.push(String(chunk)),
+      close: (c, error) => void calls.push('close ' + error),
+    };
+    const server = new TCPServer({ protocol: echo, ...(tls ? { tls: identity } : {}) });
+    server.listen(0, '127.0.0.1');
+    const connect = () =>
+      new TCPClient().connect('127.0.0.1', server.port, {
+        protocol,
+        ...(tls ? { tls: { hostname: 'localhost', tls: { ca } } } : {}),
+      });
+    const open = await connect();
+    await until(() => server.connections === 1);
+    const before = readdirSync('/proc/self/fd').length;
+    const held = [];
+    try {
+      for (;;) held.push(openSync('/dev/null'));
+    } catch ({ code }) {
+      if (code !== 'EMFILE') throw code;
+    }
+    const refused = await connect().catch(({ code }) => code);
+    // What is open needs no further descriptor.
+    open.write('1');
+    await until(() => calls.length === 1);
+    const stream = open.toStream();
+    await stream.write('2');
+    const answer = String(await stream.readBytes(1));
+    const again = stream.setProtocol(protocol);
+    again.write('3');
+    const { socket } = again;
+    await until(() => calls.length === 2);
+    for (const fd of held) closeSync(fd);
+    const left = readdirSync('/proc/self/fd').length - before;
+    const late = await connect();
+    late.write('4');
+    await until(() => calls.length === 3);
+    again.end();
+    late.end();
+    await until(() => calls.length === 5 && server.connections === 0);
+    await server.stop();
+    return { refused, answer, left, calls, hasSocket: socket !== null };
+  }
+  await loop.runSync(async () => {
+    console.log(JSON.stringify([await runOut(false), await runOut(true)]));
+  }, { timeout: 50 });
+  process.exit(0);
+`;
+
+testOn('epoll', 'prlimit')(
+  'EMFILE: a client is refused, leaves nothing, and connections that are open go on',
+  async (t) => {
+    const tls = {
+      ca: String(ca),
+      identity: { cert: String(identity.cert), key: String(identity.key) },
+    };
+    const result = await runChild(CLIENTS, {
+      through: ['prlimit', '--nofile=80'],
+      env: { TLS: JSON.stringify(tls) },
+    });
+    t.is(result.code, 0, result.stderr);
+    const calls = ['1', '3', '4', 'close null', 'close null'];
+    const each = { refused: 'EMFILE', answer: '2', left: 0, calls, hasSocket: true };
+    t.deepEqual(JSON.parse(result.stdout), [each, each]);
+  },
+);

@@ -1,0 +1,118 @@
+/** Protocols over each kind of connection: what a peer costs, and how one that costs too much ends. */
+import test from 'ava';
+import { lines, Socket, TCPServer } from 'ioloop';
+import { HAS_PROC, nodeTurns, openFds, until } from './helpers/fds.js';
+import { serialIf } from './helpers/conditions.js';
+import { onLoop } from './helpers/loop.js';
+import { addressOf } from './helpers/net.js';
+import { KINDS, withKind, type Kind, type OfKind } from './helpers/protocol-kinds.js';
+import type { Functions } from './helpers/protocols.js';
+import { identity } from './helpers/tls.js';
+
+for (const [name, kind] of Object.entries<Kind>(KINDS)) {
+  const run = (
+    functions: Functions<unknown>,
+    body: (ofKind: OfKind) => Promise<void>,
+    options: object = {},
+  ): Promise<void> => onLoop((loop) => withKind(loop, kind, functions, body, options));
+
+  test(`${name}: a write beyond maxWriteBufferSize is refused whole`, (t) =>
+    run(
+      {},
+      async ({ connection, peer }) => {
+        const refused = { code: 'ERR_IOLOOP_BUFFER_FULL' };
+        t.throws(() => connection.write(Buffer.alloc(100_001)), refused);
+        t.is(connection.unsent, 0);
+        connection.write(Buffer.alloc(99_000, 'x'));
+        // In memory the peer has taken 64 KiB of them at once.
+        t.throws(() => connection.write([Buffer.alloc(70_000)]), refused);
+        t.throws(() => connection.write('x'.repeat(70_000)), refused);
+        connection.end();
+        t.is((await peer.readUntilClose()).length, 99_000);
+      },
+      { maxWriteBufferSize: 100_000 },
+    ));
+
+  test(`${name}: an endless line closes its connection at the limit`, (t) => {
+    const seen: number[] = [];
+    const data = lines<unknown>((_, line) => seen.push(line.length), { maxLength: 1000 });
+    return run({ data }, async ({ peer, connection, closed }) => {
+      await peer.write(`${'x'.repeat(1000)}\n`);
+      await until(() => seen.length === 1, 'the line');
+      const sent = peer.write(Buffer.alloc(4_000_000, 'x'));
+      await closed();
+      await sent.catch(() => {});
+      t.deepEqual(seen, [1000]);
+      const { code } = connection.error as NodeJS.ErrnoException;
+      t.is(code, 'ERR_IOLOOP_UNSATISFIABLE_READ');
+      t.true(connection.bytesReceived < 300_000, `${connection.bytesReceived} bytes`);
+    });
+  });
+
+  test(`${name}: a peer that is silent is closed by setTimeout()`, (t) =>
+    run({}, async ({ peer, connection, calls, closed }) => {
+      await peer.write('x');
+      await until(() => calls.includes('data x'), 'the byte');
+      connection.setTimeout({ milliseconds: 5 });
+      await closed();
+      t.deepEqual(calls, ['open', 'data x', 'close: ERR_IOLOOP_TIMEOUT']);
+    }));
+
+  test(`${name}: a peer that is gone while it is written to is the error of close`, (t) =>
+    run({}, async ({ peer, connection, calls, closed }) => {
+      const feed = (): void => {
+        if (connection.closed) return;
+        connection.write(Buffer.alloc(100_000));
+        connection.loop.addCallback(feed);
+      };
+      // Else EOF would end it, before a write can fail.
+      connection.pause();
+      feed();
+      await peer.readBytes(1);
+      peer.close();
+      await closed();
+      t.regex(calls.at(-1) ?? '', /^close: (EPIPE|ECONNRESET|ERR_IOLOOP_TLS_TRUNCATED)$/);
+      t.false(connection.write('late'));
+    }));
+}
+
+for (const [name, options] of Object.entries({ TCP: {}, TLS: { tls: identity } })) {
+  serialIf(HAS_PROC, '/proc')(
+    `${name}: peers that have reset before they are accepted leave nothing`,
+    (t) =>
+      onLoop(async (loop) => {
+        const counts = { open: 0, close: 0 };
+        const server = new TCPServer({
+          loop,
+          ...options,
+          protocol: {
+            open: () => void (counts.open += 1),
+            data() {},
+            close: () => void (counts.close += 1),
+          },
+        });
+        server.listen(0, '127.0.0.1');
+        const before = openFds().size;
+        const { connectionsAccepted } = loop.metrics();
+        for (let n = 0; n < 200; n += 1) {
+          const client = Socket.tcp();
+          client.connect(addressOf(server));
+          await until(() => client.remoteAddress !== null, 'a connection');
+          if (n % 2 === 0) client.send('x');
+          client.setOption('linger', 0);
+          client.close();
+        }
+        await until(
+          () => loop.metrics().connectionsAccepted === connectionsAccepted + 200,
+          'the accepts',
+        );
+        await until(() => server.connections === 0, 'the end of all');
+        await until(() => counts.open === counts.close, 'the closes');
+        // There was no handshake.
+        t.is(counts.open, name === 'TCP' ? 200 : 0);
+        await nodeTurns();
+        t.true(openFds().size <= before);
+        await server.stop();
+      }),
+  );
+}
