@@ -1,33 +1,78 @@
-// `npm run test:connections [--quick]`: connections of a protocol that come and go, 100,000 or 10,000 of
-// them: ended by the client, ended by the server, closed, reset, reset with unread bytes, turned into
-// streams, and while descriptors run out. Afterwards each was closed once, and no descriptor, no
+// `npm run test:connections [--quick]`: connections of a protocol that come and go, over TCP, Unix sockets
+// and TLS: ended by the client, ended by the server, closed, reset, reset with unread bytes, turned into
+// streams and back; and while descriptors run out. Afterwards each was closed once, and no descriptor, no
 // connection and no memory is left. Prints a table; exit code 1 on a failure.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
+import { bindUnixSocket, IOLoop, IOStream, Socket, TCPServer } from 'ioloop';
 
 const isQuick = process.argv.includes('--quick');
-const CYCLES = isQuick ? 10_000 : 100_000;
 /** Connections at a time. */
 const WIDTH = 64;
 /** Descriptors of the process in which they run out. */
 const FEW = 120;
-/** Bytes in use that may be left: compiled code, buffers that are kept. 40 bytes for each connection. */
+/** Bytes in use that may be left: compiled code, buffers that are kept. */
 const MOST_GROWTH = 4 * 1024 * 1024;
+
+const folder = mkdtempSync(join(tmpdir(), 'ioloop-'));
+/** @param {string} name */
+const fixture = (name) => readFileSync(new URL(`../__test__/fixtures/${name}`, import.meta.url));
+const tls = { cert: fixture('server.pem'), key: fixture('server.key') };
+const clientTls = { hostname: 'localhost', tls: { ca: fixture('ca.pem') } };
+
+/**
+ * @typedef {object} Kind
+ * @property {number} cycles What is left of a connection would be 40 bytes for each of 100,000. A handshake
+ * takes a millisecond: over TLS it is 400 bytes for each of 10,000, and a socket of `node:tls` has more.
+ * @property {object} [options] Of the server.
+ * @property {(server: TCPServer) => void} listen
+ * @property {(address: import('ioloop').Address) => Promise<IOStream>} connect
+ */
+
+/** @param {TCPServer} server */
+const listenOnTcp = (server) => void server.listen(0, '127.0.0.1', { backlog: 1024 });
+
+/** @type {Record<string, Kind>} */
+const KINDS = {
+  TCP: {
+    cycles: 100_000,
+    listen: listenOnTcp,
+    connect: (address) => new IOStream(Socket.tcp()).connect(address),
+  },
+  'Unix sockets': {
+    cycles: 100_000,
+    listen: (server) => server.addSocket(bindUnixSocket(join(folder, 'socket'))),
+    connect: (address) => new IOStream(Socket.unix()).connect(address),
+  },
+  TLS: {
+    cycles: 10_000,
+    options: { tls },
+    listen: listenOnTcp,
+    connect: async (address) => {
+      const plain = await new IOStream(Socket.tcp()).connect(address);
+      return await plain.startTls(clientTls);
+    },
+  },
+};
 
 const loop = IOLoop.current();
 let failed = false;
 
-/** How the n-th connection goes on: the client's part. */
-const ENDS = [
-  'client ends',
-  'server ends',
-  'client closes',
-  'reset',
-  'reset unread',
-  'to a stream',
-];
+/** How the n-th connection goes on: the client's part, and what it writes. */
+const WAYS = {
+  'client ends': 'x',
+  'server ends': 'e',
+  'client closes': 'x',
+  reset: 'x',
+  'reset unread': 'x',
+  'to a stream': 's',
+  'to a streaming read': 'r',
+  'to a stream and back': 'b',
+};
+const WAY_NAMES = Object.keys(WAYS);
 
 /** @param {string} name @param {boolean} isGood @param {string} shown */
 function row(name, isGood, shown) {
@@ -51,12 +96,10 @@ function counting() {
     state: () => ({ isClosed: false }),
     open: () => void (counts.open += 1),
     data(c, chunk) {
-      if (chunk[0] === 0x65) c.end();
-      else if (chunk[0] === 0x73) {
-        counts.streams += 1;
-        const stream = c.toStream();
-        void stream.write(chunk).then(() => stream.end());
-      } else c.write(chunk);
+      const [how] = String(chunk);
+      if (how === 'e') c.end();
+      else if (how === 's' || how === 'r' || how === 'b') goOn(c, how);
+      else c.write(chunk);
     },
     close(c, error) {
       if (c.state.isClosed) counts.twice += 1;
@@ -65,18 +108,28 @@ function counting() {
       if (error !== null) counts.errors += 1;
     },
   };
+  /** @param {import('ioloop').Connection<{ isClosed: boolean }>} c @param {string} how */
+  const goOn = (c, how) => {
+    counts.streams += 1;
+    if (how === 'r') c.unread(1);
+    const stream = c.toStream();
+    if (how === 's') void stream.write(how).then(() => stream.end());
+    else if (how === 'b') stream.setProtocol(protocol).write(how);
+    else {
+      const streamingCallback = (/** @type {Buffer} */ bytes) => void stream.send(bytes);
+      stream.readUntilClose({ streamingCallback }).catch(() => {});
+    }
+  };
   return { counts, protocol };
 }
 
-/** One connection, in one of the ways. @param {number} port @param {number} n */
-async function cycle(port, n) {
-  const how = ENDS[n % ENDS.length];
-  const stream = new IOStream(Socket.tcp());
+/** One connection, in one of the ways. @param {Kind} kind @param {TCPServer} server @param {number} n */
+async function cycle(kind, server, n) {
+  const how = /** @type {keyof typeof WAYS} */ (WAY_NAMES[n % WAY_NAMES.length]);
+  const [address] = server.addresses;
+  const stream = await kind.connect(/** @type {import('ioloop').Address} */ (address));
   try {
-    await stream.connect({ host: '127.0.0.1', port });
-    if (how === 'server ends') await stream.write('end');
-    else if (how === 'to a stream') await stream.write('s');
-    else await stream.write('x');
+    await stream.write(WAYS[how]);
     if (how === 'server ends') await stream.readUntilClose();
     else if (how !== 'reset unread') await stream.readBytes(1);
     if (how.startsWith('reset')) stream.socket?.setOption('linger', 0);
@@ -86,13 +139,13 @@ async function cycle(port, n) {
   }
 }
 
-/** @param {number} port @param {number} count */
-async function cycles(port, count) {
+/** @param {Kind} kind @param {TCPServer} server @param {number} count */
+async function cycles(kind, server, count) {
   let next = 0;
   const lane = async () => {
     while (next < count) {
       next += 1;
-      await cycle(port, next).catch(() => {});
+      await cycle(kind, server, next).catch(() => {});
     }
   };
   await Promise.all(Array.from({ length: WIDTH }, lane));
@@ -105,22 +158,25 @@ async function settled(isDone) {
   }
 }
 
-async function comeAndGo() {
+/** @param {string} name @param {Kind} kind */
+async function comeAndGo(name, kind) {
+  const count = isQuick ? kind.cycles / 10 : kind.cycles;
   const { counts, protocol } = counting();
-  const server = new TCPServer({ protocol });
-  server.listen(0, '127.0.0.1', { backlog: 1024 });
-  await cycles(server.port, CYCLES / 10);
+  const server = new TCPServer({ protocol, ...kind.options });
+  kind.listen(server);
+  await cycles(kind, server, Math.min(count, 10_000));
   await settled(() => server.connections === 0);
   globalThis.gc?.();
-  const before = { files: descriptors(), memory: used() };
-  await cycles(server.port, CYCLES);
+  const before = { files: descriptors(), memory: used(), opened: counts.open };
+  await cycles(kind, server, count);
   await settled(() => server.connections === 0);
   await settled(() => counts.open === counts.close + counts.streams);
   // Close callbacks of the clients, too.
   await settled(() => descriptors() === before.files);
   globalThis.gc?.();
   const grown = used() - before.memory;
-  row(`${CYCLES} connections come and go`, counts.open >= CYCLES, `${counts.open} opened`);
+  const opened = counts.open - before.opened;
+  row(`${name}: ${count} connections come and go`, opened >= count, `${opened} opened`);
   const isOnce = counts.twice === 0 && counts.open === counts.close + counts.streams;
   row(
     'each is closed once',
@@ -175,11 +231,12 @@ if (process.argv.includes('--run-out')) {
   process.on('warning', () => {});
   await runOut();
 } else {
-  await comeAndGo();
+  for (const [name, kind] of Object.entries(KINDS)) await comeAndGo(name, kind);
   const own = fileURLToPath(import.meta.url);
   const command = `ulimit -n ${FEW}; exec "$0" --no-warnings "$1" --run-out`;
   const { status } = spawnSync('sh', ['-c', command, process.execPath, own], { stdio: 'inherit' });
   failed ||= status !== 0;
 }
 loop.stop();
+rmSync(folder, { recursive: true });
 process.exitCode = failed ? 1 : 0;

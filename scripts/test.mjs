@@ -4,7 +4,7 @@
 //   npm test -- --driver libuv|thread    the whole suite over one driver
 //   npm test -- --match 'pattern'        ava tests by title
 //   npm test -- --tiny                   the ava suite once more, at tiny capacities
-//   npm run test:all                     `--all`: the whole suite over both drivers, and the models of loom
+//   npm run test:all                     `--all`: both drivers, the models of loom, connections that come and go
 //   npm run test:loom                    only these: `--only loom`
 //
 // Without `--all`, only the core of the suite runs over the thread driver.
@@ -18,6 +18,7 @@ import {
   avaTests,
   cargoTests,
   checks,
+  connections,
   drivers,
   kinds,
   loomModels,
@@ -53,6 +54,7 @@ await script(async () => {
     if (values.tiny) await oneByOne([avaTests('libuv', { match, tiny: true })]);
   }
   if (values.all || values.only === 'loom') await oneByOne([loomModels()]);
+  if (values.all) await oneByOne([connections()]);
   report.close();
 });
 

@@ -60,6 +60,12 @@ export function loomModels() {
   return { ...cargo('loom', models, env), kind: 'loom' };
 }
 
+/** `npm run test:connections -- --quick`. @returns {Stage} */
+export function connections() {
+  const script = ['--expose-gc', 'scripts/connections.mjs', '--quick'];
+  return { ...check('connections', process.execPath, script), limitMs: 120_000 };
+}
+
 /** The tests of the core over poll(2), without those of epoll. @returns {Stage} */
 export function coreOverPoll() {
   return cargo('cargo test, poll', ['test', '-p', 'ioloop', '--no-fail-fast'], overPoll);
