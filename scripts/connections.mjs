@@ -60,6 +60,8 @@ const KINDS = {
 
 const loop = IOLoop.current();
 let failed = false;
+// With its first stream, such as a pipe for the output, libuv opens a descriptor for itself.
+const { stdout } = process;
 
 /** How the n-th connection goes on: the client's part, and what it writes. */
 const WAYS = {
@@ -77,7 +79,7 @@ const WAY_NAMES = Object.keys(WAYS);
 /** @param {string} name @param {boolean} isGood @param {string} shown */
 function row(name, isGood, shown) {
   failed ||= !isGood;
-  console.log(`${isGood ? 'ok  ' : 'FAIL'}  ${name.padEnd(44)} ${shown}`);
+  stdout.write(`${isGood ? 'ok  ' : 'FAIL'}  ${name.padEnd(44)} ${shown}\n`);
 }
 
 /** Not resident: V8 keeps the pages of a busy heap. */
