@@ -56,7 +56,7 @@ import {
 } from './transport.js';
 import { FdWriter } from './writer.js';
 
-/** What another thread needs to know of the file of a transport. */
+/** The file of a transport, as another thread gets it. */
 export interface TransportState {
   /** `null` if it is not a socket. */
   readonly socket: SocketState | null;

@@ -469,7 +469,7 @@ export class FdWriter extends BaseWriter implements Sender {
     sink.sent = this.sent;
     this.#queue = null;
     // What is kept does not lead to connections.
-    this.owner = NOBODY;
+    this.owner = NO_OWNER;
     this.#sink = NOWHERE;
     spares[spareCount] = this;
     spareCount += 1;
@@ -497,7 +497,7 @@ function mostOf(list: readonly Data[]): number {
   return most;
 }
 
-/** The result of a write: who sends it, and its promise once that is wanted. */
+/** The result of a write: its sender, and its promise once that is wanted. */
 type Place = Chain | Mark | null | typeof REFUSED;
 
 /** Bytes from which a write is sent at once: it would not stay in the cache until the end of the tick. */
@@ -518,5 +518,5 @@ const MOST_SPARES = 1024;
 /** A call of a writer is running, which must not be given away. */
 let isHeld = false;
 /** In the place of the owner and the sink of a spare writer, which nothing calls. */
-const NOBODY = {} as WriterOwner;
+const NO_OWNER = {} as WriterOwner;
 const NOWHERE = {} as FdSink;
