@@ -161,8 +161,12 @@ export class SendBatch {
       // How much was sent is unknown.
       for (let at = 0; at < this.#chainCount; at += 1) this.#fail(this.#chains[at] as Chain, error);
     }
-    for (let at = 0; at < this.#chainCount; at += 1) this.#settle(this.#chains[at] as Chain);
-    this.#clear();
+    for (let at = 0; at < this.#chainCount; at += 1) {
+      this.#settle(this.#chains[at] as Chain);
+      this.#recycle(at);
+    }
+    this.#chainCount = this.#used = this.#count = 0;
+    this.#isFlushing = false;
     if (this.#failures.length > 0) this.#reportFailures();
   }
 
@@ -209,22 +213,16 @@ export class SendBatch {
     this.#failures.push({ sender, error });
   }
 
-  /** Collects again. What is kept does not lead to streams, or to promises. */
-  #clear(): void {
-    for (let at = 0; at < this.#chainCount; at += 1) {
-      const chain = this.#chains[at] as Chain;
-      // Cancelled or failed: its sender may still have it.
-      if (chain.sender === null) {
-        this.#chains[at] = new Chain();
-        continue;
-      }
-      chain.sender = null;
-      chain.done = null;
+  /** A chain that is settled is for the next sender. What is kept does not lead to streams, or to promises. */
+  #recycle(at: number): void {
+    const chain = this.#chains[at] as Chain;
+    // Cancelled or failed: its sender may still have it.
+    if (chain.sender === null) {
+      this.#chains[at] = new Chain();
+      return;
     }
-    this.#chainCount = 0;
-    this.#used = 0;
-    this.#count = 0;
-    this.#isFlushing = false;
+    chain.sender = null;
+    if (chain.done !== null) chain.done = null;
   }
 
   /** The batch collects again: senders may close, write and flush here. */
