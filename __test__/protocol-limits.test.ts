@@ -54,6 +54,24 @@ for (const [name, kind] of Object.entries<Kind>(KINDS)) {
     });
   });
 
+  test(`${name}: an answer before the end of a request arrives, by shutdownWrite()`, (t) =>
+    run(
+      {
+        data(c) {
+          c.write(Buffer.alloc(1_000_000));
+          c.shutdownWrite();
+        },
+      },
+      async ({ peer, closed, calls }) => {
+        const sent = peer.write(Buffer.alloc(3_000_000));
+        t.is((await peer.readUntilClose()).length, 1_000_000);
+        await sent;
+        await peer.end();
+        await closed();
+        t.deepEqual(calls.slice(-2), ['end', 'close']);
+      },
+    ));
+
   test(`${name}: a peer that is silent is closed by setTimeout()`, (t) =>
     run({}, async ({ peer, connection, calls, closed }) => {
       await peer.write('x');

@@ -413,8 +413,9 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
   }
 
   /**
-   * Sends all written bytes, then closes the stream. Resolves when it is closed. If the wait is
-   * cancelled or sending fails, the stream is closed and the promise rejects. A failure to send is not
+   * Sends all written bytes, then closes the stream. Resolves when it is closed. A peer that is still
+   * sending is reset by that, and may lose them: call {@link shutdownWrite} and read to EOF first. If the
+   * wait is cancelled or sending fails, the stream is closed and the promise rejects. A failure to send is not
    * an unhandled rejection if it is not awaited.
    *
    * Takes no data, unlike `end()` of `net.Socket`: call {@link write} before. Rejects with

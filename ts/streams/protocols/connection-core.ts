@@ -153,12 +153,18 @@ export abstract class ConnectionCore extends Inflow {
     }
   }
 
-  /** Half-close: ends the writing side after all written bytes. Bytes are received until EOF. */
+  /**
+   * Half-close: ends the writing side after all written bytes. Bytes are received until EOF, which closes
+   * the connection.
+   */
   shutdownWrite(): void {
     if (this.#state < State.WriteEnded) (this.#writer ?? this.#makeWriter()).endSoon();
   }
 
-  /** Sends all written bytes, then closes the connection. No function but `close` is called any more. */
+  /**
+   * Sends all written bytes, then closes the connection. No function but `close` is called any more. A
+   * peer that is still sending is reset by that, and may lose them: see {@link shutdownWrite}.
+   */
   end(): void {
     if (this.#state >= State.Ending) return;
     this.#state = State.Ending;
