@@ -64,7 +64,9 @@ async function measure(name) {
   const server = await startServer(name, { start: { command: [program, ...named], ...rest } });
   try {
     const { port, pid } = server;
-    const flags = { port, connections: values.connections, size: values.size };
+    /** @type {import('../lib/servers.mjs').Flags} */
+    const kind = name.startsWith('http ') ? { http: true } : { size: values.size };
+    const flags = { port, connections: values.connections, ...kind };
     await warmUp(port, flags, Number(values.warmup));
     const sampler = startSampler(pid);
     await sleep(100);

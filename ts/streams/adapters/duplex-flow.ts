@@ -134,12 +134,31 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
     const duplex = this.#duplex;
     this.noteActivity();
     duplex.bytesRead += chunk.length;
+    const isFlowing = this.#isFlowing();
     try {
-      duplex.push(chunk);
+      if (isFlowing) duplex.emit('data', chunk);
+      else duplex.push(chunk);
     } catch (error) {
       throwLater(error);
     }
+    // For Node the read goes on. What it brings after a pause() is pushed, and the next one is Node's.
+    if (isFlowing && !duplex.destroyed) this.receive();
   };
+
+  /**
+   * Whether `push()` would only emit the chunk, and ask for the next read in a tick of its own. The first
+   * chunk is pushed, so that Node knows that the duplex was read.
+   */
+  #isFlowing(): boolean {
+    const duplex = this.#duplex;
+    return (
+      duplex.readableFlowing === true &&
+      duplex.readableLength === 0 &&
+      duplex.readableDidRead &&
+      duplex.readableEncoding === null &&
+      !duplex.destroyed
+    );
+  }
 
   readonly #endReading = (): void => {
     const duplex = this.#duplex;
