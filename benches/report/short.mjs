@@ -46,6 +46,12 @@ const SERVER_ROWS = [
  */
 export const ROWS = [
   [
+    'latency of one connection with `busyPoll` of 20 µs, protocol: p50',
+    'echo 64 B, 1 connection, busy-polling protocol: p50 latency',
+    'node:net',
+    'bare epoll',
+  ],
+  [
     '16 lines in a packet, protocol: CPU of a packet',
     '16 lines of 32 B a packet, protocol: CPU a packet',
     'node:net',
