@@ -13,10 +13,10 @@ export class Kept {
     this.#chunks.push({ chunk, bytes: Buffer.from(chunk) });
   }
 
-  /** The number of chunks that have other bytes than they had: none may. */
-  get overwritten(): number {
-    return this.#chunks.filter(({ chunk, bytes }) => chunk.length > 0 && !chunk.equals(bytes))
-      .length;
+  /** How many of the last chunks, by default of all, have other bytes than they had: none may. */
+  overwritten(last = this.#chunks.length): number {
+    const recent = this.#chunks.slice(Math.max(0, this.#chunks.length - last));
+    return recent.filter(({ chunk, bytes }) => chunk.length > 0 && !chunk.equals(bytes)).length;
   }
 
   /** The number of chunks that are empty now. */

@@ -48,7 +48,9 @@ export function bulk({ quick, seconds }) {
         value: 'megabytes',
         against: AGAINST,
         ...(kib >= 64 && peer === 'bulk streams' && { targets: STREAMS }),
-        ...(kib === 64 && connections === 1000 && peer === 'borrowing protocol' && { targets: PROTOCOL }),
+        ...(kib === 64 &&
+          connections === 1000 &&
+          peer === 'borrowing protocol' && { targets: PROTOCOL }),
       })),
     ),
     plots: [
