@@ -53,8 +53,9 @@ export interface PumpOptions extends WaitOptions {
  *
  * Between two sockets of Linux, large chunks move within the kernel, by `splice(2)`; all others pass
  * memory. In each direction one chunk is on its way, of up to about 256 KiB: a reader that stalls stops
- * the sender. Pumps yield to the rest of their loop: those that pass memory after 512 KiB each, the others
- * after 4 MiB together, or 256 KiB each if they are many.
+ * the sender. Pumps yield to the rest of their loop: each direction that passes memory after 256 KiB,
+ * or 512 KiB of bytes that were unread before; the others after 4 MiB together, or 256 KiB each if they
+ * are many.
  *
  * EOF is carried over as a half-close, also by a stream without `allowHalfOpen`. A failure is carried
  * over as a failure: the other stream is closed by a reset, or over TLS without `close_notify`, so

@@ -31,7 +31,10 @@ export interface Capacities {
   readBudget: number;
   /** Bytes that one stream sends in one turn from its queue. */
   sendBudget: number;
-  /** Bytes that one direction of a pump moves through memory in one turn, about. */
+  /**
+   * Bytes after which one direction of a pump waits for the next turn, about. Those that were unread
+   * before it reach this in one turn; those that it reads from its source reach `readBudget` first.
+   */
   pumpBudget: number;
   /** Bytes that all pumps of a loop splice in one turn, about: each direction has its share. */
   spliceBudget: number;
