@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import test from 'ava';
 import type { Connection, IOLoop } from 'ioloop';
-import { Kept } from './helpers/borrowed.js';
+import { Kept, SMALL_ROOM } from './helpers/borrowed.js';
 import { TINY, withCapacities } from './helpers/capacities.js';
 import { onLoop } from './helpers/loop.js';
 import { KINDS, withKind, type Kind } from './helpers/protocol-kinds.js';
@@ -69,7 +69,7 @@ class Echo {
 
   /** Looks at the last chunks, by default at all, whatever was received meanwhile. */
   check(last?: number): void {
-    const isDetached = this.kept.detached > 0 && this.#chunks === 'owned';
+    const isDetached = this.kept.detached(last) > 0 && this.#chunks === 'owned';
     if (this.kept.overwritten(last) > 0 || isDetached) this.isIntact = false;
   }
 
@@ -133,7 +133,7 @@ async function echoes(
 for (const [amounts, largest, capacities, chunks] of [
   ['usual capacities', 100_000, {}, 'owned'],
   ['boundaries everywhere', 300, TINY, 'owned'],
-  ['borrowed chunks', 100_000, { borrowedRoom: 20_000 }, 'borrowed'],
+  ['borrowed chunks', 100_000, SMALL_ROOM, 'borrowed'],
 ] as const) {
   for (const [name, kind] of Object.entries<Kind>(KINDS)) {
     test.serial(

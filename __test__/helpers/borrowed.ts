@@ -15,17 +15,21 @@ export class Kept {
 
   /** How many of the last chunks, by default of all, have other bytes than they had: none may. */
   overwritten(last = this.#chunks.length): number {
-    const recent = this.#chunks.slice(Math.max(0, this.#chunks.length - last));
-    return recent.filter(({ chunk, bytes }) => chunk.length > 0 && !chunk.equals(bytes)).length;
+    return this.#last(last).filter(({ chunk, bytes }) => chunk.length > 0 && !chunk.equals(bytes))
+      .length;
   }
 
-  /** The number of chunks that are empty now. */
-  get detached(): number {
-    return this.#chunks.filter(({ chunk }) => chunk.length === 0).length;
+  /** How many of the last chunks, by default of all, are empty now. */
+  detached(last = this.#chunks.length): number {
+    return this.#last(last).filter(({ chunk }) => chunk.length === 0).length;
   }
 
   /** The bytes of all chunks, as they were. */
   get bytes(): Buffer {
     return Buffer.concat(this.#chunks.map(({ bytes }) => bytes));
+  }
+
+  #last(count: number): readonly { readonly chunk: Buffer; readonly bytes: Buffer }[] {
+    return this.#chunks.slice(Math.max(0, this.#chunks.length - count));
   }
 }
