@@ -40,6 +40,11 @@ function borrowing<T>(
   );
 }
 
+/** A chunk is borrowed if the one before it filled a receive of the turn: so the next ones are. */
+async function warm(client: IOStream): Promise<void> {
+  await echoed(client, noise(100));
+}
+
 /** Sends `bytes` while it reads as many. */
 async function echoed(client: IOStream, bytes: Buffer): Promise<Buffer> {
   const reading = client.readBytes(bytes.length);
@@ -126,7 +131,7 @@ test.serial('back-pressure by pause() and drain: one chunk at most is copied', a
   const limits = { highWaterMark: 1000 };
   const got = await borrowing(functions, ({ client }) => echoed(client, sent), limits);
   t.true(got.equals(sent));
-  t.true(most <= 20_000 + 1000, `${most} unsent bytes`);
+  t.true(most <= SMALL_ROOM.borrowedRoom + limits.highWaterMark, `${most} unsent bytes`);
 });
 
 test.serial('one chunk to many connections, of which some stall', async (t) => {
@@ -219,6 +224,7 @@ test.serial('a chunk that is written too late is refused, and sends nothing', as
   };
   const sent = noise(400_000);
   await borrowing({ data }, async ({ client, connection }) => {
+    await warm(client);
     t.true((await echoed(client, sent)).equals(sent));
     const [first] = kept as [Buffer];
     t.is(first.length, 0);
@@ -434,6 +440,7 @@ test.serial(
       taken += 1;
     };
     await borrowing({ data }, async ({ client, calls, closed }, loop) => {
+      await warm(client);
       client.write(noise(100_000)).catch(() => {});
       await closed();
       t.is(calls.at(-1), 'close: ERR_IOLOOP_BUFFER_DETACHED');

@@ -138,7 +138,6 @@ export const testsNeeding = {
     'writes-property',
   ],
   'several threads': [
-    'copies',
     'detached-faults',
     'detached-in-turn',
     'detached-kinds',
@@ -156,17 +155,19 @@ export const testsNeeding = {
     'remote-workers',
   ],
   'a watchdog': ['blocked-loop', 'blocked-loop-healthy', 'blocked-loop-watch'],
-  'a native binary': ['binding-errors'],
+  'a native binary': ['binding-errors', 'copies'],
 };
 
 /** Of streams, servers and clients, whose sockets may be those of `node:net`. */
 export const socketTests = [
   'async-context-servers',
+  'borrowed-chunks',
   'chunks',
   'client-hosts',
   'client-options',
   'duplex',
   'duplex-events',
+  'duplex-flowing',
   'duplex-members',
   'end-of-stream',
   'failed-handshakes',
