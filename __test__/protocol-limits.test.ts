@@ -7,6 +7,7 @@ import { onLoop } from './helpers/loop.js';
 import { addressOf } from './helpers/net.js';
 import { KINDS, withKind, type Kind, type OfKind } from './helpers/protocol-kinds.js';
 import type { Functions } from './helpers/protocols.js';
+import { ownSockets } from './helpers/sockets-of.js';
 import { identity } from './helpers/tls.js';
 
 for (const [name, kind] of Object.entries<Kind>(KINDS)) {
@@ -100,7 +101,7 @@ for (const [name, kind] of Object.entries<Kind>(KINDS)) {
 }
 
 for (const [name, options] of Object.entries({ TCP: {}, TLS: { tls: identity } })) {
-  serialIf(HAS_PROC, '/proc')(
+  serialIf(ownSockets && HAS_PROC, 'sockets with descriptors, /proc')(
     `${name}: peers that have reset before they are accepted leave nothing`,
     (t) =>
       onLoop(async (loop) => {
