@@ -341,7 +341,8 @@ export declare function loopReregister(handle: ExternalObject<NativeLoop>, index
 
 /**
  * Takes submissions as `loopSubmit` does and prepares to wait: sets the alarm of the selector, and
- * the driver watches again. The seconds after which the host has to wake the loop, or Infinity.
+ * the driver watches again. The seconds after which the host has to wake the loop, or Infinity; NaN in
+ * place of [`STALE_ARRAY`].
  *
  * If `paused`, nothing is watched until the next call without it: for a selector that is readable
  * and cannot be collected. The host has to wake the loop after these seconds at the latest.
@@ -359,8 +360,11 @@ export declare function loopStart(handle: ExternalObject<NativeLoop>, wake: () =
 /** Stops the driver; Node's loop is no longer kept alive. */
 export declare function loopStop(handle: ExternalObject<NativeLoop>): void
 
-/** Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm. */
-export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissions: Float64Array, length: number): void
+/**
+ * Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm. 0, or a negative
+ * errno: `-EBADF` if the loop is closed, [`STALE_ARRAY`].
+ */
+export declare function loopSubmit(handle: ExternalObject<NativeLoop>, submissions: Float64Array, length: number): number
 
 /**
  * The posts that turns have collected, in groups (`remote/mod.rs`), if `loopTakePosts` has no room
@@ -380,8 +384,9 @@ export declare const loopTakePosts: (arg0: ExternalObject<NativeLoop>, arg1: Uin
  *
  * Takes the first `length` words of `submissions`. Writes to `completions` what is due and
  * ready. Receives for the streams whose byte in `modes` has `MODE_RECEIVE`, to `block` from
- * `used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed. If a
- * system call fails, its errno is among the completions, beside what was collected before.
+ * `used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed,
+ * `STALE_ARRAY`. If a system call fails, its errno is among the completions, beside what was
+ * collected before.
  */
 export declare const loopTurn: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: Float64Array, arg3: number, arg4: Int32Array, arg5: Uint8Array, arg6: Uint8Array, arg7: number) => number
 
@@ -623,6 +628,12 @@ export declare const spliceOut: (arg0: number, arg1: number, arg2: number, arg3:
  * 0: they are not reported again.
  */
 export declare const spliceThrough: (arg0: number, arg1: Int32Array, arg2: number, arg3: number, arg4: number, arg5: Int32Array) => number
+
+/**
+ * Result of a crossing: an array is shorter than it was, and nothing was taken. Only of a module of
+ * WebAssembly, whose memory has grown while the arguments were read.
+ */
+export declare const STALE_ARRAY: number
 
 /** Words of a submission. */
 export declare const SUBMISSION_WORDS: number

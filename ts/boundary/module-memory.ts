@@ -2,7 +2,8 @@
  * The arrays of a crossing, where the memory of the binary is not JavaScript's: a module of
  * WebAssembly. They are copied, to and from a room in the module (`crates/ioloop-napi/src/memory.rs`).
  *
- * A view of the room ends when the memory grows, which any call may cause. So views live within one
+ * A view of the room ends when the memory grows, which any call may cause, also while it reads its
+ * arguments: it then takes nothing, and is made again with other views. So views live within one
  * function of this file, and the arrays of all other files are JavaScript's own, as with a native
  * binary.
  */
@@ -17,20 +18,23 @@ export interface ModuleBinding extends Binding {
 /** The binding with copies of its arrays. */
 export function withCopiedArrays(module: ModuleBinding): Binding {
   const room = new Room(module);
-  const { COMPLETED_DUE, COMPLETED_HEADER, COMPLETED_READY, READY_WORDS } = module;
+  const { COMPLETED_DUE, COMPLETED_HEADER, COMPLETED_READY, READY_WORDS, STALE_ARRAY } = module;
 
   const loopTurn: Binding['loopTurn'] = (handle, now, submissions, length, completions) => {
     room.resize(length, completions.length);
-    const result = module.loopTurn(
-      handle,
-      now,
-      room.submitted(submissions, length),
-      length,
-      room.completions(),
-      NOTHING,
-      NOTHING,
-      0,
-    );
+    let result: number;
+    do {
+      result = module.loopTurn(
+        handle,
+        now,
+        room.submitted(submissions, length),
+        length,
+        room.completions(),
+        NOTHING,
+        NOTHING,
+        0,
+      );
+    } while (result === STALE_ARRAY);
     if (result < 0) return result;
     const written = room.completions();
     const due = written[COMPLETED_DUE] as number;
@@ -41,12 +45,20 @@ export function withCopiedArrays(module: ModuleBinding): Binding {
 
   const loopSubmit: Binding['loopSubmit'] = (handle, submissions, length) => {
     room.resize(length, 0);
-    module.loopSubmit(handle, room.submitted(submissions, length), length);
+    let result: number;
+    do {
+      result = module.loopSubmit(handle, room.submitted(submissions, length), length);
+    } while (result === STALE_ARRAY);
+    return result;
   };
 
   const loopSleep: Binding['loopSleep'] = (handle, now, submissions, length, isPaused) => {
     room.resize(length, 0);
-    return module.loopSleep(handle, now, room.submitted(submissions, length), length, isPaused);
+    let wait: number;
+    do {
+      wait = module.loopSleep(handle, now, room.submitted(submissions, length), length, isPaused);
+    } while (Number.isNaN(wait));
+    return wait;
   };
 
   return { ...module, loopTurn, loopSubmit, loopSleep };

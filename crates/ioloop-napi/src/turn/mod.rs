@@ -14,8 +14,8 @@ mod submit;
 
 use std::time::Duration;
 
-use ioloop::Result;
 use ioloop::event_loop::HAS_ALARM;
+use ioloop::{Error, Result, errno};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
 
@@ -32,8 +32,9 @@ glue! {
     ""
     "Takes the first `length` words of `submissions`. Writes to `completions` what is due and"
     "ready. Receives for the streams whose byte in `modes` has `MODE_RECEIVE`, to `block` from"
-    "`used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed. If a"
-    "system call fails, its errno is among the completions, beside what was collected before."
+    "`used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed,"
+    "`STALE_ARRAY`. If a system call fails, its errno is among the completions, beside what was"
+    "collected before."
     loopTurn(
         handle: &External<NativeLoop>,
         now: f64,
@@ -44,24 +45,33 @@ glue! {
         block: &mut [u8],
         used: u32,
     ) {
-        let submitted = Submitted::new(submissions, length);
+        let submitted = Submitted::new(submissions, length)?;
+        if completions.is_empty() {
+            return Err(Error::Invalid);
+        }
         let room = Room::new(modes, block, used);
         handle.with(|open| turn(open, now, submitted, room, completions))
     }
 }
 
-/// Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm.
+/// Result of a crossing: an array is shorter than it was, and nothing was taken. Only of a module of
+/// WebAssembly, whose memory has grown while the arguments were read.
+#[napi]
+pub const STALE_ARRAY: i32 = -errno::INVAL;
+
+/// Takes the first `length` words of `submissions`, outside of a turn. Sets no alarm. 0, or a negative
+/// errno: `-EBADF` if the loop is closed, [`STALE_ARRAY`].
 #[napi(catch_unwind)]
-pub fn loop_submit(handle: &External<NativeLoop>, submissions: &[f64], length: u32) {
-    // A closed loop takes nothing.
-    let _closed = handle.with(|open| {
-        Submitted::new(submissions, length).apply(open);
+pub fn loop_submit(handle: &External<NativeLoop>, submissions: &[f64], length: u32) -> i32 {
+    handle.run(|open| {
+        Submitted::new(submissions, length)?.apply(open);
         Ok(())
-    });
+    })
 }
 
 /// Takes submissions as `loopSubmit` does and prepares to wait: sets the alarm of the selector, and
-/// the driver watches again. The seconds after which the host has to wake the loop, or Infinity.
+/// the driver watches again. The seconds after which the host has to wake the loop, or Infinity; NaN in
+/// place of [`STALE_ARRAY`].
 ///
 /// If `paused`, nothing is watched until the next call without it: for a selector that is readable
 /// and cannot be collected. The host has to wake the loop after these seconds at the latest.
@@ -73,7 +83,9 @@ pub fn loop_sleep(
     length: u32,
     paused: bool,
 ) -> f64 {
-    let submitted = Submitted::new(submissions, length);
+    let Ok(submitted) = Submitted::new(submissions, length) else {
+        return f64::NAN;
+    };
     let wait = handle.with(|open| Ok(sleep(open, now, submitted, paused)));
     wait.unwrap_or(f64::INFINITY)
 }

@@ -16,6 +16,7 @@
 use ioloop::clock::Timeline;
 use ioloop::reactor::Readiness;
 use ioloop::timer::TimerId;
+use ioloop::{Error, Result};
 use napi_derive::napi;
 
 use crate::native_loop::Open;
@@ -48,10 +49,14 @@ pub(super) struct Submitted<'call> {
 
 impl<'call> Submitted<'call> {
     /// Those in the first `length` words.
-    pub(super) fn new(words: &'call [f64], length: u32) -> Self {
-        Self {
-            words: words.get(..length as usize).unwrap_or(words),
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if there are fewer: a view of the memory of a module ends when that grows, also
+    /// while the arguments of a call are read.
+    pub(super) fn new(words: &'call [f64], length: u32) -> Result<Self> {
+        let words = words.get(..length as usize).ok_or(Error::Invalid)?;
+        Ok(Self { words })
     }
 
     /// Hands them to the core, in their order.
