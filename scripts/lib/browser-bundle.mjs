@@ -48,6 +48,8 @@ export async function bundleForBrowsers({ wasm, outdir, entryPoints }) {
     splitting: true,
     chunkNames: 'shared-[hash]',
     format: 'esm',
+    // Shorter, with the names and lines that stacks show.
+    minifySyntax: true,
     platform: 'browser',
     target: 'es2022',
     define: { IOLOOP_PACKAGE_VERSION: JSON.stringify(version) },
