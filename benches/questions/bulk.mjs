@@ -50,7 +50,7 @@ export function bulk({ quick, seconds }) {
         ...(kib >= 64 && peer === 'bulk streams' && { targets: STREAMS }),
         ...(kib === 64 &&
           connections === 1000 &&
-          peer === 'borrowing protocol' && { targets: PROTOCOL }),
+          peer.endsWith('protocol') && { targets: PROTOCOL }),
       })),
     ),
     plots: [
