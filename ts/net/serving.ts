@@ -30,7 +30,7 @@ export interface ServingEvents {
   onMore(): void;
   /** There is one connection less. */
   onFewer(): void;
-  /** Whether streams go to the iterator: there is no handler. */
+  /** Whether the iterator takes streams, as there is no handler. */
   isIterated(): boolean;
 }
 

@@ -211,7 +211,7 @@ impl Element for f64 {
 }
 
 /// The memory of a typed array of `T`. napi-rs asks for its buffer and offset too, for which V8 makes
-/// handles that nobody uses.
+/// handles that are not used.
 fn memory<T: Element>(Passed { env, value, .. }: Passed<'_>) -> Result<(NonNull<T>, usize)> {
     let (mut kind, mut length, mut data) = (-1, 0, ptr::null_mut());
     // SAFETY: a value of this call, with valid out pointers; those that are null are not written.
