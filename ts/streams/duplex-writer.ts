@@ -1,41 +1,32 @@
 /** The writing side of a stream on a `Duplex` of Node, which queues by itself. */
 import type { Duplex } from 'node:stream';
-import { Deferred, resolved } from '../support/deferred.js';
-import { bufferFull } from '../support/errors.js';
-import { BaseWriter } from './base-writer.js';
-import { copyOf, type Data } from './data.js';
+import type { Deferred } from '../support/deferred.js';
+import { CopyingWriter } from './copying-writer.js';
 import type { WriterLimits, WriterOwner } from './transport.js';
 
 /** Writes copies of the data to a duplex, and counts the bytes until they are sent. */
-export class DuplexWriter extends BaseWriter {
+export class DuplexWriter extends CopyingWriter {
   readonly #duplex: Duplex;
   /** The writes that are not sent, with their lengths. */
   readonly #pending = new Map<Deferred, number>();
   /** Of the last write, while it is not sent. */
   #last: Deferred | null = null;
-  #buffered = 0;
 
   constructor(duplex: Duplex, owner: WriterOwner, limits: WriterLimits) {
-    super(owner, limits);
+    super(owner, limits, WRITE_COST);
     this.#duplex = duplex;
   }
 
-  override get buffered(): number {
-    return this.#buffered;
+  protected override get waiting(): number {
+    return this.#pending.size;
   }
 
-  override get held(): number {
-    return this.#buffered + WRITE_COST * Math.max(0, this.#pending.size - 1);
+  protected override get last(): Deferred | null {
+    return this.#last;
   }
 
   // The duplex sends by itself, and calls back.
-  override flush(): void {}
-
   override onWritable(): void {}
-
-  override onContinue(): void {}
-
-  override onTickEnd(): void {}
 
   protected override end(): void {
     this.#duplex.end((error?: Error | null) => {
@@ -58,11 +49,10 @@ export class DuplexWriter extends BaseWriter {
     this.owner.onFailure(error);
   }
 
-  protected override abandon(): Deferred[] {
+  protected override drop(): Deferred[] {
     const waiting = [...this.#pending.keys()];
     this.#pending.clear();
     this.#last = null;
-    this.#buffered = 0;
     return waiting;
   }
 
@@ -74,24 +64,7 @@ export class DuplexWriter extends BaseWriter {
     this.#duplex.uncork();
   }
 
-  protected override take(data: Data | readonly Data[]): Promise<void> {
-    return this.#put(data).promise;
-  }
-
-  protected override add(data: Data | readonly Data[]): void {
-    this.#put(data);
-  }
-
-  #put(data: Data | readonly Data[]): Deferred {
-    const bytes = copyOf(data);
-    // It is sent when everything before it is, and takes no memory.
-    if (bytes.length === 0) return this.#last ?? resolved();
-    const { maxBufferSize } = this.limits;
-    const cost = this.#pending.size > 0 ? WRITE_COST : 0;
-    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
-    this.#buffered += bytes.length;
-    this.checkHighWatermark();
-    const done = new Deferred();
+  protected override enqueue(bytes: Buffer, done: Deferred): void {
     this.#last = done;
     this.#pending.set(done, bytes.length);
     this.#duplex.write(bytes, (error) => {
@@ -100,7 +73,6 @@ export class DuplexWriter extends BaseWriter {
       this.#settle(done);
       this.checkLowWatermark();
     });
-    return done;
   }
 
   /** A write is sent. Once: it may be closed, or known from elsewhere. */
@@ -109,8 +81,7 @@ export class DuplexWriter extends BaseWriter {
     if (bytes === undefined) return;
     this.#pending.delete(done);
     if (this.#pending.size === 0) this.#last = null;
-    this.#buffered -= bytes;
-    this.sent += bytes;
+    this.left(bytes);
     this.onSent(bytes);
     this.owner.onProgress();
     done.resolve();

@@ -1,10 +1,8 @@
 /** The writing side of a stream in memory. */
 import { constants } from 'node:os';
-import { Deferred, resolved } from '../support/deferred.js';
-import { bufferFull } from '../support/errors.js';
+import type { Deferred } from '../support/deferred.js';
 import { Fifo } from '../support/fifo.js';
-import { BaseWriter } from './base-writer.js';
-import { copyOf, type Data } from './data.js';
+import { CopyingWriter } from './copying-writer.js';
 import type { WriterLimits, WriterOwner } from './transport.js';
 
 /** The other end, for a writer. */
@@ -23,71 +21,45 @@ interface Write {
 }
 
 /** Copies the data, and keeps what the other end has no room for. */
-export class MemoryWriter extends BaseWriter {
+export class MemoryWriter extends CopyingWriter {
   readonly #sink: MemorySink;
   readonly #waiting = new Fifo<Write>();
   /** Bytes of the first write that are sent. */
   #sent = 0;
-  #buffered = 0;
 
   constructor(sink: MemorySink, owner: WriterOwner, limits: WriterLimits) {
-    super(owner, limits);
+    super(owner, limits, WRITE_COST);
     this.#sink = sink;
   }
 
-  override get buffered(): number {
-    return this.#buffered;
+  protected override get waiting(): number {
+    return this.#waiting.length;
   }
 
-  override get held(): number {
-    return this.#buffered + WRITE_COST * Math.max(0, this.#waiting.length - 1);
+  protected override get last(): Deferred | null {
+    return this.#waiting.last()?.done ?? null;
   }
-
-  override flush(): void {}
 
   override onWritable(): void {
     if (!this.isClosed) this.#pump();
   }
 
-  override onContinue(): void {}
-
-  override onTickEnd(): void {}
-
   protected override end(): void {
     if (this.#waiting.length === 0) this.finish();
   }
 
-  protected override abandon(): Deferred[] {
+  protected override drop(): Deferred[] {
     const waiting: Deferred[] = [];
     for (let next = this.#waiting.at(0); next !== undefined; next = this.#waiting.at(0)) {
       this.#waiting.shift();
       waiting.push(next.done);
     }
-    this.#buffered = 0;
     return waiting;
   }
 
-  protected override take(data: Data | readonly Data[]): Promise<void> {
-    return this.#put(data).promise;
-  }
-
-  protected override add(data: Data | readonly Data[]): void {
-    this.#put(data);
-  }
-
-  #put(data: Data | readonly Data[]): Deferred {
-    const bytes = copyOf(data);
-    // It is sent when everything before it is, and takes no memory.
-    if (bytes.length === 0) return this.#waiting.last()?.done ?? resolved();
-    const { maxBufferSize } = this.limits;
-    const cost = this.#waiting.length > 0 ? WRITE_COST : 0;
-    if (this.held + bytes.length + cost > maxBufferSize) throw bufferFull('write', maxBufferSize);
-    const done = new Deferred();
+  protected override enqueue(bytes: Buffer, done: Deferred): void {
     this.#waiting.push({ bytes, done });
-    this.#buffered += bytes.length;
-    this.checkHighWatermark();
     if (this.#waiting.length === 1) this.#pump();
-    return done;
   }
 
   #pump(): void {
@@ -102,8 +74,7 @@ export class MemoryWriter extends BaseWriter {
       const piece = bytes.subarray(this.#sent, this.#sent + PIECE);
       if (piece.length > 0) sink.send(piece);
       this.#sent += piece.length;
-      this.#buffered -= piece.length;
-      this.sent += piece.length;
+      this.left(piece.length);
       this.owner.onProgress();
       if (this.#sent < bytes.length) continue;
       this.#sent = 0;
