@@ -16,6 +16,7 @@
 mod libuv;
 #[cfg_attr(selector = "epoll", path = "thread_epoll.rs")]
 mod thread;
+mod waking;
 
 use std::rc::Rc;
 use std::time::Duration;

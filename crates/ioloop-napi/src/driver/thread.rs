@@ -15,27 +15,23 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ioloop::reactor::WaitSet;
-use napi::Status;
 use napi::bindgen_prelude::Function;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use super::waking::{self, Wake, Waking};
 use crate::errno::Failure;
 use crate::fd::JsFd;
-
-type Wake = ThreadsafeFunction<(), (), (), Status, false>;
 
 /// The thread, and the state that it shares with the loop. Dropping it ends and joins the thread.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     /// Interrupts the thread's poll.
     interrupt: PipeWriter,
-    thread: Option<JoinHandle<()>>,
+    thread: Waking,
 }
 
 struct Shared {
@@ -82,13 +78,11 @@ impl Watch {
             changed: Condvar::new(),
         });
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("ioloop-driver".into())
-            .spawn(move || wait(&theirs, &interrupted, &wake))?;
+        let thread = Waking::start(move || wait(&theirs, &interrupted, &wake))?;
         Ok(Self {
             shared,
             interrupt,
-            thread: Some(thread),
+            thread,
         })
     }
 
@@ -142,9 +136,7 @@ impl Drop for Watch {
         self.shared.lock().state = State::Ended;
         self.shared.changed.notify_one();
         self.interrupt();
-        if let Some(thread) = self.thread.take() {
-            let _panicked = thread.join();
-        }
+        self.thread.join();
     }
 }
 
@@ -201,8 +193,7 @@ fn wait(shared: &Shared, interrupted: &PipeReader, wake: &Wake) {
             }
         }
         shared.park();
-        // It fails only while the environment ends, which ends this thread too.
-        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        waking::call(wake);
     }
 }
 

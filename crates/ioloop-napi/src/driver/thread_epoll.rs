@@ -9,29 +9,25 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use ioloop::reactor::WaitSet;
-use napi::Status;
 use napi::bindgen_prelude::Function;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use super::descriptor;
+use super::waking::{self, Wake, Waking};
 use crate::errno::Failure;
 use crate::fd::JsFd;
-
-type Wake = ThreadsafeFunction<(), (), (), Status, false>;
 
 /// The thread, and what it waits for. Dropping it ends and joins the thread.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     /// The loop's selector, which the loop owns.
     selector: JsFd,
-    thread: Option<JoinHandle<()>>,
+    thread: Waking,
 }
 
 struct Shared {
@@ -57,13 +53,11 @@ impl Watch {
         let selector = number(&selector().ok_or(io::Error::from(Errno::BADF))?)?;
         let shared = Arc::new(Shared::new(selector).map_err(io::Error::from)?);
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("ioloop-driver".into())
-            .spawn(move || run(&theirs, &wake))?;
+        let thread = Waking::start(move || run(&theirs, &wake))?;
         Ok(Self {
             shared,
             selector,
-            thread: Some(thread),
+            thread,
         })
     }
 
@@ -97,9 +91,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         // It fails only if the counter is full.
         let _full = rustix::io::write(&self.shared.end, &1_u64.to_ne_bytes());
-        if let Some(thread) = self.thread.take() {
-            let _panicked = thread.join();
-        }
+        self.thread.join();
     }
 }
 
@@ -148,7 +140,6 @@ fn run(shared: &Shared, wake: &Wake) {
             return;
         }
         shared.parked.store(true, Ordering::Release);
-        // It fails only while the environment ends, which ends this thread too.
-        wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        waking::call(wake);
     }
 }

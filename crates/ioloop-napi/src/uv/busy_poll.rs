@@ -9,7 +9,7 @@
 //! | resting | is not active | expecting: a turn had events, and to poll pays ([`Chances`]) |
 //! | expecting | is active | polling, counted: libuv is about to sleep; resting: it is not, as there is other work |
 //! | polling | is active | expecting or resting: a turn had events, which counts as answered; resting: the time is over |
-#![allow(unsafe_code, reason = "libuv and its callbacks are C")]
+#![allow(unsafe_code, reason = "callbacks of libuv are C")]
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -67,7 +67,7 @@ impl BusyPoll {
 
     /// A turn had events: more are expected.
     pub(crate) fn expect(&self) {
-        let (Some((handle, context)), Ok(uv)) = (self.handle.get(), Uv::get()) else {
+        let (Some((_, context)), Ok(uv)) = (self.handle.get(), Uv::get()) else {
             return;
         };
         let poller = &context.body;
@@ -83,32 +83,23 @@ impl BusyPoll {
             }
         }
         if poller.chances.borrow_mut().is_due() {
-            context.be_active(uv, handle.as_ptr(), State::Expecting);
+            context.poll(uv, State::Expecting);
         } else {
-            context.rest(uv, handle.as_ptr());
+            context.rest(uv);
         }
     }
 }
 
 impl Context<Poller> {
-    /// The handle may be active already.
-    fn be_active(&self, uv: &Uv, handle: *mut c_void, state: State) {
-        // SAFETY: the handle is initialised and not closing.
-        unsafe { (uv.idle_start)(handle, on_idle) };
+    /// libuv polls without sleeping, in this state.
+    fn poll(&self, uv: &Uv, state: State) {
+        self.activate(uv, on_idle);
         self.body.state.set(state);
     }
 
-    /// The handle may be active.
-    fn rest(&self, uv: &Uv, handle: *mut c_void) {
-        // SAFETY: as in `be_active`.
-        unsafe { (uv.idle_stop)(handle) };
+    fn rest(&self, uv: &Uv) {
+        self.deactivate(uv);
         self.body.state.set(State::Resting);
-    }
-
-    /// Whether libuv is about to sleep. Asked while this handle is not active.
-    fn is_idle(&self, uv: &Uv) -> bool {
-        // SAFETY: the loop is that of the handle.
-        unsafe { (uv.backend_timeout)(self.uv_loop) != 0 }
     }
 }
 
@@ -121,15 +112,15 @@ extern "C" fn on_idle(handle: *mut c_void) {
     match poller.state.get() {
         State::Resting => {}
         State::Expecting => {
-            context.rest(uv, handle);
-            if context.is_idle(uv) {
-                context.be_active(uv, handle, State::Polling(Instant::now()));
+            context.rest(uv);
+            if !context.has_work(uv) {
+                context.poll(uv, State::Polling(Instant::now()));
                 poller.counts.add_begun();
             }
         }
         State::Polling(since) if since.elapsed() < poller.budget => {}
         State::Polling(_) => {
-            context.rest(uv, handle);
+            context.rest(uv);
             poller.chances.borrow_mut().has_waited(None);
         }
     }

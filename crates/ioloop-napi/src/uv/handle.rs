@@ -84,22 +84,6 @@ impl<T: Body> Handle<T> {
         Ok(opened)
     }
 
-    /// An idle handle of `env`'s loop, which is not active and does not keep the loop alive.
-    ///
-    /// # Errors
-    ///
-    /// Of libuv and of Node-API.
-    pub(super) fn open_idle(env: Env, body: T) -> Result<Self, Failure> {
-        const { assert!(matches!(T::KIND, Kind::Idle)) };
-        let handle = Self::open(env, body, |uv, uv_loop, handle| {
-            // SAFETY: the loop is this environment's, the block has the size and alignment of a
-            // uv_idle_t.
-            unsafe { (uv.idle_init)(uv_loop, handle) }
-        })?;
-        handle.unref();
-        Ok(handle)
-    }
-
     /// The handle, and its context; `None` once it is closed.
     pub(crate) fn get(&self) -> Option<(NonNull<c_void>, &Context<T>)> {
         let handle = self.slot.get()?;
@@ -158,7 +142,12 @@ impl<T: Body> Drop for Handle<T> {
 impl<T: Body> Context<T> {
     /// Whether the handle is open. A callback asks this after it has called JavaScript.
     pub(crate) fn is_open(&self) -> bool {
-        self.slot.get().is_some()
+        self.handle().is_some()
+    }
+
+    /// The handle, while it is open.
+    pub(super) fn handle(&self) -> Option<NonNull<c_void>> {
+        self.slot.get()
     }
 
     /// Closes the handle when the environment ends before its owner does, as in

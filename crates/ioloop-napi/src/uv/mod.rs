@@ -5,8 +5,9 @@
 //! | `handle.rs` | a handle with its state: opened, replaced, closed once |
 //! | `callback.rs` | a function of JavaScript, called from a callback of libuv |
 //! | `waker.rs` | a `uv_async_t`: any thread wakes the JavaScript thread |
-//! | `short_wait.rs` | a `uv_idle_t`: a short wait for another thread, before Node's loop sleeps |
-//! | `busy_poll.rs` | a `uv_idle_t`: Node's loop polls for events before it sleeps |
+//! | `idle.rs` | a `uv_idle_t`: is called before each poll |
+//! | `short_wait.rs` | with an idle handle: a short wait for another thread, before Node's loop sleeps |
+//! | `busy_poll.rs` | with an idle handle: Node's loop polls for events before it sleeps |
 //! | `chances.rs` | whether to wait pays, for both |
 //!
 //! The functions are looked up at first use, and a handle is a block of the size that
@@ -18,6 +19,7 @@ pub(crate) mod busy_poll;
 mod callback;
 mod chances;
 mod handle;
+mod idle;
 pub(crate) mod short_wait;
 pub(crate) mod waker;
 

@@ -8,7 +8,7 @@
 //!
 //! Node's loop polls after [`SLICE`] of calls and waits. If it has work already, the wait is left out: the
 //! thread looks once.
-#![allow(unsafe_code, reason = "libuv and its callbacks are C")]
+#![allow(unsafe_code, reason = "callbacks of libuv are C")]
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -69,7 +69,7 @@ impl ShortWait {
 
     /// An answer is expected soon: waits for it before Node's loop sleeps, if that pays.
     pub(crate) fn expect(&self) {
-        let (Some((handle, context)), Ok(uv)) = (self.handle.get(), Uv::get()) else {
+        let (Some((_, context)), Ok(uv)) = (self.handle.get(), Uv::get()) else {
             return;
         };
         let wait = &context.body;
@@ -77,8 +77,7 @@ impl ShortWait {
             return;
         }
         wait.is_expecting.set(true);
-        // SAFETY: the handle is initialised and not closing.
-        unsafe { (uv.idle_start)(handle.as_ptr(), on_idle) };
+        context.activate(uv, on_idle);
     }
 }
 
@@ -90,10 +89,8 @@ extern "C" fn on_idle(handle: *mut c_void) {
     let wait = &context.body;
     let start = Instant::now();
     while context.is_open() && wait.is_expecting.replace(false) {
-        // SAFETY: the handle is initialised and not closing.
-        unsafe { (uv.idle_stop)(handle) };
-        // SAFETY: the loop is that of the handle. Asked while this handle is not active.
-        let is_busy = unsafe { (uv.backend_timeout)(context.uv_loop) } == 0;
+        context.deactivate(uv);
+        let is_busy = context.has_work(uv);
         let budget = if is_busy {
             Duration::ZERO
         } else {
