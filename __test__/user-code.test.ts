@@ -50,7 +50,7 @@ const PATTERNS: readonly {
   {
     what: 'reports a failure past the guard',
     pattern: /\.handleCallbackException\(/g,
-    files: { 'loop/ioloop.ts': 'what the guard of the loop calls' },
+    files: { 'loop/loop-parts.ts': 'what the guard of the loop calls' },
   },
 ];
 

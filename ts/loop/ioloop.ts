@@ -3,8 +3,6 @@ import { threadId } from 'node:worker_threads';
 import { backend, type Backend } from '../boundary/capabilities.js';
 import { packageCopy } from '../boundary/posts.js';
 import { ERROR_OR_HANG_UP, NONE, PRI, READ, WRITE } from '../boundary/readiness.js';
-import { capacities } from '../support/capacities.js';
-import { callbackError, loopBlocked } from '../support/channels.js';
 import {
   checkFunction,
   checkOptions,
@@ -29,16 +27,15 @@ import { closeFd, fdOf, isClosedFile, type FdLike } from '../sockets/fd.js';
 import { argumentsAfter, callAtWith } from './arguments.js';
 import { capture } from './async-context.js';
 import type { Callback } from './callback-queue.js';
-import { epochSeconds, guardedClock } from './clock.js';
 import { CurrentSlot } from './current.js';
 import { chooseDriver, type Driver } from './driver.js';
-import { DebugGuard } from './debug-guard.js';
 import { DebugTurns } from './debug-turns.js';
 import { Future } from './future.js';
-import { Guard, logException, settled, type Report } from './guard.js';
+import { logException, settled } from './guard.js';
 import { checkEvents } from './handlers.js';
 import type { LoopInternals } from './internals.js';
 import { checkLoopOptions, type IOLoopOptions, type RunSyncOptions } from './loop-options.js';
+import { makeTurns, makeWatchdog } from './loop-parts.js';
 import { metricsOf, type LoopMetrics } from './metrics.js';
 import type { CallOrigin } from './origins.js';
 import {
@@ -48,11 +45,10 @@ import {
   type UnknownFunctions,
 } from './remote-loop.js';
 import { runSync, type Main } from './run-sync.js';
-import { SlowCallbacks } from './slow-callbacks.js';
 import { Timeout } from './timeouts.js';
 import { Timings } from './timings.js';
-import { Turns, type TurnsOptions } from './turns.js';
-import { logReport, Watchdog, type BlockedReport } from './watchdog.js';
+import type { Turns } from './turns.js';
+import { logReport, type BlockedAction, type BlockedReport, type Watchdog } from './watchdog.js';
 
 /** The class of a loop, for {@link IOLoop.configure}. */
 export type IOLoopClass = new (options?: IOLoopOptions) => IOLoop;
@@ -96,14 +92,7 @@ export class IOLoop implements AsyncDisposable {
   readonly #time!: () => number;
   readonly #driver!: Driver;
   readonly #turns!: Turns;
-  readonly #watchdog = new Watchdog(
-    (report) => {
-      if (loopBlocked.hasSubscribers) loopBlocked.publish({ loop: this, report });
-    },
-    (error) => {
-      this.#turns.guard.report(null, error);
-    },
-  );
+  readonly #watchdog!: Watchdog;
   #closed = false;
   /** Resolves when the running loop has stopped; `null` while it does not run. */
   #finished: Promise<void> | null = null;
@@ -123,38 +112,14 @@ export class IOLoop implements AsyncDisposable {
     const merged = { ...configured?.options, ...options };
     // As Tornado's Configurable: the base class makes an instance of the configured class.
     if (configured !== null && configured.impl !== IOLoop) return new configured.impl(merged);
-    const { makeCurrent, timeFunc, debug: isDebug, busyPoll } = checkLoopOptions(merged);
+    const checked = checkLoopOptions(merged);
+    const { makeCurrent } = checked;
     const current = IOLoop.#current.loop;
     if (makeCurrent === true && current !== null) throw currentExists();
     this.#driver = chooseDriver();
-    const report: Report = (callback, error, origin) => {
-      if (callbackError.hasSubscribers) {
-        callbackError.publish({ loop: this, callback, error, origin });
-      }
-      return this.handleCallbackException(callback, error, origin) as unknown;
-    };
-    const guard = isDebug ? new DebugGuard(report, new SlowCallbacks(this)) : new Guard(report);
-    const isSteady = timeFunc === epochSeconds;
-    this.#time = isSteady ? timeFunc : guardedClock(timeFunc, guard);
-    const turns: TurnsOptions = {
-      driver: this.#driver,
-      guard,
-      time: this.#time,
-      isSteady,
-      busyPoll,
-      capacities: { ...capacities },
-      enter: () => {
-        IOLoop.#current.enter(this);
-      },
-      leave: () => {
-        IOLoop.#current.leave(this);
-      },
-      stop: () => {
-        this.stop();
-      },
-    };
-    this.#turns =
-      guard instanceof DebugGuard ? new DebugTurns(turns, guard, this) : new Turns(turns);
+    this.#turns = makeTurns(this, IOLoop.#current, this.#driver, checked);
+    this.#time = this.#turns.time;
+    this.#watchdog = makeWatchdog(this, this.#turns.guard);
     if (makeCurrent ?? current === null) this.makeCurrent();
   }
 
@@ -223,7 +188,7 @@ export class IOLoop implements AsyncDisposable {
    * `ERR_IOLOOP_OTHER_PROCESS` for a handle of another process; `ERR_INVALID_ARG_VALUE` for one of
    * another copy of this package.
    */
-  static fromRemote<T extends ExposedFunctions = UnknownFunctions>(
+  static fromRemote<T extends ExposedFunctions<T> = UnknownFunctions>(
     handle: RemoteHandle,
   ): RemoteLoop<T> {
     return new RemoteLoop<T>(handle);
@@ -527,7 +492,7 @@ export class IOLoop implements AsyncDisposable {
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_IOLOOP_CLOSED`; the errors of {@link remote}.
    */
   expose<N extends string, F extends Callback>(name: N, func: F): Readonly<Record<N, F>>;
-  expose<T extends ExposedFunctions>(functions: T): T;
+  expose<T extends ExposedFunctions<T>>(functions: T): T;
   expose(nameOrFunctions: string | ExposedFunctions, func?: Callback): ExposedFunctions {
     const functions =
       typeof nameOrFunctions === 'string'
@@ -816,25 +781,19 @@ export class IOLoop implements AsyncDisposable {
     return this.#turns;
   }
 
-  #setThreshold(
-    seconds: number | null,
-    action: 'log' | 'kill' | ((report: BlockedReport) => unknown),
-  ): void {
+  #setThreshold(seconds: number | null, action: BlockedAction): void {
     if (seconds !== null) checkThreshold('seconds', seconds);
     this.#assertOpen();
-    if (seconds === null) {
-      this.#watchdog.unset();
-      return;
-    }
+    if (seconds === null) this.#watchdog.unset();
+    else this.#watchdog.set(seconds, typeof action === 'string' ? action : this.#posted(action));
+  }
+
+  /** A call of `action`, in this async context, as a callback of the loop. */
+  #posted(action: (report: BlockedReport) => unknown): (report: BlockedReport) => void {
     const context = capture();
-    this.#watchdog.set(
-      seconds,
-      typeof action === 'string'
-        ? action
-        : (report): void => {
-            if (!this.#closed) this.#turns.addCallback(action, [report], context);
-          },
-    );
+    return (report) => {
+      if (!this.#closed) this.#turns.addCallback(action, [report], context);
+    };
   }
 
   /** A timeout of `callAt`, or what a subclass has returned, with a delay for its refreshes. */

@@ -54,7 +54,7 @@ export interface BlockedReport {
 }
 
 /** What follows a block: see the binding. */
-export type BlockedAction = 'log' | 'kill' | ((report: BlockedReport) => void);
+export type BlockedAction = 'log' | 'kill' | ((report: BlockedReport) => unknown);
 
 interface Settings {
   readonly seconds: number;

@@ -10,7 +10,8 @@ import type { DescriptorWatcher } from './descriptor.js';
 import { NoDescriptor } from './no-descriptor.js';
 import { resetNow } from './node-ends.js';
 import { bindHandle, NodeListener, type BoundHandle } from './node-listener.js';
-import { Socket, type SocketView } from './socket.js';
+import { Socket } from './socket.js';
+import type { SocketView } from './socket-view.js';
 import {
   encodeOption,
   optionNumber,

@@ -3,7 +3,6 @@ import { constants } from 'node:os';
 import {
   addressBuffer,
   addressDetails,
-  addressText,
   decodeAddress,
   encodeAddress,
   familyOf,
@@ -17,6 +16,7 @@ import { checkNumber, Descriptor } from './descriptor.js';
 import { store, take, type DetachedToken } from './detached.js';
 import type { Outbox } from './outbox.js';
 import {
+  checked,
   invalidArgType,
   invalidArgValue,
   outOfRange,
@@ -30,8 +30,7 @@ import { native } from '../boundary/native.js';
 import { READ, WRITE } from '../boundary/readiness.js';
 import { INSPECT, viewOf } from '../support/inspect.js';
 import { INTERNALS } from '../support/internals.js';
-import { claim, largeRoom } from '../boundary/large-room.js';
-import { copyOf, LARGEST_READ, receiveBlocks } from '../boundary/receive-blocks.js';
+import { copyOf } from '../boundary/receive-blocks.js';
 import {
   decodeOption,
   encodeOption,
@@ -39,19 +38,11 @@ import {
   type SocketOption,
   type SocketOptions,
 } from './socket-options.js';
+import { receive, receiveInto } from './socket-receive.js';
+import { viewOfDescriptor, type SocketView } from './socket-view.js';
 
 /** What a socket has besides its file: family, kind, the target of a connection in progress. */
 export type SocketState = readonly [Family, number, Address | null];
-
-/** See {@link peekSocket}. */
-export interface SocketView {
-  /** -1 if the socket is closed; `null` if it has no descriptor. */
-  readonly fd: number | null;
-  /** `null` if the socket is closed. */
-  readonly local: string | null;
-  /** `null` if the socket is not connected, or closed. */
-  readonly remote: string | null;
-}
 
 /** Options of {@link Socket.recv}. */
 export interface RecvOptions {
@@ -264,12 +255,7 @@ export class Socket {
   #recvShared(size: number): Buffer | null {
     const fd = this.#open('recv');
     checkInteger('size', size, 1, MAX_SIZE);
-    if (size > LARGEST_READ) return this.#recvLarge(fd, size);
-    const room = receiveBlocks.reserve(size);
-    // A message is truncated to its room: it gets all the room that was requested.
-    if (room < size && this.kind === KIND_MESSAGES) return this.#recvLarge(fd, size);
-    const count = this.#recv(fd, receiveBlocks.block.bytes, receiveBlocks.offset, room);
-    return count === null ? null : receiveBlocks.take(count);
+    return receive(this.#descriptor, this.kind, fd, size);
   }
 
   /**
@@ -280,7 +266,7 @@ export class Socket {
     const { length } = buffer;
     const fd = this.#open('recv');
     if (length === 0) throw outOfRange('buffer.length', 0, 'above 0');
-    return this.#recv(fd, buffer, 0, Math.min(length, MAX_SIZE));
+    return receiveInto(this.#descriptor, this.kind, fd, buffer, 0, Math.min(length, MAX_SIZE));
   }
 
   /**
@@ -464,7 +450,7 @@ export class Socket {
 
   /** @internal See {@link peekSocket}. */
   peek(): SocketView {
-    return peekDescriptor(this.#descriptor);
+    return viewOfDescriptor(this.#descriptor);
   }
 
   /** @internal For `util.inspect`. */
@@ -490,11 +476,6 @@ export class Socket {
     return fd;
   }
 
-  /** The kernel has given its error to a send of {@link sendLater}, and gives EOF in its place. */
-  #checkOutbox(fd: number): void {
-    checked(this.#descriptor.outbox?.takeFailure() ?? 0, 'send', fd);
-  }
-
   /**
    * Sends the bytes of {@link sendLater} now.
    *
@@ -504,26 +485,6 @@ export class Socket {
   assertSent(call: string): void {
     const { outbox } = this.#descriptor;
     if (outbox !== null && !isSent(outbox)) throw socketBusy(call, UNSENT);
-  }
-
-  #recvLarge(fd: number, size: number): Buffer | null {
-    const room = largeRoom(size);
-    const count = this.#recv(fd, room, 0, size);
-    return count === null ? null : claim(room, count);
-  }
-
-  #recv(fd: number, buffer: Uint8Array, offset: number, size: number): number | null {
-    const count = native.socketRecv(fd, buffer, offset, size);
-    if (count === size) return count;
-    if (count === -EAGAIN) {
-      this.#descriptor.drained(READ);
-      return null;
-    }
-    checked(count, 'recv', fd);
-    if (count === 0) this.#checkOutbox(fd);
-    // EOF stays: it is not drained.
-    if (count > 0 && this.kind === SHORT_IS_ALL) this.#descriptor.readShort();
-    return count;
   }
 }
 
@@ -545,17 +506,8 @@ export function peekSocket(socket: Socket): SocketView {
   return socket.peek();
 }
 
-function peekDescriptor(descriptor: Descriptor): SocketView {
-  const fd = descriptor.peek();
-  const local = fd < 0 ? fd : native.socketLocalAddress(fd, scratch);
-  const localText = local < 0 ? null : addressText(decodeAddress(scratch));
-  const peer = fd < 0 ? fd : native.socketPeerAddress(fd, scratch);
-  const remoteText = peer < 0 ? null : addressText(decodeAddress(scratch));
-  return { fd, local: localText, remote: remoteText };
-}
-
 const { EAGAIN, EINVAL, ENOTCONN, EPIPE } = constants.errno;
-const { KIND_TCP, KIND_STREAM, KIND_MESSAGES, SHORT_IS_ALL } = descriptorKinds;
+const { KIND_TCP, KIND_STREAM, KIND_MESSAGES } = descriptorKinds;
 const { CONNECTED } = native;
 const ONLY_SOCKETS = ['socket'] as const;
 const UNIX = 1;
@@ -594,10 +546,6 @@ function sendable(data: string | ArrayBufferView): Uint8Array {
   if (typeof data === 'string') return Buffer.from(data);
   if (ArrayBuffer.isView(data)) return bytesOfView(data, 'send');
   throw invalidArgType('data', data, 'a string, a Buffer, a typed array or a DataView');
-}
-
-function checked(result: number, syscall: string, fd: number): void {
-  if (result < 0) throw systemError(result, syscall, { fd });
 }
 
 function isCopy(options: RecvOptions): boolean {

@@ -13,6 +13,7 @@ import { SSLIOStreamDuplex } from './adapters/tls-duplex.js';
 import { attachStream, detachStream } from './detach.js';
 import type { DetachedToken } from '../sockets/detached.js';
 import { createStream } from './debug-stream.js';
+import { checkEndOptions } from './end-options.js';
 import type { FdTransport } from './fd-transport.js';
 import { limitedRead } from './limited-read.js';
 import { DescriptorTransport } from './rearmed-transport.js';
@@ -40,10 +41,11 @@ import { INTERNALS } from '../support/internals.js';
 import type { CloseCallback } from './ownership.js';
 import { sendFile, type FileSource, type SendFileOptions } from './send-file.js';
 import { coreOf, Stream } from './stream.js';
+import { stateOf } from './stream-view.js';
 import { streamingRead } from './streaming-read.js';
 import { startTls } from './tls/start-tls.js';
 import type { Data } from './data.js';
-import { checkWait, isLimited, limited, type WaitOptions } from '../loop/wait.js';
+import { isLimited, limited, type WaitOptions } from '../loop/wait.js';
 import { toWeb, type WebStreamPair } from './adapters/web-streams.js';
 import { ChunkIterator } from './chunk-iterator.js';
 import { MemoryTransport } from './memory-transport.js';
@@ -701,33 +703,6 @@ export class SSLIOStream extends IOStream {
   waitForHandshake(options?: WaitOptions): Promise<this> {
     return limited(this.loop, options, 'handshake', () => Promise.resolve(this));
   }
-}
-
-/** @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`. */
-function checkEndOptions(options: unknown): void {
-  if (options === undefined) return;
-  // Programs that come from `net.Socket` pass data and a callback.
-  const isData = typeof options === 'string' || ArrayBuffer.isView(options);
-  if (isData || Array.isArray(options) || typeof options === 'function') {
-    const expected = 'an object: end() takes no data and no callback, call write() before it';
-    throw invalidArgType('options', options, expected);
-  }
-  checkWait(options as WaitOptions);
-}
-
-/** The state of a stream that `util.inspect` shows. */
-function stateOf(core: Stream): object {
-  const { transport, reader, stateName, error, remoteText, site } = core;
-  return {
-    fd: core.closed ? -1 : transport.peekFd(),
-    ...(stateName === 'open' ? {} : { state: stateName }),
-    ...(error === null ? {} : { error: `${error.name}: ${error.message}` }),
-    ...(remoteText === null ? {} : { remote: remoteText }),
-    reading: reader.readName,
-    buffered: reader.buffered,
-    unsent: core.unsent,
-    ...(site === null ? {} : { made: site }),
-  };
 }
 
 function streamOn(socket: Socket, settings: StreamSettings): Stream {

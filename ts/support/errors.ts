@@ -351,6 +351,11 @@ export function systemError(
   return Object.assign(error, { errno, code, syscall }, details);
 }
 
+/** @throws {@link systemError} for a `result` below 0, of `syscall` on `fd`. */
+export function checked(result: number, syscall: string, fd: number): void {
+  if (result < 0) throw systemError(result, syscall, { fd });
+}
+
 /** Explanations of errnos whose names do not suffice. */
 const HINTS: Readonly<Record<string, string>> = {
   EBADF: 'the file descriptor is closed, or was never open',
