@@ -4,6 +4,19 @@ import { IOLoop, PeriodicCallback } from 'ioloop';
 import { runTurns } from './helpers/loop.js';
 import { pass, withPeriodics } from './helpers/periodic.js';
 
+/** An asynchronous callback, whose calls are under way until they are finished. */
+class Task {
+  calls = 0;
+  finish = (): void => {};
+
+  readonly run = (): Promise<void> => {
+    this.calls += 1;
+    return new Promise((resolve) => {
+      this.finish = resolve;
+    });
+  };
+}
+
 test.serial('start() of a started timer does nothing', (t) =>
   withPeriodics(async (loop, clock) => {
     const calls: number[] = [];
@@ -62,20 +75,14 @@ test.serial('stop() in the callback makes this call the last', (t) =>
 
 test.serial('stop() while an asynchronous callback is under way makes this call the last', (t) =>
   withPeriodics(async (loop, clock) => {
-    let calls = 0;
-    let finish = (): void => {};
-    const periodic = new PeriodicCallback(() => {
-      calls += 1;
-      return new Promise<void>((resolve) => {
-        finish = resolve;
-      });
-    }, 1000);
+    const task = new Task();
+    const periodic = new PeriodicCallback(task.run, 1000);
     periodic.start();
     await pass(loop, clock, 1);
     periodic.stop();
-    finish();
+    task.finish();
     await pass(loop, clock, 4);
-    t.is(calls, 1);
+    t.is(task.calls, 1);
   }),
 );
 
@@ -150,19 +157,13 @@ test.serial('a timer belongs to the loop that is current when it starts', (t) =>
 test.serial(
   'a timer whose loop was closed is over, and can be stopped and started elsewhere',
   async (t) => {
-    let calls = 0;
-    let finish = (): void => {};
-    const periodic = new PeriodicCallback(() => {
-      calls += 1;
-      return new Promise<void>((resolve) => {
-        finish = resolve;
-      });
-    }, 1000);
+    const task = new Task();
+    const periodic = new PeriodicCallback(task.run, 1000);
     await withPeriodics(async (loop, clock) => {
       periodic.start();
       await pass(loop, clock, 1);
     });
-    finish();
+    task.finish();
     await Promise.resolve();
     periodic.stop();
     await withPeriodics(async (loop, clock) => {
@@ -170,6 +171,6 @@ test.serial(
       await pass(loop, clock, 1);
       periodic.stop();
     });
-    t.is(calls, 2);
+    t.is(task.calls, 2);
   },
 );

@@ -1,4 +1,5 @@
 /** Protocols while descriptors run out: accepting pauses, and all connections are served afterwards. */
+import type { ExecutionContext } from 'ava';
 import { runChild } from './helpers/child.js';
 import { testOn } from './helpers/conditions.js';
 import { ca, identity } from './helpers/tls.js';
@@ -79,17 +80,9 @@ const PROGRAM = `
 `;
 
 testOn('epoll', 'prlimit')('EMFILE: accepting pauses, and all are served afterwards', async (t) => {
-  const tls = {
-    ca: String(ca),
-    identity: { cert: String(identity.cert), key: String(identity.key) },
-  };
-  const result = await runChild(PROGRAM, {
-    through: ['prlimit', '--nofile=80'],
-    env: { TLS: JSON.stringify(tls) },
-  });
-  t.is(result.code, 0, result.stderr);
+  const printed = await withFewDescriptors(t, PROGRAM);
   const each = { few: true, answers: 'x'.repeat(12), opened: 12, closed: 12, left: 0 };
-  t.deepEqual(JSON.parse(result.stdout), {
+  t.deepEqual(printed, {
     results: { tcp: each, tls: each, unix: each },
     warnings: ['IOLOOP_ACCEPT_PAUSED'],
   });
@@ -158,17 +151,23 @@ const CLIENTS = `
 testOn('epoll', 'prlimit')(
   'EMFILE: a client is refused, leaves nothing, and connections that are open go on',
   async (t) => {
-    const tls = {
-      ca: String(ca),
-      identity: { cert: String(identity.cert), key: String(identity.key) },
-    };
-    const result = await runChild(CLIENTS, {
-      through: ['prlimit', '--nofile=80'],
-      env: { TLS: JSON.stringify(tls) },
-    });
-    t.is(result.code, 0, result.stderr);
+    const printed = await withFewDescriptors(t, CLIENTS);
     const calls = ['1', '3', '4', 'close null', 'close null'];
     const each = { refused: 'EMFILE', answer: '2', left: 0, calls, hasSocket: true };
-    t.deepEqual(JSON.parse(result.stdout), [each, each]);
+    t.deepEqual(printed, [each, each]);
   },
 );
+
+/** What a program prints that has 80 descriptors, and the certificates of the tests. */
+async function withFewDescriptors(t: ExecutionContext, source: string): Promise<unknown> {
+  const tls = {
+    ca: String(ca),
+    identity: { cert: String(identity.cert), key: String(identity.key) },
+  };
+  const result = await runChild(source, {
+    through: ['prlimit', '--nofile=80'],
+    env: { TLS: JSON.stringify(tls) },
+  });
+  t.is(result.code, 0, result.stderr);
+  return JSON.parse(result.stdout);
+}

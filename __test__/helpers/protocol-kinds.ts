@@ -2,18 +2,18 @@
 import {
   SSLIOStream,
   TCPClient,
-  TCPServer,
+  type TCPServer,
   type Connection,
   type IOLoop,
   type IOStream,
   type IOStreamOptions,
   type Protocol,
 } from 'ioloop';
-import { deferred } from './deferred.js';
 import { addressOf, connectTo, portOf, reset } from './net.js';
 import { followed, type Functions } from './protocols.js';
+import { acceptsOne, halfOpen, listening, ofClient, ofServer } from './served.js';
 import { localPair } from './streams.js';
-import { ca, clientSide, identity } from './tls.js';
+import { clientSide } from './tls.js';
 
 /** The peer of a connection, and what has to be ended besides. */
 interface Opened {
@@ -34,15 +34,13 @@ export interface Kind {
   readonly hasReset: boolean;
 }
 
-const halfOpen = { allowHalfOpen: true };
-
 const overTcp: Open = async (loop, protocol, options) => {
   const server = listening(loop, { ...options, protocol });
   return { server, peer: await connectTo(loop, addressOf(server), halfOpen) };
 };
 
 const overTls: Open = async (loop, protocol, options) => {
-  const server = listening(loop, { ...options, protocol, tls: identity });
+  const server = listening(loop, { ...options, protocol, ...ofServer(true) });
   const plain = await connectTo(loop, addressOf(server), halfOpen);
   return { server, peer: await plain.startTls(clientSide) };
 };
@@ -69,22 +67,16 @@ const bySetProtocol: Open = async (loop, protocol, options) => {
   return { server, peer };
 };
 
-const ofClient = (tls: boolean): Open => {
+const byClient = (isTls: boolean): Open => {
   return async (loop, protocol, options) => {
-    const accepted = deferred<IOStream>();
-    const handleStream = accepted.resolve;
-    const server = listening(loop, {
-      ...halfOpen,
-      handleStream,
-      ...(tls ? { tls: identity } : {}),
-    });
+    const { server, accepted } = acceptsOne(loop, { ...halfOpen, ...ofServer(isTls) });
     await new TCPClient().connect('127.0.0.1', portOf(server), {
       ...options,
       loop,
       protocol,
-      ...(tls ? { tls: { hostname: 'localhost', tls: { ca } } } : {}),
+      ...ofClient(isTls),
     });
-    const peer = await accepted.promise;
+    const peer = await accepted;
     await server.stop();
     return { server: null, peer };
   };
@@ -96,8 +88,8 @@ export const KINDS = {
   TLS: { open: overTls, hasReset: true },
   'Unix sockets': { open: overUnix, hasReset: false },
   'setProtocol()': { open: bySetProtocol, hasReset: true },
-  'a client': { open: ofClient(false), hasReset: true },
-  'a client with TLS': { open: ofClient(true), hasReset: true },
+  'a client': { open: byClient(false), hasReset: true },
+  'a client with TLS': { open: byClient(true), hasReset: true },
 } as const satisfies Record<string, Kind>;
 
 /** A connection of some kind, its peer, and the calls of its protocol's functions. */
@@ -147,10 +139,4 @@ export function cut(peer: IOStream, hasReset: boolean): void {
     peer.socket?.setOption('linger', 0);
     peer.socket?.close();
   }
-}
-
-function listening(loop: IOLoop, options: object): TCPServer {
-  const server = new TCPServer({ loop, ...options });
-  server.listen(0, '127.0.0.1');
-  return server;
 }

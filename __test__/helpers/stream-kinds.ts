@@ -1,10 +1,11 @@
 /** A stream over each kind of connection, and its peer, for tests that hold for all of them. */
-import { TCPClient, TCPServer, type IOLoop, type IOStream, type IOStreamOptions } from 'ioloop';
+import { TCPClient, type IOLoop, type IOStream, type IOStreamOptions } from 'ioloop';
 import { deferred } from './deferred.js';
 import { addressOf, connectTo, portOf } from './net.js';
 import { cut } from './protocol-kinds.js';
+import { acceptsOne, halfOpen, listening, ofClient, ofServer } from './served.js';
 import { localPair } from './streams.js';
-import { ca, clientSide, identity } from './tls.js';
+import { clientSide } from './tls.js';
 
 type Open = (
   loop: IOLoop,
@@ -18,37 +19,24 @@ export interface StreamKind {
   readonly hasReset: boolean;
 }
 
-const halfOpen = { allowHalfOpen: true };
-
-/** A server for one connection, whose stream `accepted` gets. */
-function serving(
-  loop: IOLoop,
-  options: object,
-): { server: TCPServer; accepted: Promise<IOStream> } {
-  const { promise, resolve } = deferred<IOStream>();
-  const server = new TCPServer({ loop, ...options, handleStream: resolve });
-  server.listen(0, '127.0.0.1');
-  return { server, accepted: promise };
-}
-
-const ofServer = (tls: boolean): Open => {
+const byServer = (isTls: boolean): Open => {
   return async (loop, options) => {
-    const { server, accepted } = serving(loop, { ...options, ...(tls ? { tls: identity } : {}) });
+    const { server, accepted } = acceptsOne(loop, { ...options, ...ofServer(isTls) });
     const plain = await connectTo(loop, addressOf(server), halfOpen);
-    const peer = tls ? await plain.startTls(clientSide) : plain;
+    const peer = isTls ? await plain.startTls(clientSide) : plain;
     const stream = await accepted;
     await server.stop();
     return [stream, peer];
   };
 };
 
-const ofClient = (tls: boolean): Open => {
+const byClient = (isTls: boolean): Open => {
   return async (loop, options) => {
-    const { server, accepted } = serving(loop, { ...halfOpen, ...(tls ? { tls: identity } : {}) });
+    const { server, accepted } = acceptsOne(loop, { ...halfOpen, ...ofServer(isTls) });
     const stream = await new TCPClient().connect('127.0.0.1', portOf(server), {
       ...options,
       loop,
-      ...(tls ? { tls: { hostname: 'localhost', tls: { ca } } } : {}),
+      ...ofClient(isTls),
     });
     const peer = await accepted;
     await server.stop();
@@ -66,8 +54,7 @@ const overUnix: Open = (loop, options) => {
 const byToStream: Open = async (loop, options) => {
   const { promise, resolve } = deferred<IOStream>();
   const protocol = { open: (c: { toStream(): IOStream }) => resolve(c.toStream()), data() {} };
-  const server = new TCPServer({ loop, ...options, protocol });
-  server.listen(0, '127.0.0.1');
+  const server = listening(loop, { ...options, protocol });
   const peer = await connectTo(loop, addressOf(server), halfOpen);
   const stream = await promise;
   await server.stop();
@@ -76,12 +63,12 @@ const byToStream: Open = async (loop, options) => {
 
 /** By name. */
 export const STREAM_KINDS = {
-  TCP: { open: ofServer(false), hasReset: true },
-  TLS: { open: ofServer(true), hasReset: true },
+  TCP: { open: byServer(false), hasReset: true },
+  TLS: { open: byServer(true), hasReset: true },
   'Unix sockets': { open: overUnix, hasReset: false },
   'toStream()': { open: byToStream, hasReset: true },
-  'a client': { open: ofClient(false), hasReset: true },
-  'a client with TLS': { open: ofClient(true), hasReset: true },
+  'a client': { open: byClient(false), hasReset: true },
+  'a client with TLS': { open: byClient(true), hasReset: true },
 } as const satisfies Record<string, StreamKind>;
 
 /** A stream of some kind and its peer, which is half-open. */

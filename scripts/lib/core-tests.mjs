@@ -120,6 +120,7 @@ export const testsNeeding = {
     'real-fds',
     'real-peers',
     'send-later',
+    'send-later-ends',
     'socket-connections',
     'socket-drained',
     'sources',
@@ -162,6 +163,7 @@ export const testsNeeding = {
 export const socketTests = [
   'async-context-servers',
   'borrowed-chunks',
+  'borrowed-rest',
   'chunks',
   'client-hosts',
   'client-options',
