@@ -213,6 +213,18 @@ function remotes(loop: IOLoop, handle: RemoteHandle): void {
     Promise<bigint>
   >();
   expectTypeOf(IOLoop.fromRemote(handle).call('any', 1, 'x')).toEqualTypeOf<Promise<unknown>>();
+  interface Service {
+    sum(left: number, right: number): number;
+  }
+  const service: Service = { sum: (left, right) => left + right };
+  expectTypeOf(loop.expose(service)).toEqualTypeOf<Service>();
+  expectTypeOf(IOLoop.fromRemote<Service>(handle).call('sum', 1, 2)).toEqualTypeOf<
+    Promise<number>
+  >();
+  // @ts-expect-error a string is no number
+  IOLoop.fromRemote<Service>(handle).addCallback('sum', 1, 'x');
+  // @ts-expect-error an interface with something else than functions
+  IOLoop.fromRemote<{ version: string }>(handle);
   // @ts-expect-error no function
   loop.expose('value', 1);
 }

@@ -7,8 +7,13 @@ import type { Callback } from './callback-queue.js';
 import { STOP } from './posts.js';
 import { repliesOfThread } from './replies.js';
 
-/** Functions by name, for {@link IOLoop.expose}. */
-export type ExposedFunctions = Readonly<Record<string, Callback>>;
+/**
+ * Functions by name, for {@link IOLoop.expose}: an object, or of the names of `T`. An interface without
+ * an index signature is one as well.
+ */
+export type ExposedFunctions<T = Readonly<Record<string, Callback>>> = {
+  readonly [N in keyof T]: Callback;
+};
 
 /** Functions of unknown types: what {@link IOLoop.fromRemote} has without a type argument. */
 export type UnknownFunctions = Readonly<Record<string, (...args: unknown[]) => unknown>>;
@@ -49,7 +54,7 @@ export interface RemoteHandle {
  *
  * Does not keep the process alive. A {@link call} that waits does.
  */
-export class RemoteLoop<T extends ExposedFunctions = UnknownFunctions> {
+export class RemoteLoop<T extends ExposedFunctions<T> = UnknownFunctions> {
   readonly #handle: RemoteHandle;
   readonly #lane: Lane;
   readonly #indices = new Map<string, number>();
