@@ -54,7 +54,7 @@ for (const runtime of RUNTIMES) {
         const crashed = send(group.port, 'exit 1').on('error', () => {});
         await exited;
         crashed.destroy();
-        // There is no worker now, and the listener is open.
+        // The only worker has exited. The listening socket is open: the kernel accepts connections.
         const answers = await Promise.all([1, 2, 3].map(() => ask(group.port, 'who')));
         for (const answer of answers) t.regex(answer, /^0 \d+ \d+$/);
       }

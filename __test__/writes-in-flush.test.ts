@@ -265,7 +265,7 @@ test.serial(
         const written: Promise<void>[] = [];
         const broken = withoutReader(loop, () => {
           written.push(first.write('b'), second.write('c'));
-          // There is no room: a flush within the flush.
+          // The batch is full: this write flushes, inside of the flush that calls this function.
           written.push(third.write('d'), first.write('e'));
           third.close();
           written.push(fourth.write('f'));

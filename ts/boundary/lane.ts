@@ -1,6 +1,6 @@
 /**
  * The lane of this thread to a loop of any thread: posts as records in shared memory, whose layout is
- * that of `crates/ioloop/src/lane.rs`. A post that has room is no crossing.
+ * that of `crates/ioloop/src/lane.rs`. A post that has room needs no crossing.
  *
  * | A post | |
  * | --- | --- |

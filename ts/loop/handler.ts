@@ -34,12 +34,12 @@ export interface RegisteredHandler {
   readonly context: Context;
 }
 
-/** What bytes of `socket.sendLater()` wait for, which the handler sends. */
+/** Why bytes of `socket.sendLater()` are unsent. The handler sends them. */
 const enum Sending {
   None,
-  /** Room: the source is watched for WRITE as well. */
+  /** The socket has no room: the source is watched for WRITE as well. */
   Waiting,
-  /** Memory of the kernel, for which there is no event. */
+  /** The kernel has no memory (`ENOBUFS`). No event reports memory: a timer tries again. */
   Retrying,
 }
 

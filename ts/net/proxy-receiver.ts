@@ -23,7 +23,7 @@ import { HeaderRead } from './proxy-read.js';
  * | not trusted | not read                        | refused               | served, without a wait      |
  *
  * A refused connection is closed, counted, and reported less and less often while others follow: peers
- * cause refusals at will. A health check that only connects is no news. Connections that the program
+ * cause refusals at will. A health check that only connects is not reported. Connections that the program
  * closes (it stops the server, or a subscriber of a channel closes the stream) are not counted.
  */
 export class ProxyReceiver {

@@ -25,7 +25,7 @@ export function resetNow(connection: NetSocket): void {
   const inner = connection as Connection;
   const { _handle: handle } = inner;
   // libuv refuses to reset while it sends FIN, and Node then leaks the descriptor. Everything is sent by
-  // then: an EOF is no cut.
+  // then: an EOF is not a cut.
   const { writableEnded, writableFinished, writableLength } = connection;
   const isEnding = writableEnded && !writableFinished && writableLength === 0;
   if (!isEnding && typeof handle?.reset === 'function') inner.resetAndClosing = true;

@@ -1,9 +1,9 @@
 /** Promises that notice whether the program uses them, in debug mode. */
 
 /**
- * A promise that calls a function before its first `then()`, which `await`, `catch()`, `Promise.all()`
- * and `return` in an async function come to as well: it is no promise of the class `Promise` itself,
- * so that the language resolves one with it. An `await` takes two microtasks more therefore.
+ * A promise that calls a function before its first `then()`. `await`, `catch()`, `Promise.all()` and
+ * `return` in an async function all call `then()` of a subclass of `Promise`; of a plain `Promise`,
+ * `await` does not. That call takes two microtasks more.
  */
 export class WatchedPromise<T> extends Promise<T> {
   /** What is derived from it is not watched. */

@@ -209,8 +209,8 @@ fn id_of(number: f64, kind: u32, key: f64) -> Option<u64> {
     (number_of(id) == number && key_of(id, kind) == key).then_some(id)
 }
 
-/// A number that only `detach` gives out: an object without it is no token. 53 bits, the integers of
-/// a double.
+/// The key of a token. Only `detach` makes keys: an object with another key is not a token. 53 bits, as
+/// JavaScript's integers have.
 fn key_of(id: u64, kind: u32) -> f64 {
     number_of(SECRET.hash_one((id, kind)) >> 11)
 }

@@ -55,7 +55,7 @@ export function forkedTask(): ForkedTask | null {
     const text = isMainThread ? environment(TASK_VARIABLE) : undefined;
     const task = text === undefined ? null : (JSON.parse(text) as ForkedTask);
     forked = task !== null && isChildOf(task.parent) ? task : null;
-    // Processes that this one starts are no tasks.
+    // Processes that this one starts are not tasks.
     if (text !== undefined) delete process.env[TASK_VARIABLE];
   }
   return forked;

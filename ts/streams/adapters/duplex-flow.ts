@@ -147,7 +147,7 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
 
   /**
    * Whether `push()` would only emit the chunk, and ask for the next read in a tick of its own. The first
-   * chunk is pushed, so that Node knows that the duplex was read.
+   * chunk is pushed, which marks the duplex as read for Node.
    */
   #isFlowing(): boolean {
     const duplex = this.#duplex;

@@ -170,7 +170,7 @@ export abstract class ConnectionCore extends Inflow {
     this.#state = State.Ending;
     this.transport.demand(IDLE);
     const writer = this.#writer;
-    // With nothing to send, a peer that is gone is no failure: over TLS it would get `close_notify`.
+    // With nothing to send, a peer that is gone is not a failure: over TLS it would get `close_notify`.
     const isSent = writer === null || (writer.buffered === 0 && !writer.isEnding);
     if (isSent) this.finish(null);
     else writer.endSoon();
