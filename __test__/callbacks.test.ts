@@ -6,7 +6,7 @@ import { setImmediate as immediate, setTimeout as timeout } from 'node:timers/pr
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { until } from './helpers/fds.js';
-import { countCalls, countTurns, runTurns, start, withLoop } from './helpers/loop.js';
+import { asleep, countCalls, countTurns, runTurns, start, withLoop } from './helpers/loop.js';
 
 test('callbacks run first in, first out, each once', (t) =>
   withLoop(async (loop) => {
@@ -89,9 +89,7 @@ test('a callback wakes a loop that sleeps', (t) =>
     const running = loop.start();
     let ran = 0;
     for (let round = 0; round < 3; round += 1) {
-      // Two rounds of Node's loop: ours has nothing to do and is asleep.
-      await immediate();
-      await immediate();
+      await asleep(loop);
       loop.addCallback(() => {
         ran += 1;
       });
@@ -106,7 +104,7 @@ test('what a resumed async callback adds wakes a loop that sleeps', (t) =>
   withLoop(async (loop) => {
     let ran = false;
     await start(loop, async () => {
-      await timeout(1);
+      await asleep(loop);
       loop.addCallback(() => {
         ran = true;
         loop.stop();

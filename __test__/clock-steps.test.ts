@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { IOLoop, PeriodicCallback } from 'ioloop';
 import { runChild } from './helpers/child.js';
 import { until } from './helpers/fds.js';
-import { takeReports, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { asleep, takeReports, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 /** A clock that goes, and can be set. Seconds. */
 class SteppingClock {
@@ -188,11 +188,11 @@ test('what handleCallbackException throws for a clock that lies is uncaught, and
       throw new Error('and that');
     };
     await loop.runSync(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 10));
       lies = true;
-      await new Promise((resolve) => loop.addCallback(resolve));
       loop.callLater(0, () => {});
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      // The failure is uncaught in a tick of its own. Then ten turns, in each of which it could be so again.
+      while (uncaught.length === 0) await new Promise((resolve) => loop.addCallback(resolve));
+      for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => loop.addCallback(resolve));
       lies = false;
       await new Promise((resolve) => loop.callLater(0.01, resolve));
     });
@@ -208,11 +208,8 @@ test('a timeout that the timeFunc adds while the loop goes to sleep fires', asyn
   await withClock(async (loop, clock) => {
     await turnOf(loop);
     let fired = false;
-    // The loop sleeps: its clock is read next when the submissions are handed over.
-    const isSleeping = new Promise<void>((resolve) => {
-      setTimeout(resolve, 5);
-    });
-    await isSleeping;
+    // Its clock is read next when the submissions are handed over.
+    await asleep(loop);
     loop.callAt(loop.time() + 1_000, () => {});
     const { time } = clock;
     clock.lie = () => {

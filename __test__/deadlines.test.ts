@@ -4,7 +4,9 @@ import { inspect } from 'node:util';
 import test from 'ava';
 import { DeadlineQueue, DeadlineSet, IOLoop, type CallOrigin } from 'ioloop';
 import { runChild } from './helpers/child.js';
+import { deferred } from './helpers/deferred.js';
 import {
+  asleep,
   isCollected,
   onLoop,
   runTurns,
@@ -109,19 +111,16 @@ function spin(loop: IOLoop, seconds: number): void {
 
 test('a loop that sleeps wakes up for a key, and does not pass it on early', (t) =>
   onLoop(async (loop) => {
-    const late = await new Promise<number>((resolve) => {
-      const set = new DeadlineSet<string>(loop, {
-        onExpire: () => {
-          resolve(loop.time() - due);
-        },
-      });
-      let due = 0;
-      setTimeout(() => {
-        set.set('key', 3600).set('other', 0.02);
-        due = set.deadline('other') as number;
-      }, 10);
+    const expired = deferred<number>();
+    const set = new DeadlineSet<string>(loop, {
+      onExpire: () => {
+        expired.resolve(loop.time());
+      },
     });
-    t.true(late >= 0);
+    await asleep(loop);
+    set.set('key', 3600).set('other', 0.02);
+    const due = set.deadline('other') as number;
+    t.true((await expired.promise) >= due);
   }));
 
 test('the rest of a batch follows in the next turns, and can be kept by a touch until then', (t) =>

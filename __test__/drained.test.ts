@@ -84,7 +84,7 @@ s = socket.create_connection(('127.0.0.1', ${port}))
 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 s.send(b'abc'); s.send(b'!', socket.MSG_OOB); s.send(b'def'); s.send(b'!', socket.MSG_OOB)
 s.send(b'ghi\\n')
-time.sleep(0.1); print('sent', flush=True); time.sleep(30)
+print('sent', flush=True); time.sleep(30)
 `;
 
 const DESCRIPTORS = (path: string): string => `

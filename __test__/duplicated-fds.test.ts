@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
-import { closeAll, drain, nodeTurns, openFds, pipe } from './helpers/fds.js';
+import { closeAll, drain, nodeTurns, openFds, pipe, until } from './helpers/fds.js';
 import { ReportingLoop } from './helpers/loop.js';
 import { heldByChild } from './helpers/stolen.js';
 
@@ -156,7 +156,7 @@ test.serial('handlers and timers of before survive a new set', async (t) => {
   }
   peer.send('later');
   await fired;
-  await nodeTurns();
+  await until(() => read.length > 0, 'the bytes');
   t.deepEqual(read, ['later']);
   loop.removeHandler(kept);
   loop.stop();

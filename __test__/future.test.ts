@@ -1,8 +1,9 @@
 /** addFuture, and the settled Future that its callback gets. */
 import test from 'ava';
+import { deferred } from './helpers/deferred.js';
 import { nodeTurns } from './helpers/fds.js';
 import { Future } from 'ioloop';
-import { countTurns, runTurns, start, takeReports, withLoop } from './helpers/loop.js';
+import { asleep, countTurns, runTurns, start, takeReports, withLoop } from './helpers/loop.js';
 
 test('the callback gets one argument, the finished future', (t) =>
   withLoop(async (loop) => {
@@ -54,14 +55,15 @@ test('the callback of a promise that is settled already runs in a later turn, no
 
 test('the callback wakes a loop that sleeps', (t) =>
   withLoop(async (loop) => {
-    const promise = new Promise((resolve) => {
-      setTimeout(resolve, 1, 'later');
-    });
+    const { promise, resolve } = deferred<string>();
     loop.addFuture(promise, (future) => {
       t.is(future.result(), 'later');
       loop.stop();
     });
-    await loop.start();
+    const running = loop.start();
+    await asleep(loop);
+    resolve('later');
+    await running;
     t.plan(1);
   }));
 

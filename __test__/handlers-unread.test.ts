@@ -3,7 +3,7 @@ import { readSync, writeSync } from 'node:fs';
 import test from 'ava';
 import { Socket } from 'ioloop';
 import { closeAll, drain, nodeTurns, pipe, readablePair } from './helpers/fds.js';
-import { countCalls, countTurns, runTurns, withLoop } from './helpers/loop.js';
+import { asleep, countCalls, countTurns, runTurns, withLoop } from './helpers/loop.js';
 
 test('data that is left unread is reported again, until it is read', (t) =>
   withLoop(async (loop) => {
@@ -98,7 +98,7 @@ test('a loop that sleeps is woken by data', (t) =>
       loop.stop();
     });
     const running = loop.start();
-    await nodeTurns();
+    await asleep(loop);
     t.deepEqual(read, []);
     peer.send('hello');
     await running;

@@ -3,7 +3,7 @@ import { closeSync, writeSync } from 'node:fs';
 import test from 'ava';
 import { IOLoop, IOStream, Socket, TCPClient, TCPServer } from 'ioloop';
 import { runChild } from './helpers/child.js';
-import { onLoop, runTurns, takeReports, withFakeTime, withLoop } from './helpers/loop.js';
+import { asleep, onLoop, runTurns, takeReports, withFakeTime, withLoop } from './helpers/loop.js';
 import { securePair } from './helpers/tls.js';
 import { ownSockets, testOwnSockets } from './helpers/sockets-of.js';
 import { withPair } from './helpers/streams.js';
@@ -173,8 +173,10 @@ test('a wake-up is counted', async (t) => {
     },
     IOLoop.READ,
   );
-  setTimeout(() => far.send('x'), 20);
-  await loop.start();
+  const finished = loop.start();
+  await asleep(loop);
+  far.send('x');
+  await finished;
   t.true(loop.metrics().wakeups > 0);
   near.close();
   far.close();

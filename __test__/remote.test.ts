@@ -1,9 +1,10 @@
 /** Calls by a remote, from the loop's own thread: what runs, when, and what is refused. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import test from 'ava';
 import { IOLoop, type RemoteHandle } from 'ioloop';
-import { isCollected, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { nodeTurns } from './helpers/fds.js';
+import { asleep, isCollected, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 /** The loop as other threads have it, and what it has been called with. */
 function recorded(loop: IOLoop): { readonly seen: unknown[]; readonly handle: RemoteHandle } {
@@ -39,7 +40,7 @@ test('a loop that sleeps is woken', async (t) => {
   await withLoop(async (loop) => {
     const { seen, handle } = recorded(loop);
     const finished = loop.start();
-    await sleep(5);
+    await asleep(loop);
     const remote = IOLoop.fromRemote(handle);
     remote.addCallback('hit', 1);
     remote.stop();
@@ -65,7 +66,7 @@ test('a loop that is stopped keeps calls until it runs again', async (t) => {
     const remote = IOLoop.fromRemote(handle);
     await drained(loop);
     remote.addCallback('hit', 'later');
-    await sleep(5);
+    await nodeTurns();
     t.deepEqual(seen, []);
     await drained(loop);
     t.deepEqual(seen, ['later']);
@@ -77,7 +78,7 @@ test('call() resolves to what the function returns, or its promise', async (t) =
     const exposed = loop.expose({
       add: (left: number, right: number) => left + right,
       later: async (text: string) => {
-        await sleep(1);
+        await immediate();
         return text.toUpperCase();
       },
     });

@@ -1,5 +1,5 @@
 /** `runSync`: results, errors and stops. Decision 18 of the design. */
-import { setImmediate as immediate, setTimeout as timeout } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import test from 'ava';
 import { IOLoop } from 'ioloop';
 import { nodeTurns } from './helpers/fds.js';
@@ -11,7 +11,7 @@ test('runSync resolves to what the promise of the function resolves to', (t) =>
     t.is(await loop.runSync(async () => 42), 42);
     t.is(
       await loop.runSync(async () => {
-        await timeout(1);
+        await immediate();
         return 'later';
       }),
       'later',

@@ -72,7 +72,8 @@ const FACTS: readonly [string, NodeJS.Signals, string, string][] = [
   [
     'SIGINT stops a loop that never sleeps',
     'SIGINT',
-    `process.on('SIGINT', () => loop.stop());
+    `sleeps = false;
+     process.on('SIGINT', () => loop.stop());
      const again = () => loop.addCallback(again);
      again();
      await loop.start();
@@ -94,10 +95,13 @@ for (const [fact, signal, body, written] of FACTS) {
   test(`${fact} (${signal})`, async (t) => {
     const child = startChild(
       `import { AsyncLocalStorage } from 'node:async_hooks';
+       import { inspect } from 'node:util';
        import { IOLoop, Socket } from 'ioloop';
        const loop = new IOLoop();
-       // The loop runs, and sleeps unless it has something to do.
-       setTimeout(() => console.log('ready'), 5);
+       let sleeps = true;
+       const isReady = () => !loop.running || !sleeps || inspect(loop).includes("'sleeping'");
+       const look = () => (isReady() ? console.log('ready') : setImmediate(look));
+       setImmediate(look);
        ${body}`,
       { timeout: 20_000 },
     );
@@ -112,7 +116,7 @@ for (const [fact, signal, body, written] of FACTS) {
 test('a signal without a handler ends the process', async (t) => {
   const child = startChild(`
     import { IOLoop } from 'ioloop';
-    setTimeout(() => console.log('ready'), 5);
+    setImmediate(() => console.log('ready'));
     await new IOLoop().start();
   `);
   await child.wrote('ready');

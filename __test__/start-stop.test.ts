@@ -1,8 +1,7 @@
 /** `start()`, and what it leaves: decisions 2, 3 and 4 of the design. */
-import { setTimeout as timeout } from 'node:timers/promises';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
-import { withReadables } from './helpers/fds.js';
+import { nodeTurns, withReadables } from './helpers/fds.js';
 import { runTurns, start, withLoop } from './helpers/loop.js';
 
 test('start() of a running loop rejects and changes nothing', (t) =>
@@ -161,7 +160,7 @@ test('the events of a stopped loop wait for the next start', (t) =>
     loop.addHandler(readable, handler, IOLoop.READ);
     await runTurns(loop);
     writer.send(Buffer.from('x'));
-    await timeout(2);
+    await nodeTurns();
     t.is(handled, 0);
     await loop.start();
     t.is(handled, 1);

@@ -1,9 +1,9 @@
 /** `stop()`: before the start, from a turn, from outside, from signals. */
-import { setImmediate as immediate, setTimeout as timeout } from 'node:timers/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import test from 'ava';
 import { IOLoop, Socket } from 'ioloop';
 import { withReadables } from './helpers/fds.js';
-import { runTurns, start, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { asleep, runTurns, start, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 /** Whether the next start is a normal one: it runs a callback, whose stop ends it. */
 async function startsAndStops(loop: ReportingLoop): Promise<boolean> {
@@ -123,7 +123,7 @@ test('stop() from outside wakes a loop that sleeps', (t) =>
   withLoop(async (loop) => {
     loop.callLater(3600, () => t.fail());
     const running = loop.start();
-    await timeout(1);
+    await asleep(loop);
     t.true(loop.running);
     loop.stop();
     await running;
@@ -133,7 +133,7 @@ test('stop() from outside wakes a loop that sleeps', (t) =>
 test('stop() from outside: what was added before it still runs', (t) =>
   withLoop(async (loop) => {
     const running = loop.start();
-    await timeout(1);
+    await asleep(loop);
     let ran = false;
     loop.addCallback(() => {
       ran = true;
@@ -194,8 +194,7 @@ test.serial('a callback that a signal handler adds runs in a loop that sleeps', 
       }, signal);
     });
     const running = loop.start();
-    await immediate();
-    await immediate();
+    await asleep(loop);
     process.kill(process.pid, 'SIGUSR2');
     await running;
     t.plan(1);

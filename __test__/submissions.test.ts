@@ -5,7 +5,7 @@
 import test from 'ava';
 import { withCapacities } from './helpers/capacities.js';
 import { until } from './helpers/fds.js';
-import { start, withLoop, type ReportingLoop } from './helpers/loop.js';
+import { asleep, start, withLoop, type ReportingLoop } from './helpers/loop.js';
 
 type Timeout = ReturnType<ReportingLoop['callLater']>;
 
@@ -81,9 +81,7 @@ test('timeouts that are armed while the loop sleeps fire, one to a crossing', as
     withLoop(async (loop) => {
       const running = loop.start();
       for (let round = 1; round <= 5; round += 1) {
-        await new Promise((resolve) => {
-          setTimeout(resolve, 5);
-        });
+        await asleep(loop);
         for (let count = 0; count < 4; count += 1) {
           loop.callLater(0.01, () => {
             fired += 1;

@@ -1,6 +1,7 @@
 /** The states of a supervisor and its workers, step by step: no thread, no process, no clock. */
 import test from 'ava';
 import { restartPolicy, Supervisor, type Order, type SpawnedEvents } from '#internal';
+import { until } from './helpers/fds.js';
 
 /** A worker that does what the test says. */
 class Puppet {
@@ -65,14 +66,9 @@ function supervise(
   return [supervisor, puppets, log];
 }
 
-/** Replacements start in a timer of 0 ms. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
 test('a worker that is not ready in time is killed, and the failure says so', async (t) => {
   const [supervisor, [puppet]] = supervise(1, 100, 0.001);
-  await until(() => puppet?.orders.includes('kill') === true);
+  await until(() => puppet?.orders.includes('kill') === true, 'the kill');
   puppet?.exit(1);
   await t.throwsAsync(supervisor.ready, {
     code: 'ERR_IOLOOP_WORKERS_FAILED',
@@ -84,7 +80,7 @@ test('a group is ready when each task has had a ready worker', async (t) => {
   const [supervisor, puppets, log] = supervise(2);
   puppets[0]?.ready();
   puppets[0]?.exit(1);
-  await until(() => puppets.length === 3);
+  await until(() => puppets.length === 3, 'the replacement');
   puppets[1]?.ready();
   await supervisor.ready;
   puppets[2]?.ready();
@@ -156,7 +152,7 @@ test('a task is kept when its predecessor and then its successor crash', async (
   puppets[0]?.exit(1);
   puppets[1]?.exit(1);
   await restarted;
-  await until(() => puppets.length === 3);
+  await until(() => puppets.length === 3, 'the replacement');
   puppets[2]?.ready();
   supervisor.close();
   puppets[2]?.exit(0);

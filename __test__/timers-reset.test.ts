@@ -2,7 +2,8 @@
 import test from 'ava';
 import { IOLoop, type Timeout } from 'ioloop';
 import { MANY_TIMERS } from './helpers/capacities.js';
-import { onLoop, runTurns, withFakeTime } from './helpers/loop.js';
+import { deferred } from './helpers/deferred.js';
+import { asleep, onLoop, runTurns, withFakeTime } from './helpers/loop.js';
 
 test('a timeout that is put off runs once, at its new deadline, with its arguments', (t) =>
   withFakeTime(
@@ -188,10 +189,10 @@ test('a stale handle stays harmless, however often its place is taken', (t) =>
   }));
 
 test('a loop that sleeps wakes up for a timeout that is to run earlier', (t) =>
-  onLoop(
-    (loop) =>
-      new Promise<void>((resolve) => {
-        const timeout = loop.callLater(3600, resolve);
-        setTimeout(() => t.true(loop.resetTimeout(timeout, 0.01)), 10);
-      }),
-  ));
+  onLoop(async (loop) => {
+    const fired = deferred<void>();
+    const timeout = loop.callLater(3600, fired.resolve);
+    await asleep(loop);
+    t.true(loop.resetTimeout(timeout, 0.01));
+    await fired.promise;
+  }));

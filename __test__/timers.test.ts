@@ -1,6 +1,6 @@
 /** When timeouts run: never early, once, and by the clock of the loop. */
 import test from 'ava';
-import { countTurns, runTurns, start, withFakeTime, withLoop } from './helpers/loop.js';
+import { asleep, countTurns, runTurns, start, withFakeTime, withLoop } from './helpers/loop.js';
 
 const DAY = 86_400;
 
@@ -79,9 +79,7 @@ test('a loop that sleeps is woken for an earlier timeout that is added meanwhile
     let late = 0;
     loop.callLater(3600, () => (late += 1));
     const running = loop.start();
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1);
-    });
+    await asleep(loop);
     loop.callLater(0.001, () => {
       loop.stop();
     });

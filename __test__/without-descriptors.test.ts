@@ -7,6 +7,7 @@ import { testOn, testWith } from './helpers/conditions.js';
 const SCARCE = `
   import { closeSync, openSync, readdirSync } from 'node:fs';
   import { execFileSync, spawn } from 'node:child_process';
+  import { once } from 'node:events';
   import { IOLoop, IOStream, Socket } from 'ioloop';
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const until = async (done) => {
@@ -104,7 +105,7 @@ testWith('prlimit')(
         const loop = IOLoop.current();
         const [socket, peer] = Socket.pair();
         const holder = spawn('sleep', ['30'], { stdio: ['ignore', 'ignore', 'ignore', socket.fd] });
-        await sleep(50);
+        await once(holder, 'spawn');
         const served = [];
         await loop.runSync(async () => {
           loop.addHandler(socket, () => {}, IOLoop.READ);

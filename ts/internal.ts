@@ -46,5 +46,5 @@ export type { Read } from './streams/reads.js';
 export { FdWriter } from './streams/writer.js';
 export { NativeLoop } from './boundary/native-loop.js';
 export { Guard } from './loop/guard.js';
-export { postsOf } from './loop/internals.js';
+export { internalsOf, postsOf } from './loop/internals.js';
 export { HANDLERS, SourceTable, STREAMS, type Source } from './loop/sources.js';

@@ -1,4 +1,5 @@
 /** Loops for tests: made, driven turn by turn, and closed again. */
+import { internalsOf } from '#internal';
 import { IOLoop, type Callback, type IOLoopOptions, type Socket } from 'ioloop';
 import { restoreCapacities, withCapacities, type Capacities } from './capacities.js';
 
@@ -102,6 +103,18 @@ export async function runTurns(loop: IOLoop, count = 1): Promise<void> {
 export async function start(loop: IOLoop, body: () => unknown): Promise<void> {
   loop.addCallback(body);
   await loop.start();
+}
+
+/** Waits until a running loop sleeps, bounded: before that, nothing has to wake it. */
+export async function asleep(loop: IOLoop): Promise<void> {
+  const end = performance.now() + 1e3 * LIMIT;
+  const inside = internalsOf(loop as unknown as Parameters<typeof internalsOf>[0]);
+  while (inside.phase !== 'sleeping') {
+    if (performance.now() > end) throw new Error('the loop does not sleep');
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
 }
 
 /** Numbers the turns: 1 in the first. Call it before anything else is added. */

@@ -19,6 +19,8 @@ export interface LoopInternals {
   readonly timeouts: TimeoutTable;
   readonly time: () => number;
   readonly isSteady: boolean;
+  /** `sleeping` until something wakes the loop; for tests. */
+  readonly phase: string;
   readonly capacities: Capacities;
   contextOf(kind: CallKind, func: Callback): Context;
   addTimeout(
