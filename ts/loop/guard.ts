@@ -29,10 +29,13 @@ export interface GuardedCall<A, B> {
   subject?(first: A, second: B): { readonly kind: CallKind; readonly func: Callback };
   /** Calls the function of the user. It may throw, and may return a promise. */
   call(first: A, second: B): unknown;
-  /** The call has returned; if it returned a promise, that has resolved. */
-  onReturn?(value: unknown, first: A, second: B): void;
+  /**
+   * The call has returned; if it returned a promise, that has resolved. `second` is not kept that long: it
+   * may be an address, of each connection that is served.
+   */
+  onReturn?(value: unknown, first: A): void;
   /** The call has thrown `error`, or its promise was rejected with it. */
-  onFailure(error: unknown, first: A, second: B): void;
+  onFailure(error: unknown, first: A): void;
 }
 
 /** The guard of one loop. */
@@ -92,29 +95,19 @@ export class Guard {
               second,
             );
       if (isThenable(result)) {
-        // Kept for as long as the promise is pending, for each connection of a server.
-        const onResolved =
-          call.onReturn === undefined
-            ? undefined
-            : (value: unknown): void => call.onReturn?.(value, first, second);
-        settled(result, onResolved, (error) => {
-          call.onFailure(error, first, second);
-        });
+        endLater(call, result, first);
         return;
       }
     } catch (error) {
-      call.onFailure(error, first, second);
+      call.onFailure(error, first);
       return;
     }
-    call.onReturn?.(result, first, second);
+    call.onReturn?.(result, first);
   }
 
   /** Waits for the promise that `call` has got from a function of the program, if it is one. */
-  follow<A, B>(call: GuardedCall<A, B>, result: unknown, first: A, second: B): void {
-    if (!isThenable(result)) return;
-    settled(result, undefined, (error) => {
-      call.onFailure(error, first, second);
-    });
+  follow<A, B>(call: GuardedCall<A, B>, result: unknown, first: A): void {
+    if (isThenable(result)) endLater(call, result, first);
   }
 
   /** Runs one of several steps: a failure is reported, so that the next step runs all the same. */
@@ -164,6 +157,26 @@ export class Guard {
       if (!isExpected(error)) this.fail(callback, error);
     });
   }
+}
+
+/**
+ * Ends a call when its promise is settled. A function of its own: one that makes closures has what these
+ * use on the heap in each call. The functions are kept for as long as the promise is pending, for each
+ * connection of a server; one by `bind()` takes 24 bytes less than a closure.
+ */
+function endLater<A, B>(call: GuardedCall<A, B>, result: PromiseLike<unknown>, first: A): void {
+  const ended = call as GuardedCall<unknown, unknown>;
+  const onResolved =
+    call.onReturn === undefined ? undefined : onLateReturn.bind(null, ended, first);
+  settled(result, onResolved, onLateFailure.bind(null, ended, first));
+}
+
+function onLateReturn(call: GuardedCall<unknown, unknown>, first: unknown, value: unknown): void {
+  call.onReturn?.(value, first);
+}
+
+function onLateFailure(call: GuardedCall<unknown, unknown>, first: unknown, error: unknown): void {
+  call.onFailure(error, first);
 }
 
 /**

@@ -31,10 +31,7 @@ const enum State {
 
 /** The iteration over a stream, without limits. */
 export class ChunkIterator implements Read<Result>, AsyncGenerator<Buffer, undefined, undefined> {
-  readonly name = 'readBytes';
   readonly target = null;
-  readonly keepsPartial = false;
-  readonly sparesStream = false;
   readonly #stream: Iterated;
   #state = State.Idle;
   /** The result of the last call. */
@@ -44,6 +41,20 @@ export class ChunkIterator implements Read<Result>, AsyncGenerator<Buffer, undef
 
   constructor(stream: Iterated) {
     this.#stream = stream;
+  }
+
+  // Getters: an iterator waits for each connection, and a field of it is 8 bytes.
+
+  get name(): string {
+    return 'readBytes';
+  }
+
+  get keepsPartial(): boolean {
+    return false;
+  }
+
+  get sparesStream(): boolean {
+    return false;
   }
 
   next(): Promise<Result> {

@@ -3,7 +3,6 @@ import { constants } from 'node:os';
 import type { Block } from '../boundary/receive-blocks.js';
 import type { Wait } from '../loop/wait.js';
 import type { Capacities } from '../support/capacities.js';
-import { Deferred } from '../support/deferred.js';
 import { alreadyReading, bufferFull } from '../support/errors.js';
 import { NO_BYTES, releaseReadBuffer, takeReadBuffer, type ReadBuffer } from './read-buffer.js';
 import type { Read } from './reads.js';
@@ -72,6 +71,9 @@ export interface ReaderLimits {
   readonly readChunkSize: number;
 }
 
+/** Resolves the promise of a read, also with a promise that is rejected. */
+type Resolve = (value: unknown) => void;
+
 /** The result of a read without a promise. It is called in the middle of the read, and runs no user code. */
 export interface Settler<T> {
   resolve(value: T): void;
@@ -95,9 +97,9 @@ export class Reader {
   #buffer = NO_BYTES;
   #reading = Reading.Idle;
   #input = Input.Open;
-  /** The read, its promise and its limits; `null` in state idle. The limits may come later, or not. */
+  /** The read, its result and its limits; `null` in state idle. The limits may come later, or not. */
   #read: Read<unknown> | null = null;
-  #result: Settler<unknown> | null = null;
+  #result: Resolve | Settler<unknown> | null = null;
   #wait: Wait | null = null;
   /** The method that has the {@link claim}. */
   #claimant: string | null = null;
@@ -157,9 +159,14 @@ export class Reader {
     this.#read = read;
     this.#reading = Reading.Waiting;
     this.#demand(read);
-    const result = new Deferred<T>();
-    this.#result = result as Deferred<unknown>;
-    return result.promise;
+    return this.#promise();
+  }
+
+  // Not in `read()`, where the closure would cost memory in each call.
+  #promise<T>(): Promise<T> {
+    return new Promise<T>((resolve) => {
+      this.#result = resolve as Resolve;
+    });
   }
 
   /** {@link read} without a promise: settles `result`. No read waits, and there is no {@link claim}. */
@@ -312,7 +319,7 @@ export class Reader {
       this.#reading = Reading.Serving;
       try {
         const value = this.#attempt(read);
-        if (value !== undefined) this.#settle()?.resolve(value);
+        if (value !== undefined) this.#succeed(value);
         else if (!this.#isOpen()) this.#fail(read, this.#endOf(read));
         else if (this.#source.readable) this.#source.continueLater();
       } catch (error) {
@@ -392,8 +399,22 @@ export class Reader {
     if (this.#source.readable) this.#source.continueLater();
   }
 
+  #succeed(value: unknown): void {
+    const result = this.#end();
+    if (typeof result === 'function') result(value);
+    else result?.resolve(value);
+  }
+
+  #fail(read: Read<unknown>, error: unknown): void {
+    const failure = this.#giveBack(read, error);
+    const result = this.#end();
+    // Each connection waits with a promise, and its rejecting function would take 56 bytes of memory.
+    if (typeof result === 'function') result(Promise.reject(failure as Error));
+    else result?.reject(failure);
+  }
+
   /** Ends the read. Returns its result to settle; `null` if it was settled meanwhile. */
-  #settle(): Settler<unknown> | null {
+  #end(): Resolve | Settler<unknown> | null {
     const result = this.#result;
     this.#result = null;
     this.#read = null;
@@ -401,11 +422,6 @@ export class Reader {
     this.#wait?.done();
     this.#wait = null;
     return result;
-  }
-
-  #fail(read: Read<unknown>, error: unknown): void {
-    const failure = this.#giveBack(read, error);
-    this.#settle()?.reject(failure);
   }
 
   /** Returns the error that the read rejects with: `error`, unless bytes are lost. */

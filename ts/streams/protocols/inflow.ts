@@ -169,7 +169,7 @@ export abstract class Inflow {
    * @internal
    */
   follow(result: unknown): void {
-    this.#settings.guard.follow(this.#calls.data, result, this.self, NO_CHUNK);
+    this.#settings.guard.follow(this.#calls.data, result, this.self);
   }
 
   // The events of the transport: the first half of `TransportEvents`.
@@ -401,4 +401,3 @@ export abstract class Inflow {
 }
 
 const { EAGAIN } = constants.errno;
-const NO_CHUNK = Buffer.alloc(0);
