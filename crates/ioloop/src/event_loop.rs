@@ -6,7 +6,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use crate::Result;
-use crate::reactor::{self, Alarm, Event, REBUILDS, Reactor, Selector, Source, WaitSet};
+use crate::reactor::{
+    self, Alarm, Event, REBUILDS, Reactor, Readiness, Selector, Signals, Source, WaitSet,
+};
 use crate::remote::{self, Counts, Inbox, LoopHandle};
 use crate::timer::{TimerId, Wheel};
 
@@ -38,6 +40,8 @@ pub struct EventLoop<S, C> {
     /// Timer slack: after a burst, timers alone do not wake the loop before this tick.
     slack_until: u64,
     reactor: Reactor<S>,
+    /// What the selector has reported [ahead](Self::look_ahead) of the next turn.
+    ahead: Option<Signals>,
 }
 
 /// The result of one turn, in the order of dispatch. Reuse it: the vectors keep their capacity.
@@ -98,6 +102,7 @@ impl<S: Source, C> EventLoop<S, C> {
             alarm,
             slack_until: 0,
             reactor,
+            ahead: None,
         })
     }
 
@@ -124,6 +129,33 @@ impl<S: Source, C> EventLoop<S, C> {
         let collected = self.collect_ready(now, max_wait, turn);
         turn.alarmed = HAS_ALARM && self.set_alarm(now).is_ok();
         collected
+    }
+
+    /// Asks the selector ahead of the next turn, without waiting. The sources in `turn.ready` are those of
+    /// that turn, which takes the same `turn` and does not ask again. The caller may act on some of them
+    /// and remove them. Nothing is asked twice before a turn.
+    pub fn look_ahead(&mut self, turn: &mut Turn<C>) {
+        if self.ahead.is_none() {
+            self.ahead = Some(self.reactor.turn(Some(Duration::ZERO), &mut turn.ready));
+        }
+    }
+
+    /// Whether the next turn has something to do of what was found [ahead](Self::look_ahead). If not, that
+    /// turn asks the selector as usual.
+    #[must_use]
+    pub fn has_ahead(&mut self, turn: &Turn<C>) -> bool {
+        let found = self.ahead.as_ref();
+        let has_work = found.is_some_and(|found| found.has_work() || !turn.ready.is_empty());
+        if !has_work {
+            self.ahead = None;
+        }
+        has_work
+    }
+
+    /// The budgets of a turn.
+    #[must_use]
+    pub fn budgets(&self) -> Budgets {
+        self.budgets
     }
 
     /// A handle that posts commands to this loop. The first call makes the inbox and its waker; a
@@ -270,7 +302,21 @@ impl<S: Source, C> EventLoop<S, C> {
         } else {
             self.wait(now, max_wait)
         };
-        let signals = self.reactor.turn(wait, &mut turn.ready);
+        let signals = match self.ahead.take() {
+            Some(signals) => {
+                // Registrations have ended meanwhile.
+                let reactor = &self.reactor;
+                turn.ready.retain(|event| {
+                    if event.readiness == Readiness::STALE {
+                        // Unless another one has its index.
+                        return reactor.token_at(event.token.index()).is_none();
+                    }
+                    reactor.source(event.token).is_some()
+                });
+                signals
+            }
+            None => self.reactor.turn(wait, &mut turn.ready),
+        };
         if signals.woken {
             // Of posts after the first collection, for which no other wake-up comes.
             self.append_commands(turn);

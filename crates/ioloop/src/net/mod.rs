@@ -6,6 +6,8 @@
 mod address;
 mod kind;
 mod options;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod passage;
 mod socket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod splice;
@@ -15,6 +17,8 @@ mod system;
 pub use address::Address;
 pub use kind::{Kind, LARGEST_RECORD, is_connected, kind, socket_kind};
 pub use options::{SocketOption, get_option, set_option};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use passage::{Passage, Progress, Report};
 pub use socket::{
     Connect, Domain, accept, bind, connect, listen, local_address, open, pair, peer_address, pipe,
     refuse_new, take_error,

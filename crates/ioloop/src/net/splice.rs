@@ -35,7 +35,11 @@ pub fn splice_in(socket: impl AsFd, pipe: impl AsFd, most: usize) -> Result<usiz
     Ok(take_in(socket.as_fd(), pipe.as_fd(), most)?)
 }
 
-fn take_in(socket: BorrowedFd<'_>, pipe: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+pub(super) fn take_in(
+    socket: BorrowedFd<'_>,
+    pipe: BorrowedFd<'_>,
+    most: usize,
+) -> io::Result<usize> {
     retry_on_intr(|| splice(socket, None, pipe, None, most, FLAGS))
 }
 
@@ -112,7 +116,7 @@ pub fn splice_out(pipe: impl AsFd, socket: impl AsFd, length: usize) -> Result<S
 }
 
 /// [`splice_out`], with `EAGAIN` as a failure.
-fn send_out(pipe: impl AsFd, socket: impl AsFd, length: usize) -> Sent {
+pub(super) fn send_out(pipe: impl AsFd, socket: impl AsFd, length: usize) -> Sent {
     let mut moved = 0;
     while moved < length {
         match retry_on_intr(|| splice(&pipe, None, &socket, None, length - moved, FLAGS)) {

@@ -21,6 +21,13 @@ pub(crate) struct Signals {
     pub(crate) failure: Option<io::Error>,
 }
 
+impl Signals {
+    /// Whether there is something to do for them, beside the events.
+    pub(crate) fn has_work(&self) -> bool {
+        self.alarm || self.more || self.woken || self.failure.is_some()
+    }
+}
+
 impl<S: AsFd> Reactor<S> {
     /// Waits for readiness for at most `max_wait` (`None`: no limit), and replaces the contents of
     /// `events` by the ready sources. Does not wait while the ready list has sources or a stale

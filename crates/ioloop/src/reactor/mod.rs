@@ -45,6 +45,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use slab::Slab;
 
 pub(crate) use alarm::Alarm;
+pub(crate) use collect::Signals;
 use entry::{Entry, live};
 pub use identity::Identity;
 pub use interest::{HAS_PRIORITY, Interest, Readiness};

@@ -97,6 +97,12 @@ impl<S> Reactor<S> {
         match token {}
     }
 
+    /// Cannot be called, as no token exists.
+    #[must_use]
+    pub fn source(&self, token: Token) -> Option<&S> {
+        match token {}
+    }
+
     /// The number of registrations: 0.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -168,6 +174,12 @@ pub(crate) struct Signals {
     pub(crate) more: bool,
     pub(crate) woken: bool,
     pub(crate) failure: Option<io::Error>,
+}
+
+impl Signals {
+    pub(crate) fn has_work(&self) -> bool {
+        self.alarm || self.more || self.woken || self.failure.is_some()
+    }
 }
 
 /// The host that begins the turns, in the place of a system call: `wasm` for a module of
