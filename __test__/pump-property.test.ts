@@ -145,6 +145,7 @@ const kind = fc.constantFrom(...Object.keys(KINDS));
 
 for (const [amounts, largest, capacities] of [
   ['megabytes', 300_000, {}],
+  ['flows', 300_000, { flow: 1, spliceShare: 4096, spliceBudget: 8192 }],
   ['boundaries everywhere', 1_500, TINY],
 ] as const) {
   test.serial(`${amounts}: both directions arrive whole, then EOF`, async (t) => {

@@ -110,6 +110,7 @@ class Run {
       atTickEnd: () => void (asked.tickEnd = true),
       continueLater: () => void (asked.continue = true),
       countSent: () => {},
+      regain: () => assert.fail('nothing is lent'),
     };
     const owner = {
       onWriteError: () => this.#onFailed(),

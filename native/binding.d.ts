@@ -422,6 +422,30 @@ export interface NativeVersions {
 export declare const NOT_RECEIVED: number
 
 /**
+ * `passageBegin(loop, source, sink, pipe, held, budget, least)`: moves bytes from the registration
+ * `source` to the registration `sink`, both edge-triggered sockets, through the pipe with these ends.
+ * All passages share `budget` bytes of a turn, about, of which each has `least`. The pipe has `held`
+ * bytes, for which the sink had no room; without any, the source was drained. The number of the
+ * passage, or a negative errno.
+ */
+export declare const passageBegin: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: number, arg3: Int32Array, arg4: number, arg5: number, arg6: number) => number
+
+/**
+ * `passageHeed(loop, index)`: reports room of the registration `index`, which is the source of a
+ * passage: otherwise its owner has nothing that waits for room. 0, or a negative errno.
+ */
+export declare const passageHeed: (arg0: ExternalObject<NativeLoop>, arg1: number) => number
+
+/**
+ * `passageReport(loop, passage, isEnd, report)`: writes to `report` the bytes that have left the source,
+ * and those that the sink has taken, since the last report; the bytes in the pipe; the negative errnos
+ * of the source and of the sink after these bytes, or 0, which are not reported again. With `isEnd`,
+ * which is not 0 then, the passage ends, and everything belongs to the caller again. 0, or a negative
+ * errno: `-EBADF` if the loop is closed.
+ */
+export declare const passageReport: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: number, arg3: Float64Array) => number
+
+/**
  * `pipeOpen(ends, bytes)`: writes the descriptors of a pipe with room for about `bytes` to `ends`:
  * reading end, writing end. 0, or a negative errno.
  */

@@ -25,6 +25,7 @@ export const TINY: Readonly<Capacities> = {
   pumpBudget: 64,
   spliceBudget: 128,
   spliceShare: 64,
+  flow: 16,
   pipes: 1,
 };
 

@@ -23,16 +23,23 @@ export class Pipe {
   failure = 0;
   /** That of the sink, likewise: the next {@link drain} reports it. */
   sinkFailure = 0;
-  /** The reading end, and the writing one. */
-  readonly #ends: Int32Array;
+  /** The reading end, and the writing one. For a passage of the core, which has them until {@link takeBack}. */
+  readonly ends: Int32Array;
 
   constructor(ends: Int32Array) {
-    this.#ends = ends;
+    this.ends = ends;
+  }
+
+  /** The pipe is back from a passage, with what that has left in it, and what it has found behind these bytes. */
+  takeBack(held: number, failure: number, sinkFailure: number): void {
+    this.taken = this.held = held;
+    this.failure = failure;
+    this.sinkFailure = sinkFailure;
   }
 
   /** Fills the pipe, which is empty, from a socket. The number of bytes, 0 at EOF, or an errno. */
   fill(fd: number, most: number): number {
-    const count = native.spliceIn(fd, this.#ends[1] as number, Math.min(most, PIPE_BYTES));
+    const count = native.spliceIn(fd, this.ends[1] as number, Math.min(most, PIPE_BYTES));
     this.taken = this.held = Math.max(count, 0);
     this.failure = this.sinkFailure = 0;
     return count;
@@ -43,7 +50,7 @@ export class Pipe {
    * that the socket has no room for are {@link held}. The result is that of {@link fill}.
    */
   pass(fd: number, to: number, most: number): number {
-    const count = native.spliceThrough(fd, this.#ends, to, Math.min(most, PIPE_BYTES), most, left);
+    const count = native.spliceThrough(fd, this.ends, to, Math.min(most, PIPE_BYTES), most, left);
     this.taken = Math.max(count, 0);
     this.held = count > 0 ? (left[0] as number) : 0;
     this.failure = count > 0 ? (left[1] as number) : 0;
@@ -61,7 +68,7 @@ export class Pipe {
       this.sinkFailure = 0;
       return failure;
     }
-    const count = native.spliceOut(this.#ends[0] as number, fd, length, left);
+    const count = native.spliceOut(this.ends[0] as number, fd, length, left);
     if (count > 0) {
       this.held -= count;
       this.sinkFailure = left[0] as number;
@@ -77,7 +84,7 @@ export class Pipe {
   }
 
   close(): void {
-    for (const end of this.#ends) native.fdClose(end);
+    for (const end of this.ends) native.fdClose(end);
   }
 }
 

@@ -47,7 +47,15 @@ export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> =
     'socketShutdown',
     'socketTakeError',
   ],
-  splice: ['pipeOpen', 'spliceIn', 'spliceOut', 'spliceThrough'],
+  splice: [
+    'passageBegin',
+    'passageHeed',
+    'passageReport',
+    'pipeOpen',
+    'spliceIn',
+    'spliceOut',
+    'spliceThrough',
+  ],
   threads: [
     'attach',
     'detach',

@@ -4,7 +4,7 @@ import type { Capacities } from '../support/capacities.js';
 import { nextTick } from '../support/host.js';
 import { IoCounters } from './counters.js';
 import type { Guard } from './guard.js';
-import type { SourceTable } from './sources.js';
+import type { Source, SourceTable } from './sources.js';
 import { TurnShare } from './turn-share.js';
 
 /** Work for {@link LoopIO.continueLater} and {@link LoopIO.atTickEnd}. */
@@ -27,6 +27,16 @@ export interface LoopMember {
   onLoopClosed(): void;
 }
 
+/** The readiness of two sources that the core has for a while: bytes pass from one to the other. */
+export interface Lease {
+  readonly source: Source;
+  readonly sink: Source;
+  /** Counts what has passed. */
+  sync(): void;
+  /** Takes everything back. Idempotent. */
+  end(): void;
+}
+
 /** The sources of one loop, its send batch, and two queues: for the next turn, for the tick's end. */
 export class LoopIO {
   readonly sources: SourceTable;
@@ -47,6 +57,7 @@ export class LoopIO {
   /** In a turn: the batch has writes. */
   #hasWrites = false;
   readonly #members = new Set<LoopMember>();
+  readonly #leases = new Set<Lease>();
   /** Made for the first pump. */
   #splices: TurnShare | null = null;
 
@@ -91,6 +102,27 @@ export class LoopIO {
 
   remove(member: LoopMember): void {
     this.#members.delete(member);
+  }
+
+  /** The core has the readiness of two sources, until {@link endLease}. */
+  beginLease(lease: Lease): void {
+    this.#leases.add(lease);
+  }
+
+  endLease(lease: Lease): void {
+    this.#leases.delete(lease);
+  }
+
+  /** Ends the leases of a source. */
+  endLeasesOf(source: Source): void {
+    for (const lease of this.#leases) {
+      if (lease.source === source || lease.sink === source) lease.end();
+    }
+  }
+
+  /** Brings the counters up to date. */
+  sync(): void {
+    for (const lease of this.#leases) lease.sync();
   }
 
   /** Bytes of streams that the kernel has taken. */

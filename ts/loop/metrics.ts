@@ -110,6 +110,7 @@ export interface CountingParts {
 /** The metrics of a loop with these parts, after this many blocks. */
 export function metricsOf(parts: CountingParts, blocks: number): LoopMetrics {
   const { callbacks, timeouts, sources, io, postCounts } = parts;
+  io.sync();
   const { active, idle } = performance.eventLoopUtilization();
   return Object.freeze({
     turns: parts.turnCount,

@@ -43,7 +43,8 @@ export interface Source {
 export class SourceTable {
   /** By index: the mode of each source. The core reads it in each turn. */
   modes = new Uint8Array(FIRST_SIZE);
-  readonly #native: NativeHandle;
+  /** The core of the loop. */
+  readonly handle: NativeHandle;
   readonly #guard: Guard;
   readonly #byIndex: (Source | undefined)[] = [];
   readonly #handlers = new Reports();
@@ -55,7 +56,7 @@ export class SourceTable {
   #streamCount = 0;
 
   constructor(handle: NativeHandle, guard: Guard) {
-    this.#native = handle;
+    this.handle = handle;
     this.#guard = guard;
   }
 
@@ -81,7 +82,7 @@ export class SourceTable {
 
   /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
   add(source: Source, fd: number, interest: number): number {
-    const index = native.loopRegister(this.#native, fd, interest);
+    const index = native.loopRegister(this.handle, fd, interest);
     if (index < 0) return index;
     if (index >= this.modes.length) this.#grow(index);
     const stale = this.#take(index);
@@ -94,28 +95,33 @@ export class SourceTable {
 
   /** Changes the interest: 0, or a negative errno, `-ENOENT` when the number was closed. */
   update(index: number, interest: number): number {
-    return native.loopReregister(this.#native, index, interest);
+    return native.loopReregister(this.handle, index, interest);
   }
 
   /** Ends the registration of the source that is at `index`. */
   remove(index: number): void {
-    native.loopDeregister(this.#native, index);
+    native.loopDeregister(this.handle, index);
     this.#take(index);
+  }
+
+  /** The source at `index`, which bytes pass from, waits for room. See `passages.ts`. */
+  heed(index: number): void {
+    native.passageHeed(this.handle, index);
   }
 
   /** The source at `index` is drained of READ or WRITE: an edge-triggered one is reported again. */
   rearm(index: number, bits: number): void {
-    native.loopRearm(this.#native, index, bits);
+    native.loopRearm(this.handle, index, bits);
   }
 
   /** The number of a source is known outside from now on: each report is verified. */
   verify(index: number): void {
-    native.loopVerify(this.#native, index);
+    native.loopVerify(this.handle, index);
   }
 
   /** Whether the number of a source still is the file that was registered. */
   isRegistered(index: number): boolean {
-    return native.loopIsRegistered(this.#native, index);
+    return native.loopIsRegistered(this.handle, index);
   }
 
   /** Whether turns receive for the source at `index`. */

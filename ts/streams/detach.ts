@@ -119,6 +119,7 @@ function detachable(stream: Stream): FdTransport {
   if (stream.adapter !== null) throw busy('a duplex or a pair of web streams has taken it over');
   if (reader.reading)
     throw busy(`a ${reader.readName}() waits, await it or cancel it by its signal`);
+  stream.regain();
   if (stream.unsent > 0) throw busy(`${stream.unsent} bytes are unsent, await write() first`);
   if (stream.isEnding) throw busy('FIN is not sent, await shutdownWrite() first');
   // Received in this turn: a reset, which the kernel reports once; bytes for which there was no memory.

@@ -105,6 +105,8 @@ const enum Flag {
   AtTickEnd = 32,
   /** A short read proves it drained: until urgent data is reported, at which a read stops. */
   ShortIsAll = 64,
+  /** It was lent to a passage, which may have ended. */
+  Lent = 128,
 }
 
 /**
@@ -350,6 +352,42 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     return count;
   }
 
+  /**
+   * The place in the loop's table, for a {@link Passage}; -1 if it cannot be lent: the selector has no edges,
+   * or other code can close the number, which each use then verifies.
+   */
+  get lendable(): number {
+    return capabilities.edges && this.#descriptor?.isExposed !== true ? this.#index : UNWATCHED;
+  }
+
+  /** A passage has it from now on. See {@link regain}. */
+  lend(): void {
+    this.#flags |= Flag.Lent;
+  }
+
+  /** What is there to be read is a passage's, until {@link takeBack}. */
+  leaveReadable(): void {
+    this.#flags &= ~Flag.Readable;
+  }
+
+  /** A passage has ended, with the error of this source, a negative errno, or 0. It may be readable. */
+  takeBack(failure: number): void {
+    if (failure !== 0 && failure !== -EAGAIN && !isUnspliceable(failure)) this.failure = failure;
+    if (this.#index === UNWATCHED) return;
+    this.#flags |= Flag.Readable;
+    this.continueLater();
+  }
+
+  regain(): void {
+    if ((this.#flags & Flag.Lent) === 0) return;
+    this.#flags &= ~Flag.Lent;
+    this.#io.endLeasesOf(this);
+  }
+
+  countReceived(bytes: number): void {
+    this.#io.counters.received += bytes;
+  }
+
   queueFlush(): void {
     this.#io.queueFlush();
   }
@@ -367,8 +405,10 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     this.#io.atTickEnd(this);
   }
 
-  /** The kernel reports room for more without being asked. */
-  onFull(): void {}
+  /** The kernel reports room for more without being asked: to a passage from here, unless it heeds. */
+  onFull(): void {
+    if ((this.#flags & Flag.Lent) !== 0) this.#io.sources.heed(this.#index);
+  }
 
   shutdownWrite(): void {
     // A pipe has one direction only: the stream closes it.
@@ -483,6 +523,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   onDescriptorExposed(): void {
+    this.regain();
     if (this.#index !== UNWATCHED) this.#io.sources.verify(this.#index);
   }
 
@@ -538,6 +579,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   #end(): void {
     this.#index = UNWATCHED;
     this.#flags &= ~Flag.Readable;
+    this.regain();
     this.#descriptor?.unwatch(this);
   }
 

@@ -177,6 +177,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
 
   /** True if the kernel has not taken all written bytes. */
   get writing(): boolean {
+    this.#core.regain();
     return this.#core.unsent > 0;
   }
 
@@ -204,6 +205,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `maxWriteBufferSize` limits this sum; the watermarks count only the bytes.
    */
   get writeBufferSize(): number {
+    this.#core.regain();
     return this.#core.held;
   }
 

@@ -42,7 +42,10 @@ export interface PumpOptions extends WaitOptions {
    * seconds, up to twice as many. By default unlimited.
    */
   readonly idleTimeout?: number | Duration | undefined;
-  /** Counts here too, while the pump runs and when it fails. Its members are set to 0 first. */
+  /**
+   * Counts here too, while the pump runs and when it fails: up to date by a tenth of a second. Its members
+   * are set to 0 first.
+   */
   readonly counts?: PumpCounts | undefined;
 }
 
@@ -51,8 +54,8 @@ export interface PumpOptions extends WaitOptions {
  * Resolves to the byte counts when both directions have ended; with `end`, both streams are closed
  * then.
  *
- * Between two sockets of Linux, large chunks move within the kernel, by `splice(2)`; all others pass
- * memory. In each direction one chunk is on its way, of up to about 256 KiB: a reader that stalls stops
+ * Between two sockets of Linux, large chunks move within the kernel, by `splice(2)`, and flows of them
+ * without a call of JavaScript; all others pass memory. In each direction one chunk is on its way, of up to about 256 KiB: a reader that stalls stops
  * the sender. Pumps yield to the rest of their loop: each direction that passes memory after 256 KiB,
  * or 512 KiB of bytes that were unread before; the others after 4 MiB together, or 256 KiB each if they
  * are many.
@@ -213,6 +216,7 @@ class Pump implements Watcher<Stream> {
   }
 
   #moved(): number {
+    for (const relay of this.#relays) relay.sync();
     const { forward, back } = this.#settings.counts;
     return this.#streams.reduce((sum, { unsent }) => sum - unsent, forward + back);
   }

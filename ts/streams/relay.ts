@@ -5,6 +5,7 @@ import type { DeferredWork, LoopIO } from '../loop/io.js';
 import { FdTransport } from './fd-transport.js';
 import type { HeldWriter } from './held-writer.js';
 import type { Claim } from './reader.js';
+import { Rest } from './passage.js';
 import { RelayRead } from './relay-read.js';
 import type { Stream } from './stream.js';
 import type { FdWriter } from './writer.js';
@@ -30,6 +31,7 @@ export class Relay {
   readonly #onBytes: (count: number) => void;
   /** While bytes are read: others would take some out of the middle. */
   #claim: Claim | null = null;
+  #read: RelayRead | null = null;
   #state = State.Moving;
 
   /** `end`: EOF of `from` ends the writing side of `to`. */
@@ -58,33 +60,51 @@ export class Relay {
     if (this.#end && this.ended) await to.writer.shutdown();
   }
 
+  /** Counts what has passed. */
+  sync(): void {
+    this.#read?.sync();
+  }
+
   /** Ends a wait for bytes with `error`. */
   stop(error: unknown): void {
     if (this.#state !== State.Moving) return;
     this.#state = State.Stopped;
+    this.#read?.stop();
     this.from.reader.cancel(error);
     this.#claim?.release();
   }
 
   async #move(claim: Claim): Promise<void> {
-    const { from, to } = this;
-    const io = ioOf(from.loop);
+    const io = ioOf(this.from.loop);
     const { pumpBudget } = io.capacities;
-    const read = this.#read(io);
+    const read = this.#newRead(io);
+    this.#read = read;
     for (let budget = pumpBudget; ;) {
       const chunk = await this.#next(claim, read);
       if (chunk === null) break;
-      const isPipe = chunk instanceof Pipe;
-      const count = isPipe ? chunk.taken : chunk.length;
-      if (!isPipe) await this.#write(chunk);
-      else if (chunk.held === 0) chunk.release();
-      else await (to.writer as FdWriter | HeldWriter).writePipe(chunk);
+      const count = await this.#forward(chunk);
       this.#onBytes(count);
       budget -= count;
       if (budget > 0) continue;
       await nextTurn(io);
       budget = pumpBudget;
     }
+  }
+
+  /** Resolves to the number of bytes, when the sink has them. */
+  async #forward(chunk: Buffer | Pipe | Rest): Promise<number> {
+    if (chunk instanceof Rest) {
+      await chunk.written;
+      return chunk.count;
+    }
+    if (!(chunk instanceof Pipe)) {
+      await this.#write(chunk);
+      return chunk.length;
+    }
+    const { taken } = chunk;
+    if (chunk.held === 0) chunk.release();
+    else await (this.to.writer as FdWriter | HeldWriter).writePipe(chunk);
+    return taken;
   }
 
   /** Writes of the program that wait may leave no room in memory; a pipe takes none. */
@@ -96,12 +116,16 @@ export class Relay {
   }
 
   /** The next bytes; `null` at the end. */
-  async #next(claim: Claim, read: RelayRead): Promise<Buffer | Pipe | null> {
+  async #next(claim: Claim, read: RelayRead): Promise<Buffer | Pipe | Rest | null> {
     const { from } = this;
-    if (this.#state !== State.Moving) return null;
+    if (this.#state !== State.Moving) return read.takeRest();
     try {
       return await claim.read(read);
     } catch (error) {
+      // The source may have been closed, whose bytes are on their way.
+      read.stop();
+      const rest = read.takeRest();
+      if (rest !== null) return rest;
       // Also while it waited.
       if (this.#isStopped()) return null;
       if (!from.reader.ended || from.error !== null) throw error;
@@ -114,7 +138,7 @@ export class Relay {
     return this.#state === State.Stopped;
   }
 
-  #read(io: LoopIO): RelayRead {
+  #newRead(io: LoopIO): RelayRead {
     const { from, to } = this;
     const isPlain =
       from.transport instanceof FdTransport &&
@@ -124,7 +148,7 @@ export class Relay {
       to.transport.socket !== null;
     const most = Math.min(from.limits.readChunkSize, Math.max(1, to.limits.writer.maxBufferSize));
     const source = isPlain ? (from.transport as FdTransport) : null;
-    return new RelayRead(source, to, io, most, this.#onBytes);
+    return new RelayRead(source, from, to, io, most, this.#onBytes);
   }
 }
 

@@ -181,6 +181,11 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (this.#writer instanceof HeldWriter) this.#writer = this.#writer.unheld;
   }
 
+  /** {@link unsent} is exact from now on: see {@link Transport.regain}. */
+  regain(): void {
+    this.transport.regain?.();
+  }
+
   /** Bytes that were written and are not with the kernel. */
   get unsent(): number {
     return this.#writer === null ? 0 : this.#writer.buffered;
@@ -297,6 +302,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** @throws The error of a closed stream; `ERR_IOLOOP_STREAM_BUSY` unless connected and unused. */
   assertIdle(call: string): void {
+    this.regain();
     if (this.closed) throw this.closedError();
     if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
     if (this.adapter !== null) throw streamBusy(call, ADAPTED);
@@ -327,6 +333,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
    * connected, and when an adapter has it. It is unchanged then.
    */
   handOver(call: string): Moved & Sides {
+    this.regain();
     if (this.closed) throw this.closedError();
     if (this.#state <= State.Connecting) throw streamBusy(call, 'it is not connected yet');
     if (this.reader.reading) throw streamBusy(call, 'a read waits');

@@ -88,6 +88,8 @@ export interface Transport {
    */
   atTickEnd(): void;
 
+  /** Takes back what the core has of it: bytes pass without JavaScript. See `passage.ts`. */
+  regain?(): void;
   /** Half-close: sends FIN. The writer has sent everything before. */
   shutdownWrite(): void;
   /** The pending error, which no read would report; `null` without one. */
@@ -116,6 +118,8 @@ export interface FdSink {
   readonly sendBudget: number;
   /** Sends the batch at the end of the turn; outside of one, when the running code and its microtasks are done. */
   queueFlush(): void;
+  /** See {@link Transport.regain}: the writer's state is another one then. */
+  regain(): void;
   /** The kernel has no room: {@link TransportEvents.onWritable} follows when it has. */
   onFull(): void;
   continueLater(): void;

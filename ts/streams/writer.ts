@@ -25,6 +25,7 @@ import type { FdSink, WriterLimits, WriterOwner } from './transport.js';
  * | open, queued     | the queue | the queue | open, none queued: all is sent; blocked: no room |
  * | blocked          | the queue | the queue | open: the event of room or of a connection, or the retry after `ENOBUFS` |
  * | failed           | the queue | the queue | closed: `onSendError`, after the flush |
+ * | lent, none queued | the queue | the queue | open: before anything is queued, or ends; see `passage.ts` |
  *
  * The queue is sent (a pump) at the end of a tick, after the batch; on becoming open; and in the
  * next turn when its budget was spent. The states of the base, of which closed is one, are apart:
@@ -34,6 +35,7 @@ const enum Sending {
   Open,
   Blocked,
   Failed,
+  Lent,
 }
 
 /**
@@ -110,11 +112,13 @@ export class FdWriter extends BaseWriter implements Sender {
   }
 
   protected override end(): void {
+    this.#regain();
     if (this.#chain !== null) this.#flushHeld();
     this.#finishIfSent();
   }
 
   protected override abandon(): (Deferred | null)[] {
+    this.#regain();
     const chain = this.#chain;
     this.#chain = null;
     if (chain !== null) this.#batch.cancel(chain);
@@ -148,20 +152,55 @@ export class FdWriter extends BaseWriter implements Sender {
    * refuses them, as they take none of this process's memory.
    */
   writePipe(pipe: Pipe): Promise<void> {
+    this.#regain();
     const refusal = this.refusal();
     if (refusal !== null) {
       pipe.release();
       return refusal;
     }
     const isFirst = this.#chain === null && !this.#isQueued();
-    const queue = this.#ownQueue();
-    queue.move(pipe);
-    const { promise } = (queue.mark(false).done ??= new Deferred());
-    this.checkHighWatermark();
+    const promise = this.#queuePipe(pipe);
     // At once, as nothing would be sent together with it.
     if (isFirst && this.#isOpen()) this.#pump();
     else this.#sink.atTickEnd();
     return promise;
+  }
+
+  #queuePipe(pipe: Pipe): Promise<void> {
+    const queue = this.#ownQueue();
+    queue.move(pipe);
+    const { promise } = (queue.mark(false).done ??= new Deferred());
+    this.checkHighWatermark();
+    return promise;
+  }
+
+  /** The kernel moves bytes past this writer, which has nothing to send, until {@link takeBack}. */
+  lend(): void {
+    this.#sending = Sending.Lent;
+  }
+
+  /**
+   * Ends that. The bytes of the pipe, which is released, are sent before all later writes: the promise of
+   * that, or `null` if there are none.
+   */
+  takeBack(pipe: Pipe): Promise<void> | null {
+    this.#sending = Sending.Open;
+    if (pipe.held === 0) {
+      pipe.release();
+      return null;
+    }
+    const refusal = this.refusal();
+    if (refusal !== null) {
+      pipe.release();
+      return refusal;
+    }
+    this.#sink.atTickEnd();
+    return this.#queuePipe(pipe);
+  }
+
+  /** Before anything is to be sent. It may run user code, a setter of the counts of a pump. */
+  #regain(): void {
+    if (this.#sending === Sending.Lent) this.#sink.regain();
   }
 
   /** The socket, if bytes can go there past this writer: it is open, and has nothing to send; else -1. */
@@ -362,6 +401,8 @@ export class FdWriter extends BaseWriter implements Sender {
 
   /** Adds one write to the queue. Its small pieces are copied, as documented, and those that are borrowed. */
   #enqueue(pieces: readonly Uint8Array[], isSmall: boolean): Mark {
+    this.#regain();
+    if (this.isClosed) throw this.owner.closedError();
     const queue = this.#ownQueue();
     const { smallPiece } = this.#batch;
     for (const piece of pieces) {

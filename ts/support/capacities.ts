@@ -40,6 +40,8 @@ export interface Capacities {
   spliceBudget: number;
   /** The least share of a direction. */
   spliceShare: number;
+  /** Bytes that a direction of a pump splices at one time from which it is a flow, which the core moves. */
+  flow: number;
   /** Pipes of this thread that have bytes on their way between two sockets. */
   pipes: number;
 }
@@ -61,6 +63,7 @@ const DEFAULTS: Readonly<Capacities> = {
   pumpBudget: 512 * 1024,
   spliceBudget: 4 * 1024 * 1024,
   spliceShare: 256 * 1024,
+  flow: 32 * 1024,
   pipes: 64,
 };
 

@@ -57,6 +57,11 @@ mod io;
 mod memory;
 #[cfg(not(selector = "none"))]
 mod owned;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    path = "no_passages.rs"
+)]
+mod passages;
 #[cfg(not(selector = "none"))]
 mod registration;
 #[cfg_attr(selector = "none", path = "no_remote.rs")]

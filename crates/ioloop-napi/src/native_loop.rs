@@ -1,7 +1,7 @@
 //! One core loop for one `IOLoop`: made, started, stopped, closed.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use ioloop::clock::Timeline;
@@ -14,6 +14,7 @@ use crate::busy_polls::BusyPolls;
 use crate::driver::{Driver, Kind};
 use crate::errno::{CLOSED, Failure, Value, or_errno};
 use crate::fd::JsFd;
+use crate::passages::Passages;
 use crate::remote::{Command, Owner};
 
 /// The native half of an `IOLoop`. JavaScript holds it as an external value and passes it to free
@@ -21,8 +22,8 @@ use crate::remote::{Command, Owner};
 ///
 /// A function borrows it only while no JavaScript can run, which may call all of them.
 pub struct NativeLoop {
-    /// `None` once closed.
-    open: RefCell<Option<Open>>,
+    /// `None` once closed. Shared with the driver, which looks after [`Passages`].
+    open: Rc<RefCell<Option<Open>>>,
 }
 
 /// A loop that is not closed.
@@ -36,6 +37,7 @@ pub(crate) struct Open {
     /// Most bytes that a turn receives from a source.
     pub(crate) receive_bytes: usize,
     pub(crate) turn: Turn<Command>,
+    pub(crate) passages: Passages,
     /// Dropped after the core, which closes the handles of other threads.
     pub(crate) owner: Owner,
 }
@@ -67,7 +69,49 @@ impl NativeLoop {
     }
 }
 
+/// A loop, for its driver, which it owns.
+pub(crate) struct LoopRef(Weak<RefCell<Option<Open>>>);
+
+impl LoopRef {
+    /// The selector is readable: moves the bytes of passages. Whether JavaScript has something to do.
+    pub(crate) fn look_ahead(&self) -> bool {
+        let Some(open) = self.0.upgrade() else {
+            return true;
+        };
+        // Nothing borrows it while libuv calls back.
+        let Ok(mut open) = open.try_borrow_mut() else {
+            return true;
+        };
+        open.as_mut().is_none_or(Open::look_ahead)
+    }
+}
+
 impl Open {
+    fn look_ahead(&mut self) -> bool {
+        if self.passages.is_empty() {
+            return true;
+        }
+        self.core.look_ahead(&mut self.turn);
+        if !self.turn.ready.is_empty()
+            && let Some(driver) = &self.driver
+        {
+            driver.expect_events();
+        }
+        let is_cut = self.run_passages();
+        self.core.has_ahead(&self.turn) || is_cut
+    }
+
+    /// Runs the passages of the sources that are ready. Whether one was cut.
+    pub(crate) fn run_passages(&mut self) -> bool {
+        let Self {
+            core,
+            turn,
+            passages,
+            ..
+        } = self;
+        passages.run(core, &mut turn.ready, core.budgets().ready())
+    }
+
     /// After every operation: a driver that waits for a copy of the selector needs a new one.
     #[inline]
     fn watch_changes(&self) {
@@ -99,7 +143,7 @@ pub fn loop_open(
     let opened = open_core(budgets(timers, events), timeline.tick(now), steady);
     Ok(match opened {
         Ok((core, turn)) => Either::A(External::new(NativeLoop {
-            open: RefCell::new(Some(Open {
+            open: Rc::new(RefCell::new(Some(Open {
                 driver: None,
                 kind,
                 busy_polls: Rc::default(),
@@ -107,8 +151,9 @@ pub fn loop_open(
                 timeline,
                 receive_bytes: receive_bytes as usize,
                 turn,
+                passages: Passages::default(),
                 owner: Owner::new(posts),
-            })),
+            }))),
         })),
         Err(error) => Either::B(-error.errno()),
     })
@@ -153,7 +198,8 @@ pub fn loop_start(
             .with(|open| Ok(open.core.reactor_mut().wait_set()))
             .ok()
     };
-    match Driver::start(kind, env, &wake, selector, busy_poll, busy_polls) {
+    let this = LoopRef(Rc::downgrade(&handle.open));
+    match Driver::start(kind, env, &wake, selector, busy_poll, busy_polls, this) {
         Ok(driver) => Ok(handle.run(|open| {
             open.driver = Some(driver);
             Ok(())

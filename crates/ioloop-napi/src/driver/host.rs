@@ -16,6 +16,7 @@ use napi::bindgen_prelude::{Env, Function};
 
 use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
+use crate::native_loop::LoopRef;
 
 /// The kind of driver that there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ impl Driver {
         selector: impl FnOnce() -> Option<WaitSet>,
         _busy_poll: Duration,
         _busy_polls: Rc<BusyPolls>,
+        _core: LoopRef,
     ) -> Result<Self, Failure> {
         let watched = selector().ok_or(Failure::Errno(ioloop::errno::BADF));
         watched.map(|_| Self)

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
+use crate::native_loop::LoopRef;
 use crate::uv::busy_poll::BusyPoll;
 use crate::uv::{Body, Callback, Handle, Kind, Uv, libuv, opened};
 
@@ -29,6 +30,7 @@ pub(crate) struct Watch {
 
 struct Poll {
     callback: Callback,
+    core: LoopRef,
 }
 
 impl Body for Poll {
@@ -46,9 +48,11 @@ impl Watch {
         selector: impl FnOnce() -> Option<RawFd>,
         budget: Duration,
         busy_polls: Rc<BusyPolls>,
+        core: LoopRef,
     ) -> Result<Self, Failure> {
         let body = Poll {
             callback: Callback::new(env, wake)?,
+            core,
         };
         // No JavaScript runs from here on: the loop cannot be closed before this returns.
         let selector = selector();
@@ -140,6 +144,9 @@ extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     // SAFETY: in a callback of a handle that was opened with a `Poll`.
     let opened = unsafe { opened::<Poll>(handle) };
     let Some((_, context)) = opened else { return };
+    if !context.body.core.look_ahead() {
+        return;
+    }
     // A wake-up that is likely to find more asks for the next one.
     while context.body.callback.call() && context.is_open() {}
 }

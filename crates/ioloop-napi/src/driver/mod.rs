@@ -27,6 +27,7 @@ use rustix::io::Errno;
 
 use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
+use crate::native_loop::LoopRef;
 
 /// The kinds of drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ impl Kind {
 
 impl Driver {
     /// Watches the selector that `selector` returns, and calls `wake` on the JavaScript thread while
-    /// it is readable. The libuv driver polls for up to `busy_poll` after events, before it sleeps.
+    /// it is readable. The libuv driver polls for up to `busy_poll` after events, before it sleeps. It
+    /// moves the bytes of the passages of `core` first, and calls `wake` if anything else is ready.
     ///
     /// **JavaScript runs in this call**, before `selector` is called: the `init` hooks of
     /// `async_hooks`, which may do anything to the loop. None runs after that.
@@ -71,11 +73,12 @@ impl Driver {
         selector: impl FnOnce() -> Option<WaitSet>,
         busy_poll: Duration,
         busy_polls: Rc<BusyPolls>,
+        core: LoopRef,
     ) -> Result<Self, Failure> {
         Ok(match kind {
             Kind::Libuv => {
                 let selector = || descriptor(&selector()?).ok();
-                let watch = libuv::Watch::start(env, wake, selector, busy_poll, busy_polls)?;
+                let watch = libuv::Watch::start(env, wake, selector, busy_poll, busy_polls, core)?;
                 Self::Libuv(watch)
             }
             Kind::Thread => Self::Thread(thread::Watch::start(wake, selector)?),

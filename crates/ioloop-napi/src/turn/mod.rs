@@ -111,16 +111,22 @@ fn turn(
 ) -> Result<i32> {
     submitted.apply(open);
     let Open {
-        driver,
         core,
         timeline,
+        turn,
+        ..
+    } = open;
+    let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
+    let errno = collected.map_or_else(|error| error.errno(), |()| 0);
+    let is_cut = !open.passages.is_empty() && open.run_passages();
+    let Open {
+        driver,
+        core,
         receive_bytes,
         turn,
         owner,
         ..
     } = open;
-    let collected = core.turn(timeline.tick(now), Some(Duration::ZERO), turn);
-    let errno = collected.map_or_else(|error| error.errno(), |()| 0);
     if !turn.ready.is_empty()
         && let Some(driver) = &*driver
     {
@@ -135,9 +141,8 @@ fn turn(
         let _kept = core.rebuild(|selector| driver.move_to(selector));
     }
     let bit = |is_set, bit| if is_set { bit } else { 0 };
-    Ok(bit(turn.more || core.reactor().has_stale(), TURN_MORE)
-        | bit(turn.alarmed, TURN_ALARMED)
-        | bit(has_posts, TURN_POSTS))
+    let has_more = turn.more || is_cut || core.reactor().has_stale();
+    Ok(bit(has_more, TURN_MORE) | bit(turn.alarmed, TURN_ALARMED) | bit(has_posts, TURN_POSTS))
 }
 
 fn sleep(open: &mut Open, now: f64, submitted: Submitted<'_>, paused: bool) -> f64 {
