@@ -108,8 +108,9 @@ testWith('prlimit')(
         await once(holder, 'spawn');
         const served = [];
         await loop.runSync(async () => {
-          loop.addHandler(socket, () => {}, IOLoop.READ);
-          socket.close();
+          loop.addHandler(socket.fd, () => {}, IOLoop.READ);
+          // By its number: the set goes on with the copy of the child.
+          closeSync(socket.fd);
           const [mine, its] = Socket.pair();
           let calls = 0;
           loop.addHandler(mine, () => { if (mine.recv(10) !== null) calls += 1; }, IOLoop.READ);
@@ -130,10 +131,11 @@ testWith('prlimit')(
           }
           holder.kill();
         });
-        console.log(JSON.stringify([served, reports]));
+        const isReplaced = loop.backend !== 'epoll' || loop.metrics().rebuilds > 0;
+        console.log(JSON.stringify([served, isReplaced, reports]));
       `,
     );
-    t.deepEqual(seen, [Array.from({ length: 7 }, () => true), []]);
+    t.deepEqual(seen, [Array.from({ length: 7 }, () => true), true, []]);
   },
 );
 
