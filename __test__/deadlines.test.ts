@@ -247,6 +247,15 @@ test('wrong arguments, closed loops and closed sets are refused', (t) => {
   for (const Class of [DeadlineSet, DeadlineQueue]) {
     t.throws(() => new Class(null as never, { onExpire }), { code: 'ERR_INVALID_ARG_TYPE' });
     t.throws(() => new Class(loop, null as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    t.throws(() => new Class(loop, undefined as never), {
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: /"onExpire" must be a function/,
+    });
+    // @ts-expect-error the loop is left out
+    t.throws(() => new Class({ onExpire }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: /"loop" must be an IOLoop/,
+    });
     t.throws(() => new Class(loop, {} as never), { code: 'ERR_INVALID_ARG_TYPE' });
     t.throws(() => new Class(loop, { onExpire, batchSize: 0 }), { code: 'ERR_OUT_OF_RANGE' });
   }

@@ -84,12 +84,12 @@ function delimiterBytes(delimiter: string | Uint8Array): Buffer {
   if (!(delimiter instanceof Uint8Array)) {
     throw invalidArgType('delimiter', delimiter, 'a string or Uint8Array');
   }
-  if (delimiter.length === 0) throw invalidArgValue('delimiter', delimiter, 'not empty');
+  if (delimiter.length === 0) throw invalidArgValue('delimiter', delimiter, 'at least one byte long');
   return Buffer.isBuffer(delimiter) ? delimiter : Buffer.from(delimiter);
 }
 
 function encoded(delimiter: string): Buffer {
-  if (delimiter === '') throw invalidArgValue('delimiter', delimiter, 'not empty');
+  if (delimiter === '') throw invalidArgValue('delimiter', delimiter, 'at least one byte long');
   const bytes = Buffer.from(delimiter);
   if (delimiters.size === MOST_DELIMITERS) delimiters.clear();
   delimiters.set(delimiter, bytes);

@@ -11,7 +11,7 @@ import { checkFunction, checkInteger, checkOptions } from '../../support/checks.
 import { closedDeadlines, closedLoop } from '../../support/errors.js';
 import type { Context } from '../async-context.js';
 import type { Callback } from '../callback-queue.js';
-import { internalsOf, type LoopInternals } from '../internals.js';
+import { checkLoop, internalsOf, type LoopInternals } from '../internals.js';
 import type { IOLoop } from '../ioloop.js';
 import type { Timeout } from '../timeouts.js';
 import { Chunks } from './chunks.js';
@@ -56,8 +56,9 @@ export class Deadlines<T> {
 
   /** @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE`; `ERR_IOLOOP_CLOSED`. */
   constructor(loop: IOLoop, options: DeadlineOptions<T>, removed: (value: T) => void) {
+    checkLoop(loop);
     checkOptions(options);
-    const { onExpire, batchSize = BATCH_SIZE } = options;
+    const { onExpire, batchSize = BATCH_SIZE } = (options as typeof options | undefined) ?? {};
     checkFunction('onExpire', onExpire);
     checkInteger('batchSize', batchSize, 1, LARGEST_BATCH);
     const internals = internalsOf(loop);
