@@ -155,7 +155,8 @@ function delimiterOf(delimiter: unknown): Buffer {
   if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array)) {
     throw invalidArgType('delimiter', delimiter, 'a string or a Uint8Array');
   }
-  if (delimiter.length === 0) throw invalidArgValue('delimiter', delimiter, 'at least one byte long');
+  if (delimiter.length === 0)
+    throw invalidArgValue('delimiter', delimiter, 'at least one byte long');
   return Buffer.from(delimiter as string);
 }
 
