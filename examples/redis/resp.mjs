@@ -40,8 +40,9 @@ export class Parser {
     const count = parseNumber(text, cursor, STAR);
     if (count === null) return this.#wait(text.length + 1);
     if (count > MAX_WORDS) throw new ProtocolError('invalid multibulk length');
-    /** @type {string[]} */
-    const words = [];
+    /** Of its size: V8 makes room for 17 words in an empty one. @type {string[]} */
+    // oxlint-disable-next-line unicorn/no-new-array -- a length
+    const words = count > 0 && count <= FEW ? new Array(count) : [];
     for (let word = 0; word < count; word += 1) {
       const length = parseNumber(text, cursor, DOLLAR);
       if (length === null) return this.#wait(text.length + 1);
@@ -78,6 +79,8 @@ export class Parser {
 
 const MAX_COMMAND = 64 * 1024 * 1024;
 const MAX_WORDS = 1024 * 1024;
+/** A longer list grows with the words that arrive. */
+const FEW = 16;
 const MAX_LINE = 64 * 1024;
 const CR = 0x0d;
 const LF = 0x0a;

@@ -3,7 +3,7 @@ import { array, bulk, failure, integer, OK, own, simple } from './resp.mjs';
 
 /** The data of a server. */
 export class Store {
-  /** @type {Map<string, string | string[]>} */
+  /** @type {Values} */
   #values = new Map();
   /** The last command, which pipelines repeat. */
   #name = '';
@@ -41,18 +41,23 @@ class CommandError extends Error {
   }
 }
 
-/** @typedef {Map<string, string | string[]>} Values */
+/** A key that is there is looked up once, and stays the string that it is. @typedef {{ value: string | string[] }} Entry */
+/** @typedef {Map<string, Entry>} Values */
 /** `words` begin with the name of the command. @typedef {(values: Values, words: string[]) => string} Run */
 /** @typedef {[least: number, most: number, run: Run]} Command */
 
-/** By name: how many arguments at least and at most, and what to do. @type {Map<string, Command>} */
+/**
+ * By name: how many arguments at least and at most, and what to do. `{ 1: key }` is `[, key]` without an
+ * iterator.
+ * @type {Map<string, Command>}
+ */
 const COMMANDS = new Map(
   /** @type {[string, Command][]} */ ([
     ['PING', [0, 1, (_, [, text]) => (text === undefined ? simple('PONG') : bulk(text))]],
     ['ECHO', [1, 1, (_, [, text]) => bulk(text)]],
-    ['SET', [2, 2, (values, [, key, value]) => set(values, key, value)]],
-    ['GET', [1, 1, (values, [, key]) => bulk(stringAt(values, key))]],
-    ['INCR', [1, 1, (values, [, key]) => increase(values, key)]],
+    ['SET', [2, 2, (values, { 1: key, 2: value }) => set(values, key, value)]],
+    ['GET', [1, 1, (values, { 1: key }) => bulk(stringAt(values, key))]],
+    ['INCR', [1, 1, (values, { 1: key }) => increase(values, key)]],
     ['MSET', [2, Infinity, (values, [, ...pairs]) => setAll(values, pairs)]],
     [
       'MGET',
@@ -71,7 +76,7 @@ const COMMANDS = new Map(
       [1, Infinity, (values, [, ...keys]) => integer(keys.filter((key) => values.has(key)).length)],
     ],
     ['LPUSH', [2, Infinity, (values, [, key, ...items]) => push(values, key, items)]],
-    ['LLEN', [1, 1, (values, [, key]) => integer(listAt(values, key).length)]],
+    ['LLEN', [1, 1, (values, { 1: key }) => integer(listAt(values, key).length)]],
     ['LRANGE', [3, 3, (values, [, key, from, to]) => array(range(listAt(values, key), from, to))]],
     ['DBSIZE', [0, 0, (values) => integer(values.size)]],
     ['FLUSHALL', [0, 1, (values) => (values.clear(), OK)]],
@@ -86,14 +91,14 @@ const WRONG_TYPE = '-WRONGTYPE Operation against a key holding the wrong kind of
 
 /** @param {Values} values @param {string} key */
 function stringAt(values, key) {
-  const value = values.get(key);
+  const value = values.get(key)?.value;
   if (Array.isArray(value)) throw new CommandError(WRONG_TYPE);
   return value;
 }
 
 /** @param {Values} values @param {string} key */
 function stringOrNone(values, key) {
-  const value = values.get(key);
+  const value = values.get(key)?.value;
   return Array.isArray(value) ? undefined : value;
 }
 
@@ -102,7 +107,7 @@ function stringOrNone(values, key) {
  * @param {Values} values @param {string} key
  */
 function listAt(values, key) {
-  const value = values.get(key) ?? [];
+  const value = values.get(key)?.value ?? [];
   if (!Array.isArray(value)) throw new CommandError(WRONG_TYPE);
   return value;
 }
@@ -124,9 +129,11 @@ function set(values, key, value) {
   return OK;
 }
 
-/** A key that is there stays the one that it is. @param {Values} values @param {string} key @param {string | string[]} value */
+/** @param {Values} values @param {string} key @param {string | string[]} value */
 function put(values, key, value) {
-  values.set(values.has(key) ? key : own(key), value);
+  const entry = values.get(key);
+  if (entry === undefined) values.set(own(key), { value });
+  else entry.value = value;
 }
 
 /** @param {Values} values @param {string[]} pairs */
