@@ -14,6 +14,8 @@ interface Framing {
   readonly name: string;
   encode(frame: Buffer): Buffer;
   read(onFrame: (c: Any, frame: Buffer) => unknown): DataHandler<unknown>;
+  /** The part of what {@link encode} returns that the function gets: by default the frame. */
+  given?(frame: Buffer): Buffer;
   readonly frame: fc.Arbitrary<Buffer>;
 }
 
@@ -33,6 +35,13 @@ const FRAMINGS: readonly Framing[] = [
     name: 'lines with a longer delimiter',
     encode: (frame) => Buffer.concat([frame, Buffer.from('\r\n')]),
     read: (onFrame) => lines(onFrame, { delimiter: Buffer.from('\r\n'), maxLength: 30 }),
+    frame: bytes(0, 30, inLine),
+  },
+  {
+    name: 'lines with their delimiter',
+    encode: (frame) => Buffer.concat([frame, Buffer.from('\r\n')]),
+    given: (frame) => Buffer.concat([frame, Buffer.from('\r\n')]),
+    read: (onFrame) => lines(onFrame, { delimiter: '\r\n', keepDelimiter: true, maxLength: 30 }),
     frame: bytes(0, 30, inLine),
   },
   ...([1, 2, 4] as const).flatMap((size) =>
@@ -90,7 +99,7 @@ for (const framing of FRAMINGS) {
         );
         t.deepEqual(
           seen,
-          frames.map(([frame]) => frame.toString('hex')),
+          frames.map(([frame]) => (framing.given?.(frame) ?? frame).toString('hex')),
         );
       },
     );
@@ -191,6 +200,10 @@ test('wrong options of framing functions are refused', (t) => {
   );
   t.like(
     t.throws(() => lines(nothing, { delimiter: 1 as never })),
+    { code: 'ERR_INVALID_ARG_TYPE' },
+  );
+  t.like(
+    t.throws(() => lines(nothing, { keepDelimiter: 1 as never })),
     { code: 'ERR_INVALID_ARG_TYPE' },
   );
   t.like(

@@ -98,7 +98,7 @@ const servers = {
     }),
 
   'lines-protocol': () =>
-    protocol({ data: ioloop.lines((connection, line) => connection.write([line, '\n'])) }),
+    protocol({ data: ioloop.lines((connection, line) => connection.write(line), WITH_END) }),
 
   'lines-streams': () =>
     streams(async (stream) => {
@@ -124,6 +124,8 @@ const servers = {
 
 const PARTIAL = { partial: true };
 const LINE = { maxBytes: 4096 };
+/** As `readUntil()` returns a line. */
+const WITH_END = { keepDelimiter: true };
 
 await servers[kind]();
 

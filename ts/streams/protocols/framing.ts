@@ -18,8 +18,13 @@ export type DataHandler<State> = (connection: Connection<State>, chunk: Buffer) 
 
 /** Options of {@link lines}. */
 export interface LinesOptions {
-  /** The end of a line, which is not given to the function: a string or bytes; by default `'\n'`. */
+  /** The end of a line: a string or bytes; by default `'\n'`. */
   readonly delimiter?: string | Uint8Array | undefined;
+  /**
+   * Whether the function gets a line with its delimiter, as `readUntil()` returns it; by default false. A
+   * line that is passed on is one piece then.
+   */
+  readonly keepDelimiter?: boolean | undefined;
   /** Most bytes of a line, without its delimiter; by default 65,536. */
   readonly maxLength?: number | undefined;
 }
@@ -35,8 +40,8 @@ export interface LengthPrefixedOptions {
 }
 
 /**
- * Calls `onLine` with each line, without its delimiter. A line that is longer than `maxLength` closes its
- * connection with an {@link UnsatisfiableReadError}.
+ * Calls `onLine` with each line, by default without its delimiter. A line that is longer than `maxLength`
+ * closes its connection with an {@link UnsatisfiableReadError}.
  *
  * ```js
  * const protocol = { data: lines((c, line) => c.write(`you said ${line}\n`)) };
@@ -52,6 +57,7 @@ export function lines<State>(
   checkOptions(options);
   const delimiter = delimiterOf(options.delimiter ?? '\n');
   const size = delimiter.length;
+  const kept = checkBoolean('keepDelimiter', options.keepDelimiter, false) ? size : 0;
   const maxLength = checkInteger('maxLength', options.maxLength ?? LONGEST_LINE, 1, LARGEST);
   return (connection, chunk) => {
     const { calls } = connection;
@@ -71,7 +77,7 @@ export function lines<State>(
       if (at < 0) break;
       const next = at + size;
       connection.leave(length - next);
-      const result = onLine(connection, viewOf(chunk, start, at));
+      const result = onLine(connection, viewOf(chunk, start, at + kept));
       if (result !== undefined) connection.follow(result);
       start = from = next;
       if (start === length || !connection.isReading(calls)) return;
