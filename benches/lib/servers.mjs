@@ -118,7 +118,8 @@ export async function warmUp(port, flags, seconds) {
   for (let at = 0; at < WARM_UPS; at += 1) await load({ port, ...flags, seconds: 0.1, warmup });
 }
 
-const WARM_UPS = 4;
+/** Loads, each with connections of its own. */
+export const WARM_UPS = 4;
 
 /**
  * Load on a warm server, with the cost of each message.

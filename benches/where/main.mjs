@@ -2,6 +2,7 @@
 //
 //   npm run bench:where                       the echo of protocols, 50 connections
 //   npm run bench:where -- streams            another server, by its name in benches/lib/peers.mjs
+//   npm run bench:where -- 'redis protocol' --test get
 //   npm run bench:where -- --connections 1000 --size 64 --seconds 5 --warmup 3 --top 30
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -12,9 +13,10 @@ import { compiledC } from '../lib/build.mjs';
 import { boundToParent, tracked } from '../lib/children.mjs';
 import { userTimeBy } from '../lib/cpu.mjs';
 import { startOf } from '../lib/peers.mjs';
-import { load, startServer, warmUp } from '../lib/servers.mjs';
+import { load, redisBenchmark, startServer, warmUp } from '../lib/servers.mjs';
 import { columns } from '../lib/table.mjs';
 import { Hint, run, script } from '../../scripts/lib/process.mjs';
+import { HTTP, LINES } from '../questions/protocols.mjs';
 import { setUp } from '../../scripts/lib/setup.mjs';
 import { Places } from './places.mjs';
 
@@ -31,6 +33,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     warmup: { type: 'string', default: '3' },
     top: { type: 'string', default: '25' },
+    test: { type: 'string', default: 'set' },
   },
 });
 
@@ -63,19 +66,52 @@ async function measure(name) {
   const named = program.endsWith('node') ? ['--perf-basic-prof', ...args] : args;
   const server = await startServer(name, { start: { command: [program, ...named], ...rest } });
   try {
-    const { port, pid } = server;
-    /** @type {import('../lib/servers.mjs').Flags} */
-    const kind = name.startsWith('http ') ? { http: true } : { size: values.size };
-    const flags = { port, connections: values.connections, ...kind };
-    await warmUp(port, flags, Number(values.warmup));
+    const { pid } = server;
+    const loaded = loadOf(name, server.port);
+    await loaded.warmUp(Number(values.warmup));
     const sampler = startSampler(pid);
     await sleep(100);
-    const { messages } = await load({ ...flags, warmup: 0, seconds: values.seconds });
+    const messages = await loaded.run(Number(values.seconds));
     return { messages, places: new Places(pid).of(await sampler.addresses()) };
   } finally {
     await server.stop();
     rmSync(`/tmp/perf-${server.pid}.map`, { force: true });
   }
+}
+
+/**
+ * The load of a server: `run` returns the number of messages.
+ * @param {string} name @param {number} port
+ * @returns {{ warmUp(seconds: number): Promise<void>, run(seconds: number): Promise<number> }}
+ */
+function loadOf(name, port) {
+  if (name.startsWith('redis ')) return redisLoad(port);
+  const flags = { port, connections: values.connections, ...messagesOf(name) };
+  return {
+    warmUp: (seconds) => warmUp(port, flags, seconds),
+    run: async (seconds) => (await load({ ...flags, warmup: 0, seconds })).messages,
+  };
+}
+
+/** As the questions about protocols send them. @param {string} name @returns {import('../lib/servers.mjs').Flags} */
+function messagesOf(name) {
+  if (name.startsWith('http ')) return HTTP;
+  if (name.startsWith('lines ')) return LINES;
+  return { size: values.size };
+}
+
+/** Messages are requests, 16 of them in a packet. @param {number} port */
+function redisLoad(port) {
+  const options = { tests: values.test, pipeline: 16, requests: 200_000 };
+  const request = async (/** @type {number} */ seconds) => {
+    const end = performance.now() + 1e3 * seconds;
+    let requests = 0;
+    for (; performance.now() < end; requests += options.requests) {
+      await redisBenchmark(port, options);
+    }
+    return requests;
+  };
+  return { run: request, warmUp: async (seconds) => void (await request(seconds)) };
 }
 
 /** @param {number} pid */
