@@ -59,13 +59,13 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
   /** The chunk of a read. */
   resolve(chunk: Buffer): void {
     this.#chunk = chunk;
-    void SETTLED.then(this.#deliver);
+    deliverSoon(this);
   }
 
   /** The failure of a read. */
   reject(error: unknown): void {
     this.#failure = error as Error;
-    void SETTLED.then(this.#deliver);
+    deliverSoon(this);
   }
 
   /** Writes, for `_write()` and `_writev()`. */
@@ -118,11 +118,12 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
     }
   }
 
-  readonly #deliver = (): void => {
+  /** The result of a read, to the duplex. */
+  deliver(): void {
     const scope = scopeOf(this.#context);
     if (scope === null) this.#push();
     else scope.runInAsyncScope(this.#push);
-  };
+  }
 
   readonly #push = (): void => {
     const chunk = this.#chunk;
@@ -223,6 +224,25 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
     }
   }
 }
+
+/** Delivers in a microtask: one for all flows whose reads a turn has settled. */
+function deliverSoon(flow: DuplexFlow): void {
+  if (settled.push(flow) === 1) void SETTLED.then(deliverAll);
+}
+
+function deliverAll(): void {
+  // Those whose next read is settled meanwhile are appended.
+  for (let at = 0; at < settled.length; at += 1) {
+    try {
+      (settled[at] as DuplexFlow).deliver();
+    } catch (error) {
+      throwLater(error);
+    }
+  }
+  settled.length = 0;
+}
+
+const settled: DuplexFlow[] = [];
 
 const CHUNK = 64 * 1024;
 /** A reaction to it is a microtask, and costs less than a promise with its functions. */
