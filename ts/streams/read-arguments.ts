@@ -84,8 +84,7 @@ function delimiterBytes(delimiter: string | Uint8Array): Buffer {
   if (!(delimiter instanceof Uint8Array)) {
     throw invalidArgType('delimiter', delimiter, 'a string or Uint8Array');
   }
-  if (delimiter.length === 0)
-    throw invalidArgValue('delimiter', delimiter, 'at least one byte long');
+  if (delimiter.length === 0) throw invalidArgValue('delimiter', delimiter, 'at least one byte');
   return Buffer.isBuffer(delimiter) ? delimiter : Buffer.from(delimiter);
 }
 

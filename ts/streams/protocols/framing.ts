@@ -161,8 +161,7 @@ function delimiterOf(delimiter: unknown): Buffer {
   if (typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array)) {
     throw invalidArgType('delimiter', delimiter, 'a string or a Uint8Array');
   }
-  if (delimiter.length === 0)
-    throw invalidArgValue('delimiter', delimiter, 'at least one byte long');
+  if (delimiter.length === 0) throw invalidArgValue('delimiter', delimiter, 'at least one byte');
   return Buffer.from(delimiter as string);
 }
 
