@@ -81,6 +81,7 @@ const single = {
     node('benches/workloads/readiness.mjs', join(npmPackage('epoll'), 'epoll.js')),
   DeadlineQueue: () => node('benches/workloads/deadlines.mjs', 'ioloop'),
   DeadlineSet: () => node('benches/workloads/deadlines.mjs', 'set'),
+  'node by keys': () => node('benches/workloads/deadlines.mjs', 'keyed'),
   ttlcache: () =>
     node(
       'benches/workloads/deadlines.mjs',

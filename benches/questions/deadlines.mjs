@@ -11,12 +11,16 @@ const KEY = 'deadlines, 1,000,000';
 const REFRESHING = new Set(['node', 'Bun']);
 /** By handles, and by keys. */
 const OURS = ['DeadlineQueue', 'DeadlineSet'];
+/** Timeouts that a Map has by their keys. */
+const BY_KEYS = 'node by keys';
 const ORDERS = /** @type {const} */ ({ touch: 'in order', touchAnywhere: 'anywhere' });
+const LOOK_UPS = /** @type {const} */ ({ lookUp: 'in order', lookUpAnywhere: 'anywhere' });
 
 /** @param {Options} options @returns {Question} */
 export function deadlines({ quick, runtimes }) {
   const others = [
     ...runtimes.filter((name) => REFRESHING.has(name)),
+    BY_KEYS,
     ...(quick ? [] : ['ttlcache']),
   ];
   const peers = [...OURS, ...others];
@@ -38,6 +42,13 @@ export function deadlines({ quick, runtimes }) {
       { ...ours, peer: 'DeadlineQueue', name: 'DeadlineQueue: add', value: 'add' },
       { ...ours, peer: 'DeadlineQueue', name: 'DeadlineQueue: delete', value: 'remove' },
       { ...ours, peer: 'DeadlineSet', name: 'DeadlineSet: set', value: 'add' },
+      ...Object.entries(LOOK_UPS).map(([value, order]) => ({
+        of: KEY,
+        unit: 'ns',
+        peer: 'DeadlineSet',
+        value,
+        name: `a bare Map.get of these keys, ${order}`,
+      })),
       {
         ...memory,
         peer: 'DeadlineQueue',

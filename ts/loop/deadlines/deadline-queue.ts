@@ -40,7 +40,10 @@ export class DeadlineQueue<T> implements Disposable {
     return deadlines.handle(deadlines.add(value, deadlines.now(), seconds));
   }
 
-  /** Puts a value off: it expires its whole duration from now; see {@link DeadlineSet.touch}. */
+  /**
+   * Puts a value off: it expires its whole duration from now. Returns whether it is in the queue. As
+   * {@link DeadlineSet.touch}; the duration may count from up to a millisecond later.
+   */
   touch(handle: number): boolean {
     const slot = this.#deadlines.slotOf(handle);
     if (slot < 0) return false;

@@ -57,17 +57,16 @@ export class DeadlineSet<K> implements Iterable<K>, Disposable {
 
   /**
    * Puts a key off: it expires its whole duration from now. Returns whether the key is in the set. Costs
-   * the look-up of the key and a store.
+   * the look-up of the key and two stores.
    *
-   * The duration counts from the end of the running code (the next microtask), or from up to a
-   * millisecond later: the clock is read once for up to 1,024 touches. With a `timeFunc` it counts from
-   * the call. The deadline may be late by 200 ns for each second of the duration, of which a touch uses
-   * 24 bits.
+   * The duration counts from the end of the running code (the next microtask), or from the 1,024th touch
+   * after this one: the clock is read once for all of them. With a `timeFunc` it counts from the call. The
+   * deadline may be late by 200 ns for each second of the duration, of which a touch uses 24 bits.
    */
   touch(key: K): boolean {
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
-    this.#deadlines.touch(slot);
+    this.#deadlines.touchLater(slot);
     return true;
   }
 

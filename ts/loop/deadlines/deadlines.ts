@@ -2,10 +2,12 @@
  * What `DeadlineSet` and `DeadlineQueue` share: values by slot, their deadlines in a wheel, one timeout
  * of the loop for the earliest, and the batches of what has expired.
  *
- * A touch does not read the clock. It counts from a time that lies a little ahead of the last reading,
- * and its slot goes into an array. In the next microtask, and before anything that depends on touches,
- * the clock is read once for all of them: if that time has passed, they count from the reading. So no
- * deadline is too early. A clock of the program (`timeFunc`) may step meanwhile: each touch reads it.
+ * A touch does not read the clock: its slot goes into an array. In the next microtask, and before
+ * anything that depends on touches, the clock is read once for all of them. A touch by handle has the
+ * record of its entry in the cache, and writes the deadline at once, from a time a little ahead of the last
+ * reading: if that has passed at the next one, it is written again. Those by key are written together, at
+ * the reading. So no deadline is too early. A clock of the program (`timeFunc`) may step meanwhile: each
+ * touch reads it.
  */
 import { checkFunction, checkInteger, checkOptions } from '../../support/checks.js';
 import { closedDeadlines, closedLoop } from '../../support/errors.js';
@@ -126,6 +128,28 @@ export class Deadlines<T> {
     } else {
       this.#touchNow(slot);
     }
+  }
+
+  /**
+   * {@link touch} of a slot whose record is not in the cache. The records are written in a loop of their
+   * own: its misses overlap, and so do those of touches, which are shorter.
+   */
+  touchLater(slot: number): void {
+    const touched = this.#touched;
+    const count = this.#touches;
+    if (count < touched.length) {
+      touched[count] = slot;
+      this.#touches = count + 1;
+      if (count === 0) this.#beginLater();
+    } else {
+      this.#touchNow(slot);
+    }
+  }
+
+  #beginLater(): void {
+    // Has passed: all are written.
+    this.#ahead = Number.NEGATIVE_INFINITY;
+    void SETTLED.then(this.#settle);
   }
 
   value(slot: number): T {
