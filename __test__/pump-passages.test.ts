@@ -219,6 +219,31 @@ serialIf(hasPassages && HAS_PROC, 'sockets that are spliced, and /proc')(
   },
 );
 
+serialFlow('flows that spend their budget all the time starve neither their loop nor Node', (t) =>
+  withCapacities({ flow: 1, spliceBudget: 1024, spliceShare: 512 }, () =>
+    withProxied(async (proxied) => {
+      const { client, server, near, far } = proxied;
+      const failed = failureOf(pumped(proxied));
+      // The bytes go round for ever.
+      const round = failureOf(pump(server, server, { direction: 'forward' }));
+      const back = failureOf(pump(client, client, { direction: 'forward' }));
+      await client.write(Buffer.alloc(256 * 1024));
+      for (let count = 0; count < 20; count += 1) {
+        await turns(near);
+        await new Promise((resolve) => {
+          setTimeout(resolve, 1);
+        });
+      }
+      near.close();
+      far.close();
+      t.is((await failed).code, 'ERR_IOLOOP_STREAM_CLOSED');
+      client.close();
+      server.close();
+      await Promise.all([round, back]);
+    }),
+  ),
+);
+
 /** What happens between two pieces. */
 const ACTIONS = ['nothing', 'write', 'look', 'expose', 'metrics', 'turn'] as const;
 

@@ -1,6 +1,6 @@
 /**
  * The passages of the core: bytes that go from one socket to another by the turns of a loop, and between
- * them, without JavaScript. Faces `crates/ioloop-napi/src/passages.rs`.
+ * them, without JavaScript. Faces `crates/ioloop-napi/src/passages`.
  */
 import { native, type NativeHandle } from './native.js';
 import type { Capacities } from '../support/capacities.js';
@@ -22,18 +22,27 @@ export class CorePassage {
   }
 
   /**
-   * Begins one between two registrations. A pipe with bytes has a sink that is full, an empty one a source that
-   * is drained. All passages share the budget of a turn. `null` if the core refuses.
+   * Begins one between two registrations. A pipe with bytes has a sink that is full. If the pipe is empty and
+   * the source is readable, the next turn goes on. All passages share the budget of a turn. `null` if the core refuses.
    */
   static begin(
     loop: NativeHandle,
     [source, sink]: readonly [source: number, sink: number],
     pipe: Pipe,
+    isReadable: boolean,
     { spliceBudget, spliceShare }: Capacities,
   ): CorePassage | null {
     const { ends, held } = pipe;
-    const share = [spliceBudget, spliceShare] as const;
-    const number = native.passageBegin(loop, source, sink, ends, held, ...share);
+    const number = native.passageBegin(
+      loop,
+      source,
+      sink,
+      ends,
+      held,
+      isReadable ? 1 : 0,
+      spliceBudget,
+      spliceShare,
+    );
     return number < 0 ? null : new CorePassage(loop, number, pipe);
   }
 

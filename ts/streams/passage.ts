@@ -67,19 +67,22 @@ export class Passage implements Lease {
 
   /**
    * Lends a flow to the core: `null`, and nothing has changed, if one of the sockets cannot be lent. The pipe
-   * has bytes for which the sink was full, or none, and the source was drained.
+   * has bytes for which the sink was full, or none.
    */
   static begin(flow: Flow, pipe: Pipe, events: PassageEvents): Passage | null {
     const { loop, io, source, sink, writer } = flow;
     const ends = [source.lendable, sink.lendable] as const;
     if (ends[0] < 0 || ends[1] < 0) return null;
-    const core = CorePassage.begin(io.sources.handle, ends, pipe, io.capacities);
+    const { readable } = source;
+    const core = CorePassage.begin(io.sources.handle, ends, pipe, readable, io.capacities);
     if (core === null) return null;
     const passage = new Passage(flow, pipe, core, events);
     source.lend();
     sink.lend();
     source.leaveReadable();
     writer.lend();
+    // There is more to move, and no event for it.
+    if (readable && pipe.held === 0) source.continueLater();
     io.beginLease(passage);
     passage.#timer = loop.callLater(PERIOD, passage.#look);
     return passage;

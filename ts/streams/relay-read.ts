@@ -151,10 +151,9 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe | Rest>,
   /** Leaves a flow to the core, from a pipe that the sink has taken as much of as it can. */
   #pass(pipe: Pipe, writer: FdWriter): boolean {
     const source = this.#source as FdTransport;
-    const isFull = pipe.held > 0 && pipe.sinkFailure === 0;
-    const isDrained = pipe.held === 0 && !source.readable;
+    const hasFailed = pipe.sinkFailure !== 0 || source.failure !== 0;
     // After its peer has closed, each report of a source says so, and would end the passage.
-    if ((!isFull && !isDrained) || source.failure !== 0 || source.peerClosed) return false;
+    if (hasFailed || source.peerClosed) return false;
     const sink = this.#sink.transport as FdTransport;
     const flow = { loop: this.#from.loop, io: this.#io, source, sink, writer };
     this.#passage = Passage.begin(flow, pipe, this);

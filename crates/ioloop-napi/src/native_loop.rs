@@ -72,24 +72,35 @@ impl NativeLoop {
 /// A loop, for its driver, which it owns.
 pub(crate) struct LoopRef(Weak<RefCell<Option<Open>>>);
 
+/// What a driver has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Wait for the selector.
+    Wait,
+    /// Look again in the next round of the host's loop: the budget of passages is spent.
+    Again,
+    /// Wake JavaScript.
+    Wake,
+}
+
 impl LoopRef {
-    /// The selector is readable: moves the bytes of passages. Whether JavaScript has something to do.
-    pub(crate) fn look_ahead(&self) -> bool {
+    /// The selector is readable, or passages were cut: moves their bytes.
+    pub(crate) fn look_ahead(&self) -> Ahead {
         let Some(open) = self.0.upgrade() else {
-            return true;
+            return Ahead::Wake;
         };
         // Nothing borrows it while libuv calls back.
         let Ok(mut open) = open.try_borrow_mut() else {
-            return true;
+            return Ahead::Wake;
         };
-        open.as_mut().is_none_or(Open::look_ahead)
+        open.as_mut().map_or(Ahead::Wake, Open::look_ahead)
     }
 }
 
 impl Open {
-    fn look_ahead(&mut self) -> bool {
+    fn look_ahead(&mut self) -> Ahead {
         if self.passages.is_empty() {
-            return true;
+            return Ahead::Wake;
         }
         self.core.look_ahead(&mut self.turn);
         if !self.turn.ready.is_empty()
@@ -98,7 +109,10 @@ impl Open {
             driver.expect_events();
         }
         let is_cut = self.run_passages();
-        self.core.has_ahead(&self.turn) || is_cut
+        if self.core.has_ahead(&self.turn) {
+            return Ahead::Wake;
+        }
+        if is_cut { Ahead::Again } else { Ahead::Wait }
     }
 
     /// Runs the passages of the sources that are ready. Whether one was cut.

@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::unused_self,
-    reason = "the signatures are those of passages.rs"
+    reason = "the signatures are those of passages/mod.rs"
 )]
 
 use ioloop::reactor::Event;

@@ -64,6 +64,10 @@ impl Driver {
 
     pub(crate) fn expect_events(&self) {}
 
+    pub(crate) fn look_again(&self) -> bool {
+        false
+    }
+
     pub(crate) fn rearm(&self) {}
 
     pub(crate) fn outdate(&self) {}

@@ -4,7 +4,7 @@
 //! libuv abort, and libuv's limit of one poll handle per descriptor does not apply to them.
 #![allow(unsafe_code, reason = "libuv is C")]
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::RawFd;
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use crate::busy_polls::BusyPolls;
 use crate::errno::Failure;
-use crate::native_loop::LoopRef;
+use crate::native_loop::{Ahead, LoopRef};
 use crate::uv::busy_poll::BusyPoll;
 use crate::uv::{Body, Callback, Handle, Kind, Uv, libuv, opened};
 
@@ -29,15 +29,74 @@ pub(crate) struct Watch {
 }
 
 struct Poll {
-    callback: Callback,
-    core: LoopRef,
+    wake: Rc<Wake>,
+    /// Made when passages are first cut.
+    again: OnceCell<Handle<Again>>,
 }
 
 impl Body for Poll {
     const KIND: Kind = Kind::Poll;
 
     fn on_close(&self) {
-        self.callback.release();
+        if let Some(callback) = self.wake.callback.take() {
+            callback.release();
+        }
+    }
+}
+
+impl Poll {
+    /// Has libuv look again in its next round. False if there is no handle for that.
+    fn look_again(&self) -> bool {
+        if self.again.get().is_none()
+            && let Ok(handle) = Handle::open_idle(self.wake.env, Again(Rc::clone(&self.wake)))
+        {
+            let _first = self.again.set(handle);
+        }
+        let (Some((_, context)), Ok(uv)) = (self.again.get().and_then(Handle::get), Uv::get())
+        else {
+            return false;
+        };
+        context.activate(uv, on_again);
+        true
+    }
+}
+
+/// An idle handle, active until its callback: libuv then looks again without sleeping, after it has
+/// served everything else.
+struct Again(Rc<Wake>);
+
+impl Body for Again {
+    const KIND: Kind = Kind::Idle;
+
+    fn on_close(&self) {}
+}
+
+/// What the callbacks of both handles do.
+struct Wake {
+    env: Env,
+    /// `None` once the poll handle is closed: the loop does not run.
+    callback: Cell<Option<Callback>>,
+    core: LoopRef,
+}
+
+impl Wake {
+    /// Moves the bytes of passages, and calls JavaScript if there is something else. Whether to look again.
+    fn look(&self) -> bool {
+        if self.callback.get().is_none() {
+            return false;
+        }
+        match self.core.look_ahead() {
+            Ahead::Wait => return false,
+            Ahead::Again => return true,
+            Ahead::Wake => {}
+        }
+        self.call();
+        false
+    }
+
+    fn call(&self) {
+        // A wake-up that is likely to find more asks for the next one.
+        while self.callback.get().is_some_and(Callback::call) {}
     }
 }
 
@@ -50,9 +109,14 @@ impl Watch {
         busy_polls: Rc<BusyPolls>,
         core: LoopRef,
     ) -> Result<Self, Failure> {
-        let body = Poll {
-            callback: Callback::new(env, wake)?,
+        let wake = Rc::new(Wake {
+            env,
+            callback: Cell::new(Some(Callback::new(env, wake)?)),
             core,
+        });
+        let body = Poll {
+            wake,
+            again: OnceCell::new(),
         };
         // No JavaScript runs from here on: the loop cannot be closed before this returns.
         let selector = selector();
@@ -84,6 +148,12 @@ impl Watch {
         if let Some(busy_poll) = &self.busy_poll {
             busy_poll.expect();
         }
+    }
+
+    /// Passages were cut: goes on with them in the next round of libuv. False if it cannot.
+    pub(crate) fn look_again(&self) -> bool {
+        let context = self.handle.get();
+        context.is_some_and(|(_, context)| context.body.look_again())
     }
 
     /// Watches another selector.
@@ -144,11 +214,24 @@ extern "C" fn on_poll(handle: *mut c_void, _status: c_int, _events: c_int) {
     // SAFETY: in a callback of a handle that was opened with a `Poll`.
     let opened = unsafe { opened::<Poll>(handle) };
     let Some((_, context)) = opened else { return };
-    if !context.body.core.look_ahead() {
-        return;
+    let Poll { wake, .. } = &context.body;
+    // JavaScript may close the handle, whose context is alive until this returns.
+    let wake = Rc::clone(wake);
+    // Without a handle, a turn continues.
+    if wake.look() && !context.body.look_again() {
+        wake.call();
     }
-    // A wake-up that is likely to find more asks for the next one.
-    while context.body.callback.call() && context.is_open() {}
+}
+
+/// Called by libuv before it polls.
+extern "C" fn on_again(handle: *mut c_void) {
+    // SAFETY: in a callback of a handle that was opened with an `Again`.
+    let opened = unsafe { opened::<Again>(handle) };
+    let Some((uv, context)) = opened else { return };
+    let wake = Rc::clone(&context.body.0);
+    if !wake.look() {
+        context.deactivate(uv);
+    }
 }
 
 /// `UV_READABLE` of `uv_poll_event`.

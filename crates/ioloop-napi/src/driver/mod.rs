@@ -102,6 +102,15 @@ impl Driver {
         }
     }
 
+    /// A turn has cut passages: the driver goes on with them, after the host's loop has served the rest.
+    /// False if the next turn has to, as with the thread driver.
+    pub(crate) fn look_again(&self) -> bool {
+        match self {
+            Self::Libuv(watch) => watch.look_again(),
+            Self::Thread(_) => false,
+        }
+    }
+
     /// Watches again after a turn. The libuv driver has stopped only if it was
     /// [parked](Self::park).
     pub(crate) fn rearm(&self) {

@@ -141,7 +141,8 @@ fn turn(
         let _kept = core.rebuild(|selector| driver.move_to(selector));
     }
     let bit = |is_set, bit| if is_set { bit } else { 0 };
-    let has_more = turn.more || is_cut || core.reactor().has_stale();
+    let is_left = is_cut && !driver.as_ref().is_some_and(Driver::look_again);
+    let has_more = turn.more || is_left || core.reactor().has_stale();
     Ok(bit(has_more, TURN_MORE) | bit(turn.alarmed, TURN_ALARMED) | bit(has_posts, TURN_POSTS))
 }
 

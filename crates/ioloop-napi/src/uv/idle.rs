@@ -13,7 +13,7 @@ impl<T: Body> Handle<T> {
     /// # Errors
     ///
     /// Of libuv and of Node-API.
-    pub(super) fn open_idle(env: Env, body: T) -> Result<Self, Failure> {
+    pub(crate) fn open_idle(env: Env, body: T) -> Result<Self, Failure> {
         const { assert!(matches!(T::KIND, Kind::Idle)) };
         let handle = Self::open(env, body, |uv, uv_loop, handle| {
             // SAFETY: the loop is this environment's, the block has the size and alignment of a
@@ -27,7 +27,7 @@ impl<T: Body> Handle<T> {
 
 impl<T: Body> Context<T> {
     /// Makes an idle handle active. It may be so already.
-    pub(super) fn activate(&self, uv: &Uv, before_poll: HandleCallback) {
+    pub(crate) fn activate(&self, uv: &Uv, before_poll: HandleCallback) {
         const { assert!(matches!(T::KIND, Kind::Idle)) };
         if let Some(handle) = self.handle() {
             // SAFETY: an idle handle, initialised and not closing.
@@ -36,7 +36,7 @@ impl<T: Body> Context<T> {
     }
 
     /// Ends that. It may be over already.
-    pub(super) fn deactivate(&self, uv: &Uv) {
+    pub(crate) fn deactivate(&self, uv: &Uv) {
         const { assert!(matches!(T::KIND, Kind::Idle)) };
         if let Some(handle) = self.handle() {
             // SAFETY: as in `activate`.

@@ -53,12 +53,12 @@ pub enum Progress {
 }
 
 impl Passage {
-    /// A passage whose pipe has `held` bytes, for which the sink had no room. Without any, the source was
+    /// A passage whose pipe has `held` bytes, for which the sink had no room. The source is `readable`, or was
     /// drained.
     #[must_use]
-    pub fn new(held: usize) -> Self {
+    pub fn new(held: usize, readable: bool) -> Self {
         Self {
-            readable: held > 0,
+            readable,
             writable: held == 0,
             report: Report {
                 held,
@@ -177,7 +177,7 @@ mod tests {
             let (sink, receiver) = connection();
             let (reader, writer) = wide_pipe(PIECE).unwrap();
             Self {
-                passage: Passage::new(0),
+                passage: Passage::new(0, false),
                 source,
                 sink,
                 pipe: (writer, reader),
