@@ -46,3 +46,21 @@ for (const [name, act] of Object.entries(ACTS)) {
     }),
   );
 }
+
+test.serial("`await once(duplex, 'data')` in a loop gets every chunk, as of a net.Socket", (t) =>
+  onLoop(async (loop) => {
+    const [near, far] = localPair(loop);
+    const duplex = near.toDuplex();
+    const sent = far.write(BYTES);
+    const chunks: Buffer[] = [];
+    // Between two of these the duplex flows, without a listener.
+    while (duplex.bytesRead < BYTES.length) {
+      const [chunk] = (await once(duplex, 'data')) as [Buffer];
+      chunks.push(chunk);
+    }
+    t.true(Buffer.concat(chunks).equals(BYTES));
+    await sent;
+    duplex.destroy();
+    far.close();
+  }),
+);

@@ -148,7 +148,8 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
 
   /**
    * Whether `push()` would only emit the chunk, and ask for the next read in a tick of its own. The first
-   * chunk is pushed, which marks the duplex as read for Node.
+   * chunk is pushed, which marks the duplex as read for Node; and one without a listener, as Node keeps it
+   * until the end of the tick, by which a program may listen again.
    */
   #isFlowing(): boolean {
     const duplex = this.#duplex;
@@ -157,7 +158,8 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
       duplex.readableLength === 0 &&
       duplex.readableDidRead &&
       duplex.readableEncoding === null &&
-      !duplex.destroyed
+      !duplex.destroyed &&
+      duplex.listenerCount('data') > 0
     );
   }
 
@@ -225,24 +227,31 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
   }
 }
 
-/** Delivers in a microtask: one for all flows whose reads a turn has settled. */
+/**
+ * Delivers in a microtask: one for all flows whose reads a turn has settled. A read that is settled
+ * meanwhile, such as one that follows a chunk, waits until all microtasks and ticks have run, as with a
+ * `net.Socket`: code that has awaited the chunk, `await once(duplex, 'data')`, listens again by then.
+ */
 function deliverSoon(flow: DuplexFlow): void {
-  if (settled.push(flow) === 1) void SETTLED.then(deliverAll);
+  if (isDelivering) nextTick(deliverSoon, flow);
+  else if (settled.push(flow) === 1) void SETTLED.then(deliverAll);
 }
 
 function deliverAll(): void {
-  // Those whose next read is settled meanwhile are appended.
-  for (let at = 0; at < settled.length; at += 1) {
+  isDelivering = true;
+  for (const flow of settled) {
     try {
-      (settled[at] as DuplexFlow).deliver();
+      flow.deliver();
     } catch (error) {
       throwLater(error);
     }
   }
+  isDelivering = false;
   settled.length = 0;
 }
 
 const settled: DuplexFlow[] = [];
+let isDelivering = false;
 
 const CHUNK = 64 * 1024;
 /** A reaction to it is a microtask, and costs less than a promise with its functions. */
