@@ -80,6 +80,36 @@ for (const [name, change] of Object.entries(REST)) {
   });
 }
 
+for (const chunks of ['borrowed', 'owned'] as const) {
+  test.serial(
+    `${chunks}: toStream() with unread bytes whose memory was transferred is refused`,
+    (t) => {
+      const codes: unknown[] = [];
+      const data: Data = (c, chunk) => {
+        if (chunk.length < 20_000) return;
+        structuredClone(chunk.buffer, { transfer: [chunk.buffer as ArrayBuffer] });
+        c.unread(10);
+        for (let tries = 0; tries < 2; tries += 1) {
+          codes.push((t.throws(() => c.toStream()) as NodeJS.ErrnoException).code);
+        }
+      };
+      const receiving = { ...SMALL_ROOM, borrowedRoom: 100_000 };
+      return onLoop(
+        (loop) =>
+          withPushed(loop, { data, chunks }, async ({ client, connection, closed }) => {
+            await client.write(noise(100));
+            await until(() => connection.bytesReceived === 100, 'the first bytes');
+            client.write(noise(60_000)).catch(() => {});
+            await closed();
+            t.deepEqual(codes, ['ERR_IOLOOP_BUFFER_DETACHED', 'ERR_IOLOOP_BUFFER_DETACHED']);
+            t.is((connection.error as NodeJS.ErrnoException).code, 'ERR_IOLOOP_BUFFER_DETACHED');
+          }),
+        { capacities: receiving },
+      );
+    },
+  );
+}
+
 for (const [name, framing] of [
   ['lines', (f: Data) => lines(f, { maxLength: LARGE })],
   ['lengthPrefixed', (f: Data) => lengthPrefixed(f)],

@@ -209,13 +209,14 @@ export abstract class ConnectionCore extends Inflow {
    * of the chunk is what {@link unread} leaves, or the frames that follow. No function of the protocol
    * is called any more, and this object is closed. Called again, it returns the same stream.
    *
-   * @throws `ERR_IOLOOP_STREAM_CLOSED`; `ERR_IOLOOP_STREAM_BUSY` after {@link end}.
+   * @throws `ERR_IOLOOP_STREAM_CLOSED`; `ERR_IOLOOP_STREAM_BUSY` after {@link end};
+   * `ERR_IOLOOP_BUFFER_DETACHED` if the memory of the rest was transferred.
    */
   toStream(): IOStream {
     if (this.#stream !== null) return this.#stream;
     if (this.#state === State.Closed) throw this.closedError();
     if (this.#state === State.Ending) throw streamBusy('toStream()', 'the connection is ending');
-    const unread = this.takeUnread();
+    const unread = this.takeUnread('toStream');
     const sides = { unread, ended: this.#state === State.ReadEnded, writer: this.#writer };
     const watcher = this.#watcher;
     this.#leave(State.MovedOut);

@@ -273,12 +273,21 @@ export abstract class Inflow {
     if (unread.length > 0 || this.#transport.readable) this.#transport.continueLater();
   }
 
-  /** The bytes that no call of `data` has taken, the rest of its chunk included. @internal */
-  protected takeUnread(): Buffer {
-    if (this.isCalling) this.#buffer.skip(this.#taken);
+  /**
+   * The bytes that no call of `data` has taken, the rest of its chunk included.
+   *
+   * @internal
+   * @throws `ERR_IOLOOP_BUFFER_DETACHED` if the program has transferred their memory. Nothing is taken then.
+   */
+  protected takeUnread(call: string): Buffer {
+    const buffer = this.#buffer;
+    const taken = this.isCalling ? this.#taken : 0;
+    const left = buffer.length - taken;
+    if (left > 0 && buffer.isLost) throw bufferDetached(call, left);
+    buffer.skip(taken);
     // The room is used again when the running function has returned.
-    this.#buffer.leaveRoom();
-    return this.#buffer.take(this.#buffer.length);
+    buffer.leaveRoom();
+    return buffer.take(left);
   }
 
   /** Nothing is received any more. @internal */
