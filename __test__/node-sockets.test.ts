@@ -16,6 +16,8 @@ import {
 } from 'ioloop';
 import { capabilities, native, OPTION_NAMES, resetNow } from '#internal';
 import { runChild } from './helpers/child.js';
+import { testIf } from './helpers/conditions.js';
+import { HAS_PROC, nodeTurns, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 import { testNodeSockets } from './helpers/sockets-of.js';
 import { closedBy, failureOf, tcpStreams, turns } from './helpers/streams.js';
@@ -236,3 +238,31 @@ testNodeSockets('a stopped loop does not keep the process alive for its sockets'
   t.is(stdout, 'stopped\n');
   t.is(code, 0);
 });
+
+/** Of libuv's handle: the kernel has no peer any more after a reset. */
+type Watched = NetSocket & { readonly _handle: { getpeername(out: object): number } };
+
+// A limit of streams on these sockets (docs/platforms.md), which is Node's: nothing of ioloop is used.
+testIf(HAS_PROC, 'Linux')(
+  'a net.Socket of Node that is paused reports no reset until it is resumed',
+  async (t) => {
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [[paused]] = (await Promise.all([
+      once(server, 'connection'),
+      once(client, 'connect'),
+    ])) as [[Watched], unknown];
+    const events: string[] = [];
+    for (const name of ['error', 'end', 'close']) paused.on(name, () => events.push(name));
+    client.resetAndDestroy();
+    await until(() => paused._handle.getpeername({}) < 0, 'the reset, in the kernel');
+    await nodeTurns();
+    t.deepEqual(events, []);
+    const closed = new Promise((resolve) => paused.once('close', resolve));
+    paused.resume();
+    await closed;
+    t.deepEqual(events, ['error', 'close']);
+    server.close();
+  },
+);

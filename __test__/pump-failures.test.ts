@@ -7,7 +7,7 @@ import { HAS_PROC, openFds, until } from './helpers/fds.js';
 import { FakeClock, onLoop } from './helpers/loop.js';
 import { reset } from './helpers/net.js';
 import { CONNECTIONS, digest, digestOf, MIB, noise, pumped, withProxied } from './helpers/pumps.js';
-import { testOwnSockets } from './helpers/sockets-of.js';
+import { testOwnSockets, testUnreadResets } from './helpers/sockets-of.js';
 import { failureOf, isSettled, localPair, turns } from './helpers/streams.js';
 
 testOwnSockets('a pump waits for room where the writes of the program have filled the limit', (t) =>
@@ -81,8 +81,7 @@ test('a reset after a half-close is a failure too', (t) =>
     await t.throwsAsync(client.readUntilClose());
   }));
 
-// A paused socket of node:net notices no reset: docs/platforms.md.
-testOwnSockets('a source that is reset while its sink stalls ends the pump', (t) =>
+testUnreadResets('a source that is reset while its sink stalls ends the pump', (t) =>
   withProxied(async (proxied) => {
     const { client, far } = proxied;
     const failed = failureOf(pumped(proxied, { direction: 'forward' }));
@@ -92,6 +91,18 @@ testOwnSockets('a source that is reset while its sink stalls ends the pump', (t)
     t.is((await failed).code, 'ERR_IOLOOP_STREAM_CLOSED');
   }),
 );
+
+test('a source that is reset while its sink stalls ends the pump when the sink goes on', (t) =>
+  withProxied(async (proxied) => {
+    const { client, far, near, server } = proxied;
+    const failed = failureOf(pumped(proxied, { direction: 'forward' }));
+    void client.write(Buffer.alloc(64 * MIB)).catch(() => {});
+    await until(() => far.writing, 'a sink that is full');
+    reset(client);
+    await t.throwsAsync(server.readUntilClose());
+    t.is((await failed).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    t.true(near.closed && far.closed);
+  }));
 
 test('a sink that is reset while its source is idle ends the pump', (t) =>
   withProxied(async (proxied) => {

@@ -18,3 +18,12 @@ export function testOwnWith(...commands: readonly string[]): ReturnType<typeof t
 
 /** `test`, for sockets of `node:net`: all other files test the package's own. */
 export const testNodeSockets = testIf(!ownSockets, 'sockets of node:net: npm run test:sockets');
+
+/**
+ * `test`, for a reset of a stream that nothing reads. libuv does not watch a socket that Node has paused
+ * (`node-sockets.test.ts` shows it of a plain `net.Socket`), so that nothing reports the reset.
+ */
+export const testUnreadResets = testIf(
+  ownSockets,
+  'sockets whose reset is reported while they are not read: not those of node:net',
+);
