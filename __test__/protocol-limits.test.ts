@@ -1,10 +1,12 @@
 /** Protocols over each kind of connection: what a peer costs, and how one that costs too much ends. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'ava';
 import { lines, Socket, TCPServer } from 'ioloop';
 import { HAS_PROC, nodeTurns, openFds, until } from './helpers/fds.js';
 import { serialIf } from './helpers/conditions.js';
 import { onLoop } from './helpers/loop.js';
-import { addressOf } from './helpers/net.js';
+import { addressOf, connectTo, portOf } from './helpers/net.js';
 import { KINDS, withKind, type Kind, type OfKind } from './helpers/protocol-kinds.js';
 import type { Functions } from './helpers/protocols.js';
 import { ownSockets } from './helpers/sockets-of.js';
@@ -100,8 +102,28 @@ for (const [name, kind] of Object.entries<Kind>(KINDS)) {
     }));
 }
 
+/** Connects, sends a byte or nothing, and resets: mostly before a turn of the server's loop accepts. */
+async function connectAndReset(
+  address: { host: string; port: number },
+  sends: boolean,
+): Promise<void> {
+  if (!ownSockets) {
+    const client = connect(address.port, '127.0.0.1');
+    await once(client, 'connect');
+    if (sends) client.write('x');
+    client.resetAndDestroy();
+    return;
+  }
+  const client = Socket.tcp();
+  client.connect(address);
+  await until(() => client.remoteAddress !== null, 'a connection');
+  if (sends) client.send('x');
+  client.setOption('linger', 0);
+  client.close();
+}
+
 for (const [name, options] of Object.entries({ TCP: {}, TLS: { tls: identity } })) {
-  serialIf(ownSockets && HAS_PROC, 'sockets with descriptors, /proc')(
+  serialIf(HAS_PROC, '/proc')(
     `${name}: peers that have reset before they are accepted leave nothing`,
     (t) =>
       onLoop(async (loop) => {
@@ -111,7 +133,7 @@ for (const [name, options] of Object.entries({ TCP: {}, TLS: { tls: identity } }
           ...options,
           protocol: {
             open: () => void (counts.open += 1),
-            data() {},
+            data: (c) => c.end(),
             close: () => void (counts.close += 1),
           },
         });
@@ -119,21 +141,20 @@ for (const [name, options] of Object.entries({ TCP: {}, TLS: { tls: identity } }
         const before = openFds().size;
         const { connectionsAccepted } = loop.metrics();
         for (let n = 0; n < 200; n += 1) {
-          const client = Socket.tcp();
-          client.connect(addressOf(server));
-          await until(() => client.remoteAddress !== null, 'a connection');
-          if (n % 2 === 0) client.send('x');
-          client.setOption('linger', 0);
-          client.close();
+          await connectAndReset({ host: '127.0.0.1', port: portOf(server) }, n % 2 === 0);
         }
-        await until(
-          () => loop.metrics().connectionsAccepted === connectionsAccepted + 200,
-          'the accepts',
-        );
+        // Connections are taken in their order: once this one is closed, all are. It is no TLS either.
+        const last = await connectTo(loop, addressOf(server));
+        await last.write('something');
+        await last.readUntilClose().catch(() => {});
+        last.close();
         await until(() => server.connections === 0, 'the end of all');
         await until(() => counts.open === counts.close, 'the closes');
+        const accepted = loop.metrics().connectionsAccepted - connectionsAccepted;
+        // Sockets of node:net that were reset before a turn are not taken.
+        t.true(ownSockets ? accepted === 201 : accepted >= 1 && accepted <= 201, `${accepted}`);
         // There was no handshake.
-        t.is(counts.open, name === 'TCP' ? 200 : 0);
+        t.is(counts.open, name === 'TCP' ? accepted : 0);
         await nodeTurns();
         t.true(openFds().size <= before);
         await server.stop();
