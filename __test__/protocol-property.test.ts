@@ -51,14 +51,15 @@ class Echo {
     this.#calls += 1;
     const deed = this.#deeds[this.#calls % this.#deeds.length];
     // The rest comes again when there is more, or now, to another object.
-    const isLeft = deed === 'protocol' || deed === 'stream' || deed === 'stream later';
-    const left = isLeft ? chunk.length >> 1 : 0;
+    const left = deed === 'nothing' || deed === 'pause' ? 0 : chunk.length >> 1;
     c.unread(left);
     const taken = chunk.subarray(0, chunk.length - left);
     this.kept.keep(taken);
     c.write(taken);
     this.check(FEW);
     if (deed === 'pause') pauseFor(c.loop, c);
+    // There may be no more.
+    if (deed === 'leave') c.loop.addCallback(() => void (c.protocol = this.functions));
     if (deed === 'protocol') c.protocol = this.functions;
     if (deed === 'stream') c.toStream().setProtocol(this.functions);
     if (deed === 'stream later') {
