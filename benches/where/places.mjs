@@ -34,6 +34,8 @@ export class Places {
   #symbols;
   /** @type {string} */
   #program;
+  /** By file. @type {Map<string, readonly Range[]>} */
+  #libraries = new Map();
 
   /** @param {number} pid Of a process that runs. */
   constructor(pid) {
@@ -68,9 +70,17 @@ export class Places {
     }
     if (region === undefined || region.name === '') return ['JavaScript', 'code without a name'];
     const symbol = this.#symbolAt(region, address);
-    if (symbol === undefined) return [basename(region.name), ''];
+    if (symbol === undefined) return [basename(region.name), this.#inLibrary(region, address)];
     const [, part = 'Node'] = PARTS.find(([pattern]) => pattern.test(symbol.name)) ?? [];
     return [part, symbol.name.replace(/\(.*/, '')];
+  }
+
+  /** The exported function of a library at an address, or before it. @param {Range} region @param {number} address */
+  #inLibrary({ name, start, offset = 0 }, address) {
+    if (!existsSync(name)) return '';
+    let symbols = this.#libraries.get(name);
+    if (symbols === undefined) this.#libraries.set(name, (symbols = symbolsOf(name, '--dynamic')));
+    return find(symbols, address - start + offset)?.name.replace(/@.*/, '') ?? '';
   }
 
   /**
@@ -109,14 +119,14 @@ function compiledIn(text) {
   return [...found.values()].toSorted((a, b) => a.start - b.start);
 }
 
-/** Of a program that is mapped where it is linked to. @param {string} program */
-function symbolsOf(program) {
-  const text = execFileSync('nm', ['--defined-only', '--demangle', program], {
+/** Of a program that is mapped where it is linked to. @param {string} program @param {string[]} flags */
+function symbolsOf(program, ...flags) {
+  const text = execFileSync('nm', ['--defined-only', '--demangle', ...flags, program], {
     encoding: 'utf8',
     maxBuffer: 256 << 20,
   });
   const found = text.split('\n').flatMap((line) => {
-    const [, start = '', name = ''] = /^(\w+) [tTwW] (.*)$/.exec(line) ?? [];
+    const [, start = '', name = ''] = /^(\w+) [tTwWi] (.*)$/.exec(line) ?? [];
     return start === '' ? [] : [range(start, 0, name)];
   });
   const sorted = found.toSorted((a, b) => a.start - b.start);
