@@ -133,7 +133,7 @@ class Run {
       onDrained: () => {},
       closedError: () => new Error('closed'),
     };
-    const limits = { maxBufferSize: Infinity, highWaterMark: HIGH, lowWaterMark: LOW };
+    const limits = { maxBufferSize: Infinity, highWaterMark: HIGH, lowWaterMark: LOW, staged: 0 };
     this.#take = () => FdWriter.take(owner, sink, limits);
   }
 

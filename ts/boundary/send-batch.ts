@@ -75,8 +75,8 @@ export class Chain {
   }
 }
 
-/** As documented. It does not depend on the capacity of a batch. */
-const SMALL_PIECE = 4096;
+/** Bytes of a small piece, as documented. It does not depend on the capacity of a batch. */
+export const SMALL_PIECE = 4096;
 
 /** The chains of a loop, with their slab and records. */
 export class SendBatch {
@@ -109,6 +109,11 @@ export class SendBatch {
   /** Bytes that the kernel has taken. */
   get sent(): number {
     return this.#sent;
+  }
+
+  /** Senders with something to send, about. */
+  get chains(): number {
+    return this.#chainCount;
   }
 
   /** Whether a piece of `length` bytes fits; {@link flush} makes room. */

@@ -28,7 +28,7 @@ import {
 } from '../boundary/readiness.js';
 import type { Block } from '../boundary/receive-blocks.js';
 import { isUnspliceable, type Pipe } from '../boundary/pipes.js';
-import type { SendBatch } from '../boundary/send-batch.js';
+import type { Chain, SendBatch, Sender } from '../boundary/send-batch.js';
 import type { LoopIO } from '../loop/io.js';
 import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
 import { addressBuffer, addressDetails, type Address, type Family } from '../sockets/address.js';
@@ -54,6 +54,7 @@ import {
   type WriterLimits,
   type WriterOwner,
 } from './transport.js';
+import type { Data } from './data.js';
 import { FdWriter } from './writer.js';
 
 /** The file of a transport, as another thread gets it. */
@@ -119,7 +120,7 @@ const enum Flag {
  *
  * A connection that was accepted is private: it has only the objects that were asked for.
  */
-export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher {
+export class FdTransport implements Transport, FdSink, Source, Sender, DescriptorWatcher {
   failure = 0;
   sent = 0;
 
@@ -135,6 +136,8 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   #events!: TransportEvents;
   /** In the table of the loop; {@link UNWATCHED} when it is not. */
   #index = UNWATCHED;
+  /** What {@link stage} has written: an echo needs no writer. */
+  #chain: Chain | null = null;
   #flags: number;
 
   /** Owns `file`, which is non-blocking, or else the file of a number and its serial. */
@@ -285,7 +288,56 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   createWriter(owner: WriterOwner, limits: WriterLimits): Writer {
-    return FdWriter.take(owner, this, limits);
+    const writer = FdWriter.take(owner, this, limits);
+    const chain = this.#chain;
+    if (chain !== null) {
+      this.#chain = null;
+      writer.adopt(chain);
+    }
+    return writer;
+  }
+
+  get staged(): number {
+    return this.#chain === null ? 0 : this.#chain.bytes;
+  }
+
+  stage(data: Data | readonly Data[], most: number): boolean {
+    const { batch } = this.#io;
+    const chain = this.#chain;
+    const isText = typeof data === 'string';
+    if (!isText && !(data instanceof Uint8Array)) return false;
+    // A UTF-16 unit takes at most three bytes. An empty array may be a detached one, which is refused.
+    const room = isText ? 3 * data.length : data.length;
+    if (room === 0 || this.staged + room > most || !batch.hasRoom(room)) return false;
+    if (this.#index === UNWATCHED || (this.#flags & Flag.Connected) === 0) return false;
+    // Before the first piece: scheduling throws when the call stack is full.
+    if (chain === null) this.#io.queueFlush();
+    this.#chain = isText ? batch.writeString(this, chain, data) : batch.write(this, chain, data);
+    return true;
+  }
+
+  // `Sender`, of what was staged: the batch calls these while it is flushing, but for `onSendError`.
+
+  onSent(rest: Uint8Array | null, result: number): void {
+    if (rest !== null) {
+      this.#writer.onSent(rest, result);
+      return;
+    }
+    this.sent += this.staged;
+    this.#chain = null;
+  }
+
+  onSendFailed(): void {
+    this.#writer.onSendFailed();
+  }
+
+  onSendError(error: unknown): void {
+    this.#writer.onSendError(error);
+  }
+
+  /** The writer, which goes on with a chain that is not sent as a whole. */
+  get #writer(): Sender {
+    return this.#events.writer as FdWriter;
   }
 
   connect(address: Address): void {
@@ -457,6 +509,7 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
   }
 
   close(): void {
+    this.#cancelStaged();
     this.#unwatch();
     const descriptor = this.#descriptor;
     if (descriptor === null) this.#closeNumber();
@@ -541,6 +594,13 @@ export class FdTransport implements Transport, FdSink, Source, DescriptorWatcher
     this.#index = index;
     this.#descriptor?.watch(this);
     if ((this.#flags & Flag.Receiving) !== 0) sources.setReceiving(index, true);
+  }
+
+  #cancelStaged(): void {
+    const chain = this.#chain;
+    if (chain === null) return;
+    this.#chain = null;
+    this.batch.cancel(chain);
   }
 
   #ownsNumber(): boolean {

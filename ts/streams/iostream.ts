@@ -376,7 +376,7 @@ export class IOStream implements AsyncDisposable, AsyncIterable<Buffer> {
    * `ERR_IOLOOP_BUFFER_DETACHED`. Nothing of the data is taken then.
    */
   send(data: Data | readonly Data[]): boolean {
-    return this.#core.writer.send(data);
+    return this.#core.send(data);
   }
 
   /**

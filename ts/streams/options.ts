@@ -5,6 +5,7 @@ import { IOLoop } from '../loop/ioloop.js';
 import type { WaitOptions } from '../loop/wait.js';
 import { checkBoolean, checkInteger, checkOptions } from '../support/checks.js';
 import { invalidArgValue } from '../support/errors.js';
+import { SMALL_PIECE } from '../boundary/send-batch.js';
 import type { WriterLimits } from './transport.js';
 
 /** Options of {@link IOStream}. */
@@ -161,10 +162,12 @@ function writerLimits(options: IOStreamOptions): WriterLimits {
   const low = options.lowWaterMark ?? Math.floor(highWaterMark / 4);
   const { maxWriteBufferSize = Infinity } = options;
   const isLimited = maxWriteBufferSize !== Infinity;
+  const maxBufferSize = isLimited ? size('maxWriteBufferSize', maxWriteBufferSize, 0) : Infinity;
   return {
-    maxBufferSize: isLimited ? size('maxWriteBufferSize', maxWriteBufferSize, 0) : Infinity,
+    maxBufferSize,
     highWaterMark,
     lowWaterMark: checkInteger('lowWaterMark', low, 0, highWaterMark),
+    staged: Math.min(highWaterMark, maxBufferSize, SMALL_PIECE),
   };
 }
 

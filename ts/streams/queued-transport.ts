@@ -92,6 +92,15 @@ export abstract class QueuedTransport implements Transport, DeferredWork, LoopMe
 
   abstract createWriter(owner: WriterOwner, limits: WriterLimits): Writer;
 
+  // It has no batch.
+  get staged(): number {
+    return 0;
+  }
+
+  stage(): boolean {
+    return false;
+  }
+
   abstract fileno(): number;
 
   peekFd(): null {

@@ -18,6 +18,7 @@ import {
 } from '../support/errors.js';
 import { INTERNALS } from '../support/internals.js';
 import { ConnectionAttempt, connectWait } from './connection-attempt.js';
+import type { Data } from './data.js';
 import type { StreamLimits, StreamSettings } from './options.js';
 import type { Adapter, CloseCallback, Move, Moved, Sides, Watch, Watcher } from './ownership.js';
 import { HeldWriter } from './held-writer.js';
@@ -188,12 +189,12 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** Bytes that were written and are not with the kernel. */
   get unsent(): number {
-    return this.#writer === null ? 0 : this.#writer.buffered;
+    return this.#writer === null ? this.transport.staged : this.#writer.buffered;
   }
 
   /** See {@link Writer.held}. */
   get held(): number {
-    return this.#writer === null ? 0 : this.#writer.held;
+    return this.#writer === null ? this.transport.staged : this.#writer.held;
   }
 
   get congested(): boolean {
@@ -205,9 +206,16 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#connecting?.promise ?? null;
   }
 
+  /** See {@link Writer.send}. */
+  send(data: Data | readonly Data[]): boolean {
+    const isDirect = this.#writer === null && !this.closed;
+    if (isDirect && this.transport.stage(data, this.limits.writer.staged)) return true;
+    return this.writer.send(data);
+  }
+
   /** Offers the staged writes to the kernel, once. */
   flush(): void {
-    this.#writer?.flush();
+    this.#writerOfUnsent()?.flush();
   }
 
   /**
@@ -342,7 +350,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (this.#writer instanceof HeldWriter) throw streamBusy(call, 'a file is being sent');
     this.reader.checkLoss();
     if (this.closed) throw this.closedError();
-    const writer = this.#writer;
+    const writer = this.#writerOfUnsent();
     const { ended } = this.reader;
     this.#writer = null;
     return { ...this.moveOut(), ended, writer };
@@ -579,6 +587,11 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   protected createWriter(): Writer {
     return this.transport.createWriter(this, this.limits.writer);
+  }
+
+  /** The writer, if there is one, or something was staged without. */
+  #writerOfUnsent(): Writer | null {
+    return this.transport.staged > 0 ? this.writer : this.#writer;
   }
 
   #makeWriter(): Writer {

@@ -67,6 +67,14 @@ export interface Transport {
    */
   createWriter(owner: WriterOwner, limits: WriterLimits): Writer;
   /**
+   * Writes small data to the batch of the loop without a writer: while there is none, and up to `most`
+   * bytes together. False if it cannot, or has no batch: a writer is needed then, and takes over what is
+   * {@link staged}.
+   */
+  stage(data: Data | readonly Data[], most: number): boolean;
+  /** Bytes that {@link stage} has written, and that no writer has and the kernel was not offered. */
+  readonly staged: number;
+  /**
    * Starts to connect. {@link TransportEvents.onWritable} reports the end of the attempt, and
    * {@link connectResult} the result. Not implemented by transports that are made connected.
    *
@@ -128,6 +136,8 @@ export interface FdSink {
 
 /** The events of a transport, for its stream. */
 export interface TransportEvents {
+  /** The writer, made if there is none: for what was staged without one, and is not sent at once. */
+  readonly writer: Writer;
   /**
    * The bytes from `start` to `end` of a shared block have arrived: keeps them, and runs nothing
    * else. Never throws.
@@ -208,6 +218,8 @@ export interface WriterLimits {
   readonly maxBufferSize: number;
   readonly highWaterMark: number;
   readonly lowWaterMark: number;
+  /** Bytes that can be written without a writer: neither of these limits is reached. */
+  readonly staged: number;
 }
 
 /** The stream of a writer. */

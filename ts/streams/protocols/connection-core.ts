@@ -111,12 +111,12 @@ export abstract class ConnectionCore extends Inflow {
 
   /** The number of bytes that were written and not sent. */
   get unsent(): number {
-    return this.#writer?.buffered ?? 0;
+    return this.#writer?.buffered ?? this.transport.staged;
   }
 
   /**
    * Writes a string (as UTF-8), a typed array or a `DataView`, or a list of them. Writes of one turn
-   * are sent together at its end, one of 32 KiB and more at once. Returns true if more can be written,
+   * are sent together, one of 32 KiB and more at once. Returns true if more can be written,
    * and false above the high watermark: `drain` follows. Writing on is allowed, and takes memory. Also
    * returns false, and drops the data, if the writing side is ended or closed: a peer closes the
    * connection at any time.
@@ -132,7 +132,10 @@ export abstract class ConnectionCore extends Inflow {
     const { idle } = this;
     // A chunk that arrives has been noted.
     if (idle !== null && !this.isCalling) idle.touch();
-    return (this.#writer ?? this.#makeWriter()).send(data);
+    const writer = this.#writer;
+    const { limits } = this.settings;
+    if (writer === null && this.transport.stage(data, limits.writer.staged)) return true;
+    return (writer ?? this.#makeWriter()).send(data);
   }
 
   /**
@@ -169,7 +172,7 @@ export abstract class ConnectionCore extends Inflow {
     if (this.#state >= State.Ending) return;
     this.#state = State.Ending;
     this.transport.demand(IDLE);
-    const writer = this.#writer;
+    const writer = this.#writerOfUnsent();
     // With nothing to send, a peer that is gone is not a failure: over TLS it would get `close_notify`.
     const isSent = writer === null || (writer.buffered === 0 && !writer.isEnding);
     if (isSent) this.finish(null);
@@ -186,7 +189,7 @@ export abstract class ConnectionCore extends Inflow {
       this.#stream.close(reason);
       return;
     }
-    if (reason === null) this.#writer?.flush();
+    if (reason === null) this.#writerOfUnsent()?.flush();
     this.finish(reason);
   }
 
@@ -217,7 +220,11 @@ export abstract class ConnectionCore extends Inflow {
     if (this.#state === State.Closed) throw this.closedError();
     if (this.#state === State.Ending) throw streamBusy('toStream()', 'the connection is ending');
     const unread = this.takeUnread('toStream');
-    const sides = { unread, ended: this.#state === State.ReadEnded, writer: this.#writer };
+    const sides = {
+      unread,
+      ended: this.#state === State.ReadEnded,
+      writer: this.#writerOfUnsent(),
+    };
     const watcher = this.#watcher;
     this.#leave(State.MovedOut);
     this.#writer = this.#watcher = null;
@@ -378,6 +385,16 @@ export abstract class ConnectionCore extends Inflow {
   /** @internal */
   protected isReceiving(): boolean {
     return this.#state === State.Open || this.#state === State.WriteEnded;
+  }
+
+  /** For the transport, whose staged bytes are not sent at once. @internal */
+  get writer(): Writer {
+    return this.#writer ?? this.#makeWriter();
+  }
+
+  /** The writer, if there is one, or something was staged without. */
+  #writerOfUnsent(): Writer | null {
+    return this.transport.staged > 0 ? this.writer : this.#writer;
   }
 
   #makeWriter(): Writer {

@@ -118,6 +118,15 @@ export class TlsTransport implements Transport, CarrierOwner {
     return new DuplexWriter(this.#tls, owner, limits);
   }
 
+  // It has no batch.
+  get staged(): number {
+    return 0;
+  }
+
+  stage(): boolean {
+    return false;
+  }
+
   // It is made connected.
   connect(): void {}
 
