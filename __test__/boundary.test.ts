@@ -17,7 +17,7 @@ import { Socket } from 'ioloop';
 import { closeAll, drain, pipe } from './helpers/fds.js';
 
 const { READ, WRITE, EDGE } = readiness;
-const { MODE_STREAM, MODE_RECEIVE, MODE_FILE, NOT_RECEIVED } = native;
+const { MODE_STREAM, MODE_RECEIVE, MODE_FILE, NOT_RECEIVED, RECEIVED_LATER } = native;
 const TIMERS = 8;
 const EVENTS = 4;
 /** Most bytes that a turn receives from a source. */
@@ -45,8 +45,12 @@ class Core {
     this.submissions.taken();
   }
 
-  /** One turn at `now` seconds, which receives from `used` on. */
-  turn(now: number, used = 0): { readonly due: number[]; readonly ready: Ready[] } {
+  /** One turn at `now` seconds, which receives from `used` on, for at most `receives` sources. */
+  turn(
+    now: number,
+    used = 0,
+    receives = EVENTS,
+  ): { readonly due: number[]; readonly ready: Ready[] } {
     const { handle, submissions, completions, modes, block } = this;
     const { words, length } = submissions;
     completions.words.fill(-1);
@@ -59,6 +63,7 @@ class Core {
       modes,
       block,
       used,
+      receives,
     );
     submissions.taken();
     if (result < 0 || completions.errno !== 0) throw new Error(`turn: ${result}`);
@@ -194,6 +199,34 @@ test('a turn receives nothing into a block without room for a whole chunk', (t) 
   t.deepEqual(ready, [{ index, bits: READ, received: NOT_RECEIVED }]);
   core.close();
   closeAll(first, second);
+});
+
+test('a turn receives for so many sources, and loopReceive for the others', (t) => {
+  const core = new Core();
+  const pairs = Array.from({ length: 3 }, () => Socket.pair());
+  const mode = MODE_STREAM | MODE_RECEIVE;
+  const indices = pairs.map(([mine]) => core.register(mine.fd, READ | EDGE, mode));
+  for (const [, peer] of pairs) peer.send('x');
+  const { ready } = core.turn(0, 0, 1);
+  t.deepEqual(
+    ready.map(({ received }) => received),
+    [1, RECEIVED_LATER, RECEIVED_LATER],
+  );
+  const [, second, third] = ready.map(({ index }) => index) as [number, number, number];
+  const [none, unknown] = [-1, 1 + Math.max(...indices)];
+  core.modes[third] = MODE_STREAM;
+  const requests = Int32Array.of(none, 7, unknown, 7, second, 7, third, 7, second, 7);
+  const { handle, modes, block } = core;
+  t.is(native.loopReceive(handle, requests, 4, modes, block, 1), 1);
+  // The last one is beyond the count.
+  t.deepEqual(
+    [...requests],
+    [none, NOT_RECEIVED, unknown, NOT_RECEIVED, second, 1, third, NOT_RECEIVED, second, 7],
+  );
+  t.is(Buffer.from(block).toString('latin1', 0, 2), 'xx');
+  core.close();
+  t.is(native.loopReceive(handle, requests, 4, modes, block, 0), -constants.errno.EBADF);
+  closeAll(...pairs.flat());
 });
 
 test('what a turn cannot receive comes back as a negative errno', (t) => {

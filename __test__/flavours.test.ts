@@ -64,7 +64,17 @@ function crosses(t: ExecutionContext, before: boolean): void {
   const turn = (now: number, submissions: Float64Array): number[] => {
     const [modes, block] = [new Uint8Array(0), new Uint8Array(0)];
     const { length } = submissions;
-    const result = binding.loopTurn(loop, now, submissions, length, completions, modes, block, 0);
+    const result = binding.loopTurn(
+      loop,
+      now,
+      submissions,
+      length,
+      completions,
+      modes,
+      block,
+      0,
+      0,
+    );
     t.true(result >= 0);
     const due = completions[COMPLETED_DUE] as number;
     return Array.from(completions.subarray(COMPLETED_HEADER, COMPLETED_HEADER + due));
@@ -86,6 +96,7 @@ function crosses(t: ExecutionContext, before: boolean): void {
       completions,
       new Uint8Array(0),
       new Uint8Array(0),
+      0,
       0,
     ) < 0,
   );

@@ -36,6 +36,7 @@ class Table {
     this.sources = new SourceTable(
       this.core.handle,
       new Guard((_callback, error) => this.errors.push(error)),
+      USUAL.receives,
     );
     t.teardown(() => {
       this.core.close();
@@ -48,7 +49,7 @@ class Table {
 
   collect(): void {
     this.sources.prepare();
-    this.core.turn(0, this.sources.modes);
+    this.core.turn(0, this.sources.modes, USUAL.events);
     this.core.completions.sourcesTo(this.sources, (error) => this.failures.push(error));
     this.sources.endStale();
   }

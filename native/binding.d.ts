@@ -319,6 +319,16 @@ export declare function loopPosted(handle: ExternalObject<NativeLoop>): Array<nu
 export declare function loopRearm(handle: ExternalObject<NativeLoop>, index: number, bits: number): void
 
 /**
+ * `loopReceive(loop, requests, count, modes, block, used)`: receives for streams that a turn has
+ * reported as `RECEIVED_LATER`.
+ *
+ * `requests` has two words for each of them: its index, and the result, which is written. An index
+ * that is -1, or whose registration is stale, gets `NOT_RECEIVED`. The bytes received from all, or a
+ * negative errno: `-EBADF` if the loop is closed.
+ */
+export declare const loopReceive: (arg0: ExternalObject<NativeLoop>, arg1: Int32Array, arg2: number, arg3: Uint8Array, arg4: Uint8Array, arg5: number) => number
+
+/**
  * Registers a descriptor number for the bits READ, PRI, WRITE, `INTEREST_EDGE` and
  * `INTEREST_VERIFY`. The index of the registration, or a negative errno.
  */
@@ -379,16 +389,16 @@ export declare function loopTakeManyPosts(handle: ExternalObject<NativeLoop>): B
 export declare const loopTakePosts: (arg0: ExternalObject<NativeLoop>, arg1: Uint8Array) => number
 
 /**
- * `loopTurn(loop, now, submissions, length, completions, modes, block, used)`: one turn
+ * `loopTurn(loop, now, submissions, length, completions, modes, block, used, receives)`: one turn
  * without waiting, at `now` seconds.
  *
  * Takes the first `length` words of `submissions`. Writes to `completions` what is due and
  * ready. Receives for the streams whose byte in `modes` has `MODE_RECEIVE`, to `block` from
- * `used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed,
- * `STALE_ARRAY`. If a system call fails, its errno is among the completions, beside what was
- * collected before.
+ * `used` on; for at most `receives` of them: `loopReceive` follows for the others. A sum of
+ * `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed, `STALE_ARRAY`. If a system
+ * call fails, its errno is among the completions, beside what was collected before.
  */
-export declare const loopTurn: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: Float64Array, arg3: number, arg4: Int32Array, arg5: Uint8Array, arg6: Uint8Array, arg7: number) => number
+export declare const loopTurn: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: Float64Array, arg3: number, arg4: Int32Array, arg5: Uint8Array, arg6: Uint8Array, arg7: number, arg8: number) => number
 
 /** Other threads do not find `name` any more. */
 export declare function loopUnexpose(handle: ExternalObject<NativeLoop>, name: string): number
@@ -474,6 +484,12 @@ export declare const READY_WORDS: number
 
 /** Bit of a readiness: room to write, or the end of a connection attempt. */
 export declare const READY_WRITE: number
+
+/**
+ * In the place of a number of bytes: nothing was received yet, as the turn receives for few streams at
+ * a time. `loopReceive` follows.
+ */
+export declare const RECEIVED_LATER: number
 
 /** Word of a record: the descriptor of the chain that starts here. */
 export declare const RECORD_FD: number

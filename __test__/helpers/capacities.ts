@@ -15,6 +15,7 @@ export const TINY: Readonly<Capacities> = {
   posts: 65_536,
   deadlineVisits: 2,
   touches: 2,
+  receives: 2,
   receiveBytes: 16,
   receiveBlock: 64,
   borrowedRoom: 64,

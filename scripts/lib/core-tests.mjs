@@ -103,6 +103,7 @@ export const testsNeeding = {
     'closed-registered',
     'duplicated-fds',
     'failing-calls',
+    'few-at-a-time',
     'fork-processes',
     'handlers',
     'handlers-hang-up',

@@ -33,6 +33,7 @@ export function withCopiedArrays(module: ModuleBinding): Binding {
         NOTHING,
         NOTHING,
         0,
+        0,
       );
     } while (result === STALE_ARRAY);
     if (result < 0) return result;

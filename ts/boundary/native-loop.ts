@@ -102,12 +102,12 @@ export class NativeLoop {
 
   /**
    * One turn of the core at `now`, in seconds: fills {@link completions}, and receives for the
-   * sources that have a mode for it. True when a budget left something for the next turn. A system
+   * sources that have a mode for it, at most `receives`: {@link receive} follows for the others. True when a budget left something for the next turn. A system
    * call that failed is among the completions.
    *
    * @throws `EBADF` when the loop is closed.
    */
-  turn(now: number, modes: Uint8Array): boolean {
+  turn(now: number, modes: Uint8Array, receives: number): boolean {
     const { submissions } = this;
     const { block, offset } = receiveBlocks;
     const result = native.loopTurn(
@@ -119,6 +119,7 @@ export class NativeLoop {
       modes,
       block.bytes,
       offset,
+      receives,
     );
     submissions.taken();
     if (result < 0) throw systemError(result, 'poll');
@@ -126,6 +127,20 @@ export class NativeLoop {
     else submissions.alarmSet();
     this.hasPosts = (result & TURN_POSTS) !== 0;
     return (result & TURN_MORE) !== 0;
+  }
+
+  /**
+   * Receives for streams that the turn has reported as `RECEIVED_LATER`. `requests` has two words for
+   * each of the `count` streams: its index, or -1 for none, and the result, which is written. Returns the
+   * bytes received from all.
+   *
+   * @throws `EBADF` when the loop is closed.
+   */
+  receive(requests: Int32Array, count: number, modes: Uint8Array): number {
+    const { block, offset } = receiveBlocks;
+    const received = native.loopReceive(this.handle, requests, count, modes, block.bytes, offset);
+    if (received < 0) throw systemError(received, 'recv');
+    return received;
   }
 
   /**

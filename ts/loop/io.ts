@@ -56,6 +56,12 @@ export class LoopIO {
   #isTurning = false;
   /** In a turn: the batch has writes. */
   #hasWrites = false;
+  /**
+   * The code of streams that were dispatched last has written, to no more of them than these. Functions
+   * that go on after an `await` write when the turn is over; and a broadcast is no answer: it leaves once
+   * for a whole turn.
+   */
+  hasAnswered = false;
   readonly #members = new Set<LoopMember>();
   readonly #leases = new Set<Lease>();
   /** Made for the first pump. */
@@ -176,10 +182,26 @@ export class LoopIO {
     this.#isTurning = true;
   }
 
-  /** The code of the turn is done, its microtasks are not: sends what was written. */
-  endTurn(): void {
+  /** In the middle of a turn, after the code of `dispatched` streams: sends what was written, if it answers. */
+  sendAnswers(dispatched: number): void {
+    if (this.#isAnswer(dispatched)) this.#sendWrites();
+  }
+
+  /**
+   * The code of the turn is done, its microtasks are not: sends what was written. The code of `dispatched`
+   * streams was the last.
+   */
+  endTurn(dispatched: number): void {
     this.#isTurning = false;
-    if (!this.#hasWrites) return;
+    if (dispatched > 0) this.hasAnswered = this.#isAnswer(dispatched);
+    if (this.#hasWrites) this.#sendWrites();
+  }
+
+  #isAnswer(dispatched: number): boolean {
+    return this.#hasWrites && this.batch.chains <= dispatched;
+  }
+
+  #sendWrites(): void {
     this.#hasWrites = false;
     // Work for the end of the tick is done after a flush, which then sends both.
     if (!this.#tickEndQueued) this.#batch?.flush();

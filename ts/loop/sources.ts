@@ -11,9 +11,11 @@
 import { native, type NativeHandle } from '../boundary/native.js';
 import { STALE } from '../boundary/readiness.js';
 import { receiveBlocks, type Block } from '../boundary/receive-blocks.js';
+import type { NativeLoop } from '../boundary/native-loop.js';
 import type { Guard } from './guard.js';
+import { LaterReceives } from './later-receives.js';
 
-const { MODE_RECEIVE } = native;
+const { MODE_RECEIVE, RECEIVED_LATER } = native;
 
 /** The phases of a turn that dispatch sources, in their order. */
 export const HANDLERS = 0;
@@ -49,15 +51,17 @@ export class SourceTable {
   readonly #byIndex: (Source | undefined)[] = [];
   readonly #handlers = new Reports();
   readonly #streams = new Reports();
+  readonly #later: LaterReceives<Source>;
   /** Collected as stale. */
   #stale: { readonly source: Source; readonly index: number }[] = [];
   /** Sources with MODE_RECEIVE. */
   #receiving = 0;
   #streamCount = 0;
 
-  constructor(handle: NativeHandle, guard: Guard) {
+  constructor(handle: NativeHandle, guard: Guard, receives: number) {
     this.handle = handle;
     this.#guard = guard;
+    this.#later = new LaterReceives(receives);
   }
 
   /** The number of registered sources of streams. */
@@ -77,7 +81,17 @@ export class SourceTable {
 
   /** The number of streams that the last turn has reported. */
   get collected(): number {
+    return this.#streams.ofTurn;
+  }
+
+  /** The number of streams that were dispatched together last. */
+  get dispatched(): number {
     return this.#streams.last;
+  }
+
+  /** A turn begins. */
+  beginTurn(): void {
+    this.#streams.beginTurn();
   }
 
   /** Watches `fd` for `source`, with bits of an interest: its index, or a negative errno. */
@@ -142,17 +156,37 @@ export class SourceTable {
    * the bytes in the kernel's order. {@link endStale} follows the last report.
    */
   collect(index: number, bits: number, result: number): void {
+    const source = this.#byIndex[index];
+    if (source === undefined) {
+      if (result > 0) receiveBlocks.advance(result);
+    } else if ((bits & STALE) !== 0) this.#stale.push({ source, index });
+    else if (result === RECEIVED_LATER) this.#later.push(source, index, bits);
+    else this.take(source, bits, result);
+  }
+
+  /** Takes the report of a source. */
+  take(source: Source, bits: number, result: number): void {
     const { block } = receiveBlocks;
     const start = result > 0 ? receiveBlocks.advance(result) : 0;
-    const source = this.#byIndex[index];
-    if (source === undefined) return;
-    if ((bits & STALE) !== 0) {
-      this.#stale.push({ source, index });
-      return;
-    }
     source.collect(bits, result, block, start);
     const reports = source.phase === HANDLERS ? this.#handlers : this.#streams;
     reports.push(source, bits, result);
+  }
+
+  /** Whether streams were reported that the turn receives for later. */
+  get isReceiving(): boolean {
+    return !this.#later.isEmpty;
+  }
+
+  /** Receives for the next of them, and takes their reports. Returns the bytes received. */
+  receive(core: NativeLoop, onFailure: (error: unknown) => void): number {
+    receiveBlocks.reserveTurn();
+    return this.#later.receive(core, this, onFailure);
+  }
+
+  /** Whether `source` is registered at `index`. */
+  isAt(index: number, source: Source | undefined): boolean {
+    return this.#byIndex[index] === source;
   }
 
   /**
@@ -181,6 +215,7 @@ export class SourceTable {
   close(): void {
     this.#handlers.clear();
     this.#streams.clear();
+    this.#later.clear();
     this.#stale = [];
     for (const source of this.#byIndex.slice()) {
       if (source !== undefined) this.#guard.attempt(endWithLoop, source);
@@ -216,16 +251,25 @@ class Reports {
   readonly #words: number[] = [];
   #count = 0;
   #dispatched = 0;
-  /** Reports of the turns that were dispatched whole, and of the last of them. */
+  /** Reports that were dispatched: of all turns, of the last one, and of the last call. */
   #total = 0;
+  #ofTurn = 0;
   #last = 0;
 
   get total(): number {
     return this.#total;
   }
 
+  get ofTurn(): number {
+    return this.#ofTurn;
+  }
+
   get last(): number {
     return this.#last;
+  }
+
+  beginTurn(): void {
+    this.#ofTurn = 0;
   }
 
   push(source: Source, bits: number, result: number): void {
@@ -246,6 +290,7 @@ class Reports {
       source.dispatch(words[2 * at] as number, words[2 * at + 1] as number);
     }
     this.#last = this.#count;
+    this.#ofTurn += this.#count;
     this.#total += this.#count;
     this.#count = this.#dispatched = 0;
   }

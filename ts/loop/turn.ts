@@ -13,6 +13,9 @@
  * | streams | those whose reports were collected |
  * | send | nothing: one crossing, if something was written |
  *
+ * If the streams answer, there are few of them at a time, whose answers leave before the next are received
+ * for (`later-receives.ts`).
+ *
  * A step that fails is reported, and the others run. The rest of its work runs in the next turn.
  */
 import type { Driver, NativeLoop } from '../boundary/native-loop.js';
@@ -89,6 +92,7 @@ export class Turn {
     this.hasMore = this.hasFailed = false;
     this.lateness = NO_TIMER;
     this.#parts.io.beginTurn();
+    this.#parts.sources.beginTurn();
     this.#attempt(this.#collect);
     this.#attempt(this.#runCallbacks);
     if (this.#isPosted) this.#attempt(this.#runPosts);
@@ -96,8 +100,14 @@ export class Turn {
     this.#attempt(this.#dispatchHandlers);
     this.#attempt(this.#continueSources);
     this.#attempt(this.#dispatchStreams);
+    while (this.#parts.sources.isReceiving) {
+      this.#attempt(this.#sendAnswers);
+      if (!this.#attempt(this.#receiveMore)) break;
+      this.#attempt(this.#dispatchStreams);
+    }
     this.#attempt(this.#send);
     this.#attempt(noticeStorages);
+    this.hasMore ||= this.#parts.sources.isReceiving;
     this.#isWoken = this.hasMore || this.hasFailed;
   }
 
@@ -109,7 +119,8 @@ export class Turn {
     // The clock may be the user's, and add a timeout: it is read before the submissions.
     this.now = Number.isNaN(this.#given) ? this.#options.time() : this.#given;
     sources.prepare();
-    this.hasMore = this.#core.turn(this.now, sources.modes);
+    const { receives } = io.capacities;
+    this.hasMore = this.#core.turn(this.now, sources.modes, io.hasAnswered ? receives : ALL);
     // After a failure the collected reports are still dispatched: these timers have left the wheel,
     // and edges are not reported again.
     if (completions.errno !== 0) this.#keepFailure(systemError(-completions.errno, 'poll'));
@@ -163,19 +174,35 @@ export class Turn {
     this.#parts.io.continueAll();
   };
 
+  /** Streams that were ready at the beginning, and were not received for. */
+  readonly #receiveMore = (): void => {
+    const { io, sources } = this.#parts;
+    io.counters.received += sources.receive(this.#core, this.#keepFailure);
+    if (this.#collectFailures.length > 0) this.#reportCollectFailures();
+  };
+
   readonly #dispatchStreams = (): void => {
     this.#parts.sources.dispatch(STREAMS);
   };
 
-  readonly #send = (): void => {
-    this.#parts.io.endTurn();
+  readonly #sendAnswers = (): void => {
+    const { io, sources } = this.#parts;
+    io.sendAnswers(sources.dispatched);
   };
 
-  #attempt(step: () => void): void {
+  readonly #send = (): void => {
+    const { io, sources } = this.#parts;
+    io.endTurn(sources.dispatched);
+  };
+
+  /** Whether the step has not failed. */
+  #attempt(step: () => void): boolean {
     try {
       step();
+      return true;
     } catch (error) {
       this.#fail(error);
+      return false;
     }
   }
 
@@ -187,3 +214,5 @@ export class Turn {
 }
 
 const NO_TIMER = -1;
+/** More streams than a turn has. */
+const ALL = 0x7fff_ffff;

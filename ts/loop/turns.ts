@@ -105,7 +105,7 @@ export class Turns implements TurnParts, LaterTurns {
     this.timeouts = new TimeoutTable(submissions, (timeout, delay) =>
       this.moveTimeout(timeout, time() + delay),
     );
-    this.sources = new SourceTable(handle, guard);
+    this.sources = new SourceTable(handle, guard, capacities.receives);
     this.io = new LoopIO(
       this.sources,
       guard,

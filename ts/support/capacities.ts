@@ -17,6 +17,8 @@ export interface Capacities {
   deadlineVisits: number;
   /** Touches of a set of deadlines that have one reading of the clock. */
   touches: number;
+  /** Streams that a turn receives for before their code runs and their answers leave, if it has answers. */
+  receives: number;
   /** Bytes that a turn receives from one stream. */
   receiveBytes: number;
   /** Bytes of the block that the small reads of this thread share. */
@@ -53,6 +55,7 @@ const DEFAULTS: Readonly<Capacities> = {
   posts: 65_536,
   deadlineVisits: 8192,
   touches: 1024,
+  receives: 64,
   receiveBytes: 8 * 1024,
   receiveBlock: 128 * 1024,
   borrowedRoom: 256 * 1024,

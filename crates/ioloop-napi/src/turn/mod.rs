@@ -27,14 +27,14 @@ use receive::Room;
 use submit::Submitted;
 
 glue! {
-    "`loopTurn(loop, now, submissions, length, completions, modes, block, used)`: one turn"
+    "`loopTurn(loop, now, submissions, length, completions, modes, block, used, receives)`: one turn"
     "without waiting, at `now` seconds."
     ""
     "Takes the first `length` words of `submissions`. Writes to `completions` what is due and"
     "ready. Receives for the streams whose byte in `modes` has `MODE_RECEIVE`, to `block` from"
-    "`used` on. A sum of `TURN_` bits, or a negative errno: `-EBADF` if the loop is closed,"
-    "`STALE_ARRAY`. If a system call fails, its errno is among the completions, beside what was"
-    "collected before."
+    "`used` on; for at most `receives` of them: `loopReceive` follows for the others. A sum of"
+    "`TURN_` bits, or a negative errno: `-EBADF` if the loop is closed, `STALE_ARRAY`. If a system"
+    "call fails, its errno is among the completions, beside what was collected before."
     loopTurn(
         handle: &External<NativeLoop>,
         now: f64,
@@ -44,13 +44,42 @@ glue! {
         modes: &[u8],
         block: &mut [u8],
         used: u32,
+        receives: u32,
     ) {
         let submitted = Submitted::new(submissions, length)?;
         if completions.is_empty() {
             return Err(Error::Invalid);
         }
         let room = Room::new(modes, block, used);
-        handle.with(|open| turn(open, now, submitted, room, completions))
+        handle.with(|open| turn(open, now, submitted, room, receives, completions))
+    }
+}
+
+glue! {
+    "`loopReceive(loop, requests, count, modes, block, used)`: receives for streams that a turn has"
+    "reported as `RECEIVED_LATER`."
+    ""
+    "`requests` has two words for each of them: its index, and the result, which is written. An index"
+    "that is -1, or whose registration is stale, gets `NOT_RECEIVED`. The bytes received from all, or a"
+    "negative errno: `-EBADF` if the loop is closed."
+    loopReceive(
+        handle: &External<NativeLoop>,
+        requests: &mut [i32],
+        count: u32,
+        modes: &[u8],
+        block: &mut [u8],
+        used: u32,
+    ) {
+        let room = Room::new(modes, block, used);
+        let (requests, _) = requests.as_chunks_mut::<2>();
+        let count = requests.len().min(count as usize);
+        handle.with(|open| {
+            let mut receiver = room.at_most(open.receive_bytes, count);
+            for [index, result] in &mut requests[..count] {
+                *result = receiver.receive_at(&open.core, *index);
+            }
+            Ok(receiver.received())
+        })
     }
 }
 
@@ -107,6 +136,7 @@ fn turn(
     now: f64,
     submitted: Submitted<'_>,
     room: Room<'_>,
+    sources: u32,
     completions: &mut [i32],
 ) -> Result<i32> {
     submitted.apply(open);
@@ -133,7 +163,8 @@ fn turn(
         driver.expect_events();
     }
     let has_posts = owner.collect(turn.woken);
-    complete(core, turn, errno, room.at_most(*receive_bytes), completions)?;
+    let receiver = room.at_most(*receive_bytes, sources as usize);
+    complete(core, turn, errno, receiver, completions)?;
     if core.reactor().needs_rebuild()
         && let Some(driver) = driver
     {

@@ -13,6 +13,10 @@ use crate::native_loop::Core;
 #[napi]
 pub const NOT_RECEIVED: i32 = i32::MIN;
 
+/// In the place of a number of bytes: `loopReceive` follows.
+#[napi]
+pub const RECEIVED_LATER: i32 = i32::MIN + 1;
+
 /// The memory that a turn would receive into.
 pub(super) struct Room<'call>(PhantomData<&'call mut [u8]>);
 
@@ -21,7 +25,7 @@ impl<'call> Room<'call> {
         Self(PhantomData)
     }
 
-    pub(super) fn at_most(self, _bytes: usize) -> Receiver<'call> {
+    pub(super) fn at_most(self, _bytes: usize, _sources: usize) -> Receiver<'call> {
         Receiver(self.0)
     }
 }
@@ -37,5 +41,9 @@ impl Receiver<'_> {
 
     pub(super) fn receive(&mut self, _core: &Core, event: Event) -> i32 {
         match event.token {}
+    }
+
+    pub(super) fn receive_at(&mut self, _core: &Core, _index: i32) -> i32 {
+        NOT_RECEIVED
     }
 }

@@ -17,6 +17,11 @@ use crate::native_loop::Core;
 #[napi]
 pub const NOT_RECEIVED: i32 = i32::MIN;
 
+/// In the place of a number of bytes: nothing was received yet, as the turn receives for few streams at
+/// a time. `loopReceive` follows.
+#[napi]
+pub const RECEIVED_LATER: i32 = i32::MIN + 1;
+
 /// The memory that a turn receives into, and what it receives for.
 pub(super) struct Room<'call> {
     modes: &'call [u8],
@@ -31,13 +36,15 @@ impl<'call> Room<'call> {
         Self { modes, free }
     }
 
-    /// Receives at most `bytes` from each source. A source that gave so many may have more.
-    pub(super) fn at_most(self, bytes: usize) -> Receiver<'call> {
+    /// Receives at most `bytes` from each source, and for at most `sources` of them. A source that gave
+    /// so many bytes may have more.
+    pub(super) fn at_most(self, bytes: usize, sources: usize) -> Receiver<'call> {
         let size = self.free.len();
         Receiver {
             room: self,
             size,
             bytes,
+            left: sources,
         }
     }
 }
@@ -48,6 +55,8 @@ pub(super) struct Receiver<'call> {
     /// Bytes that were free when the turn began.
     size: usize,
     bytes: usize,
+    /// Sources that it may still receive for.
+    left: usize,
 }
 
 impl Receiver<'_> {
@@ -63,6 +72,10 @@ impl Receiver<'_> {
         if !mode.receives() || !event.readiness.contains(Readiness::READABLE) {
             return NOT_RECEIVED;
         }
+        if self.left == 0 {
+            return RECEIVED_LATER;
+        }
+        self.left -= 1;
         let Some(room) = self.room.free.get_mut(..self.bytes) else {
             return NOT_RECEIVED;
         };
@@ -75,6 +88,19 @@ impl Receiver<'_> {
             .get_mut(used..)
             .unwrap_or_default();
         or_errno(|| received)
+    }
+
+    /// [`receive`](Self::receive) for the source at `index`, which was reported as readable.
+    pub(super) fn receive_at(&mut self, core: &Core, index: i32) -> i32 {
+        let token = u32::try_from(index)
+            .ok()
+            .and_then(|index| core.reactor().token_at(index));
+        // Code of the program has run since the report.
+        let token = token.filter(|&token| core.reactor().is_reported(token));
+        token.map_or(NOT_RECEIVED, |token| {
+            let readiness = Readiness::READABLE;
+            self.receive(core, Event { token, readiness })
+        })
     }
 
     fn mode(&self, event: Event) -> Mode {

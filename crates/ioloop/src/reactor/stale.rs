@@ -36,6 +36,14 @@ impl<S: AsFd> Reactor<S> {
         }
     }
 
+    /// Whether a report of a registration is of the file that has its number now: false for one that is
+    /// found [stale](Self::verify).
+    #[must_use]
+    pub fn is_reported(&self, token: Token) -> bool {
+        self.entry(token)
+            .is_some_and(|entry| !entry.is_stale(&self.selector, token))
+    }
+
     /// Whether the next turn reports a stale registration, without waiting.
     #[must_use]
     pub fn has_stale(&self) -> bool {
