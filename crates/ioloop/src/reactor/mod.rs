@@ -33,6 +33,7 @@ mod poll_flags;
 mod ready_list;
 mod rebuild;
 mod selector;
+mod signals;
 mod stale;
 mod token;
 
@@ -45,7 +46,6 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use slab::Slab;
 
 pub(crate) use alarm::Alarm;
-pub(crate) use collect::Signals;
 use entry::{Entry, live};
 pub use identity::Identity;
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
@@ -53,6 +53,7 @@ use ready_list::ReadyList;
 pub use selector::{HAS_DESCRIPTOR, HAS_EDGES, WaitSet, Waker, backend};
 pub(crate) use selector::{REBUILDS, Selector};
 use selector::{VERIFIES, is_gone};
+pub(crate) use signals::Signals;
 pub use token::Token;
 pub(crate) use token::{ALARM, WAKE};
 

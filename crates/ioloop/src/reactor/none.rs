@@ -9,6 +9,7 @@
 
 mod interest;
 mod no_alarm;
+mod signals;
 
 use std::io;
 use std::marker::PhantomData;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
 pub(crate) use no_alarm::Alarm;
+pub(crate) use signals::Signals;
 
 use crate::remote::Wake;
 use crate::{Error, Result};
@@ -164,21 +166,6 @@ pub struct Waker;
 impl Wake for Waker {
     fn wake(&self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// The result of a turn besides its events: nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Signals {
-    pub(crate) alarm: bool,
-    pub(crate) more: bool,
-    pub(crate) woken: bool,
-    pub(crate) failure: Option<io::Error>,
-}
-
-impl Signals {
-    pub(crate) fn has_work(&self) -> bool {
-        self.alarm || self.more || self.woken || self.failure.is_some()
     }
 }
 
