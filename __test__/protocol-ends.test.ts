@@ -11,6 +11,25 @@ import { closedBy, failureOf, turns, withPair } from './helpers/streams.js';
 
 type Any = Connection<unknown>;
 
+test('end() refuses data and a callback, which net.Socket takes, and changes nothing', (t) =>
+  onLoop((loop) =>
+    withPushed(loop, {}, async ({ client, connection, closed, calls }) => {
+      const end = connection.end.bind(connection) as (...args: unknown[]) => void;
+      for (const argument of ['bye', Buffer.from('bye'), ['b', 'ye'], () => {}]) {
+        t.throws(() => end(argument), {
+          code: 'ERR_INVALID_ARG_TYPE',
+          message: /"data" must be left out: end\(\) takes no data and no callback/,
+        });
+      }
+      t.false(connection.closed);
+      connection.write('bye');
+      end(undefined);
+      t.is(String(await client.readUntilClose()), 'bye');
+      await closed();
+      t.deepEqual(calls, ['open', 'close']);
+    }),
+  ));
+
 test('throw null is a failure: of protocols, of handlers of streams', async (t) => {
   for (const thrown of [null, undefined, 0, '']) {
     const fail = (): never => {

@@ -12,6 +12,7 @@ import {
   toError,
 } from '../../support/errors.js';
 import type { Data } from '../data.js';
+import { refuseData } from '../end-options.js';
 import type { IOStream } from '../iostream.js';
 import type { Sides, Watcher } from '../ownership.js';
 import { IDLE, type Transport, type Writer } from '../transport.js';
@@ -167,8 +168,13 @@ export abstract class ConnectionCore extends Inflow {
   /**
    * Sends all written bytes, then closes the connection. No function but `close` is called any more. A
    * peer that is still sending is reset by that, and may lose them: see {@link shutdownWrite}.
+   *
+   * Takes no data, unlike `end()` of `net.Socket`: call `write()` before.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE` for data and for a function. Nothing has changed then.
    */
   end(): void {
+    if (arguments.length > 0) refuseData(arguments[0]);
     if (this.#state >= State.Ending) return;
     this.#state = State.Ending;
     this.transport.demand(IDLE);
