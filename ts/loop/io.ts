@@ -31,7 +31,7 @@ export interface LoopMember {
 export interface Lease {
   readonly source: Source;
   readonly sink: Source;
-  /** Counts what has passed. */
+  /** Counts what has passed. Runs no user code. */
   sync(): void;
   /** Takes everything back. Idempotent. */
   end(): void;

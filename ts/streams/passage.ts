@@ -27,7 +27,7 @@ export class Rest {
 
 /** The read that began a passage. */
 export interface PassageEvents {
-  /** The sink has taken bytes. May run user code, a setter of the counts: it comes last. */
+  /** The sink has taken bytes. May run user code, a setter of the counts. */
   onSent(count: number): void;
   /** It has ended: the source is readable, perhaps. */
   onEnded(rest: Rest | null): void;
@@ -54,6 +54,8 @@ export class Passage implements Lease {
   #timer: Timeout | null = null;
   /** Bytes since the last look of the timer. */
   #recent = 0;
+  /** Bytes that the read has not counted. */
+  #unannounced = 0;
   #isEnded = false;
 
   private constructor(flow: Flow, pipe: Pipe, core: CorePassage, events: PassageEvents) {
@@ -91,7 +93,13 @@ export class Passage implements Lease {
   sync(): void {
     if (this.#isEnded) return;
     this.#core.report();
-    this.#announce(this.#count(0));
+    this.#count(0);
+  }
+
+  /** {@link sync}, also for the read. */
+  announce(): void {
+    this.sync();
+    this.#announceSent();
   }
 
   end(): void {
@@ -102,31 +110,34 @@ export class Passage implements Lease {
     io.endLease(this);
     this.#core.end();
     const pipe = this.#pipe;
-    const sent = this.#count(pipe.sinkFailure);
+    this.#count(pipe.sinkFailure);
     const { held } = pipe;
     source.takeBack(pipe.failure);
     const written = writer.takeBack(pipe);
     this.#events.onEnded(written === null ? null : new Rest(held, written));
-    this.#announce(sent);
+    this.#announceSent();
   }
 
-  /** Counts what the core has reported. Returns the bytes that the sink has taken. */
-  #count(sinkFailure: number): number {
+  /** Counts what the core has reported. */
+  #count(sinkFailure: number): void {
     const { taken, sent } = this.#core;
     this.#recent += sent;
+    this.#unannounced += sent;
     this.source.countReceived(taken);
     this.#flow.writer.onPassed(sent, sinkFailure);
-    return sent;
   }
 
-  #announce(sent: number): void {
+  /** Last: it may run user code. */
+  #announceSent(): void {
+    const sent = this.#unannounced;
+    this.#unannounced = 0;
     if (sent > 0) this.#events.onSent(sent);
   }
 
   /** An idle connection has no pipe. */
   readonly #look = (): void => {
     this.#timer = null;
-    this.sync();
+    this.announce();
     if (this.#isEnded) return;
     if (this.#recent < LEAST) {
       this.end();

@@ -209,6 +209,8 @@ class Pump implements Watcher<Stream> {
   #watchIdle(): void {
     const { idle } = this.#settings;
     const before = this.#moved();
+    // A setter of the counts may have ended it.
+    if (this.#left === 0) return;
     this.#idle = this.#loop.callLater(idle, () => {
       if (this.#moved() !== before) this.#watchIdle();
       else this.#fail(new TimeoutError(`pump() was idle for ${idle} seconds`));
@@ -216,7 +218,7 @@ class Pump implements Watcher<Stream> {
   }
 
   #moved(): number {
-    for (const relay of this.#relays) relay.sync();
+    for (const relay of this.#relays) relay.announce();
     const { forward, back } = this.#settings.counts;
     return this.#streams.reduce((sum, { unsent }) => sum - unsent, forward + back);
   }

@@ -130,8 +130,8 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe | Rest>,
   }
 
   /** Counts what has passed. */
-  sync(): void {
-    this.#passage?.sync();
+  announce(): void {
+    this.#passage?.announce();
   }
 
   /** Nothing is read any more: {@link takeRest} has what was. */

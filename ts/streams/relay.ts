@@ -61,8 +61,8 @@ export class Relay {
   }
 
   /** Counts what has passed. */
-  sync(): void {
-    this.#read?.sync();
+  announce(): void {
+    this.#read?.announce();
   }
 
   /** Ends a wait for bytes with `error`. */

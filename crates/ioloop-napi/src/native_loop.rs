@@ -70,9 +70,14 @@ impl NativeLoop {
 }
 
 /// A loop, for its driver, which it owns.
+#[cfg_attr(
+    selector = "none",
+    expect(dead_code, reason = "without a selector there is nothing to look at")
+)]
 pub(crate) struct LoopRef(Weak<RefCell<Option<Open>>>);
 
 /// What a driver has to do next.
+#[cfg(not(selector = "none"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ahead {
     /// Wait for the selector.
@@ -83,6 +88,7 @@ pub(crate) enum Ahead {
     Wake,
 }
 
+#[cfg(not(selector = "none"))]
 impl LoopRef {
     /// The selector is readable, or passages were cut: moves their bytes.
     pub(crate) fn look_ahead(&self) -> Ahead {
@@ -98,6 +104,7 @@ impl LoopRef {
 }
 
 impl Open {
+    #[cfg(not(selector = "none"))]
     fn look_ahead(&mut self) -> Ahead {
         if self.passages.is_empty() {
             return Ahead::Wake;

@@ -11,7 +11,7 @@ use crate::native_loop::Core;
 
 /// No passages.
 #[derive(Default)]
-pub(crate) struct Passages;
+pub(crate) struct Passages(());
 
 impl Passages {
     pub(crate) fn is_empty(&self) -> bool {
