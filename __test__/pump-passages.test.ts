@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { IOLoop, IOStream, pump, type PumpCounts } from 'ioloop';
 import { capabilities, native } from '#internal';
-import { withCapacities } from './helpers/capacities.js';
+import { USUAL, withCapacities, type Capacities } from './helpers/capacities.js';
 import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, openFds, tcpPair, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
@@ -19,8 +19,17 @@ interface Asked {
   spliced: number;
 }
 
+/** Runs `body` with the usual amounts, but for these: others would make no flows. */
+function withFlows<T>(changed: Partial<Capacities>, body: () => Promise<T>): Promise<T> {
+  return withCapacities({ ...USUAL, ...changed }, body);
+}
+
 /** Runs `body`, and counts. Of one test at a time. */
-async function asking<T>(body: (asked: Asked) => Promise<T>): Promise<T> {
+function asking<T>(body: (asked: Asked) => Promise<T>): Promise<T> {
+  return withFlows({}, () => counting(body));
+}
+
+async function counting<T>(body: (asked: Asked) => Promise<T>): Promise<T> {
   const asked: Asked = { passages: 0, spliced: 0 };
   const { passageBegin, spliceThrough, spliceIn } = native;
   Object.assign(native, {
@@ -77,19 +86,21 @@ serialFlow('of a flow JavaScript moves only the beginning, and its counts are wh
 );
 
 serialFlow('a flow that stalls is unsent bytes, which a detach() does not lose', (t) =>
-  withProxied(async (proxied) => {
-    const { client, far, server } = proxied;
-    const running = pumped(proxied, { direction: 'forward' });
-    const bytes = noise(32 * MIB);
-    const written = client.write(bytes).then(() => client.shutdownWrite());
-    await until(() => far.writing, 'a sink that is full');
-    t.true(far.writeBufferSize > 0);
-    t.throws(() => far.detach(), { code: 'ERR_IOLOOP_STREAM_BUSY' });
-    t.is(await digest(server), digestOf(bytes));
-    server.close();
-    await written;
-    t.is((await running).forward, bytes.length);
-  }),
+  withFlows({}, () =>
+    withProxied(async (proxied) => {
+      const { client, far, server } = proxied;
+      const running = pumped(proxied, { direction: 'forward' });
+      const bytes = noise(32 * MIB);
+      const written = client.write(bytes).then(() => client.shutdownWrite());
+      await until(() => far.writing, 'a sink that is full');
+      t.true(far.writeBufferSize > 0);
+      t.throws(() => far.detach(), { code: 'ERR_IOLOOP_STREAM_BUSY' });
+      t.is(await digest(server), digestOf(bytes));
+      server.close();
+      await written;
+      t.is((await running).forward, bytes.length);
+    }),
+  ),
 );
 
 serialFlow('a stream whose number is given away passes nothing without a check', (t) =>
@@ -113,7 +124,7 @@ serialFlow('a stream whose number is given away passes nothing without a check',
 );
 
 serialFlow('the source of a flow has room for writes of the program, once its peer reads', (t) =>
-  withCapacities({ flow: 1 }, () =>
+  withFlows({ flow: 1 }, () =>
     withProxied(async (proxied) => {
       const { client, near, server } = proxied;
       const [there, back] = [noise(16 * MIB), noise(16 * MIB)];
@@ -134,7 +145,7 @@ serialFlow('the source of a flow has room for writes of the program, once its pe
 );
 
 serialFlow('the writes of a sink and its end come after what has passed', (t) =>
-  withCapacities({ flow: 1 }, () =>
+  withFlows({ flow: 1 }, () =>
     withProxied(async (proxied) => {
       const { client, far, server } = proxied;
       const bytes = noise(32 * MIB);
@@ -152,15 +163,19 @@ serialFlow('the writes of a sink and its end come after what has passed', (t) =>
 );
 
 /** Runs `body` with a pump in a loop of its own, whose clients are in another one. */
-async function withOwnLoop(
-  body: (own: {
-    readonly proxy: IOLoop;
-    readonly client: IOStream;
-    readonly server: IOStream;
-    readonly counts: PumpCounts;
-    readonly running: Promise<PumpCounts>;
-  }) => Promise<void>,
-): Promise<void> {
+function withOwnLoop(body: (own: OwnLoop) => Promise<void>): Promise<void> {
+  return withFlows({}, () => pumping(body));
+}
+
+interface OwnLoop {
+  readonly proxy: IOLoop;
+  readonly client: IOStream;
+  readonly server: IOStream;
+  readonly counts: PumpCounts;
+  readonly running: Promise<PumpCounts>;
+}
+
+async function pumping(body: (own: OwnLoop) => Promise<void>): Promise<void> {
   const proxy = new IOLoop();
   const ends = [...(await tcpPair()), ...(await tcpPair())] as const;
   try {
@@ -220,7 +235,7 @@ serialIf(hasPassages && HAS_PROC, 'sockets that are spliced, and /proc')(
 );
 
 serialFlow('flows that spend their budget all the time starve neither their loop nor Node', (t) =>
-  withCapacities({ flow: 1, spliceBudget: 1024, spliceShare: 512 }, () =>
+  withFlows({ flow: 1, spliceBudget: 1024, spliceShare: 512 }, () =>
     withProxied(async (proxied) => {
       const { client, server, near, far } = proxied;
       const failed = failureOf(pumped(proxied));
@@ -262,7 +277,7 @@ serialFlow(
       kinds,
       fc.integer({ min: 1, max: 300_000 }),
       async (pieces, left, right, share) => {
-        await withCapacities({ flow: 1, spliceShare: share, spliceBudget: share }, () =>
+        await withFlows({ flow: 1, spliceShare: share, spliceBudget: share }, () =>
           withProxied(
             async (proxied) => {
               const { loop, client, near, far, server } = proxied;

@@ -121,7 +121,8 @@ test('an abort with end: false loses no byte, wherever it comes', (t) =>
     const bytes = noise(6 * MIB);
     const got = digest(server);
     const written = client.write(bytes).then(() => client.shutdownWrite());
-    for (let count = 1; !near.ended; count += 1) {
+    // EOF is found behind bytes that are unread.
+    for (let count = 1; !near.ended || near.readBufferSize > 0; count += 1) {
       const controller = new AbortController();
       const running = pumped(proxied, { end: false, signal: controller.signal });
       await turns(near, count);

@@ -41,7 +41,7 @@ pub struct EventLoop<S, C> {
     slack_until: u64,
     reactor: Reactor<S>,
     /// What the selector has reported [ahead](Self::look_ahead) of the next turn.
-    ahead: Option<Signals>,
+    ahead: Option<Box<Signals>>,
 }
 
 /// The result of one turn, in the order of dispatch. Reuse it: the vectors keep their capacity.
@@ -136,7 +136,8 @@ impl<S: Source, C> EventLoop<S, C> {
     /// and remove them. Nothing is asked twice before a turn.
     pub fn look_ahead(&mut self, turn: &mut Turn<C>) {
         if self.ahead.is_none() {
-            self.ahead = Some(self.reactor.turn(Some(Duration::ZERO), &mut turn.ready));
+            let signals = self.reactor.turn(Some(Duration::ZERO), &mut turn.ready);
+            self.ahead = Some(Box::new(signals));
         }
     }
 
@@ -304,16 +305,8 @@ impl<S: Source, C> EventLoop<S, C> {
         };
         let signals = match self.ahead.take() {
             Some(signals) => {
-                // Registrations have ended meanwhile.
-                let reactor = &self.reactor;
-                turn.ready.retain(|event| {
-                    if event.readiness == Readiness::STALE {
-                        // Unless another one has its index.
-                        return reactor.token_at(event.token.index()).is_none();
-                    }
-                    reactor.source(event.token).is_some()
-                });
-                signals
+                self.retain_live(turn);
+                *signals
             }
             None => self.reactor.turn(wait, &mut turn.ready),
         };
@@ -326,6 +319,19 @@ impl<S: Source, C> EventLoop<S, C> {
         }
         turn.more = signals.more || turn.due.len() == self.budgets.timers;
         signals.failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Drops the events of registrations that have ended since they were found.
+    #[cold]
+    fn retain_live(&self, turn: &mut Turn<C>) {
+        let reactor = &self.reactor;
+        turn.ready.retain(|event| {
+            if event.readiness == Readiness::STALE {
+                // Unless another one has its index.
+                return reactor.token_at(event.token.index()).is_none();
+            }
+            reactor.source(event.token).is_some()
+        });
     }
 
     fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {
