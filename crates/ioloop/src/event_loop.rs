@@ -126,7 +126,10 @@ impl<S: Source, C> EventLoop<S, C> {
     pub fn turn(&mut self, now: u64, max_wait: Option<Duration>, turn: &mut Turn<C>) -> Result<()> {
         self.collect_commands(turn);
         self.collect_due(now, turn);
-        let collected = self.collect_ready(now, max_wait, turn);
+        let collected = match self.ahead.take() {
+            None => self.collect_ready(now, max_wait, turn),
+            Some(found) => self.take_ahead(*found, turn),
+        };
         turn.alarmed = HAS_ALARM && self.set_alarm(now).is_ok();
         collected
     }
@@ -303,13 +306,12 @@ impl<S: Source, C> EventLoop<S, C> {
         } else {
             self.wait(now, max_wait)
         };
-        let signals = match self.ahead.take() {
-            Some(signals) => {
-                self.retain_live(turn);
-                *signals
-            }
-            None => self.reactor.turn(wait, &mut turn.ready),
-        };
+        let signals = self.reactor.turn(wait, &mut turn.ready);
+        self.heed(signals, turn)
+    }
+
+    #[inline]
+    fn heed(&mut self, signals: Signals, turn: &mut Turn<C>) -> Result<()> {
         if signals.woken {
             // Of posts after the first collection, for which no other wake-up comes.
             self.append_commands(turn);
@@ -321,9 +323,11 @@ impl<S: Source, C> EventLoop<S, C> {
         signals.failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Drops the events of registrations that have ended since they were found.
+    /// In the place of [`collect_ready`](Self::collect_ready): what was found ahead, without the events of
+    /// registrations that have ended since.
     #[cold]
-    fn retain_live(&self, turn: &mut Turn<C>) {
+    #[inline(never)]
+    fn take_ahead(&mut self, signals: Signals, turn: &mut Turn<C>) -> Result<()> {
         let reactor = &self.reactor;
         turn.ready.retain(|event| {
             if event.readiness == Readiness::STALE {
@@ -332,6 +336,7 @@ impl<S: Source, C> EventLoop<S, C> {
             }
             reactor.source(event.token).is_some()
         });
+        self.heed(signals, turn)
     }
 
     fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {
