@@ -71,8 +71,10 @@ export class Places {
     if (region === undefined || region.name === '') return ['JavaScript', 'code without a name'];
     const symbol = this.#symbolAt(region, address);
     if (symbol === undefined) return [basename(region.name), this.#inLibrary(region, address)];
-    const [, part = 'Node'] = PARTS.find(([pattern]) => pattern.test(symbol.name)) ?? [];
-    return [part, symbol.name.replace(/\(.*/, '')];
+    // A template has its result in front.
+    const name = symbol.name.replace(/^[\w:]+ (?=v8::)/, '').replace(/\(.*/, '');
+    const [, part = 'Node'] = PARTS.find(([pattern]) => pattern.test(name)) ?? [];
+    return [part, name];
   }
 
   /** The exported function of a library at an address, or before it. @param {Range} region @param {number} address */
