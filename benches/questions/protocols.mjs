@@ -77,7 +77,8 @@ export function http({ seconds }) {
   const peers = ['http streams', 'http node'];
   return {
     name: 'http',
-    cases: [{ key: 'http', peers, measure: (peer) => measureServer(peer, HTTP, seconds) }],
+    // Twice as long, and the warm-up with it: V8 compiles ten times as much code as of an echo.
+    cases: [{ key: 'http', peers, measure: (peer) => measureServer(peer, HTTP, 2 * seconds) }],
     rows: [
       {
         of: 'http',
