@@ -186,6 +186,55 @@ test('what a listener throws is an uncaught exception, not a rejection', async (
   t.deepEqual(stdout.trim().split('\n').toSorted(), ['uncaught in data', 'uncaught in write']);
 });
 
+test('a listener that throws does not keep the chunks of a turn from the other duplexes', async (t) => {
+  const { runChild } = await import('./helpers/child.js');
+  const { stdout } = await runChild(`
+    import { IOLoop, IOStream } from 'ioloop';
+    process.on('uncaughtException', ({ message }) => console.log(message));
+    const pairs = [1, 2, 3].map(() => IOStream.pair());
+    const duplexes = pairs.map(([near]) => near.toDuplex());
+    duplexes.forEach((duplex, at) => {
+      duplex.on('data', (chunk) => {
+        console.log(at, String(chunk));
+        if (at === 0 && String(chunk) === 'y') throw new Error('of the first');
+      });
+    });
+    await IOLoop.current().runSync(async () => {
+      for (const [count, text] of ['x', 'y', 'z'].entries()) {
+        for (const [, far] of pairs) far.send(text);
+        while (duplexes.some(({ bytesRead }) => bytesRead <= count)) {
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+      for (const duplex of duplexes) duplex.destroy();
+    });
+  `);
+  const expected = ['0 x', '0 y', '0 z', '1 x', '1 y', '1 z', '2 x', '2 y', '2 z', 'of the first'];
+  t.deepEqual(stdout.trim().split('\n').toSorted(), expected);
+});
+
+test('bytesWritten counts bytes, whatever was written, also before it is sent', (t) =>
+  onLoop(async (loop) => {
+    const [duplex, peer] = await duplexes(loop);
+    const writes = [
+      [() => duplex.write('\u00e9\u20ac'), 5],
+      [() => duplex.write('\u00e9', 'latin1'), 1],
+      [() => duplex.write('c3a9', 'hex'), 2],
+      [() => duplex.write(Buffer.alloc(100_000)), 100_000],
+      [() => duplex.end('x'.repeat(50_000)), 50_000],
+    ] as const;
+    let sum = 0;
+    for (const [write, bytes] of writes) {
+      write();
+      sum += bytes;
+      t.is(duplex.bytesWritten, sum);
+    }
+    for await (const chunk of peer) void chunk;
+    t.is(peer.bytesRead, sum);
+    t.is(duplex.bytesWritten, sum);
+    peer.destroy();
+  }));
+
 test('a maxBufferSize below a chunk is enough: toDuplex() and toWeb()', (t) =>
   onLoop(async (loop) => {
     const limits = { maxBufferSize: 100 };

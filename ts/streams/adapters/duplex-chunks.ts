@@ -21,22 +21,9 @@ export function encodedList(chunks: readonly DuplexChunk[]): Buffer | string | (
   return list.length > 1 ? list : (list[0] ?? '');
 }
 
-/** The bytes of data that are written. */
-export function bytesOfData(data: Buffer | string | readonly (Buffer | string)[]): number {
-  if (typeof data === 'string') return Buffer.byteLength(data);
-  if (!isList(data)) return data.length;
-  let bytes = 0;
-  for (const piece of data) bytes += bytesOfData(piece);
-  return bytes;
-}
-
 /** The bytes of chunks that wait. */
 export function bytesOfChunks(chunks: readonly DuplexChunk[]): number {
   let bytes = 0;
   for (const { chunk, encoding } of chunks) bytes += Buffer.byteLength(chunk, encoding);
   return bytes;
-}
-
-function isList(data: Buffer | readonly (Buffer | string)[]): data is readonly (Buffer | string)[] {
-  return Array.isArray(data);
 }

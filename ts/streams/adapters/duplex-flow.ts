@@ -9,11 +9,11 @@ import type { Duplex } from 'node:stream';
 import { capture, scopeOf, type Context } from '../../loop/async-context.js';
 import { ioOf } from '../../loop/internals.js';
 import type { DeferredWork, LoopIO } from '../../loop/io.js';
-import { nextTick, setImmediate } from '../../support/host.js';
+import { monotonic, nextTick, setImmediate } from '../../support/host.js';
 import { readBytes, type Read } from '../reads.js';
 import type { Settler } from '../reader.js';
 import type { Stream } from '../stream.js';
-import { bytesOfChunks, bytesOfData, type DuplexChunk } from './duplex-chunks.js';
+import { bytesOfChunks, type DuplexChunk } from './duplex-chunks.js';
 import { guard, reasonOf, throwLater, type WriteCallback } from './duplex-endings.js';
 import type { IdleTimer } from './idle-timer.js';
 
@@ -71,17 +71,19 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
   /** Writes, for `_write()` and `_writev()`. */
   send(data: Buffer | string | (Buffer | string)[], done: WriteCallback): void {
     this.noteActivity();
-    this.#dispatched += bytesOfData(data);
-    const core = this.#core;
+    const { writer } = this.#core;
+    const before = writer.sent + writer.buffered;
     this.#done = done;
     this.#doneContext = capture();
     try {
       // If it is closed or ends, the end of the tick finds that.
-      core.writer.send(data);
+      writer.send(data);
     } catch (error) {
       void SETTLED.then(() => this.#fail(error as Error));
       return;
     }
+    // It has counted the bytes of strings. A failure drops what was unsent.
+    this.#dispatched += Math.max(writer.sent + writer.buffered - before, 0);
     this.#io.atTickEnd(this);
   }
 
@@ -133,7 +135,7 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
     }
     this.#chunk = null;
     const duplex = this.#duplex;
-    this.noteActivity();
+    this.timer?.restart(timeOfDelivery);
     duplex.bytesRead += chunk.length;
     const isFlowing = this.#isFlowing();
     try {
@@ -239,6 +241,7 @@ function deliverSoon(flow: DuplexFlow): void {
 
 function deliverAll(): void {
   isDelivering = true;
+  delivery = Number.NaN;
   for (const flow of settled) {
     try {
       flow.deliver();
@@ -250,8 +253,15 @@ function deliverAll(): void {
   settled.length = 0;
 }
 
+/** The host's clock at the first chunk of {@link deliverAll} that asks. */
+function timeOfDelivery(): number {
+  if (Number.isNaN(delivery)) delivery = monotonic();
+  return delivery;
+}
+
 const settled: DuplexFlow[] = [];
 let isDelivering = false;
+let delivery = Number.NaN;
 
 const CHUNK = 64 * 1024;
 /** A reaction to it is a microtask, and costs less than a promise with its functions. */

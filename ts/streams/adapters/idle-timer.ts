@@ -61,10 +61,10 @@ export class IdleTimer {
     this.#state = State.Off;
   }
 
-  /** There was activity: the period begins again. */
-  restart(): void {
+  /** There was activity, now or when `clock` says: the period begins again. */
+  restart(clock = monotonic): void {
     if (this.#state === State.Off) return;
-    this.#last = monotonic();
+    this.#last = clock();
     if (this.#state !== State.Idle) return;
     this.#state = State.Counting;
     this.#arm(this.#period);
