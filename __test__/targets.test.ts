@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { testIf } from './helpers/conditions.js';
 import {
+  functionsOf,
   GLIBC_FLOOR,
   isListedNode,
   loaded,
@@ -31,6 +32,26 @@ test('a release builds each target', (t) => {
     ([, triple]) => triple as string,
   );
   t.deepEqual(built.toSorted(), [...triples, wasmTarget.triple].toSorted());
+});
+
+test('a module of WebAssembly gets arrays by the functions that copy them to its memory, only', (t) => {
+  const declared = read('native/binding.d.ts').matchAll(
+    /^export declare (?:const|function) (\w+)(?:: )?\(([^)]*)\)/gm,
+  );
+  const takesArrays = Array.from(declared, ([, name = '', parameters = '']) => ({
+    name,
+    parameters,
+  }))
+    .filter(({ parameters }) => /Array|Buffer/.test(parameters))
+    .map(({ name }) => name);
+  const elsewhere = new Set<string>(Object.values(functionsOf).flat());
+  t.true(takesArrays.includes('sendBatch'));
+  // `ts/boundary/module-memory.ts` has them.
+  t.deepEqual(takesArrays.filter((name) => !elsewhere.has(name)).toSorted(), [
+    'loopSleep',
+    'loopSubmit',
+    'loopTurn',
+  ]);
 });
 
 test('the README has the list of the error message', (t) => {

@@ -24,6 +24,7 @@ export const functionsOf: Readonly<Record<Needed, readonly (keyof Binding)[]>> =
     'loopDeregister',
     'loopIsRegistered',
     'loopRearm',
+    'loopReceive',
     'loopRegister',
     'loopReregister',
     'loopVerify',
