@@ -126,9 +126,10 @@ impl<S: Source, C> EventLoop<S, C> {
     pub fn turn(&mut self, now: u64, max_wait: Option<Duration>, turn: &mut Turn<C>) -> Result<()> {
         self.collect_commands(turn);
         self.collect_due(now, turn);
-        let collected = match self.ahead.take() {
-            None => self.collect_ready(now, max_wait, turn),
-            Some(found) => self.take_ahead(*found, turn),
+        let collected = if self.ahead.is_none() {
+            self.collect_ready(now, max_wait, turn)
+        } else {
+            self.take_ahead(turn)
         };
         turn.alarmed = HAS_ALARM && self.set_alarm(now).is_ok();
         collected
@@ -327,7 +328,10 @@ impl<S: Source, C> EventLoop<S, C> {
     /// registrations that have ended since.
     #[cold]
     #[inline(never)]
-    fn take_ahead(&mut self, signals: Signals, turn: &mut Turn<C>) -> Result<()> {
+    fn take_ahead(&mut self, turn: &mut Turn<C>) -> Result<()> {
+        let Some(signals) = self.ahead.take() else {
+            return Ok(());
+        };
         let reactor = &self.reactor;
         turn.ready.retain(|event| {
             if event.readiness == Readiness::STALE {
@@ -336,7 +340,7 @@ impl<S: Source, C> EventLoop<S, C> {
             }
             reactor.source(event.token).is_some()
         });
-        self.heed(signals, turn)
+        self.heed(*signals, turn)
     }
 
     fn wait(&self, now: u64, max_wait: Option<Duration>) -> Option<Duration> {
