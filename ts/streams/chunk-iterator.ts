@@ -31,7 +31,6 @@ const enum State {
 
 /** The iteration over a stream, without limits. */
 export class ChunkIterator implements Read<Result>, AsyncGenerator<Buffer, undefined, undefined> {
-  readonly target = null;
   readonly #stream: Iterated;
   #state = State.Idle;
   /** The result of the last call. */
@@ -47,6 +46,10 @@ export class ChunkIterator implements Read<Result>, AsyncGenerator<Buffer, undef
 
   get name(): string {
     return 'readBytes';
+  }
+
+  get target(): null {
+    return null;
   }
 
   get keepsPartial(): boolean {

@@ -72,6 +72,17 @@ const STATE_NAMES = [
   'detached',
 ] as const;
 
+/** What few streams have, or for a short time. As fields of a stream they would be in each idle one. */
+class Extras {
+  move: Move | null = null;
+  adapter: Adapter | null = null;
+  /** In state connecting. */
+  connecting: ConnectionAttempt | null = null;
+  closeCallback: CloseCallback | null = null;
+}
+
+const NO_EXTRAS: Readonly<Extras> = Object.freeze(new Extras());
+
 /**
  * A stream without its public face, which checks arguments. It passes the events of the transport to
  * the reader and the writer, and theirs to its state.
@@ -85,16 +96,11 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   allowHalfOpen: boolean;
   /** The error that has closed the stream, if one did. */
   error: Error | null = null;
-  /** The new owner of the connection, in state moved out. */
-  move: Move | null = null;
-  /** See {@link adapt}. */
-  adapter: Adapter | null = null;
   #state: State;
   /** Made with the first write: a connection that waits for a request has none. */
   #writer: Writer | null = null;
-  /** In state connecting. */
-  #connecting: ConnectionAttempt | null = null;
-  #closeCallback: CloseCallback | null = null;
+  /** {@link NO_EXTRAS} of most streams. */
+  #extras: Readonly<Extras> = NO_EXTRAS;
   /** One watcher and its argument: a closure or a list would cost memory for each connection. */
   #watcher: Watcher<unknown> | null = null;
   #watched: unknown = null;
@@ -116,6 +122,20 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     return this.#state >= State.Ended;
   }
 
+  /** The new owner of the connection, in state moved out. */
+  get move(): Move | null {
+    return this.#extras.move;
+  }
+
+  set move(move: Move | null) {
+    this.#ownExtras().move = move;
+  }
+
+  /** See {@link adapt}. */
+  get adapter(): Adapter | null {
+    return this.#extras.adapter;
+  }
+
   /** Where the stream was made, in debug mode. */
   get site(): string | null {
     return null;
@@ -135,7 +155,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   get hasCloseCallback(): boolean {
-    return this.#closeCallback !== null;
+    return this.#extras.closeCallback !== null;
   }
 
   /** Whether it can be read and written, or could before it was closed. */
@@ -161,7 +181,8 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   /** The address of the peer, or the one that it connects to, for display. */
   get remoteText(): string | null {
     const { socket } = this.transport;
-    if (this.#connecting !== null) return addressText(this.#connecting.address);
+    const { connecting } = this.#extras;
+    if (connecting !== null) return addressText(connecting.address);
     return socket === null ? null : peekSocket(socket).remote;
   }
 
@@ -203,7 +224,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** The connection attempt in progress. It resolves when the stream is open. */
   get connecting(): Promise<unknown> | null {
-    return this.#connecting?.promise ?? null;
+    return this.#extras.connecting?.promise ?? null;
   }
 
   /** See {@link Writer.send}. */
@@ -230,7 +251,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     const wait = isLimited(options) ? connectWait(this, options) : null;
     const connecting = new ConnectionAttempt(value, address, wait);
     this.#state = State.Connecting;
-    this.#connecting = connecting;
+    this.#ownExtras().connecting = connecting;
     try {
       this.transport.connect(address);
     } catch (error) {
@@ -325,9 +346,8 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
    */
   moveOut(): Moved {
     const { transport, limits, reader, allowHalfOpen } = this;
-    const callback = this.#closeCallback;
+    const callback = this.#takeCloseCallback();
     const watch = this.#takeWatch();
-    this.#closeCallback = null;
     this.#state = State.MovedOut;
     reader.close();
     this.#writer?.close();
@@ -375,7 +395,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
    */
   endDetached(file: { endDetached(): void }): void {
     const watch = this.#takeWatch();
-    this.#closeCallback = null;
+    this.#takeCloseCallback();
     this.#state = State.Detached;
     this.reader.leave();
     this.#writer?.close();
@@ -406,7 +426,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
 
   /** Replaces the close callback. If the stream is closed, it is called in the next turn. */
   setCloseCallback(callback: CloseCallback | null): void {
-    this.#closeCallback = callback;
+    if (callback !== this.#extras.closeCallback) this.#ownExtras().closeCallback = callback;
     if (this.closed) this.#announceClose();
   }
 
@@ -440,7 +460,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
     if (this.adapter !== null) throw streamBusy(call, ADAPTED);
     if (this.reader.reading) throw streamBusy(call, 'a read waits');
     this.allowHalfOpen = true;
-    this.adapter = adapter;
+    this.#ownExtras().adapter = adapter;
   }
 
   closedError(partial?: Buffer): IOLoopError {
@@ -477,7 +497,8 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   onWritable(): void {
-    if (this.#connecting !== null) this.#onConnectEnd(this.#connecting);
+    const { connecting } = this.#extras;
+    if (connecting !== null) this.#onConnectEnd(connecting);
     // Closed, a writer does nothing.
     this.#writer?.onWritable();
   }
@@ -580,9 +601,20 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   #takeConnecting(): ConnectionAttempt | null {
-    const connecting = this.#connecting;
-    this.#connecting = null;
+    const { connecting } = this.#extras;
+    if (connecting !== null) this.#ownExtras().connecting = null;
     return connecting;
+  }
+
+  #takeCloseCallback(): CloseCallback | null {
+    const { closeCallback } = this.#extras;
+    if (closeCallback !== null) this.#ownExtras().closeCallback = null;
+    return closeCallback;
+  }
+
+  #ownExtras(): Extras {
+    if (this.#extras === NO_EXTRAS) this.#extras = new Extras();
+    return this.#extras as Extras;
   }
 
   protected createWriter(): Writer {
@@ -614,8 +646,7 @@ export class Stream implements TransportEvents, ReaderOwner, WriterOwner {
   }
 
   #announceClose(): void {
-    const callback = this.#closeCallback;
-    this.#closeCallback = null;
+    const callback = this.#takeCloseCallback();
     if (callback !== null) this.loop.addCallback(callback, this.error);
   }
 }
