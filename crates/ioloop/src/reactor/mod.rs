@@ -23,6 +23,7 @@
 //!   [needs a rebuild](Reactor::needs_rebuild).
 
 mod alarm;
+mod by_fd;
 mod collect;
 mod entry;
 mod identity;
@@ -37,15 +38,15 @@ mod signals;
 mod stale;
 mod token;
 
-use std::collections::HashMap;
 use std::io;
 /// What can be registered: a file descriptor.
 pub use std::os::fd::AsFd as Source;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use slab::Slab;
 
 pub(crate) use alarm::Alarm;
+use by_fd::ByFd;
 use entry::{Entry, live};
 pub use identity::Identity;
 pub use interest::{HAS_PRIORITY, Interest, Readiness};
@@ -74,8 +75,8 @@ pub struct Reactor<S> {
     selector: Selector,
     event_budget: usize,
     entries: Slab<Entry<S>>,
-    /// Indices of `entries` by descriptor number: one registration per number.
-    by_fd: HashMap<RawFd, u32>,
+    /// Indices of `entries`: one registration per number.
+    by_fd: ByFd,
     ready: ReadyList,
     next_generation: u32,
     /// Events of removed registrations since the last rebuild.
@@ -99,7 +100,7 @@ impl<S: AsFd> Reactor<S> {
             selector: Selector::new(event_budget)?,
             event_budget,
             entries: Slab::new(),
-            by_fd: HashMap::new(),
+            by_fd: ByFd::default(),
             ready: ReadyList::default(),
             next_generation: 0,
             stale_events: 0,
@@ -130,6 +131,9 @@ impl<S: AsFd> Reactor<S> {
 
     fn insert(&mut self, source: S, interest: Interest) -> Result<Token> {
         let fd = source.as_fd().as_raw_fd();
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(more(self.entries.len()));
+        }
         let slot = self.entries.vacant_entry();
         let index = u32::try_from(slot.key())
             .ok()
@@ -259,7 +263,7 @@ impl<S: AsFd> Reactor<S> {
     fn remove(&mut self, token: Token) -> Option<Entry<S>> {
         live(&mut self.entries, token)?;
         let entry = self.entries.remove(token.index() as usize);
-        self.by_fd.remove(&entry.source.as_fd().as_raw_fd());
+        self.by_fd.remove(entry.source.as_fd().as_raw_fd());
         self.may_hold_stale = true;
         self.selector.forget();
         Some(entry)
@@ -270,10 +274,18 @@ impl<S: AsFd> Reactor<S> {
 impl<S> AsRawFd for Reactor<S> {
     /// The selector, which is readable while it holds events. Sources on the ready list do not make
     /// it readable.
-    fn as_raw_fd(&self) -> RawFd {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.selector.as_raw_fd()
     }
 }
+
+/// The room to add to a full table of `len` entries: fifteen times as much. What is not written to is not
+/// resident, while each growth leaves a hole of the old size in the heap.
+fn more(len: usize) -> usize {
+    15 * len.max(FIRST_ENTRIES)
+}
+
+const FIRST_ENTRIES: usize = 16;
 
 /// Default of [`Budgets::events`](crate::event_loop::Budgets::events). Further events stay in the
 /// selector, which stays readable, or on the ready list.

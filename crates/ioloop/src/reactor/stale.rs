@@ -77,7 +77,7 @@ impl<S: AsFd> Reactor<S> {
     ///
     /// [`Error::Registered`] if the registration is live.
     pub(super) fn replace_stale(&mut self, fd: RawFd) -> Result<Option<Token>> {
-        let Some(&index) = self.by_fd.get(&fd) else {
+        let Some(index) = self.by_fd.get(fd) else {
             return Ok(None);
         };
         let entry = &self.entries[index as usize];
