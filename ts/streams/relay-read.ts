@@ -154,6 +154,8 @@ export class RelayRead extends ReadTarget implements Read<Buffer | Pipe | Rest>,
     const hasFailed = pipe.sinkFailure !== 0 || source.failure !== 0;
     // After its peer has closed, each report of a source says so, and would end the passage.
     if (hasFailed || source.peerClosed) return false;
+    // The core names both by their places in the table of one loop.
+    if (this.#sink.loop !== this.#from.loop) return false;
     const sink = this.#sink.transport as FdTransport;
     const flow = { loop: this.#from.loop, io: this.#io, source, sink, writer };
     this.#passage = Passage.begin(flow, pipe, this);
