@@ -229,8 +229,10 @@ extern "C" fn on_again(handle: *mut c_void) {
     let opened = unsafe { opened::<Again>(handle) };
     let Some((uv, context)) = opened else { return };
     let wake = Rc::clone(&context.body.0);
-    if !wake.look() {
-        context.deactivate(uv);
+    // First: the turn that it may begin makes it active again, if passages are cut there.
+    context.deactivate(uv);
+    if wake.look() {
+        context.activate(uv, on_again);
     }
 }
 
