@@ -252,8 +252,9 @@ test('a batch sends the chains of its senders, each in its order', (t) => {
       t.is(rest, null);
       results.push([name, result]);
     },
-    onSendFailed: () => {},
-    onSendError: (error: unknown) => results.push([name, error as number]),
+    onSendFailed: () => ({
+      onSendError: (error: unknown) => results.push([name, error as number]),
+    }),
   });
   const senders = [
     sender('left', left[0].fd, MODE_STREAM),
@@ -286,8 +287,7 @@ test('a chain that was sent is used again; a failed or cancelled one stays with 
     fd,
     mode: MODE_STREAM,
     onSent: () => {},
-    onSendFailed: () => {},
-    onSendError: () => {},
+    onSendFailed: () => ({ onSendError: () => {} }),
   });
   const writeAll = () =>
     [first.fd, -1, first.fd].map((fd) => batch.writeString(senderOn(fd), null, 'ab'));

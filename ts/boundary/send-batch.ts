@@ -43,10 +43,14 @@ export interface Sender {
   onSent(rest: Uint8Array | null, result: number): void;
   /**
    * Sending the chain has failed, and its promise is the sender's. Called while the batch is
-   * flushing: holds back later writes, until {@link onSendError}.
+   * flushing: holds back later writes, until the result gets the error.
    */
-  onSendFailed(): void;
-  /** The error of {@link onSendFailed}, after the flush: a negative errno, or an exception. */
+  onSendFailed(): FailedSender;
+}
+
+/** What has the writes of a chain that has failed. */
+export interface FailedSender {
+  /** The error, after the flush: a negative errno, or an exception. */
   onSendError(error: unknown): void;
 }
 
@@ -214,8 +218,7 @@ export class SendBatch {
     const { sender } = chain;
     if (sender === null) return;
     chain.sender = null;
-    sender.onSendFailed();
-    this.#failures.push({ sender, error });
+    this.#failures.push({ sender: sender.onSendFailed(), error });
   }
 
   /** A chain that is settled is for the next sender. What is kept does not lead to streams, or to promises. */
@@ -305,7 +308,7 @@ export class SendBatch {
 }
 
 interface Failure {
-  readonly sender: Sender;
+  readonly sender: FailedSender;
   readonly error: unknown;
 }
 

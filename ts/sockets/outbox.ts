@@ -120,8 +120,9 @@ export class Outbox implements Sender {
     this.#wait(result);
   }
 
-  onSendFailed(): void {
+  onSendFailed(): this {
     this.#chain = null;
+    return this;
   }
 
   onSendError(error: unknown): void {

@@ -28,7 +28,7 @@ import {
 } from '../boundary/readiness.js';
 import type { Block } from '../boundary/receive-blocks.js';
 import { isUnspliceable, type Pipe } from '../boundary/pipes.js';
-import type { Chain, SendBatch, Sender } from '../boundary/send-batch.js';
+import type { Chain, FailedSender, SendBatch, Sender } from '../boundary/send-batch.js';
 import type { LoopIO } from '../loop/io.js';
 import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
 import { addressBuffer, addressDetails, type Address, type Family } from '../sockets/address.js';
@@ -316,7 +316,7 @@ export class FdTransport implements Transport, FdSink, Source, Sender, Descripto
     return true;
   }
 
-  // `Sender`, of what was staged: the batch calls these while it is flushing, but for `onSendError`.
+  // `Sender`, of what was staged: the batch calls these while it is flushing.
 
   onSent(rest: Uint8Array | null, result: number): void {
     if (rest !== null) {
@@ -327,16 +327,12 @@ export class FdTransport implements Transport, FdSink, Source, Sender, Descripto
     this.#chain = null;
   }
 
-  onSendFailed(): void {
-    this.#writer.onSendFailed();
+  onSendFailed(): FailedSender {
+    return this.#writer.onSendFailed();
   }
 
-  onSendError(error: unknown): void {
-    this.#writer.onSendError(error);
-  }
-
-  /** The writer, which goes on with a chain that is not sent as a whole. */
-  get #writer(): Sender {
+  /** The writer, made now, which goes on with a chain that is not sent as a whole. */
+  get #writer(): FdWriter {
     return this.#events.writer as FdWriter;
   }
 

@@ -239,8 +239,9 @@ export class FdWriter extends BaseWriter implements Sender {
     else this.#sink.continueLater();
   }
 
-  onSendFailed(): void {
+  onSendFailed(): this {
     this.#sending = Sending.Failed;
+    return this;
   }
 
   onSendError(error: unknown): void {
