@@ -340,3 +340,54 @@ test('the bits of a readiness are those of the core', (t) => {
   t.is(readiness.READ_CLOSED, native.READY_READ_CLOSED);
   t.is(readiness.ERROR_OR_HANG_UP, native.READY_ERROR | native.READY_HANG_UP);
 });
+
+test('a flush that is cut by an exception goes on in the next one, once for each sender', (t) => {
+  const [left, right] = [Socket.pair(), Socket.pair()];
+  const batch = new SendBatch(64, 8, (error) => t.fail(String(error)));
+  const calls: string[] = [];
+  let full = true;
+  // In the place of the end of the call stack, which may be anywhere.
+  const atEndOfStack = (): void => {
+    if (full) throw new RangeError('stack');
+  };
+  const sender = (name: string, fd: () => number) => ({
+    get fd() {
+      return fd();
+    },
+    mode: MODE_STREAM,
+    onSent: (rest: Uint8Array | null) =>
+      calls.push(`${name} sent ${String(rest?.length ?? 'all')}`),
+    onSendFailed: () => {
+      atEndOfStack();
+      return { onSendError: (error: unknown) => calls.push(`${name} ${String(error)}`) };
+    },
+  });
+  const first = sender('first', () => left[0].fd);
+  const failing = sender('failing', () => -1);
+  const last = sender('last', () => {
+    if (calls.length === 1) atEndOfStack();
+    return right[0].fd;
+  });
+  for (const each of [first, failing, last]) batch.writeString(each, null, 'ab');
+  calls.push('begin');
+  // Before anything is sent: nothing has changed.
+  t.throws(() => batch.flush(), { instanceOf: RangeError });
+  t.deepEqual(calls, ['begin']);
+  t.true(batch.hasRoom(1));
+  t.is(left[1].recv(8), null);
+  calls.push('again');
+  // Afterwards: what is sent is not sent again, and nothing is written in between.
+  t.throws(() => batch.flush(), { instanceOf: RangeError });
+  t.false(batch.hasRoom(0));
+  t.deepEqual(calls, ['begin', 'again', 'first sent all']);
+  full = false;
+  batch.flush();
+  t.deepEqual(calls.slice(3), ['last sent all', `failing -${constants.errno.EBADF}`]);
+  t.is(batch.sent, 4);
+  t.is(batch.chains, 0);
+  batch.writeString(first, null, 'cd');
+  batch.flush();
+  t.is(String(left[1].recv(8)), 'abcd');
+  t.is(String(right[1].recv(8)), 'ab');
+  closeAll(...left, ...right);
+});

@@ -1,7 +1,7 @@
 /** A batch is sent for many streams at once: a failure is one stream's, and no stale number is used. */
 import { closeSync } from 'node:fs';
 import test from 'ava';
-import { IOStream, Socket, type IOLoop } from 'ioloop';
+import { IOStream, Socket, type Connection, type IOLoop } from 'ioloop';
 import { closeAll, drain, nodeTurns, pipe, tcpPair, until } from './helpers/fds.js';
 import { onLoop, takeReports, type ReportingLoop } from './helpers/loop.js';
 import { closedBy, failureOf } from './helpers/streams.js';
@@ -288,3 +288,71 @@ test.serial(
       1024,
     ),
 );
+
+test.serial('a stream whose send has failed, and that sends a file before it gets the error', (t) =>
+  withBatch(async (loop) => {
+    const [mine, peer] = Socket.pair();
+    const stream = new IOStream(mine, { loop, allowHalfOpen: true });
+    const files: Promise<unknown>[] = [];
+    const first = withoutReader(loop, () => {
+      files.push(stream.sendFile(process.execPath).catch((error: unknown) => error));
+    });
+    peer.shutdown('read');
+    // They leave together, without a writer. EPIPE for both.
+    t.true(first.send('x'));
+    t.true(stream.send('y'));
+    await until(() => first.closed && stream.closed, 'the failures');
+    t.is((stream.error as { code?: unknown } | null)?.code, 'EPIPE');
+    t.is(files.length, 1);
+    const error = await files[0];
+    t.is((error as { code?: unknown }).code, 'ERR_IOLOOP_STREAM_CLOSED');
+    peer.close();
+  }),
+);
+
+const ENDS: Readonly<Record<string, (connection: Connection<unknown>) => void>> = {
+  close: (connection) => connection.close(),
+  end: (connection) => connection.end(),
+  shutdownWrite: (connection) => connection.shutdownWrite(),
+  'a large write': (connection) => void connection.write(Buffer.alloc(40_000)),
+};
+
+for (const [name, end] of Object.entries(ENDS)) {
+  test.serial(`${name} where the call stack ends, with failures: the loop sends on`, (t) =>
+    withBatch(async (loop) => {
+      const echo = (socket: Socket): Connection<unknown> =>
+        new IOStream(socket, { loop, allowHalfOpen: true }).setProtocol({
+          data: (connection: Connection<unknown>, chunk: Buffer) => void connection.write(chunk),
+        });
+      const pairs = Array.from({ length: 400 }, () => Socket.pair());
+      const victims = pairs.map(([mine]) => echo(mine));
+      for (const [, peer] of pairs) peer.shutdown('read');
+      const [mine, peer] = Socket.pair();
+      const connection = echo(mine);
+      let at = 0;
+      // On the way back each call has a little more of the stack than the one before.
+      const recurse = (): void => {
+        try {
+          recurse();
+        } catch {
+          // Of the stack, or of the call before.
+        }
+        const victim = victims[at];
+        if (victim === undefined) return;
+        at += 1;
+        victim.write('x');
+        end(victim);
+        throw new Error('another one');
+      };
+      recurse();
+      t.is(at, victims.length);
+      await nodeTurns();
+      peer.send('x');
+      await until(() => peer.recv(1) !== null, 'an answer');
+      for (const each of [connection, ...victims, peer]) each.close();
+      for (const [, each] of pairs) each.close();
+      // Of closes that the end of the stack has cut.
+      for (const { error } of takeReports(loop)) t.true(error instanceof RangeError);
+    }),
+  );
+}

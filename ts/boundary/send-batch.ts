@@ -5,12 +5,15 @@
  * The pieces of one stream form a chain, which leaves in one system call. The layout of the records
  * is that of `crates/ioloop-napi/src/io/send.rs`.
  *
- * A batch has two states. Senders are called in both, and may run user code in the second only:
+ * A batch has three states. Senders are called in the first two, and may run user code in the first only:
  *
  * | State | `write` | `flush` | Senders are notified by |
  * | --- | --- | --- | --- |
  * | collecting | starts or extends a chain | sends all chains, then collects again | `onSendError`, of the flush before |
  * | flushing | none: no other code runs | does nothing | `onSent`, `onSendFailed` |
+ * | cut | none: there is no room | notifies the other senders, then collects again | |
+ *
+ * A flush is cut where the call stack ends, by an exception. The flush that was queued goes on.
  */
 import { constants } from 'node:os';
 import { Deferred } from '../support/deferred.js';
@@ -25,6 +28,12 @@ const {
   RECORD_FD,
   RECORD_RESULT,
 } = native;
+
+const enum State {
+  Collecting,
+  Flushing,
+  Cut,
+}
 
 /** The writer of a chain. */
 export interface Sender {
@@ -89,6 +98,8 @@ export class SendBatch {
   readonly #slab: Buffer;
   readonly #records: Int32Array;
   readonly #maxRecords: number;
+  /** More bytes than the slab has. */
+  readonly #noRoom: number;
   /** The first {@link #chainCount} are in use; the others are for later. */
   readonly #chains: Chain[] = [];
   #chainCount = 0;
@@ -96,7 +107,11 @@ export class SendBatch {
   #used = 0;
   /** Records in use. */
   #count = 0;
-  #isFlushing = false;
+  #state = State.Collecting;
+  /** While flushing: the chains whose senders were notified. */
+  #settled = 0;
+  /** Why nothing is known of what was sent; `undefined` if the kernel was offered everything. */
+  #error: unknown = undefined;
   /** Bytes that the kernel has taken: those of a flush together, less what it has not. */
   #sent = 0;
   readonly #failures: Failure[] = [];
@@ -107,6 +122,7 @@ export class SendBatch {
     this.#slab = Buffer.allocUnsafeSlow(bytes);
     this.#records = new Int32Array(RECORD_WORDS * records);
     this.#maxRecords = records;
+    this.#noRoom = bytes + 1;
     this.#report = report;
   }
 
@@ -161,33 +177,52 @@ export class SendBatch {
    * get their error last, when the batch collects again. Not re-entrant: a nested call does nothing.
    */
   flush(): void {
-    if (this.#count === 0 || this.#isFlushing) return;
-    this.#isFlushing = true;
-    this.#sent += this.#used;
+    const hasWork = this.#count > 0 || this.#failures.length > 0;
+    if (!hasWork || this.#state === State.Flushing) return;
+    const isNew = this.#state === State.Collecting;
+    let next: State = this.#state;
+    this.#state = State.Flushing;
     try {
-      this.#send();
-    } catch (error) {
-      // How much was sent is unknown.
-      for (let at = 0; at < this.#chainCount; at += 1) this.#fail(this.#chains[at] as Chain, error);
+      if (isNew) {
+        this.#address();
+        next = State.Cut;
+        this.#sent += this.#used;
+        try {
+          native.sendBatch(this.#records, this.#count, this.#slab);
+        } catch (error) {
+          // How much was sent is unknown.
+          this.#error = error;
+        }
+      }
+      this.#settleAll();
+      next = State.Collecting;
+    } finally {
+      // Calls nothing: there may be no stack for it.
+      this.#state = next;
+      if (next === State.Cut) this.#used = this.#noRoom;
     }
-    for (let at = 0; at < this.#chainCount; at += 1) {
-      this.#settle(this.#chains[at] as Chain);
-      this.#recycle(at);
-    }
-    this.#chainCount = this.#used = this.#count = 0;
-    this.#isFlushing = false;
     if (this.#failures.length > 0) this.#reportFailures();
   }
 
-  #send(): void {
+  /** The number of each sender is read only now: an earlier one may be another file's. */
+  #address(): void {
     const records = this.#records;
     for (let at = 0; at < this.#chainCount; at += 1) {
       const { sender, first } = this.#chains[at] as Chain;
-      // The number is read only now: an earlier one may be another file's.
       records[first * RECORD_WORDS + RECORD_FD] = sender === null ? -1 : sender.fd;
       records[first * RECORD_WORDS + RECORD_MODE] = sender === null ? NOT_FIRST : sender.mode;
     }
-    native.sendBatch(records, this.#count, this.#slab);
+  }
+
+  /** Notifies the senders that were not, and empties the batch. */
+  #settleAll(): void {
+    while (this.#settled < this.#chainCount) {
+      this.#settle(this.#chains[this.#settled] as Chain);
+      this.#settled += 1;
+    }
+    for (let at = 0; at < this.#chainCount; at += 1) this.#recycle(at);
+    this.#chainCount = this.#used = this.#count = this.#settled = 0;
+    this.#error = undefined;
   }
 
   /** Acts on the result of a chain. */
@@ -197,10 +232,14 @@ export class SendBatch {
       this.#sent -= bytes;
       return;
     }
+    if (this.#error !== undefined) {
+      this.#fail(chain, this.#error);
+      return;
+    }
     const result = this.#records[chain.first * RECORD_WORDS + RECORD_RESULT] as number;
     if (result < 0 && !isNoRoom(result)) {
-      this.#sent -= bytes;
       this.#fail(chain, result);
+      this.#sent -= bytes;
       return;
     }
     try {
@@ -217,8 +256,8 @@ export class SendBatch {
   #fail(chain: Chain, error: unknown): void {
     const { sender } = chain;
     if (sender === null) return;
-    chain.sender = null;
     this.#failures.push({ sender: sender.onSendFailed(), error });
+    chain.sender = null;
   }
 
   /** A chain that is settled is for the next sender. What is kept does not lead to streams, or to promises. */

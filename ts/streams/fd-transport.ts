@@ -291,8 +291,9 @@ export class FdTransport implements Transport, FdSink, Source, Sender, Descripto
     const writer = FdWriter.take(owner, this, limits);
     const chain = this.#chain;
     if (chain !== null) {
-      this.#chain = null;
+      // In this order: at the end of the call stack it throws.
       writer.adopt(chain);
+      this.#chain = null;
     }
     return writer;
   }

@@ -82,8 +82,7 @@ export class FdWriter extends BaseWriter implements Sender {
   /** Takes over the chain of a sink that has written without a writer. */
   adopt(chain: Chain): void {
     this.#chain = chain;
-    // Failed, it has left the batch.
-    if (chain.sender !== null) chain.sender = this;
+    chain.sender = this;
   }
 
   get fd(): number {
