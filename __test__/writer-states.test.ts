@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import v8 from 'node:v8';
 import * as fc from 'fast-check';
 import test from 'ava';
-import { capacities, FdWriter, native, SendBatch } from '#internal';
+import { FdWriter, native, SendBatch } from '#internal';
 import { IOStream, Socket } from 'ioloop';
+import { USUAL } from './helpers/capacities.js';
 import { closeAll } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
 
@@ -104,7 +105,7 @@ class Run {
       sent: 0,
       connected: true,
       batch: this.#batch,
-      sendBudget: capacities.sendBudget,
+      sendBudget: USUAL.sendBudget,
       queueFlush: () => void (asked.flush = true),
       onFull: () => {},
       atTickEnd: () => void (asked.tickEnd = true),
