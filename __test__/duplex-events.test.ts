@@ -214,6 +214,17 @@ const scripts: Script[] = [
     },
   },
   {
+    name: 'the end while it is paused',
+    halfOpen: true,
+    async play({ socket, peer, log, note }) {
+      socket.pause();
+      peer.end();
+      await until(has(log, 'end'), 'the end');
+      note(`paused: ${socket.isPaused()} ${stateOf(socket)}`);
+      socket.end();
+    },
+  },
+  {
     name: 'two idle periods, with activity between',
     async play({ socket, peer, log, note }) {
       let called = 0;

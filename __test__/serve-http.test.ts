@@ -110,6 +110,62 @@ for (const [name, serve] of Object.entries(ways)) {
   );
 }
 
+/** Answers each request by 2 MB; a client pipelines three, half-closes, and reads when all have come. */
+async function pipelined(web: http.Server, port: number): Promise<number> {
+  let requests = 0;
+  web.on('request', (_, res) => {
+    requests += 1;
+    res.end(Buffer.alloc(2_000_000, 'large'));
+  });
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.pause();
+  socket.end('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3));
+  await until(() => requests > 1, 'two requests');
+  let received = 0;
+  socket.on('data', (chunk: Buffer) => (received += chunk.length)).resume();
+  await once(socket, 'close');
+  return received;
+}
+
+test('pipelined requests before a half-close are answered whole, as over net.Socket', async (t) => {
+  const theirs = createServer();
+  await once(theirs.listen(0, '127.0.0.1'), 'listening');
+  const expected = await pipelined(theirs, (theirs.address() as net.AddressInfo).port);
+  theirs.close();
+  t.true(expected > 6_000_000);
+  for (const serve of Object.values(ways)) {
+    await onLoop(
+      async (loop) => {
+        const web = createServer();
+        await using server = serve(web, { loop });
+        server.listen(0, '127.0.0.1');
+        t.is(await pipelined(web, portOf(server)), expected);
+        await until(() => server.connections === 0, 'the close');
+        web.close();
+      },
+      { capacities: USUAL },
+    );
+  }
+});
+
+test('an upgraded connection gets the end while it is paused, as of a net.Socket', (t) =>
+  onLoop(async (loop) => {
+    const web = createServer();
+    await using server = serveHttp(web, { loop });
+    server.listen(0, '127.0.0.1');
+    const client = net.connect({ port: portOf(server), host: '127.0.0.1', allowHalfOpen: true });
+    client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n');
+    const [, socket] = (await once(web, 'upgrade')) as [IncomingMessage, NetSocket];
+    socket.pause();
+    const ended = once(socket, 'end', { signal: AbortSignal.timeout(20_000) });
+    client.end();
+    await t.notThrowsAsync(ended);
+    t.true(socket.isPaused());
+    socket.destroy();
+    client.destroy();
+    web.close();
+  }));
+
 test('close() stops accepting, closes idle connections, and waits for the others', (t) =>
   onLoop(async (loop) => {
     let finish: (() => void) | null = null;

@@ -5,7 +5,6 @@
  * request. Listeners and callbacks run in the async context of a `net.Socket`: the one in which the
  * duplex was made, and that of the write.
  */
-import type { Duplex } from 'node:stream';
 import { capture, scopeOf, type Context } from '../../loop/async-context.js';
 import { ioOf } from '../../loop/internals.js';
 import type { DeferredWork, LoopIO } from '../../loop/io.js';
@@ -15,10 +14,11 @@ import type { Settler } from '../reader.js';
 import type { Stream } from '../stream.js';
 import { bytesOfChunks, type DuplexChunk } from './duplex-chunks.js';
 import { guard, reasonOf, throwLater, type WriteCallback } from './duplex-endings.js';
+import { isPausedByHttp, type HttpConnection } from './http-connections.js';
 import type { IdleTimer } from './idle-timer.js';
 
 /** A duplex, as its flow needs it. */
-type FlowDuplex = Duplex & { bytesRead: number };
+type FlowDuplex = HttpConnection & { bytesRead: number };
 
 /** One read and one write of the stream at a time, as `Duplex` asks for them. */
 export class DuplexFlow implements Settler<Buffer>, DeferredWork {
@@ -167,11 +167,17 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
 
   readonly #endReading = (): void => {
     const duplex = this.#duplex;
+    if (duplex.destroyed) return;
     const { error: closedBy, reader } = this.#core;
     const failure = this.#failure;
     this.#failure = null;
     if (!reader.ended || closedBy !== null) {
       duplex.destroy(failure === null ? undefined : (reasonOf(failure) ?? undefined));
+      return;
+    }
+    if (isPausedByHttp(duplex)) {
+      // After the chunks that the resumed duplex emits, which may pause it again.
+      duplex.once('resume', () => nextTick(guard, this.#endReading));
       return;
     }
     duplex.push(null);
