@@ -186,6 +186,37 @@ test('what a listener throws is an uncaught exception, not a rejection', async (
   t.deepEqual(stdout.trim().split('\n').toSorted(), ['uncaught in data', 'uncaught in write']);
 });
 
+test('a listener that throws for each chunk, the first included, gets all of them and the end', async (t) => {
+  const { runChild } = await import('./helpers/child.js');
+  const { stdout } = await runChild(`
+    import { IOLoop, IOStream } from 'ioloop';
+    process.on('uncaughtException', ({ message }) => console.log(message));
+    for (const encoding of [null, 'utf8']) {
+      const [near, far] = IOStream.pair();
+      const duplex = near.toDuplex();
+      if (encoding !== null) duplex.setEncoding(encoding);
+      let chunks = 0;
+      let ended = false;
+      duplex.on('end', () => (ended = true));
+      duplex.on('data', (chunk) => {
+        chunks += 1;
+        throw new Error('thrown for ' + chunk);
+      });
+      await IOLoop.current().runSync(async () => {
+        for (const [count, text] of ['x', 'y', 'z'].entries()) {
+          far.send(text);
+          while (chunks <= count) await new Promise((resolve) => setImmediate(resolve));
+        }
+        far.close();
+        while (!ended) await new Promise((resolve) => setImmediate(resolve));
+        console.log('end');
+      }, { timeout: 10 });
+    }
+  `);
+  const lines = ['thrown for x', 'thrown for y', 'thrown for z', 'end'];
+  t.deepEqual(stdout.trim().split('\n'), [...lines, ...lines]);
+});
+
 test('a listener that throws does not keep the chunks of a turn from the other duplexes', async (t) => {
   const { runChild } = await import('./helpers/child.js');
   const { stdout } = await runChild(`

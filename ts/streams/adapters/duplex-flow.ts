@@ -143,6 +143,8 @@ export class DuplexFlow implements Settler<Buffer>, DeferredWork {
       else duplex.push(chunk);
     } catch (error) {
       throwLater(error);
+      // push() has not come to its read-ahead.
+      if (!isFlowing) duplex.read(0);
     }
     // For Node the read goes on. What it brings after a pause() is pushed, and the next one is Node's.
     if (isFlowing && !duplex.destroyed) this.receive();
