@@ -58,6 +58,8 @@ export async function untilConnections(server: TCPServer, count: number): Promis
   const [pacer, peer] = Socket.pair();
   const stream = new IOStream(pacer, { loop: server.loop });
   while (server.connections !== count) await turns(stream, 1);
+  // Reads of a connection that has closed reject in the microtasks of that turn.
+  await turns(stream, 1);
   stream.close();
   peer.close();
 }
