@@ -143,7 +143,8 @@ for (const [name, options] of Object.entries({ TCP: {}, TLS: { tls: identity } }
         for (let n = 0; n < 200; n += 1) {
           await connectAndReset({ host: '127.0.0.1', port: portOf(server) }, n % 2 === 0);
         }
-        // Connections are taken in their order: once this one is closed, all are. It is no TLS either.
+        // Connections are accepted in order: when this one is closed, the earlier ones are too. It does not
+        // speak TLS.
         const last = await connectTo(loop, addressOf(server));
         await last.write('something');
         await last.readUntilClose().catch(() => {});

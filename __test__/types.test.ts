@@ -221,7 +221,7 @@ function remotes(loop: IOLoop, handle: RemoteHandle): void {
   expectTypeOf(IOLoop.fromRemote<Service>(handle).call('sum', 1, 2)).toEqualTypeOf<
     Promise<number>
   >();
-  // @ts-expect-error a string is no number
+  // @ts-expect-error a string in place of a number
   IOLoop.fromRemote<Service>(handle).addCallback('sum', 1, 'x');
   // @ts-expect-error an interface with something else than functions
   IOLoop.fromRemote<{ version: string }>(handle);

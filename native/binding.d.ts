@@ -432,11 +432,11 @@ export interface NativeVersions {
 export declare const NOT_RECEIVED: number
 
 /**
- * `passageBegin(loop, source, sink, pipe, held, budget, least)`: moves bytes from the registration
- * `source` to the registration `sink`, both edge-triggered sockets, through the pipe with these ends.
- * All passages share `budget` bytes of a turn, about, of which each has `least`. The pipe has `held`
- * bytes, for which the sink had no room. The source was drained if `readable` is 0. If both can go on,
- * the next turn does. The number of the passage, or a negative errno.
+ * `passageBegin(loop, source, sink, pipe, held, readable, budget, least)`: moves bytes from the
+ * registration `source` to the registration `sink`, both edge-triggered sockets, through the pipe with
+ * these ends. All passages share `budget` bytes of a turn, about, of which each has `least`. The pipe
+ * has `held` bytes, for which the sink had no room. The source was drained if `readable` is 0. If both
+ * can go on, the next turn does. The number of the passage, or a negative errno.
  */
 export declare const passageBegin: (arg0: ExternalObject<NativeLoop>, arg1: number, arg2: number, arg3: Int32Array, arg4: number, arg5: number, arg6: number, arg7: number) => number
 

@@ -102,8 +102,8 @@ export class NativeLoop {
 
   /**
    * One turn of the core at `now`, in seconds: fills {@link completions}, and receives for the
-   * sources that have a mode for it, at most `receives`: {@link receive} follows for the others. True when a budget left something for the next turn. A system
-   * call that failed is among the completions.
+   * sources that have a mode for it, at most `receives`: {@link receive} follows for the others. True when
+   * a budget left something for the next turn. A system call that failed is among the completions.
    *
    * @throws `EBADF` when the loop is closed.
    */

@@ -22,8 +22,9 @@ export class CorePassage {
   }
 
   /**
-   * Begins one between two registrations. A pipe with bytes has a sink that is full. If the pipe is empty and
-   * the source is readable, the next turn goes on. All passages share the budget of a turn. `null` if the core refuses.
+   * Begins one between two registrations. If the pipe has bytes, the sink is full. If it is empty and the
+   * source is readable, the next turn goes on. All passages share the budget of a turn. `null` if the core
+   * refuses.
    */
   static begin(
     loop: NativeHandle,

@@ -11,7 +11,7 @@
  * | --- | --- | --- | --- |
  * | collecting | starts or extends a chain | sends all chains, then collects again | `onSendError`, of the flush before |
  * | flushing | none: no other code runs | does nothing | `onSent`, `onSendFailed` |
- * | cut | none: there is no room | notifies the other senders, then collects again | |
+ * | cut | none: the batch counts as full | notifies the other senders, then collects again | |
  *
  * A flush is cut where the call stack ends, by an exception. The flush that was queued goes on.
  */

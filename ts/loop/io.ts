@@ -57,9 +57,9 @@ export class LoopIO {
   /** In a turn: the batch has writes. */
   #hasWrites = false;
   /**
-   * The code of streams that were dispatched last has written, to no more of them than these. Functions
-   * that go on after an `await` write when the turn is over; and a broadcast is no answer: it leaves once
-   * for a whole turn.
+   * The streams that were dispatched last have answered: their code has written, and to no more streams
+   * than were dispatched. Writes after an `await` come when the turn is over. A broadcast goes to more
+   * streams, and is sent once for the whole turn.
    */
   hasAnswered = false;
   readonly #members = new Set<LoopMember>();

@@ -30,7 +30,7 @@ export interface ServingEvents {
   onMore(): void;
   /** There is one connection less. */
   onFewer(): void;
-  /** Whether the iterator takes streams, as there is no handler. */
+  /** Whether streams go to the iterator of the server: it has no handler. */
   isIterated(): boolean;
 }
 

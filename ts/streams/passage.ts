@@ -148,7 +148,7 @@ export class Passage implements Lease {
   };
 }
 
-/** Seconds between two looks. Counts are no older. */
+/** Seconds between two looks, after which counts are up to date. */
 const PERIOD = 0.1;
 /** Bytes of a period that make a flow. */
 const LEAST = 64 * 1024;

@@ -54,9 +54,9 @@ export interface PumpOptions extends WaitOptions {
  * Resolves to the byte counts when both directions have ended; with `end`, both streams are closed
  * then.
  *
- * Between two sockets of Linux, large chunks move within the kernel, by `splice(2)`, and flows of them
- * without a call of JavaScript if both have one loop; all others pass memory. In each direction one chunk is on its way, of up to about 256 KiB: a reader that stalls stops
- * the sender. Pumps yield to the rest of their loop: each direction that passes memory after 256 KiB,
+ * Between two sockets of Linux, large chunks move within the kernel, by `splice(2)`. If both streams have
+ * one loop, a flow of them needs no call of JavaScript. All others pass memory. In each direction one chunk
+ * is on its way, of up to about 256 KiB: a reader that stalls stops the sender. Pumps yield to the rest of their loop: each direction that passes memory after 256 KiB,
  * or 512 KiB of bytes that were unread before; the others after 4 MiB together, or 256 KiB each if they
  * are many.
  *

@@ -45,7 +45,7 @@ impl Body for Poll {
 }
 
 impl Poll {
-    /// Has libuv look again in its next round. False if there is no handle for that.
+    /// Makes libuv call [`on_again`] in its next round. False if the idle handle cannot be made.
     fn look_again(&self) -> bool {
         if self.again.get().is_none()
             && let Ok(handle) = Handle::open_idle(self.wake.env, Again(Rc::clone(&self.wake)))

@@ -11,11 +11,11 @@ use crate::glue::glue;
 use crate::native_loop::NativeLoop;
 
 glue! {
-    "`passageBegin(loop, source, sink, pipe, held, budget, least)`: moves bytes from the registration"
-    "`source` to the registration `sink`, both edge-triggered sockets, through the pipe with these ends."
-    "All passages share `budget` bytes of a turn, about, of which each has `least`. The pipe has `held`"
-    "bytes, for which the sink had no room. The source was drained if `readable` is 0. If both can go on,"
-    "the next turn does. The number of the passage, or a negative errno."
+    "`passageBegin(loop, source, sink, pipe, held, readable, budget, least)`: moves bytes from the"
+    "registration `source` to the registration `sink`, both edge-triggered sockets, through the pipe with"
+    "these ends. All passages share `budget` bytes of a turn, about, of which each has `least`. The pipe"
+    "has `held` bytes, for which the sink had no room. The source was drained if `readable` is 0. If both"
+    "can go on, the next turn does. The number of the passage, or a negative errno."
     passageBegin(
         handle: &External<NativeLoop>,
         source: u32,

@@ -3,8 +3,8 @@
 //!
 //! | State | Readiness of both sockets, and the pipe | Next |
 //! | --- | --- | --- |
-//! | runs | belong to the passage: JavaScript is reported neither `READABLE` of the source nor `WRITABLE` of the sink | over: EOF, a failure, a hang-up, an urgent mark; ended: `passageReport` |
-//! | over | are JavaScript's, as its source is reported readable | ended |
+//! | waiting, runnable | belong to the passage: JavaScript is reported neither `READABLE` of the source nor `WRITABLE` of the sink | over: EOF, a failure, a hang-up, an urgent mark; ended: `passageReport` |
+//! | over, reported | are JavaScript's, as its source is reported readable: in this run, or in the next one with room | ended |
 //! | ended | | none |
 //!
 //! JavaScript ends a passage before it uses what belongs to it. A registration that ends takes the
