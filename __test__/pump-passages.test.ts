@@ -6,7 +6,16 @@ import { USUAL, withCapacities, type Capacities } from './helpers/capacities.js'
 import { serialIf } from './helpers/conditions.js';
 import { HAS_PROC, openFds, tcpPair, until } from './helpers/fds.js';
 import { onLoop } from './helpers/loop.js';
-import { CONNECTIONS, digest, digestOf, MIB, noise, pumped, withProxied } from './helpers/pumps.js';
+import {
+  CONNECTIONS,
+  digest,
+  digestOf,
+  MIB,
+  noise,
+  pumped,
+  roundForEver,
+  withProxied,
+} from './helpers/pumps.js';
 import { ownSockets } from './helpers/sockets-of.js';
 import { failureOf, turns } from './helpers/streams.js';
 
@@ -237,24 +246,7 @@ serialIf(hasPassages && HAS_PROC, 'sockets that are spliced, and /proc')(
 serialFlow('flows that spend their budget all the time starve neither their loop nor Node', (t) =>
   withFlows({ flow: 1, spliceBudget: 1024, spliceShare: 512 }, () =>
     withProxied(async (proxied) => {
-      const { client, server, near, far } = proxied;
-      const failed = failureOf(pumped(proxied));
-      // The bytes go round for ever.
-      const round = failureOf(pump(server, server, { direction: 'forward' }));
-      const back = failureOf(pump(client, client, { direction: 'forward' }));
-      await client.write(Buffer.alloc(256 * 1024));
-      for (let count = 0; count < 20; count += 1) {
-        await turns(near);
-        await new Promise((resolve) => {
-          setTimeout(resolve, 1);
-        });
-      }
-      near.close();
-      far.close();
-      t.is((await failed).code, 'ERR_IOLOOP_STREAM_CLOSED');
-      client.close();
-      server.close();
-      await Promise.all([round, back]);
+      t.is((await roundForEver(proxied)).code, 'ERR_IOLOOP_STREAM_CLOSED');
     }),
   ),
 );

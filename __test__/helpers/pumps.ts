@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { pump, type IOLoop, type IOStream, type PumpCounts, type PumpOptions } from 'ioloop';
 import { onLoop, type ReportingLoop, type TestLoopOptions } from './loop.js';
-import { localPair, tcpStreams } from './streams.js';
+import { failureOf, localPair, tcpStreams, turns } from './streams.js';
 import { secured } from './tls.js';
 
 export const MIB = 1024 * 1024;
@@ -49,6 +49,31 @@ export function withProxied<T>(
 /** Pumps between the middle streams. */
 export function pumped({ near, far }: Proxied, options?: PumpOptions): Promise<PumpCounts> {
   return pump(near, far, options);
+}
+
+/**
+ * Has bytes go round through a pump for ever, while turns of its loop and timers of Node come 20 times. Then
+ * closes all, and returns the failure of that pump.
+ */
+export async function roundForEver(proxied: Proxied): Promise<NodeJS.ErrnoException> {
+  const { client, server, near, far } = proxied;
+  const failed = failureOf(pumped(proxied));
+  const round = failureOf(pump(server, server, { direction: 'forward' }));
+  const back = failureOf(pump(client, client, { direction: 'forward' }));
+  await client.write(Buffer.alloc(256 * 1024));
+  for (let count = 0; count < 20; count += 1) {
+    await turns(near);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1);
+    });
+  }
+  near.close();
+  far.close();
+  const failure = await failed;
+  client.close();
+  server.close();
+  await Promise.all([round, back]);
+  return failure;
 }
 
 /** Bytes that show when some are lost, doubled or swapped. */
