@@ -31,15 +31,9 @@ import { isUnspliceable, type Pipe } from '../boundary/pipes.js';
 import type { Chain, FailedSender, SendBatch, Sender } from '../boundary/send-batch.js';
 import type { LoopIO } from '../loop/io.js';
 import { STREAMS, type Source, type SourcePhase } from '../loop/sources.js';
-import { addressBuffer, addressDetails, type Address, type Family } from '../sockets/address.js';
+import { addressDetails, type Address, type Family } from '../sockets/address.js';
 import { current, Descriptor, type DescriptorWatcher } from '../sockets/descriptor.js';
-import {
-  assertStreamKind,
-  KIND_RECORDS,
-  KIND_TCP,
-  LARGEST_RECORD,
-  SHORT_IS_ALL,
-} from '../sockets/descriptor-kinds.js';
+import { assertStreamKind, KIND_TCP, SHORT_IS_ALL } from '../sockets/descriptor-kinds.js';
 import { cannotWatch, closeFd, fdOf, readAheadOf, type FdLike } from '../sockets/fd.js';
 import { store, type DetachedToken } from '../sockets/detached.js';
 import { descriptorOf, Socket, type SocketState } from '../sockets/socket.js';
@@ -55,6 +49,8 @@ import {
   type WriterOwner,
 } from './transport.js';
 import type { Data } from './data.js';
+import { streamKind, typeOf, typeOfFile, type FileType } from './file-type.js';
+import { descriptorFor, nonBlocking, shared, type OwnedFile } from './owned-file.js';
 import { FdWriter } from './writer.js';
 
 /** The file of a transport, as another thread gets it. */
@@ -63,36 +59,7 @@ export interface TransportState {
   readonly socket: SocketState | null;
 }
 
-const { NOT_RECEIVED, MODE_STREAM, MODE_FILE } = native;
-
-/** What is the same for all files of a kind: a connection has a pointer to it. */
-class FileType {
-  readonly mode: number;
-  readonly leastRoom: number;
-  readonly hasHalfClose: boolean;
-  readonly kind: number;
-  /** Of a socket; otherwise `null`. */
-  readonly family: Family | null;
-
-  constructor(kind: number, family: Family | null) {
-    this.mode = family === null ? MODE_STREAM | MODE_FILE : MODE_STREAM;
-    // Only sockets have one.
-    this.hasHalfClose = family !== null;
-    this.leastRoom = kind === KIND_RECORDS ? LARGEST_RECORD : 1;
-    this.kind = kind;
-    this.family = family;
-  }
-}
-
-/** By kind and family. */
-const types = new Map<string, FileType>();
-
-function typeOf(kind: number, family: Family | null): FileType {
-  const key = `${kind} ${family}`;
-  let type = types.get(key);
-  if (type === undefined) types.set(key, (type = new FileType(kind, family)));
-  return type;
-}
+const { NOT_RECEIVED } = native;
 
 /** Bits of the state of a transport: ten thousand connections have one word each. */
 const enum Flag {
@@ -652,43 +619,3 @@ export class FdTransport implements Transport, FdSink, Source, Sender, Descripto
 const { EAGAIN, EBADF, ECONNREFUSED, EIO } = constants.errno;
 const UNWATCHED = -1;
 const CLOSED = READ_CLOSED | ERROR | HANG_UP;
-
-/** The file of a transport: a descriptor, or else a number and its serial. */
-interface OwnedFile {
-  readonly descriptor: Descriptor | null;
-  readonly number: number;
-  readonly serial: number;
-  readonly connected: boolean;
-}
-
-function shared(descriptor: Descriptor, connected: boolean): OwnedFile {
-  return { descriptor, number: Descriptor.NONE, serial: Descriptor.NONE, connected };
-}
-
-/** @throws `ERR_IOLOOP_UNSUPPORTED` for a socket with messages. */
-function streamKind(kind: number): number {
-  assertStreamKind(kind);
-  return kind;
-}
-
-function typeOfFile(file: Socket | number): FileType {
-  if (typeof file === 'number') return typeOf(native.fdKind(file), null);
-  return typeOf(file.kind, file.family);
-}
-
-function descriptorFor(file: FdLike): Descriptor {
-  return descriptorOf(file) ?? new Descriptor(fdOf(file), true);
-}
-
-/** Makes a descriptor non-blocking. The number of a socket becomes a {@link Socket}. */
-function nonBlocking(file: FdLike, fd: number): FdLike {
-  if (typeof file === 'number' && native.socketLocalAddress(fd, scratch) >= 0) {
-    return Socket.fromFd(file);
-  }
-  const result = native.fdAdopt(fd);
-  if (result < 0) throw systemError(result, 'ioctl', { fd });
-  return file;
-}
-
-/** An address that is not looked at. */
-const scratch = addressBuffer();
